@@ -1,0 +1,123 @@
+"""Everything that can go wrong, as one tree.
+
+    CanduSyncError
+    ├── UsageError              a command's words are off                      (exit 2)
+    ├── SettingsError           a setting is missing or wrong                  (exit 2)
+    ├── SpecError               a file under sql/ is wrong                     (exit 2)
+    ├── WarehouseError          the warehouse cannot be reached, or refuses    (exit 1)
+    ├── ModelError              a model's columns cannot become messages       (exit 1)
+    ├── StateError              the state cannot be read or written            (exit 1)
+    │   ├── DamagedState        a file is truncated, altered or missing
+    │   ├── ForeignState        the folder is of another format
+    │   ├── StaleChanges        a change set of an older snapshot
+    │   └── Claimed             another run is at work on the same partition
+    ├── GuardTripped            a guard stopped the run, nothing was sent      (exit 3)
+    └── CanduError              Candu's answer, or its silence                 (exit 1)
+        ├── Unauthorized        401 or 403: terminal for the whole run
+        ├── Refused             400, 404, 413, 422 and the like: permanent for this request
+        └── Transient           408, 425, 429, 5xx, timeouts: worth another try
+
+Each message says what happened, to what, and what to do next. None carries a trait value or the API key.
+"""
+
+from __future__ import annotations
+
+
+class CanduSyncError(Exception):
+    """The root of the tree. ``exit_code`` is what the command line ends with."""
+
+    exit_code: int = 1
+
+
+class UsageError(CanduSyncError):
+    """A command's words are off: an unknown sync, a partition that does not exist."""
+
+    exit_code = 2
+
+
+class SettingsError(CanduSyncError):
+    """A setting is missing or wrong."""
+
+    exit_code = 2
+
+
+class SpecError(CanduSyncError):
+    """A file under ``sql/`` is wrong. ``path`` is the file, ``line`` (1-based) the line where known,
+    ``sync`` the sync's name where the file belongs to one."""
+
+    exit_code = 2
+
+    def __init__(self, path: str, message: str, *, line: int | None = None, sync: str | None = None) -> None:
+        self.path = path
+        self.line = line
+        self.sync = sync
+        self.detail = message
+        where = path if line is None else f"{path}:{line}"
+        super().__init__(f"{where}: {message}")
+
+
+class WarehouseError(CanduSyncError):
+    """The warehouse cannot be reached, or refuses the query."""
+
+
+class ModelError(CanduSyncError):
+    """A model's result lacks a column, or holds a type that Candu cannot take."""
+
+
+class StateError(CanduSyncError):
+    """The state cannot be read or written."""
+
+
+class DamagedState(StateError):
+    """A file of the state is truncated, altered or missing. ``path`` names it."""
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class ForeignState(StateError):
+    """The state folder was written in another format."""
+
+
+class StaleChanges(StateError):
+    """A staged change set belongs to a snapshot that is no longer the current one."""
+
+
+class Claimed(StateError):
+    """Another run is at work on this sync and partition."""
+
+
+class GuardTripped(CanduSyncError):
+    """A guard stopped the run before anything was sent. ``reasons`` has one sentence for each guard."""
+
+    exit_code = 3
+
+    def __init__(self, sync: str, reasons: list[str]) -> None:
+        self.reasons = reasons
+        super().__init__(f"{sync}: stopped by a guard, nothing was sent: {'; '.join(reasons)}. "
+                         "Look at the plan; if this is what you want, run again with --force")
+
+
+class CanduError(CanduSyncError):
+    """Candu's answer, or its silence. ``status`` is the HTTP status, None when no answer came."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class Unauthorized(CanduError):
+    """401 or 403: the key is wrong or lacks rights; the whole run ends."""
+
+
+class Refused(CanduError):
+    """A permanent refusal of this request: sending it again unchanged cannot help."""
+
+
+class Transient(CanduError):
+    """Worth another try. ``retry_after`` is what Candu asked for, in seconds, None when it did not."""
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, status=status)
