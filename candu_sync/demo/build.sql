@@ -24,19 +24,23 @@ where dim_users.user_id = seen.user_id;
 
 create or replace table analytics.dim_accounts as
 with sized as (
-  select account_id, count(*) as users, split_part(account_id, '_', 2)::int as n from analytics.dim_users group by account_id
+  select account_id, count(*) as users, split_part(account_id, '_', 2)::int as n
+  from analytics.dim_users group by account_id
 ),
 planned as (
   select *,
     case when n <= 15 then 'enterprise'
-         else pick(['trial', 'team', 'team', 'team', 'team', 'business', 'business', 'business'], 'plan', n) end as plan_name,
+         else pick(['trial', 'team', 'team', 'team', 'team', 'business', 'business', 'business'], 'plan', n)
+    end as plan_name,
     users + floor(users * 0.4 * draw('spare seats', n))::int as seats
   from sized
 )
 select
   account_id,
-  pick(['Amber', 'Birch', 'Cobalt', 'Delta', 'Ember', 'Fjord', 'Granite', 'Harbor', 'Iris', 'Juniper'], 'first word', n) || ' '
-    || pick(['Analytics', 'Foods', 'Health', 'Labs', 'Logistics', 'Media', 'Robotics', 'Travel'], 'second word', n) as account_name,
+  pick(['Amber', 'Birch', 'Cobalt', 'Delta', 'Ember', 'Fjord', 'Granite', 'Harbor', 'Iris', 'Juniper'], 'first word', n)
+    || ' '
+    || pick(['Analytics', 'Foods', 'Health', 'Labs', 'Logistics', 'Media', 'Robotics', 'Travel'], 'second word', n)
+    as account_name,
   plan_name,
   seats::int as seats,
   (seats * seat_price(plan_name))::decimal(12, 2) as mrr,
@@ -65,7 +69,7 @@ order by invoice_id;
 create or replace table analytics.segment_members as
 select
   case when a.plan_name = 'trial' then 'trial'
-       when u.last_seen_at is null or u.last_seen_at < getvariable('today')::timestamptz - interval 45 days then 'at_risk'
+       when coalesce(u.last_seen_at < getvariable('today')::timestamptz - interval 45 days, true) then 'at_risk'
        when e.events >= 24 then 'power'
        else 'activating' end as segment,
   u.user_id,

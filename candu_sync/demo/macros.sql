@@ -17,8 +17,8 @@ create or replace temp macro seat_price(plan) as
 
 create or replace temp macro account_key(n) as 'acc_' || lpad(n::varchar, 3, '0');
 
--- Users number `first` to `last`, but for their dates. Each of the 200 accounts has its owner among the first 200 users;
--- low account numbers are large companies. Account 200 stays at three users.
+-- Users number `first` to `last`, without their dates. Each of the 200 accounts has its owner among the first 200
+-- users; low account numbers are large companies; account 200 stays at three users.
 create or replace temp macro people(first, last) as table
   with drawn as (
     select
@@ -27,16 +27,20 @@ create or replace temp macro people(first, last) as table
             'Noor', 'Olga', 'Pavel', 'Quinn', 'Rosa', 'Sven', 'Tomoko'], 'given', n) as given,
       pick(['Abara', 'Berg', 'Costa', 'Dietz', 'Egger', 'Fischer', 'Garcia', 'Hansen', 'Ito', 'Jansen', 'Kaya',
             'Lopez', 'Moreau', 'Novak', 'Okafor', 'Petrov', 'Rossi', 'Sato', 'Tanaka', 'Weber'], 'family', n) as family,
-      case when n <= 200 then n when n <= 202 then 200 else 1 + floor(199 * draw('account', n) ** 2)::int end as account,
+      case when n <= 200 then n
+           when n <= 202 then 200
+           else 1 + floor(199 * draw('account', n) ** 2)::int end as account,
       case when n <= 200 then 'owner'
-           else pick(['admin', 'editor', 'editor', 'editor', 'editor', 'viewer', 'viewer', 'viewer'], 'role', n) end as role
+           else pick(['admin', 'editor', 'editor', 'editor', 'editor', 'viewer', 'viewer', 'viewer'], 'role', n)
+      end as role
     from range(first, last + 1) as t(n)
   )
   select
     'usr_' || lpad(n::varchar, 5, '0') as user_id,
     account_key(account) as account_id,
     given || ' ' || family as full_name,
-    lower(given || '.' || family) || n || pick(['@example.com', '@example.org', '@example.net'], 'domain', account) as email,
+    lower(given || '.' || family) || n || pick(['@example.com', '@example.org', '@example.net'], 'domain', account)
+      as email,
     role,
     case when draw('untitled', n) >= 0.12 then
       pick(['Analyst', 'Engineer', 'Head of Operations', 'Product Manager', 'Sales Lead', 'Support Lead'], 'title', n)

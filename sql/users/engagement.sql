@@ -1,8 +1,9 @@
 -- What a user has done, as counts and last-done dates.
--- These belong in traits: Candu's segments are built from traits, and it counts events from their arrival on, so whatever
--- happened before the first sync exists for it only if it stands here.
--- The 14 days end with the newest event and not with current_date, so that a second run on the same data finds nothing new.
--- A rolling count also changes for those who did nothing today, when an old day drops out: keep such counts few.
+-- These belong in traits: Candu's segments are built from traits, and it counts events from their arrival on, so
+-- whatever happened before the first sync exists for it only if it stands here.
+-- The 14 days end with the newest event and not with current_date, so that a second run on the same data finds
+-- nothing new. A rolling count also changes for those who did nothing today, when an old day drops out: keep such
+-- counts few.
 with newest as (
   select date_trunc('day', max(occurred_at)) as day from analytics.fct_product_events
 ),
