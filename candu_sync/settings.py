@@ -1,0 +1,209 @@
+"""The settings, from the environment or from ``.env`` in the current folder (the environment wins).
+
+Secrets (``CANDU_API_KEY``, and ``CANDU_WAREHOUSE_URL``, which may hold a password) are never part of a message or of
+what ``repr`` shows.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, PrivateAttr, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+
+from .errors import SettingsError
+from .nearest import nearest
+
+__all__ = ["Settings", "load_settings"]
+
+_PREFIX = "CANDU_"
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT])(i?)B", re.IGNORECASE)
+_POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def _url(value: object) -> str:
+    """An address that the API key may be sent to: https, or this machine."""
+    text = str(value).strip()
+    if not re.fullmatch(r"[!-~]+", text) or "\\" in text:
+        raise ValueError("must be a URL without spaces, like https://api.candu.ai/api")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # The standard library's sentence quotes the host or the port, which may be a misplaced password.
+        raise ValueError("must be a URL with a host and a numeric port, like https://api.candu.ai/api") from None
+    if not host or parts.scheme not in ("https", "http"):
+        raise ValueError("must be a URL that starts with https://, like https://api.candu.ai/api")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be a URL without user, password, ? or #; the key belongs into CANDU_API_KEY")
+    if parts.scheme == "http" and not _loopback(host):
+        raise ValueError(f"is plain http to {host}, which would show the API key on the way; use https (plain http is "
+                         "for this machine only: 127.0.0.1, localhost, ::1)")
+    return text.rstrip("/")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _api_key(value: object) -> str:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    text = text.strip()
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("holds a space or a character that an HTTP header cannot carry; copy the key again from Candu")
+    return text
+
+
+def _bytes(value: object) -> int:
+    """``1GB``, ``512MB``, ``1.5 GiB`` → bytes. As in DuckDB, GB is 1000³ and GiB 1024³. An int is bytes already."""
+    match = _SIZE.fullmatch(str(value).strip())
+    if isinstance(value, int):
+        size = value
+    else:
+        size = int(float(match[1]) * (1024 if match[3] else 1000) ** _POWER[match[2].upper()]) if match else 0
+    if size <= 0:
+        raise ValueError("must be a number with its unit, like 512MB or 1GB")
+    return size
+
+
+def _seconds(value: object) -> float:
+    seconds = _number(str(value).strip().removesuffix("s"))
+    if not seconds > 0:
+        raise ValueError("must be a number of seconds above 0, like 30 or 30s")
+    return seconds
+
+
+def _rate(value: object) -> float:
+    rate = _number(str(value))
+    if not rate >= 0:
+        raise ValueError("must be a number of requests a second, like 10, or 0 for no limit")
+    return rate
+
+
+def _number(text: str) -> float:
+    """The finite number that ``text`` is, else NaN."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _count(value: object) -> int:
+    text = str(value).strip()
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def _switch(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ValueError("must be true or false")
+    return text in ("true", "1", "yes", "on")
+
+
+_Count = Annotated[int, BeforeValidator(_count)]
+
+
+class Settings(BaseSettings):
+    """What ``load_settings`` read. Each field is the ``CANDU_`` variable of its name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
+        frozen=True, hide_input_in_errors=True)
+
+    api_key: Annotated[SecretStr, BeforeValidator(_api_key)] | None = None
+    api_url: Annotated[str, BeforeValidator(_url)] = "https://api.candu.ai/api"
+    """Without a slash at its end."""
+    warehouse_url: SecretStr | None = None
+    """A SQLAlchemy URL; may hold a password."""
+    state_url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = ".candu_sync"
+    """A folder, or ``s3://``, ``gs://``, ``az://``."""
+    sql_dir: Path = Path("sql")
+    memory: Annotated[int, BeforeValidator(_bytes)] = 1_000_000_000
+    """Bytes that the diff may use before it goes to disk."""
+    batch_size: _Count = 100
+    """Messages in a request. The number is ours; Candu publishes none."""
+    rate: Annotated[float, BeforeValidator(_rate)] = 10.0
+    """Requests a second; 0: no limit. The number is ours; Candu publishes none."""
+    concurrency: _Count = 4
+    """Requests in flight."""
+    timeout: Annotated[float, BeforeValidator(_seconds)] = 30.0
+    """Seconds until a request is given up."""
+    max_attempts: _Count = 8
+    """Times that a request is tried."""
+    message_id: Annotated[bool, BeforeValidator(_switch)] = True
+    """Send a deterministic ``messageId`` with each message."""
+    dbt_manifest: Path | None = None
+    """A dbt project's manifest.json."""
+
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each ``CANDU_`` variable that is no setting."""
+        return self._warnings
+
+    def require_api_key(self) -> str:
+        """Raises SettingsError when there is no key."""
+        return _required(self.api_key, "CANDU_API_KEY", "the API key of the Candu workspace")
+
+    def require_warehouse_url(self) -> str:
+        """Raises SettingsError when there is no URL."""
+        return _required(self.warehouse_url, "CANDU_WAREHOUSE_URL",
+                         "the warehouse's SQLAlchemy URL, like duckdb:///warehouse.duckdb")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings; ``overrides`` (by field name, None for none) go before the environment.
+
+    Raises SettingsError with every wrong setting, by name and without its value where that may be secret.
+    """
+    strangers = overrides.keys() - Settings.model_fields
+    if strangers:
+        raise TypeError(f"no such setting: {', '.join(sorted(strangers))}")
+    try:
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
+        settings._warnings = tuple(_unknown())
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise SettingsError("\n".join(f"{_PREFIX}{str(detail['loc'][0]).upper()} {_sentence(detail)}"
+                                      for detail in details)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(".env is not UTF-8; save it in that encoding") from None
+    except OSError as error:
+        raise SettingsError(f".env cannot be read: {error.strerror}") from None
+    return settings
+
+
+def _unknown() -> Iterable[str]:
+    known = [name.upper() for name in Settings.model_fields]
+    for place, source in ((".env", DotEnvSettingsSource(Settings)), ("the environment", EnvSettingsSource(Settings))):
+        for variable in sorted(name.upper() for name in source.env_vars):
+            name = variable.removeprefix(_PREFIX)
+            if name != variable and name not in known:
+                close = nearest(name, known)
+                yield (f"{variable} in {place} is not a setting and has no effect"
+                       + (f"; did you mean {_PREFIX}{close}?" if close else ""))
+
+
+def _sentence(detail: Any) -> str:
+    error = detail.get("ctx", {}).get("error")
+    return str(error) if isinstance(error, ValueError) else "must not be empty"
+
+
+def _required(secret: SecretStr | None, name: str, what: str) -> str:
+    value = secret.get_secret_value().strip() if secret else ""
+    if not value:
+        raise SettingsError(f"{name} is not set; put {what} there, in the environment or in .env in the current folder")
+    return value
