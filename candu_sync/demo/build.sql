@@ -73,7 +73,9 @@ select
        when e.events >= 24 then 'power'
        else 'activating' end as segment,
   u.user_id,
-  greatest(u.signed_up_at::date, getvariable('today') - 1 - floor(60 * draw('stage', u.user_id))::int) as entered_on
+  greatest(u.signed_up_at,
+           getvariable('today')::timestamptz - to_days(1 + floor(60 * draw('stage', u.user_id))::int)
+             + working_hour('stage', u.user_id)) as entered_at
 from analytics.dim_users as u
 join analytics.dim_accounts as a using (account_id)
 left join (select user_id, count(*) as events from analytics.fct_product_events group by user_id) as e using (user_id)

@@ -17,7 +17,7 @@ select *, getvariable('today')::timestamptz + working_hour('signup', user_id), n
 from people(getvariable('newest') + 1, getvariable('newest') + 8);
 
 insert into analytics.segment_members
-select if(plan_name = 'trial', 'trial', 'activating'), user_id, getvariable('today')
+select if(plan_name = 'trial', 'trial', 'activating'), user_id, signed_up_at
 from analytics.dim_users join analytics.dim_accounts using (account_id)
 where signed_up_at >= getvariable('today')::timestamptz;
 
@@ -68,5 +68,6 @@ where dim_users.user_id = seen.user_id;
 
 -- Whoever was at risk and came back is activating again.
 update analytics.segment_members
-set segment = 'activating', entered_on = getvariable('today')
-where segment = 'at_risk' and user_id in (select user_id from today_events);
+set segment = 'activating', entered_at = seen.first_event_at
+from (select user_id, min(occurred_at) as first_event_at from today_events group by user_id) as seen
+where segment = 'at_risk' and segment_members.user_id = seen.user_id;

@@ -4,6 +4,6 @@
 select
   user_id,
   segment as lifecycle,
-  entered_on as lifecycle_since
+  entered_at as lifecycle_since
 from analytics.segment_members
 where segment = :partition
