@@ -1,0 +1,162 @@
+"""Rows as Python tuples -> record batches, without one value changing on the way.
+
+A column of a batch holds one kind of value. SQLite keeps whatever was stored in a row, so one column may hold an
+integer, a text and a float; PostgreSQL's JSON may hold any scalar. Rows of a fetch whose mixed columns agree on their
+kinds then become a batch of their own; the order of rows does not matter to anyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may share a column: an Arrow type (None: as wide as the values need), and how a value is put in it."""
+
+    name: str
+    type: pa.DataType | None
+    convert: Callable[[Any], object] | None = None
+
+    def array(self, column: Sequence[object]) -> pa.Array:
+        """The column as Arrow, nulls kept."""
+        if self.convert is not None:
+            column = [None if value is None else self.convert(value) for value in column]
+        return pa.array(column, type=self.type)
+
+
+_NOTHING = Kind("null", pa.null())
+_INTEGER = Kind("integer", pa.int64())
+_WIDE_INTEGER = Kind("wide integer", None, Decimal)
+_FLOAT = Kind("float", pa.float64(), float)
+_DECIMAL = Kind("decimal", None)
+_TEXT = Kind("text", pa.string())
+_AS_TEXT = Kind("as text", pa.string(), str)
+_BYTES = Kind("bytes", pa.binary(), bytes)
+_NOT_UTF8 = Kind("text that is not UTF-8", pa.binary(), lambda text: text.encode("utf-8", "surrogatepass"))
+_NAIVE = Kind("timestamp", pa.timestamp("us"))
+_AWARE = Kind("timestamp with zone", pa.timestamp("us", "UTC"))
+_TIME = Kind("time", pa.time64("us"))
+_ZONED_TIME = Kind("time with zone", pa.string(), lambda value: value.isoformat())
+# These are refused by their type, so their contents are left behind.
+_LIST = Kind("list", pa.list_(pa.string()), lambda _: [])
+_OBJECT = Kind("object", pa.struct([pa.field("object", pa.string())]), lambda _: {})
+
+_BY_TYPE: dict[type, Kind] = {
+    type(None): _NOTHING,
+    bool: Kind("boolean", pa.bool_()),
+    int: _INTEGER,
+    float: _FLOAT,
+    Decimal: _DECIMAL,
+    str: _TEXT,
+    bytes: _BYTES,
+    bytearray: _BYTES,
+    memoryview: _BYTES,
+    datetime: _NAIVE,
+    date: Kind("date", pa.date32()),
+    time: _TIME,
+    timedelta: Kind("duration", pa.duration("us")),
+    UUID: _AS_TEXT,
+    list: _LIST,
+    tuple: _LIST,
+    dict: _OBJECT,
+    **dict.fromkeys((IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network), _AS_TEXT),
+}
+
+_ZONES = {datetime, time}
+"""Types whose values Arrow takes for one another without a word: with and without a zone."""
+
+_WIDEST_DECIMAL = 76
+"""Digits of a decimal256, the widest that Arrow has."""
+
+_REFUSALS = (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError)
+"""What pyarrow raises for a column that its kind cannot hold; the rows are then told apart value by value."""
+
+
+def record_batches(names: Sequence[str], rows: Sequence[Row]) -> Iterator[pa.RecordBatch]:
+    """One batch, or as many as the columns of mixed kinds need; none without rows."""
+    if not rows:
+        return
+    columns = list(zip(*rows, strict=True))
+    arrays = [_plain(column) for column in columns]
+    mixed = [index for index, array in enumerate(arrays) if array is None]
+    if not mixed:
+        yield pa.RecordBatch.from_arrays(arrays, names=list(names))
+        return
+    groups: dict[tuple[Kind, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(kind_of(row[index]) for index in mixed), []).append(row)
+    for kinds, group in groups.items():
+        yield _batch(names, group, dict(zip(mixed, kinds, strict=True)))
+
+
+def _batch(names: Sequence[str], rows: Sequence[Row], kinds: dict[int, Kind]) -> pa.RecordBatch:
+    arrays = [
+        kinds[index].array(column) if index in kinds else _plain(column)
+        for index, column in enumerate(zip(*rows, strict=True))
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _plain(column: Sequence[object]) -> pa.Array | None:
+    """The column as Arrow when its values are of one kind, else None."""
+    types = set(map(type, column)) - {type(None)}
+    if not types:
+        return _NOTHING.array(column)
+    if types & _ZONES:
+        kinds = {kind_of(value) for value in column if value is not None}
+    else:
+        kinds = {_BY_TYPE.get(kind, _OBJECT) for kind in types}
+    if len(kinds) > 1:
+        return None
+    try:
+        return kinds.pop().array(column)
+    except _REFUSALS:
+        return None
+
+
+def kind_of(value: object) -> Kind:
+    """The kind of one value, told by its type and, where types say too little, by the value itself."""
+    match value:
+        case bool() | None:
+            return _BY_TYPE[type(value)]
+        case int():
+            return _INTEGER if -(2**63) <= value < 2**63 else _WIDE_INTEGER
+        case Decimal():
+            return _DECIMAL if _fits(value) else _FLOAT
+        case str():
+            return _TEXT if value.isascii() or _is_utf8(value) else _NOT_UTF8
+        case datetime():
+            return _NAIVE if value.utcoffset() is None else _AWARE
+        case time():
+            return _TIME if value.tzinfo is None else _ZONED_TIME
+        case _:
+            return _BY_TYPE.get(type(value), _OBJECT)
+
+
+def _fits(value: Decimal) -> bool:
+    # Half of the digits on either side of the point, so that any two that fit also fit into one column.
+    if not value.is_finite():
+        return False
+    exponent = value.as_tuple().exponent
+    half = _WIDEST_DECIMAL // 2
+    return value == 0 or (value.adjusted() < half and -int(exponent) <= half)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+

@@ -1,0 +1,126 @@
+"""A warehouse's URL -> a SQLAlchemy engine that can only read, for the dialects that can say so."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from candu_sync.errors import WarehouseError
+from candu_sync.warehouse.postgres_types import keep_every_date
+
+_MEMORY = (None, "", ":memory:")
+
+
+def open_engine(url_text: str, memory: int | None) -> Engine:
+    """The engine behind ``open_warehouse``; a file is looked for now, a server is reached at the first query.
+
+    ``memory`` is DuckDB's limit in bytes. Raises ``WarehouseError`` when the URL is wrong, its file or driver missing.
+    """
+    url = _parsed(url_text)
+    backend = url.get_backend_name()
+    try:
+        if backend == "duckdb":
+            return _duckdb(url, memory)
+        return _OPENERS.get(backend, create_engine)(url)
+    except (ImportError, NoSuchModuleError) as error:
+        raise WarehouseError(f"there is no driver for {url.drivername}:// here: {_install(backend)}") from error
+    except ArgumentError as error:
+        raise WarehouseError(f"the warehouse URL {shown(url)} is wrong: {error}") from None
+
+
+def shown(url: URL) -> str:
+    """The URL without its password and its options, which may hold secrets too."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _parsed(url_text: str) -> URL:
+    try:
+        url = make_url(url_text)
+    except (ArgumentError, ValueError):
+        # The parser's words may quote a piece of the password.
+        raise WarehouseError(
+            "the warehouse URL cannot be read; it looks like duckdb:///warehouse.duckdb or "
+            "postgresql://user:password@host:5432/database, and special characters of a password are "
+            "percent-encoded (@ is %40, / is %2F, : is %3A)"
+        ) from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "postgresql" and "@" in f"{url.host}{url.database}":
+        raise WarehouseError("the warehouse URL has a second @: in a user name or a password it is written %40")
+    return url
+
+
+def _install(backend: str) -> str:
+    if backend == "postgresql":
+        return "pip install 'candu-sync[postgres]'"
+    return f"install the SQLAlchemy dialect of {backend}"
+
+
+def _duckdb(url: URL, memory: int | None) -> Engine:
+    config = {} if memory is None else {"memory_limit": f"{memory}B"}
+    in_memory = url.database in _MEMORY
+    if not in_memory:
+        _require_file(url.database or "")
+    read_only = not in_memory and not _is_remote(url.database or "")
+    url = url.difference_update_query(["access_mode", "read_only"])
+    return create_engine(url, connect_args={"read_only": read_only, "config": config})
+
+
+def _is_remote(database: str) -> bool:
+    return database.startswith(("md:", "motherduck:")) or "://" in database
+
+
+def _require_file(database: str) -> None:
+    if not _is_remote(database) and not Path(database).is_file():
+        raise WarehouseError(
+            f"the warehouse file {database} does not exist; look at the path, which is relative to the folder that the "
+            "command runs in (a path from the root takes four slashes: duckdb:////data/warehouse.duckdb)"
+        )
+
+
+def _postgres(url: URL) -> Engine:
+    # A connection for each query: a long-lived process would else meet connections that the server has dropped.
+    engine = create_engine(url, poolclass=NullPool, execution_options={"postgresql_readonly": True})
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        if engine.dialect.driver == "psycopg":
+            keep_every_date(connection)
+
+    return engine
+
+
+def _sqlite(url: URL) -> Engine:
+    # Named parameters are SQLite's own; the positional style would look for %(name)s in the model's literals.
+    if url.database in _MEMORY or url.query:
+        engine = create_engine(url, paramstyle="named")
+    else:
+        _require_file(url.database or "")
+        address = f"file:{quote(str(Path(url.database or '').absolute()))}?mode=ro"
+        engine = create_engine(
+            url, paramstyle="named", creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
+        )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        connection.execute("pragma query_only = on")
+        connection.text_factory = _text
+
+    return engine
+
+
+def _text(raw: bytes) -> str | bytes:
+    """SQLite keeps any bytes as text; what is not UTF-8 stays bytes, so that only its row is set aside."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+_OPENERS: dict[str, Callable[[URL], Engine]] = {"postgresql": _postgres, "sqlite": _sqlite}
