@@ -1,0 +1,5 @@
+"""A strict stand-in for Candu on this machine, with faults on request and a page that shows what it holds."""
+
+from candu_sync.simulator.server import Simulator, serve
+
+__all__ = ["Simulator", "serve"]

@@ -1,0 +1,151 @@
+"""The web application: Candu's endpoints under ``/api``, inspection and faults under ``/_sim``, the page at ``/``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from candu_sync.simulator.api import Api
+from candu_sync.simulator.faults import Faults
+from candu_sync.simulator.reading import Reading
+from candu_sync.simulator.store import Entry, Store
+
+PREFIX = "/api"
+# The names of this machine alone: a web page elsewhere cannot read people's traits by pointing its own name here.
+_HOSTS = ["127.0.0.1", "localhost", "[::1]", "::1"]
+
+
+def make_app(store: Store, faults: Faults, api: Api) -> Starlette:
+    """The application over ``store`` and ``faults``; ``api`` serves Candu's own two endpoints."""
+    inspection = Inspection(store, faults)
+    page = files("candu_sync.simulator").joinpath("page.html").read_text("utf-8")
+    headers = {"content-security-policy": _policy(page), "cache-control": "no-store"}
+
+    async def index(_: Request) -> Response:
+        return HTMLResponse(page, headers=headers)
+
+    async def missed(request: Request, error: Exception) -> Response:
+        return _missed(store, request, error)
+
+    routes = [
+        Route(f"{PREFIX}/eventWebhook", api, methods=["POST"]),
+        Route(f"{PREFIX}/contentMetadata", api, methods=["GET"]),
+        Route("/", index),
+        *inspection.routes(),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)],
+        exception_handlers={404: missed, 405: missed},
+    )
+
+
+class Inspection:
+    """What the simulator holds, and its faults, as JSON. Lists take ``limit`` (50) and ``offset`` (0), and are newest
+    first where there is a time."""
+
+    def __init__(self, store: Store, faults: Faults) -> None:
+        self._store = store
+        self._faults = faults
+        self._reading = Reading(store)
+
+    def routes(self) -> list[Route]:
+        """The routes under ``/_sim``."""
+        return [
+            Route("/_sim/users", self.users),
+            Route("/_sim/users/{user_id:path}", self.user),
+            Route("/_sim/groups", self.groups),
+            Route("/_sim/events", self.events),
+            Route("/_sim/requests", self.requests),
+            Route("/_sim/messages", self.messages),
+            Route("/_sim/stats", self.stats),
+            Route("/_sim/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_sim/reset", self.reset, methods=["POST"]),
+        ]
+
+    async def users(self, request: Request) -> Response:
+        total, users = self._reading.users(*_window(request), request.query_params.get("search", ""))
+        return _json({"total": total, "users": users})
+
+    async def user(self, request: Request) -> Response:
+        user = self._reading.user(request.path_params["user_id"])
+        return _json({"error": "no identify has named this user"}, 404) if user is None else _json(user)
+
+    async def groups(self, request: Request) -> Response:
+        search = request.query_params.get("search", "")
+        total, groups = self._reading.groups(*_window(request), search, _whole(request, "members", 50))
+        return _json({"total": total, "groups": groups})
+
+    async def events(self, request: Request) -> Response:
+        return _json({"events": self._reading.events(*_window(request))})
+
+    async def requests(self, request: Request) -> Response:
+        bodies = request.query_params.get("bodies", "true") != "false"
+        return _json({"requests": self._reading.requests(*_window(request), bodies=bodies)})
+
+    async def messages(self, request: Request) -> Response:
+        return _json({"messages": self._reading.messages(*_window(request))})
+
+    async def stats(self, _: Request) -> Response:
+        return _json(self._reading.stats())
+
+    async def faults(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                self._faults.add(orjson.loads(await request.body()))
+            except ValueError as error:
+                return _json({"error": str(error)}, 400)
+        elif request.method == "DELETE":
+            self._faults.clear()
+        return _json({"faults": self._faults.listed()})
+
+    async def reset(self, _: Request) -> Response:
+        self._store.reset()
+        self._faults.clear()
+        return _json({"reset": True})
+
+
+def _missed(store: Store, request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    said = f"nothing answers {request.method} {path}: POST {PREFIX}/eventWebhook and GET {PREFIX}/contentMetadata do"
+    if not path.startswith("/_sim"):
+        store.record(Entry(request.method, path, error.status_code, 0, 0, error=said), b"", None)
+    return _json({"success": False, "error": said}, error.status_code)
+
+
+def _window(request: Request) -> tuple[int, int]:
+    return _whole(request, "limit", 50), _whole(request, "offset", 0)
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, "")
+    if text and not re.fullmatch(r"\d{1,9}", text):
+        raise HTTPException(400, f"{name} must be a whole number")
+    return int(text) if text else default
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, {"cache-control": "no-store"}, "application/json")
+
+
+def _policy(page: str) -> str:
+    # Only the page's own script runs, known by its hash: markup that slips into the page stays text.
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode() if script else ""
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
