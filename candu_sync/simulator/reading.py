@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from candu_sync.simulator.store import Store
 
 Row = dict[str, Any]
+
+_KEYS = {"users": "user_id", "groups": "group_id"}
 
 
 class Reading:
@@ -20,7 +22,7 @@ class Reading:
 
     def users(self, limit: int = -1, offset: int = 0, search: str = "") -> tuple[int, list[Row]]:
         """How many users fit ``search``, and one page of them by id: user_id, traits, first_seen, last_seen."""
-        return self._page("users", "user_id", limit, offset, search)
+        return self._page("users", limit, offset, search)
 
     def user(self, user_id: str) -> Row | None:
         """One user as in ``users``, with the ``groups`` it is a member of; None when no identify named it."""
@@ -30,10 +32,15 @@ class Reading:
         groups = self._rows("SELECT group_id FROM members WHERE user_id = ? ORDER BY group_id", (user_id,))
         return _decoded(rows[0], "traits") | {"groups": [row["group_id"] for row in groups]}
 
+    def traits(self, table: Literal["users", "groups"]) -> dict[str, Row]:
+        """Traits by id, of all users or groups."""
+        rows = self._rows(f"SELECT {_KEYS[table]} AS id, traits FROM {table}")
+        return {row["id"]: orjson.loads(row["traits"]) for row in rows}
+
     def groups(self, limit: int = -1, offset: int = 0, search: str = "", members: int = -1) -> tuple[int, list[Row]]:
         """How many groups fit ``search``, and one page of them by id: group_id, traits, first_seen, last_seen,
         member_count and the first ``members`` of its members' ids."""
-        total, groups = self._page("groups", "group_id", limit, offset, search)
+        total, groups = self._page("groups", limit, offset, search)
         for group in groups:
             group_id = group["group_id"]
             listed = self._rows(
@@ -95,11 +102,11 @@ class Reading:
             "warnings": warnings,
         }
 
-    def _page(self, table: str, key: str, limit: int, offset: int, search: str) -> tuple[int, list[Row]]:
-        where, words = "", []
+    def _page(self, table: str, limit: int, offset: int, search: str) -> tuple[int, list[Row]]:
+        key, where, words = _KEYS[table], "", []
         if search:
-            where = f"WHERE instr(lower({key}), ?) OR instr(lower(traits), ?)"
-            words = [search.lower()] * 2
+            where = f"WHERE instr(lower({key}), lower(?)) OR instr(lower(traits), lower(?))"
+            words = [search] * 2
         with self._store.lock:
             total = self._one(f"SELECT count(*) FROM {table} {where}", words)
             rows = self._rows(

@@ -40,9 +40,13 @@ class Simulator:
         log: bool = True,
     ) -> None:
         self.key = key
-        self._socket = _listen(host, port)
-        self._host = f"[{host}]" if ":" in host else host
         self._store = Store(database, log=log)
+        try:
+            self._socket = _listen(host, port)
+        except (OSError, ValueError):
+            self._store.close()
+            raise
+        self._host = f"[{host}]" if ":" in host else host
         self._faults = Faults()
         self._reading = Reading(self._store)
         stopping = asyncio.Event()
@@ -87,11 +91,11 @@ class Simulator:
 
     def users(self) -> dict[str, dict[str, Any]]:
         """Traits by user id."""
-        return {user["user_id"]: user["traits"] for user in self._reading.users()[1]}
+        return self._reading.traits("users")
 
     def groups(self) -> dict[str, dict[str, Any]]:
         """Traits by group id."""
-        return {group["group_id"]: group["traits"] for group in self._reading.groups(members=0)[1]}
+        return self._reading.traits("groups")
 
     def members(self) -> set[tuple[str, str]]:
         """Memberships as (group_id, user_id)."""

@@ -62,19 +62,14 @@ class Entry:
 
 class Store:
     """The tables, in the file ``database`` or in memory. ``log`` False keeps states and counts only: no messages,
-    no events, and the last requests alone. Safe to use from several threads."""
+    no events, and the last requests alone. Safe to use from several threads. OSError when the file is of no use."""
 
     def __init__(self, database: Path | None = None, *, log: bool = True) -> None:
         self.lock = threading.RLock()
-        self.db = sqlite3.connect(database or ":memory:", check_same_thread=False)
-        self.db.row_factory = sqlite3.Row
+        self.db = _connect(database)
         self.bodies: deque[tuple[int, bytes]] = deque()
         self._body_bytes = 0
         self._log = log
-        if database is not None:
-            database.chmod(0o600)  # what arrives is personal data
-        # A simulator may lose its last second with the machine's power; it may not be the slow part of a test.
-        self.db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA}")
         self._types = {(row[0], row[1]): row[2] for row in self.db.execute("SELECT * FROM trait_types")}
         self._last_request: int = self.db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
 
@@ -183,3 +178,17 @@ class Store:
                 for message, payload in zip(batch.messages, batch.payloads, strict=True)
             ],
         )  # fmt: skip
+
+
+def _connect(database: Path | None) -> sqlite3.Connection:
+    try:
+        if database is not None:
+            database.touch(mode=0o600)  # what arrives is personal data
+        db = sqlite3.connect(database or ":memory:", check_same_thread=False)
+        # A simulator may lose its last second with the machine's power; it may not be the slow part of a test.
+        db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA}")
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OSError(f"The simulator cannot keep its data in {database}: {reason}") from error
+    db.row_factory = sqlite3.Row
+    return db
