@@ -6,6 +6,7 @@ Every function takes the text as written and raises ValueError with a sentence t
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import available_timezones
@@ -38,16 +39,10 @@ def duration(text: object) -> timedelta:
     if isinstance(text, str):
         words, iso = _WORDS.fullmatch(text.strip()), _ISO_8601.fullmatch(text.strip())
         parts = {f"{words[2].lower()}s": words[1]} if words else iso.groupdict(default="0") if iso else {}
-        if parts:
-            return _timedelta({unit: int(count) for unit, count in parts.items()})
+        with suppress(OverflowError):
+            if parts:
+                return timedelta(**{unit: int(count) for unit, count in parts.items()})
     raise ValueError(f"{text!r} is not a duration; write it like 1 day, 36 hours, 90 minutes or P1DT12H")
-
-
-def _timedelta(parts: dict[str, int]) -> timedelta:
-    try:
-        return timedelta(**parts)
-    except OverflowError:
-        raise ValueError("is longer than a calendar reaches; write it like 1 day or 36 hours") from None
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +64,7 @@ def start_date(text: object) -> datetime:
     if isinstance(text, datetime):
         return text
     if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return _start(text)
+        return _start(text, text)
     raise ValueError(f"{text!r} is not the date of the first partition, like 2026-01-01")
 
 
@@ -83,14 +78,14 @@ def start_time(text: object) -> datetime:
     if isinstance(text, str):
         parts = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:[T -](\d\d:\d\d(?::\d\d)?)\s?(Z|[+-]\d\d:\d\d)?)?", text)
         if parts:
-            return _start(f"{parts[1]}T{parts[2] or '00:00'}{parts[3] or ''}")
+            return _start(text, f"{parts[1]}T{parts[2] or '00:00'}{parts[3] or ''}")
     raise ValueError(f"{text!r} is not the first partition's date or hour, like 2026-01-01 or 2026-01-01T13:00")
 
 
-def _start(text: str) -> datetime:
+def _start(text: str, iso: str) -> datetime:
     """Years are held to 1970-2999, so that a slip of the finger does not ask for a million partitions."""
     try:
-        start = datetime.fromisoformat(text)
+        start = datetime.fromisoformat(iso)
         start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text} is not in the calendar: {error}") from None
@@ -115,8 +110,8 @@ def cron(line: str) -> str:
     if len(words) != len(_CRON_FIELDS):
         raise ValueError(f"{line!r} is not a cron line of five fields, like \"0 * * * *\"")
     values = [_cron_field(word, *field) for word, field in zip(words, _CRON_FIELDS, strict=True)]
-    days, months, weekdays = values[2:]
-    if weekdays is None and not any(day <= _LONGEST[month - 1] for day in days or (1,) for month in months or (1,)):
+    days, months = values[2:4]
+    if not any(day <= _LONGEST[month - 1] for day in days or (1,) for month in months or (1,)):
         raise ValueError(f"{line!r} never comes true: no such day in those months")
     return " ".join(words)
 
@@ -135,6 +130,7 @@ def _cron_field(word: str, name: str, low: int, high: int) -> set[int] | None:
 def _cron_item(item: str, name: str, low: int, high: int) -> range | None:
     """``*``, ``5``, ``1-5``, each with an optional ``/step``; None when it is none of these.
 
+    A step must be shorter than the field: ``*/90`` minutes would run once an hour, not every 90 minutes.
     ``5/10`` runs on from 5 to the field's end, as ``*/10`` runs from its beginning.
     """
     match = _CRON_ITEM.fullmatch(item)
@@ -143,7 +139,7 @@ def _cron_item(item: str, name: str, low: int, high: int) -> range | None:
     first = _cron_number(match["first"], name) if match["first"] else low
     last = _cron_number(match["last"], name) if match["last"] else high
     step = int(match["step"] or 1)
-    if first is None or last is None or not low <= first <= last <= high or not 1 <= step <= high:
+    if first is None or last is None or not low <= first <= last <= high or not 1 <= step <= high - low:
         return None
     lone = match["first"] and not match["last"] and not match["step"]
     return range(first, first + 1) if lone else range(first, last + 1, step)

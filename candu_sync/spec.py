@@ -7,6 +7,7 @@ two keys at once, is in ``rules.py``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,10 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
+    PlainValidator,
     WithJsonSchema,
     model_validator,
 )
@@ -34,15 +32,16 @@ Kind = Literal["users", "groups", "events"]
 Spread = Literal["daily", "hourly", "weekly", "monthly", "static", "dynamic"]
 Scalar = bool | int | float | str
 
-# The bound is JSON's: beyond 2^53 a reader that holds numbers as doubles sees another number.
-_Constant = (
-    StrictBool
-    | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
-    | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-    | StrictStr
-)
-_Text = Annotated[str, Field(pattern=r"\S")]
-_Constants = dict[_Text, _Constant]
+
+def _constant(value: object) -> Scalar:
+    # The bound is JSON's: beyond 2^53 a reader that holds numbers as doubles sees another number.
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int) and abs(value) <= 2**53:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError("must be text, true or false, or a finite number (a whole one up to 2^53)")
 
 
 def _column_or_columns(value: object) -> object:
@@ -87,6 +86,9 @@ def _written(parse: Callable[[Any], object], *examples: str) -> tuple[BeforeVali
     return BeforeValidator(parse), WithJsonSchema({"type": "string", "examples": list(examples)})
 
 
+_Text = Annotated[str, Field(pattern=r"\S")]
+_Constant = Annotated[Scalar, PlainValidator(_constant), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+_Constants = dict[_Text, _Constant]
 _Names = Annotated[tuple[_Text, ...], AfterValidator(_distinct)]
 _Key = Annotated[
     tuple[_Text, ...],

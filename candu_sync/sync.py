@@ -180,7 +180,7 @@ def _model(text: str, path: Path, sync: str) -> tuple[str, str]:
     comment: list[str] = []
     end = 0
     while match := _LEADING_COMMENT.match(sql, end):
-        lines = (match["line"] or match["block"] or "").splitlines()
+        lines = match["block"].splitlines() if match["line"] is None else [match["line"]]
         comment += [line.strip().removeprefix("*").strip() for line in lines]
         end = match.end()
     if not sql[end:].strip(" \t\r\n;"):

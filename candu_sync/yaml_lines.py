@@ -79,6 +79,7 @@ def _locate(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, above: t
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner, line = (*path, str(key.value)), key.start_mark.line + 1
+            _locate(key, inner, lines, (*above, node))
             if inner in lines:
                 raise YamlError(f"{key.value} stands here a second time (first in line {lines[inner]}); keep one", line)
             lines[inner] = line
@@ -87,3 +88,5 @@ def _locate(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, above: t
         for position, item in enumerate(node.value):
             lines[*path, position] = item.start_mark.line + 1
             _locate(item, (*path, position), lines, (*above, node))
+    elif re.search(r"[\ud800-\udfff]", node.value):
+        raise YamlError("a \\u escape names half a character; write the character itself", node.start_mark.line + 1)
