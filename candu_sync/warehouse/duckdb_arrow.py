@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseError
+from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.parameters import Value, dollar_parameters
 from candu_sync.warehouse.reading import Reading, refuse_duplicates
@@ -28,7 +29,7 @@ def read_duckdb(engine: Engine, sql: str, values: Mapping[str, Value], size: int
         relation = _relation(engine, sql, values, stack)
         with translated(*ERRORS):
             reader = relation.to_arrow_reader(size)
-        return Reading("duckdb arrow", reader.schema, _batches(reader), stack.pop_all(), ERRORS)
+        return Reading("duckdb arrow", relation.columns, _batches(reader), stack.pop_all(), ERRORS)
 
 
 def duckdb_columns(engine: Engine, sql: str, values: Mapping[str, Value]) -> pa.Schema:
@@ -67,6 +68,7 @@ def _connection(engine: Engine, stack: ExitStack) -> duckdb.DuckDBPyConnection:
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     try:
-        yield from reader
+        for batch in reader:
+            yield from within_calendar(batch)
     finally:
         reader.close()

@@ -19,7 +19,9 @@ Errors = tuple[type[Exception], ...]
 
 _MAX_LINES = 4
 _VALUE = re.compile(r"""'[^']*'|"[^"]*"|(?<!\w)-?\d[\d.:+-]*(?!\w)""")
-_VALUE_FAULTS = re.compile(r"^(Conversion|Out of Range|Invalid Input|Constraint) Error|DataError|^22", re.IGNORECASE)
+_VALUE_FAULTS = re.compile(r"(Conversion|Out of Range|Invalid Input|Constraint) Error", re.IGNORECASE)
+_POSTGRES_LEVEL = re.compile(r"^.*?(?:ERROR|FATAL|PANIC):\s+")
+_POSTGRES_MORE = re.compile(r"^(?:DETAIL|CONTEXT|STATEMENT|Query was):", re.MULTILINE)
 
 
 @contextmanager
@@ -36,20 +38,24 @@ def described(error: Exception) -> str:
     """The first lines of what the database said, without row values."""
     original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
     text = _text(original)
-    about_values = _VALUE_FAULTS.search(getattr(original, "sqlstate", None) or "") or _VALUE_FAULTS.search(
-        f"{text}\n{type(original).__name__}"
-    )
-    if about_values:
+    if _is_about_values(original, text):
         text = _VALUE.sub("…", text.split("\n", 1)[0])
     lines = [line for line in text.splitlines() if line.strip()]
     return "\n".join(lines[:_MAX_LINES]) or type(original).__name__
 
 
+def _is_about_values(error: Exception, text: str) -> bool:
+    """Whether a value of a row may stand in the text: SQLSTATE class 22, DuckDB's own words for the same, and what
+    fails in the middle of an Arrow stream, an OSError without a class."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith("22") or isinstance(error, OSError) or bool(_VALUE_FAULTS.match(text))
+
+
 def _text(error: Exception) -> str:
-    """psycopg's ``diag`` has the message apart from DETAIL and CONTEXT; with others the text is all there is."""
+    """psycopg's ``diag`` has the message apart from DETAIL and CONTEXT; ADBC puts words before and the query after."""
     diagnosis = getattr(error, "diag", None)
     primary = getattr(diagnosis, "message_primary", None)
     if not primary:
-        return re.split(r"^\s*(?:DETAIL|CONTEXT):", str(error), maxsplit=1, flags=re.MULTILINE)[0].strip()
+        return _POSTGRES_LEVEL.sub("", _POSTGRES_MORE.split(str(error))[0].strip())
     hint = getattr(diagnosis, "message_hint", None)
     return f"{primary}\n{hint}" if hint else str(primary)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from psycopg import Column, Connection
-    from psycopg.abc import Loader
+    from psycopg.abc import AdaptContext, Buffer, Loader
 
 _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -35,10 +35,14 @@ _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
 def arrow_type(column: Column) -> pa.DataType:
     """The Arrow type that a column's values come out as; enums and whatever else psycopg leaves as text are strings."""
     from psycopg import adapters
+    from psycopg.types.multirange import MultirangeInfo
+    from psycopg.types.range import RangeInfo
 
     info = adapters.types.get(column.type_code)
     if info is None:
         return pa.string()
+    if isinstance(info, RangeInfo | MultirangeInfo):
+        return pa.struct([])
     if info.array_oid == column.type_code:
         return pa.list_(pa.string())
     if info.name == "numeric":
@@ -55,7 +59,7 @@ def _decimal(precision: int | None, scale: int | None) -> pa.DataType:
 def keep_every_date(connection: Connection[Any]) -> None:
     """Lets dates beyond Python's years 1 to 9999 through, which would else end the whole read.
 
-    ``infinity`` comes out as an infinite float, what it means; any other such date or time as PostgreSQL's own text.
+    They come out as an infinite float, as they do by Arrow; the time of day ``24:00:00`` as text.
     """
     from psycopg.pq import Format
 
@@ -65,15 +69,19 @@ def keep_every_date(connection: Connection[Any]) -> None:
             connection.adapters.register_loader(name, _tolerant(loader))
 
 
-def _tolerant(loader: type[Loader]) -> type[Loader]:
-    from psycopg import DataError
+def _tolerant(exact: type[Loader]) -> type[Loader]:
+    from psycopg import DataError, adapt
 
-    class Tolerant(loader):  # type: ignore[misc, valid-type]
-        def load(self, data: bytes | bytearray | memoryview) -> object:
+    class Tolerant(adapt.Loader):
+        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+            super().__init__(oid, context)
+            self._exact = exact(oid, context)
+
+        def load(self, data: Buffer) -> object:
             try:
-                return super().load(data)
+                return self._exact.load(data)
             except DataError:
                 text = bytes(data).decode()
-                return float(text) if text in ("infinity", "-infinity") else text
+                return text if text.startswith("24:") else float("inf")
 
     return Tolerant

@@ -18,16 +18,15 @@ class Reading:
     """A stream of record batches, to be iterated once; batches may differ in their columns' types, never in names.
 
     ``names`` are the columns in order, ``path`` is how it is read: ``"duckdb arrow"``, ``"adbc"`` or ``"rows"``.
-    The cursor is closed when the stream ends, fails, or the context is left. Iterating raises ``WarehouseError`` when
-    the database fails half-way.
+    ``resources`` are closed when the stream ends, fails, or the context is left. Iterating raises ``WarehouseError``
+    when the database fails half-way.
     """
 
     def __init__(
-        self, path: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], resources: ExitStack, errors: Errors = ()
+        self, path: str, names: list[str], batches: Iterator[pa.RecordBatch], resources: ExitStack, errors: Errors = ()
     ) -> None:
         self.path = path
-        self.schema = schema
-        self.names: list[str] = schema.names
+        self.names = names
         self._batches = batches
         self._resources = resources
         self._errors = errors

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, CursorResult, Engine, text
 
 from candu_sync.warehouse.arrays import record_batches
+from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.parameters import Value, bindable
 from candu_sync.warehouse.postgres_types import arrow_type
@@ -20,27 +21,33 @@ if TYPE_CHECKING:
 
 
 def read_rows(engine: Engine, sql: str, values: Mapping[str, Value], size: int) -> Reading:
-    """Streams the query, ``size`` rows at a time. ``schema`` has the types that are known before the first row."""
+    """Streams the query, ``size`` rows at a time."""
     with ExitStack() as stack:
-        connection = _connection(engine, stack)
-        statement = text(bindable(sql, engine.dialect.name))
-        with translated():
-            result = connection.execution_options(stream_results=True).execute(statement, dict(values))
-            stack.callback(result.close)
+        result = _result(engine, sql, values, stack)
         names = list(result.keys())
-        refuse_duplicates(names)
-        schema = pa.schema(list(zip(names, _types(result, engine.dialect.name), strict=True)))
-        return Reading("rows", schema, _batches(result, names, size), stack.pop_all())
+        return Reading("rows", names, _batches(result, names, size), stack.pop_all())
 
 
 def rows_columns(engine: Engine, sql: str, values: Mapping[str, Value]) -> pa.Schema:
     """The names of the query's columns, and their types where the driver tells them without a row; else null."""
-    with read_rows(engine, sql, values, size=1) as reading:
-        return reading.schema
+    with ExitStack() as stack:
+        result = _result(engine, sql, values, stack)
+        return pa.schema(list(zip(result.keys(), _types(result, engine.dialect.name), strict=True)))
+
+
+def _result(engine: Engine, sql: str, values: Mapping[str, Value], stack: ExitStack) -> CursorResult[Any]:
+    connection = _connection(engine, stack)
+    statement = text(bindable(sql, engine.dialect.name))
+    with translated():
+        result = connection.execution_options(stream_results=True).execute(statement, dict(values))
+        stack.callback(result.close)
+        names = list(result.keys())
+    refuse_duplicates(names)
+    return result
 
 
 def _connection(engine: Engine, stack: ExitStack) -> Connection:
-    with translated(doing=f"cannot connect to the warehouse {engine.url.set(query={})!r}"):
+    with translated(doing=f"cannot connect to the warehouse {shown(engine.url)}"):
         connection = stack.enter_context(engine.connect())
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("set local time zone 'UTC'")

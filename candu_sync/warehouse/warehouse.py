@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from candu_sync.errors import ModelError
+from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.engines import open_engine
 from candu_sync.warehouse.parameters import Value, one_query, used_values
@@ -36,6 +37,8 @@ class Warehouse:
         sql, values = self._prepared(sql, parameters)
         if self.dialect == "duckdb":
             return read_duckdb(self._engine, sql, values, BATCH_ROWS)
+        if self.dialect == "postgresql" and not values and (reading := read_adbc(self._engine, sql)):
+            return reading
         return read_rows(self._engine, sql, values, BATCH_ROWS)
 
     def columns(self, sql: str, parameters: Mapping[str, Value]) -> pa.Schema:
