@@ -1,0 +1,188 @@
+"""A change set: what a plan found, staged as files so that what was looked at is what is sent.
+
+| file             | columns                                                                     |
+|------------------|-----------------------------------------------------------------------------|
+| `changes.arrow`  | key, op, message, user_id, group_id, cursor, t0 … (those that the kind has) |
+| `messages.arrow` | message int64, body string, hash string, in the order in which they go      |
+| `held.arrow`     | rows that Candu refused before and that have not changed since              |
+| `invalid.arrow`  | key, reason: rows that cannot be sent                                       |
+| `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary      |
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from candu_sync.diff import Diff
+from candu_sync.engine import scalar
+from candu_sync.errors import DamagedState
+from candu_sync.snapshot import Trait, trait_types, write_arrow
+from candu_sync.sync import Sync
+from candu_sync.values import Kind
+
+FILES = ("changes.arrow", "messages.arrow", "held.arrow", "invalid.arrow")
+SAMPLE_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a change set holds, in numbers.
+
+    Attributes:
+        rows: of the result, equal ones counted once: added + changed + unchanged + invalid + held.
+        removed: rows of the snapshot that left the result.
+        held: rows that Candu refused before, and that have not changed since.
+        messages, bytes: what would go over the wire, without the brackets and commas of batches.
+        traits: name → messages that carry it.
+        snapshot_rows: rows that Candu has and that had not left.
+        gone_traits: traits of the snapshot that the model no longer gives.
+        not_finite: trait → NaN and ±Inf that were taken as null.
+        reasons: why rows were set aside → rows.
+        sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
+    """
+
+    rows: int
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    invalid: int
+    held: int
+    messages: int
+    bytes: int
+    traits: dict[str, int]
+    snapshot_rows: int
+    gone_traits: list[str] = field(default_factory=list)
+    not_finite: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A staged change set.
+
+    Attributes:
+        run_id: the run that made it, its name.
+        sync, kind, partition: whose it is; partition None: the sync has none.
+        base: the version of the snapshot that it was computed from; 0: there was none.
+        traits: the columns ``t0`` … of ``changes.arrow``, which the next snapshot will have.
+        path: how the warehouse was read ("duckdb arrow", "rows", …).
+        full: every row, whole.
+        seconds: phase → seconds, of the plan.
+        folder: where the files are, on this machine.
+    """
+
+    run_id: str
+    sync: str
+    kind: str
+    partition: str | None
+    base: int
+    traits: tuple[Trait, ...]
+    summary: Summary
+    path: str
+    full: bool
+    seconds: dict[str, float]
+    folder: Path
+
+    def save(self) -> None:
+        """Write ``plan.json`` beside the files."""
+        body = asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
+        (self.folder / "plan.json").write_text(json.dumps(body))
+
+    @classmethod
+    def load(cls, folder: Path) -> ChangeSet:
+        """Read a staged change set back.
+
+        Raises:
+            DamagedState: ``plan.json`` is missing or cannot be read.
+        """
+        try:
+            body = json.loads((folder / "plan.json").read_text())
+            traits = tuple(Trait(name, Kind(kind)) for name, kind in body.pop("traits"))
+            return cls(**body | {"folder": folder, "traits": traits, "summary": Summary(**body["summary"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DamagedState(str(folder / "plan.json"), f"{folder / 'plan.json'} cannot be read ({error}): "
+                               "make the plan again") from error
+
+
+def hold_refused(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take the rows that Candu refused before, and that are still what it refused, out of what goes."""
+    connection.execute("CREATE TABLE held AS SELECT r.*, m.message FROM rejected r JOIN changes c USING (key) "
+                       "JOIN messages m ON m.message = c.message AND m.hash = r.hash")
+    if scalar(connection, "SELECT count(*) FROM held"):
+        connection.execute("DELETE FROM messages WHERE message IN (SELECT message FROM held)")
+        connection.execute("UPDATE changes SET op = 'held' WHERE message IN (SELECT message FROM held)")
+
+
+def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> Summary:
+    """Count what stands in the connection after ``diff``, ``build_messages`` and ``hold_refused``."""
+    ops = dict(connection.execute("SELECT op, count(*) FROM changes GROUP BY op").fetchall())
+    reasons = dict(connection.execute("SELECT reason, count(*) AS n FROM result WHERE reason IS NOT NULL "
+                                      "GROUP BY reason ORDER BY n DESC, reason").fetchall())
+    invalid = sum(reasons.values())
+    added, changed, held = (ops.get(op, 0) for op in ("added", "changed", "held"))
+    size = scalar(connection, "SELECT sum(strlen(body)) FROM messages")
+    messages = scalar(connection, "SELECT count(*) FROM messages")
+    return Summary(
+        rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
+        unchanged=diff.rows - added - changed - held - invalid, messages=messages, bytes=size,
+        traits=_carried(connection, diff), snapshot_rows=diff.snapshot_rows, gone_traits=list(diff.gone_traits),
+        not_finite=diff.not_finite, reasons=reasons, sample=_sample(connection, sync, diff))
+
+
+def _carried(connection: duckdb.DuckDBPyConnection, diff: Diff) -> dict[str, int]:
+    """Name → messages that carry it, the most frequent first."""
+    if not diff.compared:
+        return {}
+    counts = ", ".join(f"count(DISTINCT CASE WHEN c{n} THEN message END)" for n in range(len(diff.compared)))
+    rows = connection.execute(f"SELECT {counts} FROM changes WHERE message IN (SELECT message FROM messages)").fetchall()
+    found = zip((c.name for c in diff.compared), rows[0], strict=True)
+    return {name: count for name, count in sorted(found, key=lambda pair: (-pair[1], pair[0])) if count}
+
+
+def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> list[dict[str, Any]]:
+    if sync.preview == "none":
+        return []
+    values = sync.preview == "values"
+    pairs = []
+    for n, c in enumerate(diff.compared):
+        new = "coalesce(" + ", ".join([f"c.t{i}::VARCHAR" for i in c.columns] + ["NULL"]) + ")"
+        old = "coalesce(" + ", ".join([f"s.t{i}::VARCHAR" for i in c.columns if i in c.stored] + ["NULL"]) + ")"
+        pairs.append(f"c.c{n}" + (f", {old}, {new}" if values else ""))
+    columns = "".join(f", {pair}" for pair in pairs)
+    rows = connection.execute(
+        f"SELECT c.key, c.op{columns} FROM (SELECT * FROM changes WHERE message IN (SELECT message FROM messages) "
+        f"ORDER BY message LIMIT {SAMPLE_ROWS}) c LEFT JOIN snapshot s ON s.key = c.key ORDER BY c.message").fetchall()
+    return [_sample_row(row, [c.name for c in diff.compared], values=values) for row in rows]
+
+
+def _sample_row(row: tuple[Any, ...], names: list[str], *, values: bool) -> dict[str, Any]:
+    key, op, *cells = row
+    if values:
+        told: Any = {name: cells[3 * n + 1: 3 * n + 3] for n, name in enumerate(names) if cells[3 * n]}
+        return {"key": key, "op": op, "traits": told}
+    return {"key": redacted_key(key), "op": op, "traits": [name for n, name in enumerate(names) if cells[n]]}
+
+
+def redacted_key(key: str) -> str:
+    """A key that names a row without giving away an e-mail address: `a…@…`."""
+    return key[:1] + "…@…" if "@" in key else key
+
+
+def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, folder: Path) -> None:
+    """Write the files of a change set from the tables in the connection."""
+    columns = {"users": ["user_id"], "groups": ["user_id", "group_id"], "events": []}[sync.kind]
+    columns += ["cursor"] if sync.cursor is not None else []
+    columns += list(trait_types(diff.traits)) if sync.kind != "events" else []
+    listed = "".join(f", {c}" for c in columns)
+    going = f"SELECT key, op, message{listed} FROM changes WHERE op <> 'held'"
+    write_arrow(connection, going, folder / "changes.arrow")
+    write_arrow(connection, "SELECT message, body, hash FROM messages ORDER BY message", folder / "messages.arrow")
+    write_arrow(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / "held.arrow")
+    write_arrow(connection, "SELECT key, reason FROM result WHERE reason IS NOT NULL", folder / "invalid.arrow")

@@ -1,0 +1,138 @@
+"""Receipts → the next version of the snapshot: it takes in what Candu accepted, and only that.
+
+The same few steps whether the run that sent the messages commits, or a later one does it for a run that was killed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from candu_sync.changes import ChangeSet
+from candu_sync.engine import open_engine, scalar
+from candu_sync.snapshot import REJECTED, Merged, Snapshot, Trait, merge, write_arrow
+from candu_sync.state.receipts import Outcome
+from candu_sync.state.store import remove_folder
+from candu_sync.state.versions import PartitionState, Version
+from candu_sync.sync import Sync
+from candu_sync.values import Kind
+
+
+def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
+    """A version's snapshot, its files verified.
+
+    Raises:
+        DamagedState: a file is missing, truncated or altered.
+    """
+    files = {role: state.open(version.files.get(role)) for role in ("base", "delta", "rejected")}
+    newest = dt.datetime.fromisoformat(version.newest) if version.newest else None
+    traits = tuple(Trait(name, Kind(of)) for name, of in version.traits)
+    return Snapshot(kind, traits, files["base"], files["delta"], files["rejected"], newest)
+
+
+def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
+           memory: int) -> Version:
+    """Make version ``old.number + 1`` from the change set and what became of its messages.
+
+    Rows without a message (a row that left under ``removed: keep``) are taken in as they are: there was nothing to
+    tell. Events that may or may not have arrived count as accepted under ``uncertain: skip``.
+
+    Returns:
+        The new version, or the old one when there is nothing to take in.
+
+    Raises:
+        StaleChanges: another run made that version first.
+        DamagedState: the old version's files are not what they were.
+    """
+    before = snapshot_of(state, old, sync.kind)
+    folder = state.store.scratch()
+    try:
+        with open_engine(memory, folder) as connection:
+            _expose(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
+            after = Snapshot(sync.kind, () if sync.kind == "events" else changes.traits)
+            merged = merge(connection, before, after, folder)
+            rejected = _rejected(connection, changes.run_id, outcome, folder)
+            newest = _newest(connection, sync, before.newest)
+        if not merged.files and rejected is None and "rejected" not in old.files:
+            return old
+        return _put(state, old, changes, merged, rejected, newest)
+    finally:
+        remove_folder(folder)
+
+
+def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged, rejected: Path | None,
+         newest: dt.datetime | None) -> Version:
+    kept = {role: file for role, file in old.files.items() if role not in merged.files and role != "rejected"}
+    added = {role: path for role, path in merged.files.items() if path is not None}
+    added |= {"rejected": rejected} if rejected is not None else {}
+    traits = () if changes.kind == "events" else tuple((t.name, str(t.kind)) for t in changes.traits)
+    version = Version(old.number + 1, changes.run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                      changes.kind, traits, merged.live, newest.isoformat() if newest else None, kept)
+    return state.commit(version, added)
+
+
+def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
+    """The next version with nothing new: it fences off a run whose claim is taken over."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return state.commit(Version(old.number + 1, run_id, now, old.kind, old.traits, old.rows, old.newest, old.files), {})
+
+
+def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome, *, skip: bool) -> None:
+    """The views changes, messages, held and accepted (the rows that Candu has now, in the snapshot's layout)."""
+    for name in ("changes", "messages", "held"):
+        connection.register(name, ds.dataset(changes.folder / f"{name}.arrow", format="ipc"))
+    ranges = outcome.accepted + (sorted(outcome.open) if skip else [])
+    connection.register("ranges", _ranges(ranges))
+    connection.execute("CREATE TABLE told AS SELECT DISTINCT unnest(range(low, high + 1)) AS message FROM ranges")
+    gone = "" if changes.kind == "events" else ", op = 'removed' AS gone"
+    connection.execute(f"CREATE TEMP VIEW accepted AS SELECT *{gone} FROM changes "
+                       "WHERE message IS NULL OR message IN (SELECT message FROM told)")
+
+
+def _ranges(ranges: Iterable[tuple[int, int]]) -> pa.Table:
+    pairs = list(ranges)
+    return pa.table({"low": pa.array([low for low, _ in pairs], pa.int64()),
+                     "high": pa.array([high for _, high in pairs], pa.int64())})
+
+
+def _rejected(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: Outcome, folder: Path) -> Path | None:
+    """The rows that Candu refused and that still are what it refused: those held from before, and the new ones."""
+    refused = [(number, *rest) for number, rest in outcome.rejected.items()]
+    columns = list(zip(*refused, strict=True)) or [(), (), (), ()]
+    connection.register("refused", pa.table({
+        "message": pa.array(columns[0], pa.int64()), "status": pa.array(columns[1], pa.int32()),
+        "reason": pa.array(columns[2], pa.string()), "refused_at": pa.array(columns[3], pa.string())}))
+    names = ", ".join(REJECTED.names)
+    connection.register("run_of", pa.table({"run": [run_id]}))
+    rows = (f"SELECT {names} FROM held UNION ALL SELECT {names} FROM (SELECT c.key, f.reason, f.status, f.refused_at, "
+            "run_of.run, m.hash FROM refused f JOIN changes c USING (message) JOIN messages m USING (message), run_of)")
+    path = folder / "rejected.arrow"
+    return path if write_arrow(connection, rows, path) else None
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, sync: Sync, before: dt.datetime | None) -> dt.datetime | None:
+    """The newest cursor value sent, but not beyond an event that was not: the next run must find that one again.
+    Nor beyond now: one event dated in 2099 must not hide all that come before it."""
+    if sync.cursor is None:
+        return None
+    accepted, unsent = (_time(connection, f"SELECT epoch_us({which}) FROM changes WHERE message {test} (FROM told)")
+                        for which, test in (("max(cursor)", "IN"), ("min(cursor)", "NOT IN")))
+    newest = max((t for t in (before, accepted) if t is not None), default=None)
+    if newest is None:
+        return None
+    return min(t for t in (newest, unsent, dt.datetime.now(dt.UTC)) if t is not None)
+
+
+def _time(connection: duckdb.DuckDBPyConnection, sql: str) -> dt.datetime | None:
+    microseconds = scalar(connection, f"SELECT coalesce(({sql}), {_NEVER})")
+    return None if microseconds == _NEVER else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
+        microseconds=microseconds)
+
+
+# No time that a row can have: before year 1.
+_NEVER = -(2**62)

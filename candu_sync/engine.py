@@ -1,0 +1,54 @@
+"""The embedded DuckDB that a plan and a commit work in: bounded memory, a private folder to spill to.
+
+Nothing but Arrow goes in and out, so this connection never touches a file or the network by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+# What DuckDB needs at least to sort and join with two threads.
+_LEAST_MEMORY = 64 * 1024 * 1024
+
+
+@contextmanager
+def open_engine(memory: int, scratch: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty in-memory DuckDB.
+
+    Args:
+        memory: bytes that it may use before it spills to disk.
+        scratch: the folder to spill to, made with access for its owner alone (rows are personal data);
+            None: a temporary one of its own, gone at the end.
+    """
+    with tempfile.TemporaryDirectory(prefix="candu-sync-", dir=scratch) as folder:
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")
+            connection.execute(f"SET temp_directory = '{_quoted(folder)}'")
+            connection.execute(f"SET threads = {max(1, min(8, os.cpu_count() or 1))}")
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
+        finally:
+            connection.close()
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """The one number that a query gives; 0 for null."""
+    rows = connection.execute(sql).fetchall()
+    return int(rows[0][0]) if rows and rows[0][0] is not None else 0
+
+
+def literal(text: str) -> str:
+    """A SQL string literal. For names that are part of a message's text, where a parameter cannot stand."""
+    return f"'{_quoted(text)}'"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,150 @@
+"""What became of each message, on disk before the next run can need it.
+
+A receipt log is JSON lines, one for each request that went out and one for each answer:
+
+    {"sent": [0, 99]}                                 about to go: messages 0 to 99
+    {"accepted": [0, 99], "at": "…"}                  Candu said 2xx
+    {"rejected": 7, "status": 422, "reason": "…", "at": "…"}
+    {"unsent": [0, 99]}                               Candu answered that it did not take them
+
+On a disk each line is written to the kernel at once, so that killing the process loses none, and synced at least every
+``SYNC_SECONDS``, the bound of what a power cut can lose. In an object store lines are put together, at most
+``SYNC_SECONDS`` apart, and before a request goes its ``sent`` line is out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from candu_sync.errors import StateError
+from candu_sync.state.store import DiskStore
+from candu_sync.state.versions import PartitionState
+
+SYNC_SECONDS = 0.5
+
+
+@dataclass
+class Outcome:
+    """What the receipts of a run say.
+
+    Attributes:
+        accepted: ranges of message numbers, both ends included.
+        rejected: message number → (HTTP status, reason, time).
+        open: ranges that went out and whose answer is not known: Candu may have them or not.
+    """
+
+    accepted: list[tuple[int, int]] = field(default_factory=list)
+    rejected: dict[int, tuple[int, str, str]] = field(default_factory=dict)
+    open: set[tuple[int, int]] = field(default_factory=set)
+
+    def note(self, line: dict[str, Any]) -> None:
+        """Take in one line of a log."""
+        if "sent" in line:
+            self.open.add(_range(line["sent"]))
+        elif "accepted" in line:
+            self.accepted.append(_range(line["accepted"]))
+            self.open.discard(_range(line["accepted"]))
+        elif "rejected" in line:
+            number = line["rejected"]
+            self.rejected[number] = (line["status"], line["reason"], line["at"])
+            self.open.discard((number, number))
+        elif "unsent" in line:
+            self.open.discard(_range(line["unsent"]))
+
+
+def _range(pair: list[int]) -> tuple[int, int]:
+    return pair[0], pair[1]
+
+
+class ReceiptLog:
+    """The log of one run, open for writing; safe to use from several threads."""
+
+    def __init__(self, state: PartitionState, run_id: str) -> None:
+        self._store = state.store
+        self._name = state.name("runs", run_id, "receipts")
+        self._lock = threading.Lock()
+        self._pending: list[bytes] = []
+        self._part = len(self._store.list(self._name + "/"))
+        self._synced_at = time.monotonic()
+        self._file = self._open() if isinstance(self._store, DiskStore) else None
+
+    def _open(self) -> int:
+        name = f"{self._name}/{self._part:06d}.jsonl"
+        self._store.put(name, b"")
+        path = self._store.local(name)
+        if path is None:
+            raise StateError(f"{self._store.place(name)} cannot be written")
+        return os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def write(self, line: dict[str, Any], *, now: bool = False) -> None:
+        """Append a line.
+
+        Args:
+            now: it must be out before this returns, in an object store too.
+
+        Raises:
+            StateError: it cannot be recorded; nothing may be sent on.
+        """
+        data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            if self._file is not None:
+                self._append(self._file, data)
+            else:
+                self._pending.append(data)
+            if (now and self._file is None) or time.monotonic() - self._synced_at >= SYNC_SECONDS:
+                self._sync()
+
+    def _append(self, file: int, data: bytes) -> None:
+        try:
+            if os.write(file, data) != len(data):
+                raise OSError("the disk is full")
+        except OSError as error:
+            raise StateError(f"{self._store.place(self._name)} cannot be written: {error.strerror or error}. Nothing "
+                             "more was sent; free some space and run again") from error
+
+    def _sync(self) -> None:
+        if self._file is not None:
+            os.fsync(self._file)
+        elif self._pending:
+            self._store.put(f"{self._name}/{self._part:06d}.jsonl", b"".join(self._pending))
+            self._pending = []
+            self._part += 1
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        """Sync and close."""
+        with self._lock:
+            self._sync()
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+
+def read_receipts(state: PartitionState, run_id: str) -> Outcome:
+    """All that a run's log says; a last line that was cut off by a power cut is left out."""
+    outcome = Outcome()
+    for name in state.store.list(state.name("runs", run_id, "receipts") + "/"):
+        for line in _lines(state.store.get(name) or b""):
+            outcome.note(line)
+    return outcome
+
+
+def _lines(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def local_folder(state: PartitionState, run_id: str, files: tuple[str, ...]) -> Path | None:
+    """A run's staged files as one folder on this machine; None: they are not all there."""
+    paths = [state.store.local(state.name("runs", run_id, file)) for file in files]
+    return None if any(path is None for path in paths) or paths[0] is None else paths[0].parent

@@ -1,0 +1,234 @@
+"""The state of a sync and partition: a chain of immutable versions.
+
+    format.json                          the format, and the workspace's id
+    users.profile/-/                     a sync, and `-` or its partition
+        versions/00000002.json           version 2: its files with sizes and checksums; put once, never changed
+        data/<run>/base.arrow            the files
+        claims/00000003.json             who makes version 3
+        runs/<run>/changes.arrow …       a staged change set, and the receipts of its messages
+        staged.json                      the change set that awaits its push
+        last.json                        how the last run ended
+
+A version becomes real by one put-if-absent of its file; what it names was put before. Rows mean nothing here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from candu_sync.errors import DamagedState, ForeignState, StaleChanges
+from candu_sync.state.store import Store, open_store
+
+FORMAT = 1
+KEPT_VERSIONS = 3
+_NO_PARTITION = "-"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a version: its name in the store, its bytes, and the SHA-256 of them."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a snapshot.
+
+    Attributes:
+        number: from 1; 0 stands for the empty snapshot before the first.
+        run_id: the run that committed it.
+        at: when, ISO 8601 in UTC.
+        kind, traits, rows, newest: what the rows' owner wants to know again; not looked at here.
+        files: role → file.
+    """
+
+    number: int
+    run_id: str = ""
+    at: str = ""
+    kind: str = ""
+    traits: tuple[tuple[str, str], ...] = ()
+    rows: int = 0
+    newest: str | None = None
+    files: dict[str, File] = field(default_factory=dict)
+
+
+class State:
+    """All syncs' state under one URL.
+
+    Raises:
+        ForeignState: the folder holds something else, or the state of another format.
+        StateError: it cannot be reached, or not be written.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.store: Store = open_store(url)
+        self.workspace = self._workspace(url)
+
+    def _workspace(self, url: str) -> uuid.UUID:
+        """The workspace's id, made at first use: a state belongs to one workspace (candu-api, "Endpoints")."""
+        found = self.store.get("format.json")
+        if found is None:
+            if self.store.list(""):
+                raise ForeignState(f"{url} holds files but no format.json: it is not a state folder of candu-sync. "
+                                   "Point CANDU_STATE_URL at an empty folder")
+            self.store.put("format.json", _json({"format": FORMAT, "workspace": str(uuid.uuid4())}), create=True)
+            found = self.store.get("format.json") or b""
+        try:
+            body = json.loads(found)
+            format_, workspace = body["format"], uuid.UUID(body["workspace"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedState("format.json", f"{self.store.place('format.json')} cannot be read: restore it from a "
+                               "backup, or point CANDU_STATE_URL at an empty folder") from error
+        if format_ != FORMAT:
+            raise ForeignState(f"{url} has the state's format {format_}, this candu-sync reads {FORMAT}. "
+                               "Use the version that wrote it, or point CANDU_STATE_URL at an empty folder")
+        return workspace
+
+    def of(self, sync: str, partition: str | None) -> PartitionState:
+        """The state of one sync and partition."""
+        return PartitionState(self.store, f"{_sync_folder(sync)}/{_folder(partition)}", sync)
+
+    def partitions(self, sync: str) -> list[str | None]:
+        """The partitions of a sync that have any state, in order."""
+        prefix = f"{_sync_folder(sync)}/"
+        names = {name[len(prefix):].split("/")[0] for name in self.store.list(prefix)}
+        return [None if name == _NO_PARTITION else unquote(name) for name in sorted(names)]
+
+
+def _sync_folder(sync: str) -> str:
+    """One level, so that the sync users/eu does not hold the folder of users/eu/profile. Names have no dots."""
+    return sync.replace("/", ".")
+
+
+def _folder(partition: str | None) -> str:
+    """A partition as a folder's name. `-` alone stands for none, so a key that begins with it is written in full."""
+    if partition is None:
+        return _NO_PARTITION
+    quoted = quote(partition, safe="").replace(".", "%2E")
+    return "%2D" + quoted[1:] if quoted.startswith("-") else quoted
+
+
+class PartitionState:
+    """The versions of one sync and partition, and the files around them."""
+
+    def __init__(self, store: Store, prefix: str, sync: str) -> None:
+        self.store = store
+        self.prefix = prefix
+        self.sync = sync
+
+    def name(self, *parts: str) -> str:
+        """A name in the store, under this partition's folder."""
+        return "/".join((self.prefix, *parts))
+
+    def current(self) -> Version:
+        """The newest version; number 0 when there is none.
+
+        Raises:
+            DamagedState: its file cannot be read.
+        """
+        names = self.store.list(self.name("versions/"))
+        return self._read(names[-1]) if names else Version(0)
+
+    def _read(self, name: str) -> Version:
+        try:
+            body = json.loads(self.store.get(name) or b"")
+            files = {role: File(**file) for role, file in body.pop("files").items()}
+            traits = tuple((trait, kind) for trait, kind in body.pop("traits"))
+            return Version(**body, files=files, traits=traits)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedState(name, f"{self.store.place(name)} is damaged ({type(error).__name__}): "
+                               f"{_what_to_do(self.sync)}") from error
+
+    def open(self, file: File | None) -> Path | None:
+        """A version's file on this machine, with size and checksum verified; None stays None.
+
+        Raises:
+            DamagedState: it is missing, truncated or altered.
+        """
+        if file is None:
+            return None
+        path = self.store.local(file.name)
+        what = None
+        if path is None:
+            what = "is missing"
+        elif path.stat().st_size != file.bytes:
+            what = f"has {path.stat().st_size:,} bytes instead of {file.bytes:,}"
+        elif _sha256(path) != file.sha256:
+            what = "was altered: its checksum differs"
+        if what:
+            raise DamagedState(file.name, f"{self.store.place(file.name)} {what}: {_what_to_do(self.sync)}")
+        return path
+
+    def commit(self, version: Version, added: dict[str, Path]) -> Version:
+        """Make a version real.
+
+        Args:
+            version: with the files that it keeps.
+            added: role → local file, moved into the store under the version's run.
+
+        Raises:
+            StaleChanges: this number is there already: another run committed first.
+        """
+        files = dict(version.files)
+        for role, path in added.items():
+            digest = _sha256(path)
+            name = self.name("data", version.run_id, path.name)
+            files[role] = File(name, self.store.add(name, path), digest)
+        version = replace(version, files=files)
+        if not self.store.put(self._version_name(version.number), _json(asdict(version)), create=True):
+            raise StaleChanges(f"{self.prefix}: version {version.number} was committed by another run meanwhile; "
+                               "what this run was told is in its receipts, run again to fold it in")
+        self._drop_old(version.number)
+        return version
+
+    def _version_name(self, number: int) -> str:
+        return self.name("versions", f"{number:08d}.json")
+
+    def _drop_old(self, newest: int) -> None:
+        """Drop versions by count, then the data files that no version names any more."""
+        names = self.store.list(self.name("versions/"))
+        for name in names[:-KEPT_VERSIONS]:
+            self.store.delete(name)
+        kept = {file.name for name in names[-KEPT_VERSIONS:] for file in self._read(name).files.values()}
+        for name in self.store.list(self.name("data/")):
+            if name not in kept:
+                self.store.delete(name)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """A small file beside the versions; None: there is none, or a write of it was cut off."""
+        data = self.store.get(self.name(name))
+        try:
+            return None if data is None else dict(json.loads(data))
+        except ValueError:
+            return None
+
+    def write_json(self, name: str, body: dict[str, Any]) -> None:
+        """Write a small file beside the versions, over the old one."""
+        self.store.put(self.name(name), _json(body))
+
+    def forget(self) -> None:
+        """Remove all that is known of this partition."""
+        for name in self.store.list(self.name("")):
+            self.store.delete(name)
+
+
+def _what_to_do(sync: str) -> str:
+    return f"restore it from a backup, or run `candu-sync reset {sync}`: the next run then sends everything again"
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, indent=1).encode()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
