@@ -46,7 +46,8 @@ class Candu:
         self._url = url
         self._client = httpx.Client(
             headers={"authorization": f"Bearer {key}", "content-type": "application/json", "user-agent": "candu-sync"},
-            timeout=timeout, verify=_certificates(), limits=httpx.Limits(max_connections=1, max_keepalive_connections=1))
+            timeout=timeout, verify=_certificates(),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1))
 
     def __enter__(self) -> Candu:
         return self

@@ -141,7 +141,8 @@ def _carried(connection: duckdb.DuckDBPyConnection, diff: Diff) -> dict[str, int
     if not diff.compared:
         return {}
     counts = ", ".join(f"count(DISTINCT CASE WHEN c{n} THEN message END)" for n in range(len(diff.compared)))
-    rows = connection.execute(f"SELECT {counts} FROM changes WHERE message IN (SELECT message FROM messages)").fetchall()
+    going = "message IN (SELECT message FROM messages)"
+    rows = connection.execute(f"SELECT {counts} FROM changes WHERE {going}").fetchall()
     found = zip((c.name for c in diff.compared), rows[0], strict=True)
     return {name: count for name, count in sorted(found, key=lambda pair: (-pair[1], pair[0])) if count}
 

@@ -38,8 +38,8 @@ _FIXED = {"users": {"gone": "BOOLEAN", "user_id": "VARCHAR"},
           "groups": {"gone": "BOOLEAN", "user_id": "VARCHAR", "group_id": "VARCHAR"},
           "events": {}}
 
-REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", pa.int32()), ("refused_at", pa.string()),
-                      ("run", pa.string()), ("hash", pa.string())])
+REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", pa.int32()),
+                      ("refused_at", pa.string()), ("run", pa.string()), ("hash", pa.string())])
 
 
 @dataclass(frozen=True)

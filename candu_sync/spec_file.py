@@ -38,7 +38,7 @@ def read_spec(text: str, kind: Kind, *, path: str, sync: str) -> Spec:
     return spec
 
 
-def _validate(data: dict[Any, Any], lines: Lines) -> tuple[Spec, list[Conflict]]:
+def _validate(data: dict[str, Any], lines: Lines) -> tuple[Spec, list[Conflict]]:
     """The settings that are well-formed, and what is wrong with the others."""
     try:
         return Spec.model_validate(data), []
@@ -67,8 +67,9 @@ def _problem(detail: ErrorDetails, lines: Lines) -> Conflict:
     # pydantic puts the names of a union's branches into the path: only what stands in the file is kept.
     path: tuple[str | int, ...] = ()
     for part in detail["loc"]:
-        path = next(((*path, name) for name in (part, str(part)) if (*path, name) in lines), path)
-    if detail["type"] in ("extra_forbidden", "invalid_key"):
+        if (*path, part) in lines:
+            path = (*path, part)
+    if detail["type"] == "extra_forbidden":
         return path, _unknown(path)
     if detail["type"] == "value_error":
         return path, str(detail["ctx"]["error"])

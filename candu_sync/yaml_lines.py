@@ -2,7 +2,7 @@
 
 PyYAML reads YAML 1.1, where ``no`` is false, ``12:30`` is 750 and ``010`` is 8. Editors read YAML 1.2, and so does
 this module: true and false, decimal numbers and null are the only plain words with a meaning (the 1.2 core schema).
-Dates stay text, and a repeated key is an error.
+Dates stay text, every key is text, and a repeated key is an error.
 """
 
 from __future__ import annotations
@@ -78,8 +78,12 @@ def _locate(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, above: t
         raise YamlError("not valid YAML: an anchor holds itself", node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inner, line = (*path, str(key.value)), key.start_mark.line + 1
-            _locate(key, inner, lines, (*above, node))
+            line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:str":
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "here"
+                raise YamlError(f"the key {shown} is not text; write it in quotes", line)
+            inner = (*path, key.value)
+            _locate(key, inner, lines, above)
             if inner in lines:
                 raise YamlError(f"{key.value} stands here a second time (first in line {lines[inner]}); keep one", line)
             lines[inner] = line

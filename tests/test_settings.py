@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from candu_sync.errors import SettingsError
 from candu_sync.settings import Settings, load_settings
@@ -103,6 +104,13 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) 
     message = refusal(api_key=key)
     assert message.startswith("CANDU_API_KEY ")
     assert "hunter" not in message
+
+
+def test_a_direct_reading_shows_no_value_either() -> None:
+    with pytest.raises(ValidationError) as error:
+        Settings.model_validate({"api_key": "hunter 2", "rate": "fast"})
+    assert "hunter" not in str(error.value)
+    assert "fast" not in str(error.value)
 
 
 def test_secrets_stay_out_of_what_is_printed() -> None:

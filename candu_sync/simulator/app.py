@@ -120,7 +120,7 @@ class Inspection:
 def _missed(store: Store, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path
-    said = f"nothing answers {request.method} {path}: POST {PREFIX}/eventWebhook and GET {PREFIX}/contentMetadata do"
+    said = f"{request.method} {path} is not known; try POST {PREFIX}/eventWebhook or GET {PREFIX}/contentMetadata"
     if not path.startswith("/_sim"):
         store.record(Entry(request.method, path, error.status_code, 0, 0, error=said), b"", None)
     return _json({"success": False, "error": said}, error.status_code)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -31,8 +31,8 @@ class FaultSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind
-    status: int | None = Field(default=None, ge=200, le=599)
-    retry_after: str | int | None = None
+    status: int | None = Field(default=None, ge=300, le=599)
+    retry_after: Annotated[str, Field(pattern=r"^[ -~]+$")] | int | None = None
     body: Any = None
     seconds: float | None = Field(default=None, ge=0, le=3600)
     user_ids: frozenset[str] = frozenset()
