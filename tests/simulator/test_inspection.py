@@ -1,0 +1,70 @@
+"""What the simulator holds, read as JSON, and faults asked for over HTTP."""
+
+from __future__ import annotations
+
+import httpx
+
+from candu_sync.simulator import Simulator
+from tests.simulator.conftest import Send
+from tests.simulator.test_api import identify, track
+
+
+def test_users_come_in_pages_and_by_search(send: Send, http: httpx.Client) -> None:
+    send(*[identify(f"u{n:03}", plan="Pro" if n % 10 == 0 else "free") for n in range(100)])
+    page = http.get("/_sim/users", params={"limit": 2, "offset": 98}).json()
+    assert (page["total"], [user["user_id"] for user in page["users"]]) == (100, ["u098", "u099"])
+    found = http.get("/_sim/users", params={"search": "pro", "limit": 3}).json()
+    assert (found["total"], [user["user_id"] for user in found["users"]]) == (10, ["u000", "u010", "u020"])
+    assert http.get("/_sim/users", params={"limit": "x"}).status_code == 400
+
+
+def test_one_user_by_any_id(send: Send, http: httpx.Client) -> None:
+    send(identify("a/b ü?", plan="pro"))
+    send({"type": "group", "groupId": "g1", "userId": "a/b ü?"})
+    user = http.get("/_sim/users/a%2Fb%20%C3%BC%3F").json()
+    assert (user["user_id"], user["traits"], user["groups"]) == ("a/b ü?", {"plan": "pro"}, ["g1"])
+    assert http.get("/_sim/users/nobody").status_code == 404
+
+
+def test_groups_events_messages_requests_and_stats(send: Send, http: httpx.Client) -> None:
+    send(*[{"type": "group", "groupId": "g1", "userId": f"u{n}"} for n in range(5)])
+    send(track("u1", "first", "m1"), track("u1", "second", "m2"))
+    group = http.get("/_sim/groups", params={"members": 2}).json()["groups"][0]
+    assert (group["member_count"], group["members"]) == (5, ["u0", "u1"])
+    assert [event["event"] for event in http.get("/_sim/events").json()["events"]] == ["second", "first"]
+    assert len(http.get("/_sim/messages").json()["messages"]) == 7
+    newest = http.get("/_sim/requests", params={"limit": 1}).json()["requests"][0]
+    assert (newest["messages"], '"second"' in newest["body"]) == (2, True)
+    assert "body" not in http.get("/_sim/requests", params={"bodies": "false"}).json()["requests"][0]
+    stats = http.get("/_sim/stats").json()
+    assert stats["messages"] == {"identify": 0, "group": 5, "track": 2}
+    assert (stats["requests"], stats["members"], stats["groups"]) == ({"200": 2}, 5, 1)
+
+
+def test_faults_are_added_listed_and_cleared(send: Send, http: httpx.Client) -> None:
+    assert http.post("/_sim/faults", json={"kind": "status", "status": 503, "times": 2}).status_code == 200
+    http.post("/_sim/faults", json=[{"kind": "refuse", "user_ids": ["u1"], "status": 404}])
+    assert send(identify("u1")).status_code == 503
+    assert http.get("/_sim/faults").json()["faults"] == [
+        {"kind": "status", "status": 503, "times": 2, "fired": 1},
+        {"kind": "refuse", "user_ids": ["u1"], "status": 404, "fired": 0},
+    ]
+    assert http.delete("/_sim/faults").json() == {"faults": []}
+    assert send(identify("u1")).status_code == 200
+    assert "needs a status" in http.post("/_sim/faults", json={"kind": "status"}).json()["error"]
+    assert http.post("/_sim/faults", content=b"{").status_code == 400
+
+
+def test_reset_forgets_everything(sim: Simulator, send: Send, http: httpx.Client) -> None:
+    send(identify("u1", seats=1) | {"messageId": "m1"})
+    sim.fault("close")
+    assert http.post("/_sim/reset").status_code == 200
+    assert (sim.users(), sim.messages(), sim.requests()) == ({}, [], [])
+    send(identify("u1", seats="one") | {"messageId": "m1"})
+    assert (sim.stats()["warning_count"], sim.stats()["repeated_message_ids"]) == (0, 0)
+    assert [request["body"] is not None for request in sim.requests()] == [True]
+
+
+def test_a_web_page_elsewhere_cannot_read_it_under_its_own_name(http: httpx.Client) -> None:
+    assert http.get("/_sim/users", headers={"host": "evil.example"}).status_code == 400
+    assert http.get("/_sim/users", headers={"host": "localhost:1234"}).status_code == 200
