@@ -128,10 +128,10 @@ def _cron_field(word: str, name: str, low: int, high: int) -> set[int] | None:
 
 
 def _cron_item(item: str, name: str, low: int, high: int) -> range | None:
-    """``*``, ``5``, ``1-5``, each with an optional ``/step``; None when it is none of these.
+    """``*``, ``5``, ``1-5``, the first and the last with an optional ``/step``; None when it is none of these.
 
-    A step must be shorter than the field: ``*/90`` minutes would run once an hour, not every 90 minutes.
-    ``5/10`` runs on from 5 to the field's end, as ``*/10`` runs from its beginning.
+    ``5/10`` runs on from 5 to the field's end, as ``*/10`` runs from its beginning. A step must fit in its range:
+    ``*/90`` minutes would run once an hour, not every 90 minutes.
     """
     match = _CRON_ITEM.fullmatch(item)
     if not match:
@@ -139,10 +139,11 @@ def _cron_item(item: str, name: str, low: int, high: int) -> range | None:
     first = _cron_number(match["first"], name) if match["first"] else low
     last = _cron_number(match["last"], name) if match["last"] else high
     step = int(match["step"] or 1)
-    if first is None or last is None or not low <= first <= last <= high or not 1 <= step <= high - low:
+    if first is None or last is None or not low <= first <= last <= high:
         return None
-    lone = match["first"] and not match["last"] and not match["step"]
-    return range(first, first + 1) if lone else range(first, last + 1, step)
+    if match["first"] and not match["last"] and not match["step"]:
+        return range(first, first + 1)
+    return range(first, last + 1, step) if 1 <= step <= last - first else None
 
 
 def _cron_number(text: str, field: str) -> int | None:

@@ -15,7 +15,7 @@ from typing import Literal, cast
 from .errors import UsageError
 from .spec import Partitions
 
-__all__ = ["Window", "window", "windows"]
+__all__ = ["Window", "first_window", "window", "windows"]
 
 _Every = Literal["hourly", "daily", "weekly", "monthly"]
 
@@ -44,7 +44,7 @@ def window(partitions: Partitions, key: str) -> Window:
     ``partitions`` must be hourly, daily, weekly or monthly. Raises UsageError when ``key`` is malformed, is not a
     window's start, or lies before the first window.
     """
-    every, first = _every(partitions), _first(partitions)
+    every, first = _every(partitions), first_window(partitions)
     try:
         start = datetime.strptime(key, _FORMAT[every]).replace(tzinfo=UTC)
         found = _window(every, _floor(every, start))
@@ -60,7 +60,7 @@ def window(partitions: Partitions, key: str) -> Window:
 
 def windows(partitions: Partitions, now: datetime) -> list[Window]:
     """Every window that has ended by ``now`` (aware), oldest first. ``partitions`` as for ``window``."""
-    return list(_ended(_every(partitions), _first(partitions), now.astimezone(UTC)))
+    return list(_ended(_every(partitions), first_window(partitions), now.astimezone(UTC)))
 
 
 def _ended(every: _Every, current: Window, now: datetime) -> Iterator[Window]:
@@ -75,7 +75,7 @@ def _every(partitions: Partitions) -> _Every:
     raise UsageError(f"{partitions.spread} partitions are keys, not windows of time")
 
 
-def _first(partitions: Partitions) -> Window:
+def first_window(partitions: Partitions) -> Window:
     """The first window that begins at or after the partitions' start."""
     every = _every(partitions)
     start = cast(datetime, partitions.start)

@@ -80,6 +80,7 @@ def test_cron_lines(line: str, read: str) -> None:
     ("@daily", "five fields"), ("0 0 * *", "five fields"), ("0 0 * * * *", "five fields"), ("60 * * * *", "minute"),
     ("0 24 * * *", "hour"), ("0 0 0 * *", "day of the month"), ("0 0 * 13 *", "month"),
     ("0 0 * * 8", "day of the week"), ("*/0 * * * *", "minute"), ("*/60 * * * *", "minute"),
+    ("1-5/7 * * * *", "minute"),
     ("0 */24 * * *", "hour"), ("5-1 * * * *", "minute"),
     ("1,,2 * * * *", "minute"), ("mon * * * *", "minute"),
     ("0 0 * mon *", "month"), ("0 0 * * jan", "day of the week"), ("0 0 30 2 *", "never comes true"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from candu_sync.errors import SpecError
-from candu_sync.spec import Kind
+from candu_sync.spec import Cursor, Guard, Kind, Partitions, Spec
 from candu_sync.spec_file import read_spec
 
 
@@ -121,3 +125,19 @@ def test_what_is_not_a_yaml_mapping_is_told_so(yaml: str, line: int, says: str) 
     error = refusal(yaml)
     assert error.line == line
     assert says in error.detail
+
+
+names = st.sampled_from([key for model in (Spec, Cursor, Guard, Partitions) for key in model.model_fields])
+words = names | st.text(st.characters(max_codepoint=0x7F)) | st.sampled_from(["2026-01-01", "1 day", "0 * * * *"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3), max_leaves=8)
+
+
+@given(st.dictionaries(names, values, max_size=5).map(json.dumps) | st.text(), st.sampled_from(["users", "events"]))
+def test_whatever_is_in_the_file_it_is_settings_or_one_error(yaml: str, kind: Kind) -> None:
+    try:
+        assert isinstance(read_spec(yaml, kind, path="a.yaml", sync="a"), Spec)
+    except SpecError as error:
+        assert error.line is None or 1 <= error.line <= len(yaml.splitlines()) + 1
+        assert error.detail
