@@ -134,13 +134,13 @@ class Simulator:
 def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *, log: bool = True) -> None:
     """Runs in the foreground until SIGINT or SIGTERM. OSError, ValueError as for ``Simulator``."""
     ended = threading.Event()
-    with Simulator(port, key, database, host, log=log):
-        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Simulator(port, key, database, host, log=log):
             ended.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Server(uvicorn.Server):
