@@ -5,8 +5,9 @@
 | `changes.arrow`  | key, op, message, user_id, group_id, cursor, t0 … (those that the kind has) |
 | `messages.arrow` | message int64, body string, hash string, in the order in which they go      |
 | `held.arrow`     | rows that Candu refused before and that have not changed since              |
-| `invalid.arrow`  | key, reason: rows that cannot be sent                                       |
 | `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary      |
+
+And `invalid.arrow` (key, reason): the rows that cannot be sent, kept beside the versions until the next plan.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from candu_sync.snapshot import Trait, trait_types, write_arrow
 from candu_sync.sync import Sync
 from candu_sync.values import Kind
 
-FILES = ("changes.arrow", "messages.arrow", "held.arrow", "invalid.arrow")
+FILES = ("changes.arrow", "messages.arrow", "held.arrow", "plan.json")
+INVALID = "invalid.arrow"
 SAMPLE_ROWS = 10
 
 
@@ -186,4 +188,4 @@ def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, f
     write_arrow(connection, going, folder / "changes.arrow")
     write_arrow(connection, "SELECT message, body, hash FROM messages ORDER BY message", folder / "messages.arrow")
     write_arrow(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / "held.arrow")
-    write_arrow(connection, "SELECT key, reason FROM result WHERE reason IS NOT NULL", folder / "invalid.arrow")
+    write_arrow(connection, "SELECT key, reason FROM result WHERE reason IS NOT NULL", folder / INVALID)

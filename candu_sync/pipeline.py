@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
 from candu_sync.candu import Candu
-from candu_sync.changes import FILES, ChangeSet, hold_refused, summarize, write_files
+from candu_sync.changes import FILES, INVALID, ChangeSet, hold_refused, summarize, write_files
 from candu_sync.commit import commit, empty_version, snapshot_of
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import diff, load
@@ -47,7 +47,7 @@ Progress = Callable[[str, int, int | None], None]
 _KEPT_RUNS = 20
 
 
-def _silent(phase: str, done: int, total: int | None) -> None:
+def silent(phase: str, done: int, total: int | None) -> None:
     """Nobody listens."""
 
 
@@ -58,13 +58,14 @@ class Project:
 
     Attributes:
         settings: the settings.
-        stop: set by ``stop()``: the delivery that is under way ends, and what was accepted is committed.
+        pushing: whether a push is under way, from its claim to its commit: what ``stop`` is for.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._delivery: Delivery | None = None
         self._stopped = False
+        self.pushing = False
 
     def __enter__(self) -> Project:
         return self
@@ -100,6 +101,15 @@ class Project:
         finally:
             self._delivery = None
 
+    @contextmanager
+    def push_under_way(self) -> Iterator[None]:
+        """Mark the time of a push."""
+        self.pushing = True
+        try:
+            yield
+        finally:
+            self.pushing = False
+
     @property
     def stopped(self) -> bool:
         """Whether ``stop`` was called."""
@@ -126,7 +136,7 @@ def last_run(state: PartitionState) -> dict[str, Any]:
 
 
 def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bool = False, keep: bool = True,
-         progress: Progress = _silent) -> ChangeSet:
+         progress: Progress = silent) -> ChangeSet:
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
     Args:
@@ -195,8 +205,9 @@ def _identity(project: Project, sync: Sync, partition: str | None, version: Vers
 def _stage(state: PartitionState, changes: ChangeSet) -> ChangeSet:
     """Move a change set into the state, in place of one that was staged before and never pushed."""
     before = state.read_json("staged.json")
-    for file in (*FILES, "plan.json"):
+    for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
+    state.store.add(state.name(INVALID), changes.folder / INVALID)
     state.write_json("staged.json", {"run_id": changes.run_id})
     if before is not None:
         _unstage(state, before["run_id"])
@@ -204,7 +215,7 @@ def _stage(state: PartitionState, changes: ChangeSet) -> ChangeSet:
 
 
 def _opened(state: PartitionState, run_id: str) -> ChangeSet:
-    folder = local_folder(state, run_id, (*FILES, "plan.json"))
+    folder = local_folder(state, run_id, FILES)
     if folder is None:
         raise DamagedState(state.name("runs", run_id), f"{state.sync}: the staged change set {run_id} is not complete: "
                            "make the plan again")
@@ -212,7 +223,7 @@ def _opened(state: PartitionState, run_id: str) -> ChangeSet:
 
 
 def _unstage(state: PartitionState, run_id: str) -> None:
-    for file in (*FILES, "plan.json"):
+    for file in FILES:
         state.store.delete(state.name("runs", run_id, file))
 
 
@@ -230,6 +241,11 @@ def staged(project: Project, sync: Sync, partition: str | None = None) -> Change
     changes = _opened(state, pointer["run_id"])
     _check_fresh(sync, changes, state.current())
     return changes
+
+
+def discard(changes: ChangeSet) -> None:
+    """Remove a change set that was not kept."""
+    remove_folder(changes.folder)
 
 
 def _check_fresh(sync: Sync, changes: ChangeSet, current: Version) -> None:
@@ -251,7 +267,7 @@ def guard(sync: Sync, changes: ChangeSet) -> GuardTripped | None:
 
 
 def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = False, sample: int | None = None,
-         progress: Progress = _silent) -> RunResult:
+         progress: Progress = silent) -> RunResult:
     """Guard, claim, deliver a staged change set, and commit what Candu accepted.
 
     What ends the delivery early (a wrong key, Candu down, ``project.stop``) is in the result, with all that was
@@ -275,7 +291,7 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     seconds = Seconds()
     report = Report()
     if _anything(changes, version):
-        with Claim(state, version.number + 1, changes.run_id) as claim:
+        with project.push_under_way(), Claim(state, version.number + 1, changes.run_id) as claim:
             _claimed_push(project, sync, changes, version, claim, report, seconds, sample, progress)
             claim.release()
     left = changes.summary.messages - report.accepted - report.rejected
@@ -378,8 +394,9 @@ def _remember(state: PartitionState, result: RunResult) -> RunResult:
 
 
 def run(project: Project, sync: Sync, partition: str | None = None, *, force: bool = False, full: bool = False,
-        sample: int | None = None, progress: Progress = _silent) -> RunResult:
+        sample: int | None = None, progress: Progress = silent) -> RunResult:
     """Plan and push; arguments and errors as theirs."""
+    project.settings.require_api_key()
     changes = plan(project, sync, partition, full=full, progress=progress)
     return push(project, sync, changes, force=force, sample=sample, progress=progress)
 
@@ -407,7 +424,7 @@ def recover(project: Project, sync: Sync, partition: str | None) -> Version:
 
 def _folded(project: Project, state: PartitionState, sync: Sync, version: Version, run_id: str) -> Version:
     """The version that the dead run did not come to commit; one with nothing new where it had sent nothing."""
-    folder = local_folder(state, run_id, (*FILES, "plan.json"))
+    folder = local_folder(state, run_id, FILES)
     recovered = version
     if folder is not None:
         outcome = read_receipts(state, run_id)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet
 from candu_sync.delivery import Report
+from candu_sync.errors import Transient, Unauthorized
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
 
@@ -20,7 +21,8 @@ class RunResult:
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
     have not changed since, which are part of ``rejected``. ``messages`` = ``accepted`` + ``unsent`` + those refused
-    now. ``exit_code`` and ``bytes`` are not printed.
+    now. The last four are not printed: ``unauthorized`` (the key is wrong, no other sync can do better) and
+    ``transient`` (worth another try) tell callers what to do about ``error``.
     """
 
     sync: str
@@ -44,11 +46,14 @@ class RunResult:
     error: str | None = None
     exit_code: int = 0
     bytes: int = 0
+    unauthorized: bool = False
+    transient: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         body = asdict(self)
-        del body["exit_code"], body["bytes"]
+        for name in ("exit_code", "bytes", "unauthorized", "transient"):
+            del body[name]
         phases = {name: round(self.seconds.get(name, 0.0), _DIGITS) for name in ("read", "diff", "push", "commit")}
         body["seconds"] = phases | {"total": round(sum(self.seconds.values()), _DIGITS)}
         return body
@@ -69,7 +74,8 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
     return RunResult(
         changes.sync, changes.partition, changes.run_id, status, s.rows, s.added, s.changed, s.removed, s.unchanged,
         s.invalid, s.messages, report.accepted, rejected, s.messages - report.accepted - report.rejected,
-        report.requests, report.retries, s.traits, changes.seconds | (seconds or {}), error, exit_code, report.bytes)
+        report.requests, report.retries, s.traits, changes.seconds | (seconds or {}), error, exit_code, report.bytes,
+        isinstance(report.error, Unauthorized), isinstance(report.error, Transient))
 
 
 def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunResult:

@@ -30,6 +30,9 @@ def read_rows(engine: Engine, sql: str, values: Mapping[str, Value], size: int) 
 
 def rows_columns(engine: Engine, sql: str, values: Mapping[str, Value]) -> pa.Schema:
     """The names of the query's columns, and their types where the driver tells them without a row; else null."""
+    if engine.dialect.name == "postgresql":
+        # SQLAlchemy fetches a first row as soon as a server-side cursor is open, for which an aggregate runs whole.
+        sql = f"select * from (\n{sql}\n) as model limit 0"
     with ExitStack() as stack:
         result = _result(engine, sql, values, stack)
         return pa.schema(list(zip(result.keys(), _types(result, engine.dialect.name), strict=True)))
