@@ -33,20 +33,33 @@ _WIDEST = 76
 
 def read_adbc(engine: Engine, sql: str) -> Reading | None:
     """Streams a query without parameters, in batches of about 16 MB (ADBC's default); None when ADBC cannot be used:
-    it is not installed, or a type of the query is none of its exact ones."""
+    it is not installed, the URL has options of psycopg's own, or a type of the query is none of its exact ones."""
     try:
         import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
-        from psycopg.conninfo import make_conninfo
     except ImportError:
         return None
+    address = _address(engine)
+    if address is None:
+        return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
-    options = engine.dialect.create_connect_args(engine.url)[1]
-    options.pop("context", None)
     with ExitStack() as stack:
         with translated(*errors, doing=f"cannot connect to the warehouse {shown(engine.url)}"):
-            cursor = _read_only_cursor(adbc.connect(make_conninfo(**options)), stack)
+            cursor = _read_only_cursor(adbc.connect(address), stack)
         with translated(*errors):
             return _reading(cursor, sql, stack, errors)
+
+
+def _address(engine: Engine) -> str | None:
+    """The engine's URL as libpq reads it, None when libpq does not know all of its options."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+
+    options = engine.dialect.create_connect_args(engine.url)[1]
+    options.pop("context", None)
+    try:
+        return make_conninfo(**options)
+    except ProgrammingError:
+        return None
 
 
 def _read_only_cursor(connection: Any, stack: ExitStack) -> Any:

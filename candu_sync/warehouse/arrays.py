@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,11 @@ from uuid import UUID
 import pyarrow as pa
 
 Row = Sequence[Any]
+
+_WIDEST_DECIMAL = 76
+"""Digits of a decimal256, the widest that Arrow has."""
+
+_EXACT = Context(prec=MAX_PREC)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ _INTEGER = Kind("integer", pa.int64())
 _WIDE_INTEGER = Kind("wide integer", None, Decimal)
 _FLOAT = Kind("float", pa.float64(), float)
 _DECIMAL = Kind("decimal", None)
+_SHORTEST_DECIMAL = Kind("decimal without closing zeros", None, lambda value: value.normalize(_EXACT))
 _TEXT = Kind("text", pa.string())
 _AS_TEXT = Kind("as text", pa.string(), str)
 _BYTES = Kind("bytes", pa.binary(), bytes)
@@ -75,9 +81,6 @@ _BY_TYPE: dict[type, Kind] = {
 
 _ZONES = {datetime, time}
 """Types whose values Arrow takes for one another without a word: with and without a zone."""
-
-_WIDEST_DECIMAL = 76
-"""Digits of a decimal256, the widest that Arrow has."""
 
 _REFUSALS = (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError)
 """What pyarrow raises for a column that its kind cannot hold; the rows are then told apart value by value."""
@@ -133,7 +136,7 @@ def kind_of(value: object) -> Kind:
         case int():
             return _INTEGER if -(2**63) <= value < 2**63 else _WIDE_INTEGER
         case Decimal():
-            return _DECIMAL if _fits(value) else _FLOAT
+            return _SHORTEST_DECIMAL if _fits(value) else _FLOAT
         case str():
             return _TEXT if value.isascii() or _is_utf8(value) else _NOT_UTF8
         case datetime():
@@ -145,12 +148,12 @@ def kind_of(value: object) -> Kind:
 
 
 def _fits(value: Decimal) -> bool:
-    # Half of the digits on either side of the point, so that any two that fit also fit into one column.
+    """Whether its digits take no more than half of the widest decimal on either side of the point, so that any two
+    that fit also fit into one column."""
     if not value.is_finite():
         return False
-    exponent = value.as_tuple().exponent
-    half = _WIDEST_DECIMAL // 2
-    return value == 0 or (value.adjusted() < half and -int(exponent) <= half)
+    exponent = value.normalize(_EXACT).as_tuple().exponent
+    return value.adjusted() < _WIDEST_DECIMAL // 2 and -int(exponent) <= _WIDEST_DECIMAL // 2
 
 
 def _is_utf8(text: str) -> bool:

@@ -63,6 +63,8 @@ def _connection(engine: Engine, stack: ExitStack) -> duckdb.DuckDBPyConnection:
         connection = cast(duckdb.DuckDBPyConnection, pooled.cursor().cursor())
         stack.callback(connection.close)
         connection.execute("set TimeZone = 'UTC'")
+        # A name that is no table would else be looked for among this program's variables.
+        connection.execute("set python_enable_replacements = false")
     return connection
 
 

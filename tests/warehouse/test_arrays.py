@@ -70,6 +70,7 @@ def test_an_instant_keeps_its_moment_whatever_its_zone() -> None:
         ((1, 2**63), 2),
         ((Decimal(1), 1), 2),
         ((Decimal(1), Decimal("NaN"), Decimal("Infinity")), 2),
+        ((Decimal("1." + 80 * "0"), Decimal(10**37)), 1),
         ((Decimal("1E-70"), Decimal("1E+70"), Decimal("1.5")), 2),
         ((datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1)), 3),
         (("fine", "\ud800"), 2),

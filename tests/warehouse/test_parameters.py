@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 
 from candu_sync.errors import ModelError, WarehouseError
@@ -84,7 +85,7 @@ def test_each_dialect_quotes_in_its_own_way(dialect: str, sql: str, names: set[s
 
 def test_text_binds_our_parameters_and_no_others() -> None:
     clause = text(bindable("select payload:plan, :partition::text, ':since', a.x[:since] -- :window_end"))
-    compiled = clause.compile(dialect=postgresql.psycopg.dialect())
+    compiled = clause.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
     assert set(compiled.params) == {"partition", "since"}
     assert str(compiled) == "select payload:plan, %(partition)s::text, ':since', a.x[%(since)s] -- :window_end"
 
@@ -93,7 +94,7 @@ def test_duckdb_gets_its_own_form() -> None:
     assert dollar_parameters("select a::int, :partition::text, ':since'") == "select a::int, $partition::text, ':since'"
 
 
-PIECES = st.lists(st.sampled_from([*": \\ ' \" $ ` [ ] ( ) - / * \n a partition since E 1 % %( )s ; é".split(" "), " "]))
+PIECES = st.lists(st.sampled_from([*": \\'\"$`[]()-/*\na1E%;é", ":since", "partition", "%(", ")s"]))
 
 
 @given(PIECES.map("".join), st.sampled_from([None, sqlite.dialect(paramstyle="named")]))

@@ -1,0 +1,226 @@
+"""PostgreSQL is read by ADBC where it is exact, by rows elsewhere, and both say the same of every type."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import psycopg
+import pyarrow as pa
+import pytest
+from sqlalchemy import Engine
+
+from candu_sync.errors import CanduSyncError, WarehouseError
+from candu_sync.warehouse import Reading, Warehouse, open_warehouse
+from candu_sync.warehouse.adbc import read_adbc
+from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.rows import read_rows
+
+TYPES = """
+create schema wh_types;
+set search_path = wh_types;
+create type mood as enum ('calm', 'glad');
+create domain positive as int check (value > 0);
+create table exact (
+    i2 int2, i4 int4, i8 int8, f8 float8, b bool, t text, vc varchar(5), c char(4), n name, d date, ts timestamp,
+    tz timestamptz, num numeric, price numeric(10, 2), id uuid, raw bytea, m mood, p positive
+);
+insert into exact values
+    (1, 2, 9223372036854775807, 2.5, true, 'é', 'vc', 'c', 'n', '2026-01-05', '2026-01-05 10:00:00.123456',
+     '2026-01-05 10:00+02', 123.450, 1.5, '6f1c3a52-0000-4000-8000-00000000abcd', '\\x00ff', 'calm', 5),
+    (-1, null, 0, '-0', false, '', null, null, null, '0001-01-01', '9999-12-31 23:59:59.999999',
+     '0001-01-01 00:00+00', -0.00001, -12345678.90, null, '', 'glad', null),
+    (0, 0, -9223372036854775808, 'NaN', null, null, '', '', '', null, null, null, 10000, 0, null, null, null, 1),
+    (3, 3, 3, 1e300, true, 'x', 'x', 'x', 'x', 'infinity', '-infinity', 'infinity', 'NaN', 'NaN', null, null, null, 1),
+    (4, 4, 4, 4, true, 'x', 'x', 'x', 'x', '10000-01-01', '0044-03-15 BC', '20000-01-01', 1e70, 4, null, null, null, 1),
+    (5, 5, 5, 'Infinity', true, 'x', 'x', 'x', 'x', null, null, null, 1e-60, 5, null, null, null, 1)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def types(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as admin:
+        for statement in TYPES.split(";"):
+            admin.execute(statement)
+
+
+@pytest.fixture
+def engine(postgres_url: str) -> Engine:
+    return open_engine(postgres_url, None)
+
+
+@pytest.fixture
+def warehouse(postgres_url: str) -> Iterator[Warehouse]:
+    with open_warehouse(postgres_url) as opened:
+        yield opened
+
+
+def by_adbc(engine: Engine, sql: str) -> Reading:
+    reading = read_adbc(engine, sql)
+    assert reading is not None
+    return reading
+
+
+def by_rows(engine: Engine, sql: str) -> Reading:
+    return read_rows(engine, sql, {}, 1000)
+
+
+OTHERS = "pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+
+PATHS = pytest.mark.parametrize("path", [by_adbc, by_rows])
+
+
+def canonical(value: object) -> object:
+    """Equal for what is one value: NaN is itself, a decimal is its number, an instant has no zone but UTC."""
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        return str(float(value))
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    return float(value) if isinstance(value, Decimal) and abs(value.adjusted()) > 38 else value
+
+
+def values(reading: Reading) -> list[tuple[object, ...]]:
+    found = [row for batch in reading for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+    return sorted((tuple(map(canonical, row)) for row in found), key=repr)
+
+
+def test_adbc_and_rows_say_the_same_of_every_exact_type(engine: Engine) -> None:
+    by_both = [values(path(engine, "select * from wh_types.exact")) for path in (by_adbc, by_rows)]
+    assert len(by_both[0]) == 6
+    assert by_both[0] == by_both[1]
+
+
+@PATHS
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        ("price", pa.decimal128(10, 2)),
+        ("num", pa.decimal128(8, 5)),
+        ("id", pa.string()),
+        ("m", pa.string()),
+        ("raw", pa.binary()),
+        ("tz", pa.timestamp("us", "UTC")),
+    ],
+)
+def test_types_are_exact_in_arrow(
+    engine: Engine, path: Callable[[Engine, str], Reading], value: str, type_: pa.DataType
+) -> None:
+    [batch] = path(engine, f"select {value} from wh_types.exact where i2 in (-1, 1)")
+    assert batch.column(0).type == type_
+
+
+@pytest.mark.parametrize("spread", [1, 9, 19, 41])
+def test_numbers_of_every_length_are_exact_by_adbc(engine: Engine, spread: int) -> None:
+    number = f"(9 * i + 1) * 10::numeric ^ (i % {spread} - {spread // 2}) * (-1) ^ (i % 2)::numeric"
+    sql = f"select x, x::text as written from (select {number} as x from generate_series(1, 2000) i)"
+    found = values(by_adbc(engine, sql))
+    assert len(found) == 2000
+    assert all(number == Decimal(str(written)) for number, written in found)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("'12.50'::money", "$12.50"),
+        ("1.1::float4", 1.1),
+        ("'10.0.0.1'::inet", "10.0.0.1"),
+        ("'10:30+02'::timetz", "10:30:00+02:00"),
+        ("'24:00'::time", "24:00:00"),
+        ("'\"text\"'::jsonb", "text"),
+        ("'7'::json", 7),
+        ("'true'::jsonb", True),
+    ],
+)
+def test_what_adbc_does_not_say_exactly_is_read_by_rows(warehouse: Warehouse, expression: str, value: object) -> None:
+    with warehouse.read(f"select {expression} as x", {}) as reading:
+        assert reading.path == "rows"
+        assert values(reading) == [(value,)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_refused"),
+    [
+        ("""'{"a": 1}'::jsonb""", pa.types.is_struct),
+        ("""'[1]'::json""", pa.types.is_list),
+        ("array[1, 2]", pa.types.is_list),
+        ("interval '1 month'", pa.types.is_duration),
+        ("row(1, 2)", pa.types.is_list),
+        ("int4range(1, 2)", pa.types.is_struct),
+    ],
+)
+def test_what_cannot_be_a_trait_keeps_a_type_that_says_so(
+    warehouse: Warehouse, expression: str, is_refused: Callable[[pa.DataType], bool]
+) -> None:
+    sql = f"select {expression} as x"
+    [batch] = warehouse.read(sql, {})
+    assert is_refused(batch.column(0).type)
+    [early] = warehouse.columns(sql, {}).types
+    assert is_refused(early) or "json" in expression
+
+
+def test_columns_do_not_run_the_query(warehouse: Warehouse) -> None:
+    schema = warehouse.columns("select *, 1 / (i2 - i2) as x from wh_types.exact", {})
+    assert schema.field("m").type == pa.string()
+    assert schema.field("i8").type == pa.int64()
+    assert schema.field("price").type == pa.decimal128(10, 2)
+
+
+def test_a_query_ends_in_a_comment(engine: Engine) -> None:
+    assert values(by_adbc(engine, "select 1 -- one")) == [(1,)]
+
+
+@PATHS
+def test_the_session_is_in_utc(engine: Engine, path: Callable[[Engine, str], Reading]) -> None:
+    sql = "select (timestamptz '2026-01-01 00:00+00')::text"
+    assert values(path(engine, sql)) == [("2026-01-01 00:00:00+00",)]
+
+
+@PATHS
+def test_a_failure_half_way_is_in_words_and_without_the_rows_value(
+    engine: Engine, path: Callable[[Engine, str], Reading]
+) -> None:
+    sql = "select (case when i < 90000 then '1' else 'secret' end)::int from generate_series(1, 100000) i"
+    with pytest.raises(WarehouseError, match="invalid input syntax for type integer: …") as caught:
+        list(path(engine, sql))
+    assert "secret" not in str(caught.value)
+
+
+@PATHS
+def test_a_connection_lost_half_way_is_an_error_and_not_a_short_result(
+    engine: Engine, postgres_url: str, path: Callable[[Engine, str], Reading]
+) -> None:
+    sql = "select i, repeat('x', 500) from generate_series(1, 200000) i"
+    batches = iter(path(engine, sql))
+    next(batches)
+    with psycopg.connect(postgres_url) as admin:
+        assert admin.execute(f"select pg_terminate_backend(pid) from {OTHERS}").fetchall() == [(True,)]
+    with pytest.raises(WarehouseError, match="reading from the warehouse failed"):
+        list(batches)
+
+
+@PATHS
+def test_no_connection_is_left_behind(
+    engine: Engine, postgres_url: str, path: Callable[[Engine, str], Reading]
+) -> None:
+    for sql in ("select i from generate_series(1, 200000) i", "select 1 as a, 2 as a", "select 1 / 0"):
+        try:
+            with path(engine, sql) as reading:
+                next(iter(reading))
+        except CanduSyncError:
+            continue
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        for _ in range(50):
+            if not admin.execute(f"select pid from {OTHERS}").fetchall():
+                return
+            time.sleep(0.1)
+    pytest.fail("a connection is still open")
+
+
+def test_without_adbc_rows_are_read(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql.dbapi", None)
+    with warehouse.read("select i2 from wh_types.exact where i2 = 1", {}) as reading:
+        assert (reading.path, values(reading)) == ("rows", [(1,)])
