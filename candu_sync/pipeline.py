@@ -135,12 +135,13 @@ def last_run(state: PartitionState) -> dict[str, Any]:
     return state.read_json("last.json") or {}
 
 
-def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bool = False, keep: bool = True,
-         progress: Progress = silent) -> ChangeSet:
+def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bool = False, force: bool = False,
+         keep: bool = True, progress: Progress = silent) -> ChangeSet:
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
     Args:
         full: every row, whole. Events that were sent are not sent again all the same.
+        force: this change set, and no other, may go past the guards when it is pushed.
         keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, for the caller to remove, and a
             run that is under way is no reason to refuse.
 
@@ -159,7 +160,7 @@ def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bo
     folder = state.store.scratch()
     try:
         changes = _compared(project, sync, partition, version, folder, full=full, progress=progress)
-        return _stage(state, changes) if keep else changes
+        return _stage(state, changes, force=force) if keep else changes
     finally:
         if keep:
             remove_folder(folder)
@@ -202,13 +203,13 @@ def _identity(project: Project, sync: Sync, partition: str | None, version: Vers
     return Identity(project.state.workspace, name)
 
 
-def _stage(state: PartitionState, changes: ChangeSet) -> ChangeSet:
+def _stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
     """Move a change set into the state, in place of one that was staged before and never pushed."""
     before = state.read_json("staged.json")
     for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
     state.store.add(state.name(INVALID), changes.folder / INVALID)
-    state.write_json("staged.json", {"run_id": changes.run_id})
+    state.write_json("staged.json", {"run_id": changes.run_id, "force": force})
     if before is not None:
         _unstage(state, before["run_id"])
     return _opened(state, changes.run_id)
@@ -283,7 +284,7 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
         StateError: the state cannot be written.
     """
     state = project.state.of(sync.name, changes.partition)
-    stopped_by = None if force else guard(sync, changes)
+    stopped_by = None if force or _forced(state, changes) else guard(sync, changes)
     if stopped_by is not None:
         return _remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
     version = state.current()
@@ -304,6 +305,11 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     return _remember(state, result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1))
 
 
+def _forced(state: PartitionState, changes: ChangeSet) -> bool:
+    pointer = state.read_json("staged.json") or {}
+    return pointer.get("run_id") == changes.run_id and bool(pointer.get("force"))
+
+
 def _anything(changes: ChangeSet, version: Version) -> bool:
     s = changes.summary
     return bool(s.added or s.changed or s.removed or s.messages or s.held or "rejected" in version.files)
@@ -316,6 +322,8 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
         claim.release()
         _check_fresh(sync, changes, state.current())
     outcome = read_receipts(state, changes.run_id)
+    # What an earlier push of this change set has settled counts: it is not sent again.
+    report.accepted, report.rejected = outcome.settled
     try:
         if changes.summary.messages:
             with seconds.phase("push"):
@@ -332,9 +340,8 @@ def _deliver(project: Project, state: PartitionState, changes: ChangeSet, outcom
     log = ReceiptLog(state, changes.run_id)
     limits = Limits(settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
                     max_attempts=settings.max_attempts)
-    settled = sum(high - low + 1 for low, high in outcome.accepted) + len(outcome.rejected)
     messages = _messages(changes, outcome, sample)
-    total = changes.summary.messages - settled if sample is None else sample
+    total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
     done = 0
 
     def record(line: dict[str, Any]) -> None:

@@ -44,6 +44,11 @@ class Outcome:
     rejected: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     open: set[tuple[int, int]] = field(default_factory=set)
 
+    @property
+    def settled(self) -> tuple[int, int]:
+        """Messages accepted, and messages rejected."""
+        return sum(high - low + 1 for low, high in self.accepted), len(self.rejected)
+
     def note(self, line: dict[str, Any]) -> None:
         """Take in one line of a log."""
         if "sent" in line:
