@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import math
 import threading
 import time
 
@@ -13,18 +15,23 @@ _FASTER = 0.9
 # The distance that slowing down starts from when there is no limit: 20 requests a second.
 _UNLIMITED_START = 0.05
 
+# Two percent below the limit: requests reach Candu a few milliseconds sooner or later than they left here, and must
+# not be one too many in a second by Candu's clock.
+_MARGIN = 1.02
+
 
 class Pace:
-    """Turns for requests, shared by all workers.
+    """Turns for requests, shared by all workers: never more than ``rate`` (rounded up) in any second.
 
     Args:
         rate: requests a second; 0: no limit.
     """
 
     def __init__(self, rate: float) -> None:
-        self._distance = 1 / rate if rate else 0.0
+        self._distance = _MARGIN / rate if rate else 0.0
         self._factor = 1.0
         self._next = 0.0
+        self._last_second: collections.deque[float] = collections.deque(maxlen=math.ceil(rate))
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event) -> bool:
@@ -32,10 +39,21 @@ class Pace:
         with self._lock:
             turn = max(self._next, time.monotonic())
             self._next = turn + self._current()
-        while (left := turn - time.monotonic()) > 0:
+        while (left := self._left(turn)) > 0:
             if stop.wait(left):
                 return False
         return not stop.is_set()
+
+    def _left(self, turn: float) -> float:
+        """Seconds until a request may go; 0 or less: it goes now. One that woke up late must not be followed by a full
+        second's worth of punctual ones."""
+        with self._lock:
+            now = time.monotonic()
+            if len(self._last_second) == self._last_second.maxlen and self._last_second:
+                turn = max(turn, self._last_second[0] + 1.0)
+            if turn <= now:
+                self._last_second.append(now)
+            return turn - now
 
     def _current(self) -> float:
         if self._factor <= 1.0:
