@@ -1,0 +1,44 @@
+# candu-sync. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+PORT ?= 3000
+SIMULATOR_PORT ?= 8800
+# What tests run beside each other; "auto": one for each processor.
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo ui test lint bench drill clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# Made again when what is to be installed changes.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "candu-sync needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/installed ## Make the virtual environment in .venv
+
+demo: install ## The whole story on made-up data, through Dagster, in about a minute
+	@$(BIN)/python -m dagster_defs.demo $(DEMO)
+
+ui: install ## Open Dagster and the simulator on the demo's result
+	@$(BIN)/python -m dagster_defs.ui $(DEMO) --port $(PORT) --simulator-port $(SIMULATOR_PORT)
+
+test: install ## All tests
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+lint: install ## ruff, and mypy in strict mode over both packages
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: install ## Seconds and memory of the engine's stages, on made-up data
+	@$(BIN)/python bench/bench.py
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
