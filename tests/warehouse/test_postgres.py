@@ -50,7 +50,7 @@ def types(postgres_url: str) -> None:
 
 @pytest.fixture
 def engine(postgres_url: str) -> Engine:
-    return open_engine(postgres_url, None)
+    return open_engine(f"{postgres_url}&application_name=wh_postgres", None)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def by_rows(engine: Engine, sql: str) -> Reading:
     return read_rows(engine, sql, {}, 1000)
 
 
-OTHERS = "pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+OURS = "pg_stat_activity where application_name = 'wh_postgres'"
 
 PATHS = pytest.mark.parametrize("path", [by_adbc, by_rows])
 
@@ -197,7 +197,7 @@ def test_a_connection_lost_half_way_is_an_error_and_not_a_short_result(
     batches = iter(path(engine, sql))
     next(batches)
     with psycopg.connect(postgres_url) as admin:
-        assert admin.execute(f"select pg_terminate_backend(pid) from {OTHERS}").fetchall() == [(True,)]
+        assert admin.execute(f"select pg_terminate_backend(pid) from {OURS}").fetchall() == [(True,)]
     with pytest.raises(WarehouseError, match="reading from the warehouse failed"):
         list(batches)
 
@@ -214,7 +214,7 @@ def test_no_connection_is_left_behind(
             continue
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         for _ in range(50):
-            if not admin.execute(f"select pid from {OTHERS}").fetchall():
+            if not admin.execute(f"select pid from {OURS}").fetchall():
                 return
             time.sleep(0.1)
     pytest.fail("a connection is still open")
