@@ -4,7 +4,8 @@
     ├── UsageError              a command's words are off                      (exit 2)
     ├── SettingsError           a setting is missing or wrong                  (exit 2)
     ├── SpecError               a file under sql/ is wrong                     (exit 2)
-    ├── WarehouseError          the warehouse cannot be reached, or refuses    (exit 1)
+    ├── WarehouseError          the warehouse refuses the query                (exit 1)
+    │   └── WarehouseUnreachable    it does not answer: worth another try
     ├── ModelError              a model's columns cannot become messages       (exit 1)
     ├── StateError              the state cannot be read or written            (exit 1)
     │   ├── DamagedState        a file is truncated, altered or missing
@@ -58,6 +59,10 @@ class SpecError(CanduSyncError):
 
 class WarehouseError(CanduSyncError):
     """The warehouse cannot be reached, or refuses the query."""
+
+
+class WarehouseUnreachable(WarehouseError):
+    """No connection to the warehouse: it may be back in a minute."""
 
 
 class ModelError(CanduSyncError):

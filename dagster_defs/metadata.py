@@ -1,0 +1,91 @@
+"""Change sets and results as Dagster metadata: numbers as numbers, so that the UI plots them. Never a trait's value,
+unless the sync says ``preview: values``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
+
+from candu_sync.changes import ChangeSet
+from candu_sync.report import RunResult
+
+Metadata = dict[str, MetadataValue]
+
+# The event log keeps every row of every run's table, and nothing prunes it.
+_MOST_TRAITS = 50
+
+# The column types that Dagster's UI knows.
+_TYPES = {str: "string", int: "int"}
+
+
+def changes_metadata(changes: ChangeSet, result: RunResult) -> Metadata:
+    """What a plan found. ``result`` is of the same change set, as planned."""
+    names = ("added", "changed", "removed", "unchanged", "invalid", "messages")
+    found: Metadata = {"dagster/row_count": MetadataValue.int(result.rows)}
+    found |= {name: MetadataValue.int(getattr(result, name)) for name in ("rows", *names)}
+    found |= {"held": MetadataValue.int(changes.summary.held), "bytes": MetadataValue.int(changes.summary.bytes)}
+    found |= _seconds(changes.seconds)
+    found |= {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
+    found |= {"traits": _traits(result.traits)} if result.traits else {}
+    found |= {"sample": _sample(changes.summary.sample)} if changes.summary.sample else {}
+    return found | _oddities(changes)
+
+
+def push_metadata(result: RunResult) -> Metadata:
+    """What a push came to."""
+    names = ("messages", "accepted", "rejected", "unsent", "requests", "retries", "bytes", "rows", "added", "changed",
+             "removed", "unchanged", "invalid")
+    found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
+    found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})
+    found |= {"change set": MetadataValue.text(result.run_id)}
+    return found | ({"traits": _traits(result.traits)} if result.traits else {})
+
+
+def _seconds(seconds: Mapping[str, float]) -> Metadata:
+    return {f"seconds/{phase}": MetadataValue.float(round(took, 3)) for phase, took in seconds.items()}
+
+
+def _oddities(changes: ChangeSet) -> Metadata:
+    """What a person should know of, and that most runs do not have."""
+    found: Metadata = {}
+    if changes.full:
+        found["full"] = MetadataValue.bool(True)
+    if changes.summary.gone_traits:
+        found["traits that the model no longer gives"] = MetadataValue.text(", ".join(changes.summary.gone_traits))
+    if changes.summary.not_finite:
+        counts = [{"trait": name, "values": count} for name, count in changes.summary.not_finite.items()]
+        found["NaN or infinite, taken as null"] = table(counts[:_MOST_TRAITS])
+    return found
+
+
+def _traits(traits: Mapping[str, int]) -> TableMetadataValue:
+    """Trait → messages that carry it, the most frequent first."""
+    rows: list[dict[str, str | int]] = [{"trait": name, "messages": count} for name, count in traits.items()]
+    if len(rows) > _MOST_TRAITS:
+        rest = rows[_MOST_TRAITS - 1:]
+        rows[_MOST_TRAITS - 1:] = [{"trait": f"and {len(rest)} more", "messages": sum(traits.values()) - sum(
+            int(row["messages"]) for row in rows[:_MOST_TRAITS - 1])}]
+    return table(rows)
+
+
+def _sample(sample: list[dict[str, Any]]) -> TableMetadataValue:
+    return table([{"key": row["key"], "change": row["op"], "traits": _told(row["traits"])} for row in sample])
+
+
+def _told(traits: list[str] | dict[str, list[str | None]]) -> str:
+    """``plan, seats``; with ``preview: values``: ``plan: free → pro, seats: 5 → 6``."""
+    if isinstance(traits, list):
+        return ", ".join(traits)
+    return ", ".join(f"{name}: {_shown(before)} → {_shown(after)}" for name, (before, after) in traits.items())
+
+
+def _shown(value: str | None) -> str:
+    return "–" if value is None else value
+
+
+def table(rows: list[dict[str, Any]]) -> TableMetadataValue:
+    """A table of rows that all have the same columns, of str and int; at least one row."""
+    columns = [TableColumn(name, _TYPES[type(value)]) for name, value in rows[0].items()]
+    return MetadataValue.table([TableRecord(row) for row in rows], TableSchema(columns))
