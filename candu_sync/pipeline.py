@@ -19,16 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
-from candu_sync.candu import Candu
 from candu_sync.changes import FILES, INVALID, ChangeSet, hold_refused, summarize, write_files
 from candu_sync.commit import commit, empty_version, snapshot_of
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import diff, load
 from candu_sync.engine import open_engine
-from candu_sync.errors import Claimed, DamagedState, GuardTripped, StaleChanges
+from candu_sync.errors import Claimed, DamagedState, GuardTripped, ModelError, StaleChanges, WarehouseError
 from candu_sync.guard import tripped
 from candu_sync.messages import Identity, build_messages
-from candu_sync.report import RunResult, result_of
+from candu_sync.report import RunResult, failed, result_of
 from candu_sync.result import Result
 from candu_sync.seconds import Seconds
 from candu_sync.settings import Settings
@@ -291,18 +290,19 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     _check_fresh(sync, changes, version)
     seconds = Seconds()
     report = Report()
+    uncertain = 0
     if _anything(changes, version):
         with project.push_under_way(), Claim(state, version.number + 1, changes.run_id) as claim:
-            _claimed_push(project, sync, changes, version, claim, report, seconds, sample, progress)
-            claim.release()
+            uncertain = _claimed_push(project, sync, changes, version, claim, report, seconds, sample, progress)
     left = changes.summary.messages - report.accepted - report.rejected
     error = str(report.error) if report.error else None
     if error is None and left and sample is None:
         error = f"stopped with {left:,} messages unsent; the next run goes on with them"
     if error is None:
         _finish(state, changes)
-        return _remember(state, result_of(changes, "succeeded", report=report, seconds=seconds))
-    return _remember(state, result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1))
+        return _remember(state, result_of(changes, "succeeded", report=report, seconds=seconds), uncertain)
+    result = result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
+    return _remember(state, result, uncertain)
 
 
 def _forced(state: PartitionState, changes: ChangeSet) -> bool:
@@ -316,7 +316,9 @@ def _anything(changes: ChangeSet, version: Version) -> bool:
 
 
 def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Version, claim: Claim, report: Report,
-                  seconds: Seconds, sample: int | None, progress: Progress) -> None:
+                  seconds: Seconds, sample: int | None, progress: Progress) -> int:
+    """Deliver and commit. Returns how many events may have been told twice: those that went out again, or for the
+    last time, without an answer."""
     state = project.state.of(sync.name, changes.partition)
     if state.current().number != version.number:
         claim.release()
@@ -331,10 +333,15 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
     finally:
         with seconds.phase("commit"):
             commit(state, version, sync, changes, outcome, memory=project.settings.memory)
+        claim.release()
+    return report.repeated if sync.kind == "events" else 0
 
 
 def _deliver(project: Project, state: PartitionState, changes: ChangeSet, outcome: Outcome, claim: Claim,
              report: Report, sample: int | None, progress: Progress) -> None:
+    # httpx takes longer to load than a plan with nothing to send takes altogether.
+    from candu_sync.candu import Candu
+
     settings = project.settings
     key = settings.require_api_key()
     log = ReceiptLog(state, changes.run_id)
@@ -394,9 +401,9 @@ def _finish(state: PartitionState, changes: ChangeSet) -> None:
             state.store.delete(name)
 
 
-def _remember(state: PartitionState, result: RunResult) -> RunResult:
+def _remember(state: PartitionState, result: RunResult, uncertain: int = 0) -> RunResult:
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    state.write_json("last.json", result.to_json() | {"at": at, "exit_code": result.exit_code})
+    state.write_json("last.json", result.to_json() | {"at": at, "uncertain": uncertain})
     return result
 
 
@@ -404,7 +411,11 @@ def run(project: Project, sync: Sync, partition: str | None = None, *, force: bo
         sample: int | None = None, progress: Progress = silent) -> RunResult:
     """Plan and push; arguments and errors as theirs."""
     project.settings.require_api_key()
-    changes = plan(project, sync, partition, full=full, progress=progress)
+    try:
+        changes = plan(project, sync, partition, full=full, progress=progress)
+    except (ModelError, WarehouseError) as error:
+        _remember(project.state.of(sync.name, partition), failed(sync.name, partition, str(error), error.exit_code))
+        raise
     return push(project, sync, changes, force=force, sample=sample, progress=progress)
 
 
@@ -434,6 +445,14 @@ def _folded(project: Project, state: PartitionState, sync: Sync, version: Versio
     folder = local_folder(state, run_id, FILES)
     recovered = version
     if folder is not None:
-        outcome = read_receipts(state, run_id)
-        recovered = commit(state, version, sync, ChangeSet.load(folder), outcome, memory=project.settings.memory)
+        changes, outcome = ChangeSet.load(folder), read_receipts(state, run_id)
+        recovered = commit(state, version, sync, changes, outcome, memory=project.settings.memory)
+        _remember_death(state, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
+
+
+def _remember_death(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
+    accepted, rejected = outcome.settled
+    result = result_of(changes, "failed", report=Report(accepted=accepted, rejected=rejected), exit_code=1,
+                       error="the run died; what Candu had accepted was folded in by the next one")
+    _remember(state, result, outcome.uncertain if changes.kind == "events" else 0)

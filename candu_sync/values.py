@@ -259,14 +259,23 @@ def instants(array: pa.Array, timezone: str = "UTC") -> Canonical:
     unit = "ms" if pa.types.is_date(type_) else type_.unit
     numbers = array.cast(pa.timestamp(unit)).cast(pa.int64()) if pa.types.is_date(type_) else array.cast(pa.int64())
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
-    inside = pc.and_(pc.greater_equal(numbers, max(_FIRST_SECOND * per_second, -(2**63))),
-                     pc.less_equal(numbers, min(_LAST_SECOND * per_second + per_second - 1, 2**63 - 1)))
+    found = _in_range(numbers, per_second)
+    naive = _microseconds(found.values, unit)
+    if pa.types.is_date(type_) or type_.tz is not None or timezone == "UTC":
+        return Canonical(naive, found.reasons)
+    utc = _in_range(_in_zone(naive, timezone).cast(pa.int64()), 10**6)
+    return Canonical(utc.values.cast(pa.timestamp("us")), first_reason(found.reasons, utc.reasons))
+
+
+def _in_range(numbers: pa.Array, per_second: int) -> Canonical:
+    """Times as int64, null with a reason outside the years 1 to 9999. The ends of int64, which nanoseconds would
+    reach, are DuckDB's infinities; a microsecond above the lower end lies what can be rounded down."""
+    inside = pc.and_(pc.greater_equal(numbers, max(_FIRST_SECOND * per_second, -(2**63) + 1_000)),
+                     pc.less_equal(numbers, min(_LAST_SECOND * per_second + per_second - 1, 2**63 - 2)))
     reasons = where(pc.invert(inside), OUT_OF_RANGE)
-    if reasons is not None:
-        numbers = pc.if_else(inside, numbers, pa.scalar(None, pa.int64()))
-    naive = _microseconds(numbers, unit)
-    zoned = pa.types.is_date(type_) or type_.tz is not None
-    return Canonical(naive if zoned else _in_zone(naive, timezone), reasons)
+    if reasons is None:
+        return Canonical(numbers)
+    return Canonical(pc.if_else(inside, numbers, pa.scalar(None, pa.int64())), reasons)
 
 
 def _microseconds(numbers: pa.Array, unit: str) -> pa.Array:
@@ -290,10 +299,12 @@ def _parsed(array: pa.Array, timezone: str) -> Canonical:
     for text in array.to_pylist():
         try:
             value = None if text is None else dt.datetime.fromisoformat(text.strip())
-        except ValueError:
+            naive.append(value is not None and value.tzinfo is None)
+            if value is not None and value.tzinfo is not None:
+                value = value.astimezone(dt.UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError):
             value = None
-        naive.append(value is not None and value.tzinfo is None)
-        values.append(value if value is None or value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None))
+        values.append(value)
     plain = pa.array(values, pa.timestamp("us"))
     utc = pc.if_else(pa.array(naive, pa.bool_()), _in_zone(plain, timezone), plain) if any(naive) else plain
     unread = pc.and_(array.is_valid(), plain.is_null())
@@ -355,7 +366,8 @@ def _digits(array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
         whole = pc.fill_null(pc.and_kleene(exact, pc.equal(pc.floor(array), array)), True)
         digits = pc.if_else(whole, array, pa.scalar(None, array.type)).cast(pa.float64()).cast(pa.int64())
         return digits.cast(pa.string()), where(pc.invert(whole), NOT_WHOLE)
-    text = array.cast(pa.string())
+    # Arrow writes a zero with many places as 0E-10.
+    text = pc.replace_substring_regex(array.cast(pa.string()), r"^0E-\d+$", "0")
     trimmed = pc.replace_substring_regex(text, r"\.0*$", "")
     whole = pc.fill_null(pc.match_substring_regex(trimmed, r"^-?\d+$"), True)
     return trimmed, where(pc.invert(whole), NOT_WHOLE)

@@ -3,7 +3,7 @@
 A claim names its run, host and process, and carries a heartbeat. It is taken over only when its owner is dead (same
 host, no such process) or has been silent for longer than the lease; the one who takes over commits version n+1 from
 what the old owner's receipts say, so an owner that wakes up finds its number taken and can commit no more. It does not
-send on either: before every request it looks whether its own last heartbeat is younger than the lease.
+send on either: before every request it looks whether its own last heartbeat is young enough.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 from candu_sync.errors import Claimed, StateError
 from candu_sync.state.versions import PartitionState
 
-# A run that said nothing for this long is taken for dead. Six missed heartbeats: a store that fails for a few seconds,
-# or a busy machine, costs nobody its claim.
-LEASE = 60.0
+# A run that said nothing for this long is taken for dead. It stops sending by itself much earlier, so that a request of
+# its, which may wait for its answer for CANDU_TIMEOUT (30 s), has ended before another run sends anything newer.
+LEASE = 120.0
+SENDING = 40.0
 HEARTBEAT = 10.0
 
 
@@ -75,7 +76,7 @@ class Claim:
     def held(self) -> bool:
         """Whether this owner may still send: it has said so within the lease. A process that was stopped wakes up
         with an old heartbeat, since the monotonic clock goes on meanwhile."""
-        return time.monotonic() - self._beat_at < LEASE - HEARTBEAT
+        return time.monotonic() - self._beat_at < SENDING
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):

@@ -18,7 +18,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,12 @@ class Outcome:
     @property
     def settled(self) -> tuple[int, int]:
         """Messages accepted, and messages rejected."""
-        return sum(high - low + 1 for low, high in self.accepted), len(self.rejected)
+        return _count(self.accepted), len(self.rejected)
+
+    @property
+    def uncertain(self) -> int:
+        """Messages that went out and whose answer is not known."""
+        return _count(self.open)
 
     def note(self, line: dict[str, Any]) -> None:
         """Take in one line of a log."""
@@ -62,6 +67,10 @@ class Outcome:
             self.open.discard((number, number))
         elif "unsent" in line:
             self.open.discard(_range(line["unsent"]))
+
+
+def _count(ranges: Iterable[tuple[int, int]]) -> int:
+    return sum(high - low + 1 for low, high in ranges)
 
 
 def _range(pair: list[int]) -> tuple[int, int]:
