@@ -261,10 +261,10 @@ def instants(array: pa.Array, timezone: str = "UTC") -> Canonical:
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     found = _in_range(numbers, per_second)
     naive = _microseconds(found.values, unit)
-    if pa.types.is_date(type_) or type_.tz is not None or timezone == "UTC":
+    if pa.types.is_date(type_) or type_.tz is not None:
         return Canonical(naive, found.reasons)
-    utc = _in_range(_in_zone(naive, timezone).cast(pa.int64()), 10**6)
-    return Canonical(utc.values.cast(pa.timestamp("us")), first_reason(found.reasons, utc.reasons))
+    local = _in_zone(naive, timezone)
+    return Canonical(local.values, first_reason(found.reasons, local.reasons))
 
 
 def _in_range(numbers: pa.Array, per_second: int) -> Canonical:
@@ -284,31 +284,32 @@ def _microseconds(numbers: pa.Array, unit: str) -> pa.Array:
     return numbers.cast(pa.timestamp(unit)).cast(pa.timestamp("us"))
 
 
-def _in_zone(naive: pa.Array, timezone: str) -> pa.Array:
+def _in_zone(naive: pa.Array, timezone: str) -> Canonical:
     """An hour that a clock change repeats is its first; one that it skips is the moment of the change."""
     if timezone == "UTC":
-        return naive
+        return Canonical(naive)
     zoned = pc.assume_timezone(naive, timezone, ambiguous="earliest", nonexistent="latest")
-    return zoned.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+    found = _in_range(zoned.cast(pa.int64()), 10**6)
+    return Canonical(found.values.cast(pa.timestamp("us")), found.reasons)
 
 
 def _parsed(array: pa.Array, timezone: str) -> Canonical:
     """Text to instants; read value by value, since one text that cannot be read must not fail its column."""
-    values: list[dt.datetime | None] = []
-    naive: list[bool] = []
-    for text in array.to_pylist():
-        try:
-            value = None if text is None else dt.datetime.fromisoformat(text.strip())
-            naive.append(value is not None and value.tzinfo is None)
-            if value is not None and value.tzinfo is not None:
-                value = value.astimezone(dt.UTC).replace(tzinfo=None)
-        except (ValueError, OverflowError):
-            value = None
-        values.append(value)
-    plain = pa.array(values, pa.timestamp("us"))
-    utc = pc.if_else(pa.array(naive, pa.bool_()), _in_zone(plain, timezone), plain) if any(naive) else plain
-    unread = pc.and_(array.is_valid(), plain.is_null())
-    return Canonical(utc, where(unread, NOT_AN_INSTANT))
+    values = [_read(text) for text in array.to_pylist()]
+    naive = pa.array([value is not None and value.tzinfo is None for value in values], pa.bool_())
+    plain = pa.array([None if value is None else value.replace(tzinfo=None) for value in values], pa.timestamp("us"))
+    unread = where(pc.and_(array.is_valid(), plain.is_null()), NOT_AN_INSTANT)
+    local = _in_zone(plain, timezone)
+    return Canonical(pc.if_else(naive, local.values, plain), first_reason(unread, local.reasons))
+
+
+def _read(text: str | None) -> dt.datetime | None:
+    """A time in UTC, or without a zone; None: there is none, or it cannot be read."""
+    try:
+        value = None if text is None else dt.datetime.fromisoformat(text.strip())
+        return value if value is None or value.tzinfo is None else value.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def ids(array: pa.Array) -> Canonical:
