@@ -1,4 +1,4 @@
-"""What may become a trait, in which form, what is set aside and what is refused: the rules of candu-api.md, type by type.
+"""What may become a trait, in which form, what is set aside and what is refused, type by type.
 
 ``TestComparingValues`` holds the cases that engines' own comparisons get wrong, ``TestDialects`` what a DuckDB gives.
 """
