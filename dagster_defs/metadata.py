@@ -20,21 +20,21 @@ _MOST_TRAITS = 50
 _TYPES = {str: "string", int: "int"}
 
 
-def changes_metadata(changes: ChangeSet, result: RunResult) -> Metadata:
-    """What a plan found. ``result`` is of the same change set, as planned."""
-    names = ("added", "changed", "removed", "unchanged", "invalid", "messages")
-    found: Metadata = {"dagster/row_count": MetadataValue.int(result.rows)}
-    found |= {name: MetadataValue.int(getattr(result, name)) for name in ("rows", *names)}
-    found |= {"held": MetadataValue.int(changes.summary.held), "bytes": MetadataValue.int(changes.summary.bytes)}
+def changes_metadata(changes: ChangeSet) -> Metadata:
+    """What a plan found."""
+    summary = changes.summary
+    names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "held", "messages", "bytes")
+    found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
+    found |= {name: MetadataValue.int(getattr(summary, name)) for name in names}
     found |= _seconds(changes.seconds)
     found |= {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
-    found |= {"traits": _traits(result.traits)} if result.traits else {}
-    found |= {"sample": _sample(changes.summary.sample)} if changes.summary.sample else {}
+    found |= {"traits": _traits(summary.traits)} if summary.traits else {}
+    found |= {"sample": _sample(summary.sample)} if summary.sample else {}
     return found | _oddities(changes)
 
 
 def push_metadata(result: RunResult) -> Metadata:
-    """What a push came to."""
+    """What a push came to; ``bytes`` are those of the requests."""
     names = ("messages", "accepted", "rejected", "unsent", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}

@@ -1,0 +1,174 @@
+"""A sync's two assets: ``changes/<kind>/<name>`` stages what would be sent, ``candu/<kind>/<name>`` sends it.
+
+Materializing the first alone is a preview. Materializing the second alone sends exactly what was looked at, or refuses
+it as stale. In one run the guard stands between them.
+"""
+
+# Annotations are evaluated here: Dagster reads the classes of a context, a config and a resource from them.
+from collections.abc import Iterator, Sequence
+
+from dagster import (
+    AssetCheckResult,
+    AssetDep,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Config,
+    MaterializeResult,
+    MetadataValue,
+    RetryPolicy,
+    multi_asset,
+)
+from pydantic import Field
+
+from candu_sync import pipeline
+from candu_sync.errors import SpecError
+from candu_sync.sync import Sync
+from dagster_defs.automation import changes_condition, push_condition
+from dagster_defs.checks import guard_result, guard_spec, set_aside_result, set_aside_spec
+from dagster_defs.failures import RETRIES, failure, failures
+from dagster_defs.metadata import changes_metadata, push_metadata
+from dagster_defs.partitions import partitions_def
+from dagster_defs.progress import log_progress
+from dagster_defs.resources import CanduSyncResource
+
+# A partition is a push of its own, with its own guard: one run for each.
+_ONE_BY_ONE = BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+# Candu should hear of a user before of the user's groups, and of both before of events: within a run, Dagster starts
+# the steps of higher priority first.
+_PRIORITY = {"users": "2", "groups": "1", "events": "0"}
+
+
+class ChangesConfig(Config):
+    """What a person can set in the launchpad for the changes."""
+
+    force: bool = Field(default=False, description="Let these changes past the guard, here and when they are pushed.")
+    full: bool = Field(default=False, description="Send every row, whole; not only what changed.")
+    reason: str = Field(default="", description="Why the guard is passed by; kept with the check.")
+
+
+class PushConfig(Config):
+    """What a person can set in the launchpad for the push."""
+
+    force: bool = Field(default=False, description="Send the staged changes even if they trip the guard.")
+    reason: str = Field(default="", description="Why the guard is passed by; kept with the run.")
+
+
+def changes_key(sync: str) -> AssetKey:
+    """``users/profile`` → ``changes/users/profile``."""
+    return AssetKey(["changes", *sync.split("/")])
+
+
+def push_key(sync: str) -> AssetKey:
+    """``users/profile`` → ``candu/users/profile``."""
+    return AssetKey(["candu", *sync.split("/")])
+
+
+def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES) -> list[AssetsDefinition]:
+    """The two assets of a sync, the first with its guard, the second with its warning.
+
+    Args:
+        retries: of what is worth another try, and of that alone.
+    """
+    return [_changes_asset(sync, retries), _push_asset(sync, retries)]
+
+
+def changes_spec(sync: Sync) -> AssetSpec:
+    """How the changes are shown in Dagster."""
+    about = f"{sync.description}\n\n" if sync.description else ""
+    return AssetSpec(
+        changes_key(sync.name), deps=[AssetDep(dep.split("/")) for dep in sync.deps],
+        description=f"{about}What differs between the model and what Candu has. Materialize it alone for a preview: "
+        "nothing is sent.",
+        group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql"},
+        partitions_def=partitions_def(sync.partitions), automation_condition=changes_condition(sync),
+        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), "file": MetadataValue.path(str(sync.path))})
+
+
+def push_spec(sync: Sync) -> AssetSpec:
+    """How the push is shown in Dagster."""
+    about = f"{sync.description}\n\n" if sync.description else ""
+    return AssetSpec(
+        push_key(sync.name), deps=[changes_key(sync.name)],
+        description=f"{about}What Candu has accepted. Materialize it alone to send the changes that were staged and "
+        "looked at.",
+        group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"candu"},
+        partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync))
+
+
+def _changes_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
+    spec = changes_spec(sync)
+
+    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[guard_spec(spec.key)], retry_policy=retries,
+                 backfill_policy=_ONE_BY_ONE, pool=_pool(sync), op_tags=_op_tags(sync))
+    def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
+                      candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
+        with failures(), candu_sync.project() as project:
+            changes = pipeline.plan(project, sync, _partition(context), full=config.full, force=config.force,
+                                    progress=log_progress(context.log))
+        tripped = pipeline.guard(sync, changes)
+        yield MaterializeResult(
+            asset_key=spec.key, metadata=changes_metadata(changes),
+            check_results=[guard_result(changes, tripped, force=config.force, reason=config.reason)])
+
+    return changes_asset
+
+
+def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
+    spec = push_spec(sync)
+
+    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[set_aside_spec(spec.key)], retry_policy=retries,
+                 backfill_policy=_ONE_BY_ONE, pool=_pool(sync), op_tags=_op_tags(sync))
+    def push_asset(context: AssetExecutionContext, config: PushConfig,
+                   candu_sync: CanduSyncResource) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
+        partition = _partition(context)
+        with failures(), candu_sync.project() as project:
+            project.settings.require_api_key()
+            pipeline.recover(project, sync, partition)
+            changes = pipeline.staged(project, sync, partition)
+            result = pipeline.push(project, sync, changes, force=config.force, progress=log_progress(context.log))
+            rows = project.state.of(sync.name, partition).current().rows
+        metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
+        if config.force:
+            metadata["forced"] = MetadataValue.text(config.reason or "no reason was given")
+        if result.status == "guarded":
+            raise failure(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)")
+        yield set_aside_result(changes, result)
+        if result.error is not None:
+            raise failure(result.error, transient=result.transient, metadata=metadata)
+        yield MaterializeResult(asset_key=spec.key, metadata=metadata)
+
+    return push_asset
+
+
+def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefinition:
+    """What stands in the place of a sync whose files are wrong: it says so, and fails with the same words."""
+    told = "\n".join(str(error) for error in errors)
+    spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{told}\n```",
+                     group_name="broken", kinds={"sql"})
+
+    @multi_asset(name=_op_name(spec.key), specs=[spec])
+    def broken_asset() -> None:
+        raise failure(told)
+
+    return broken_asset
+
+
+def _partition(context: AssetExecutionContext) -> str | None:
+    return context.partition_key if context.has_partition_key else None
+
+
+def _op_name(key: AssetKey) -> str:
+    """Dagster takes letters, digits and _; a misnamed file may have others."""
+    return "__".join("".join(c if c.isascii() and c.isalnum() else "_" for c in part) for part in key.path)
+
+
+def _pool(sync: Sync) -> str:
+    return f"candu_sync/{sync.name}"
+
+
+def _op_tags(sync: Sync) -> dict[str, str]:
+    return {"dagster/priority": _PRIORITY[sync.kind]}

@@ -1,0 +1,98 @@
+"""When a sync runs by itself: its ``automation`` as Dagster's conditions, and the sensors that heed them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dagster import (
+    AddDynamicPartitionsRequest,
+    AssetKey,
+    AssetSelection,
+    AutomationCondition,
+    AutomationConditionSensorDefinition,
+    DefaultSensorStatus,
+    RunRequest,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from candu_sync.errors import SettingsError
+from candu_sync.sync import Sync
+from dagster_defs.partitions import is_partition_key
+from dagster_defs.resources import CanduSyncResource
+
+# A new segment is worth a query a minute; a person who waits for it looks at a clock.
+_SECONDS_BETWEEN_LOOKS = 60
+
+
+def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
+    """When the changes are looked for. A cron line is heeded even while what stands upstream was not updated since:
+    many of those assets are drawn here only, and Dagster never hears of their updates."""
+    due: AutomationCondition[Any]
+    match sync.automation:
+        case "none":
+            return None
+        case "on_upstream":
+            due = AutomationCondition.any_deps_updated()
+        case cron:
+            due = AutomationCondition.cron_tick_passed(cron, "UTC")
+    latest, idle = AutomationCondition.in_latest_time_window(), ~AutomationCondition.in_progress()
+    return (latest & due.since_last_handled() & idle).with_label(sync.automation)
+
+
+def push_condition(sync: Sync) -> AutomationCondition[Any] | None:
+    """The push goes with the changes, in one run, when these were asked for by their own condition. Changes that a
+    person materialized to look at them stay unsent."""
+    if sync.automation == "none":
+        return None
+    return AutomationCondition.any_deps_match(AutomationCondition.will_be_requested()).with_label("with its changes")
+
+
+def automation_sensor(keys: Sequence[AssetKey]) -> AutomationConditionSensorDefinition:
+    """Dagster's own sensor of conditions is off until someone turns it on; this one is on."""
+    return AutomationConditionSensorDefinition(
+        "candu_sync_automation", target=AssetSelection.assets(*keys), default_status=DefaultSensorStatus.RUNNING,
+        description="Runs the syncs whose YAML has `automation`.")
+
+
+def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
+    """Adds the partitions of a dynamic sync that the warehouse has and Dagster has not, and runs them. On for a sync
+    with ``automation``; for another, a person turns it on or adds partitions by hand."""
+    name, values = _dynamic(sync)
+    status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
+
+    def look(context: SensorEvaluationContext, candu_sync: CanduSyncResource) -> SensorResult | SkipReason:
+        try:
+            with candu_sync.project() as project:
+                found = project.warehouse_values(values)
+        except SettingsError as error:
+            return SkipReason(str(error))
+        known = context.instance.get_dynamic_partitions(name)
+        new = [key for key in found if key not in known and is_partition_key(key)]
+        if not new:
+            return SkipReason(_told(found, known))
+        return SensorResult(run_requests=[RunRequest(partition_key=key) for key in new],
+                            dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)])
+
+    return sensor(name=f"{sync.name.replace('/', '__')}__partitions", target=list(keys), default_status=status,
+                  minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
+                  description=f"Adds new values of `{name}` as partitions of {sync.name}, and runs them.")(look)
+
+
+def _dynamic(sync: Sync) -> tuple[str, str]:
+    """The name of a dynamic sync's partitions, and the SQL that finds their keys."""
+    assert sync.partitions is not None
+    return str(sync.partitions.dynamic), str(sync.partitions.values)
+
+
+def _told(found: Sequence[str], known: Sequence[str]) -> str:
+    """Why there was nothing to do; partitions are never deleted, since Candu still has their users' traits."""
+    gone = sorted(set(known) - set(found))
+    refused = [key for key in found if not is_partition_key(key)]
+    return f"No new value among {len(found)}." + (
+        f" Not in the warehouse any more: {', '.join(gone)}." if gone else "") + (
+        f" Dagster takes no such key: {', '.join(map(repr, refused))}." if refused else "")

@@ -1,0 +1,63 @@
+"""What Dagster loads: the assets of every sync under ``CANDU_SQL_DIR``.
+
+No other setting is needed to load; what is missing is told by the run that needs it. A file that is wrong costs its
+own sync, and no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+
+from dagster import AssetsDefinition, Definitions, SensorDefinition
+
+from candu_sync.errors import SettingsError, SpecError
+from candu_sync.settings import load_settings
+from candu_sync.sync import Sync, load_syncs
+from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, push_key
+from dagster_defs.automation import automation_sensor, partitions_sensor
+from dagster_defs.resources import CanduSyncResource
+
+_log = logging.getLogger(__name__)
+
+
+def build_definitions(folder: Path) -> Definitions:
+    """The definitions for every sync under ``folder``.
+
+    Raises:
+        SettingsError: there is no such folder.
+    """
+    catalog = load_syncs(folder)
+    syncs = list(catalog.syncs.values())
+    assets = [asset for sync in syncs for asset in build_sync_assets(sync)]
+    return Definitions(assets=[*assets, *_broken(catalog.errors)], sensors=_sensors(syncs),
+                       resources={"candu_sync": CanduSyncResource()})
+
+
+def _sensors(syncs: list[Sync]) -> list[SensorDefinition]:
+    keys = {sync.name: [changes_key(sync.name), push_key(sync.name)] for sync in syncs}
+    automated = [key for sync in syncs if sync.automation != "none" for key in keys[sync.name]]
+    dynamic = [sync for sync in syncs if sync.partitions is not None and sync.partitions.dynamic is not None]
+    sensors: list[SensorDefinition] = [partitions_sensor(sync, keys[sync.name]) for sync in dynamic]
+    return [*sensors, automation_sensor(automated)] if automated else sensors
+
+
+def _broken(errors: tuple[SpecError, ...]) -> list[AssetsDefinition]:
+    found: dict[str, list[SpecError]] = defaultdict(list)
+    for error in errors:
+        _log.warning("%s", error)
+        found[error.sync or Path(error.path).stem].append(error)
+    return [build_broken_asset(name, of_one) for name, of_one in found.items()]
+
+
+def _sql_dir() -> Path:
+    """``CANDU_SQL_DIR``. Where another setting is wrong, the run that needs it says so."""
+    with suppress(SettingsError):
+        return load_settings().sql_dir
+    return Path(os.environ.get("CANDU_SQL_DIR") or "sql")
+
+
+defs = build_definitions(_sql_dir())
