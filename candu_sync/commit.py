@@ -87,14 +87,15 @@ def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: 
     for name in ("changes", "messages", "held"):
         connection.register(name, ds.dataset(changes.folder / f"{name}.arrow", format="ipc"))
     ranges = outcome.accepted + (sorted(outcome.open) if skip else [])
-    connection.register("ranges", _ranges(ranges))
+    connection.register("ranges", ranges_table(ranges))
     connection.execute("CREATE TABLE told AS SELECT DISTINCT unnest(range(low, high + 1)) AS message FROM ranges")
     gone = "" if changes.kind == "events" else ", op = 'removed' AS gone"
     connection.execute(f"CREATE TEMP VIEW accepted AS SELECT *{gone} FROM changes "
                        "WHERE message IS NULL OR message IN (SELECT message FROM told)")
 
 
-def _ranges(ranges: Iterable[tuple[int, int]]) -> pa.Table:
+def ranges_table(ranges: Iterable[tuple[int, int]]) -> pa.Table:
+    """Ranges of message numbers as a table (low int64, high int64), both ends included."""
     pairs = list(ranges)
     return pa.table({"low": pa.array([low for low, _ in pairs], pa.int64()),
                      "high": pa.array([high for _, high in pairs], pa.int64())})

@@ -25,6 +25,7 @@ from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import diff, load
 from candu_sync.engine import open_engine
 from candu_sync.errors import Claimed, DamagedState, GuardTripped, ModelError, StaleChanges, WarehouseError
+from candu_sync.full import leave_out_sent
 from candu_sync.guard import tripped
 from candu_sync.messages import Identity, build_messages
 from candu_sync.report import RunResult, failed, result_of
@@ -177,6 +178,8 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
             load(connection, sync, _counted(result.batches(reading), progress))
         with seconds.phase("diff"):
             found = diff(connection, sync, result, snapshot, full=full)
+            if full:
+                leave_out_sent(connection, project.state.of(sync.name, partition), version)
             build_messages(connection, sync, found, _identity(project, sync, partition, version))
             hold_refused(connection)
             summary = summarize(connection, sync, found)

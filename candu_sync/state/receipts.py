@@ -8,8 +8,9 @@ A receipt log is JSON lines, one for each request that went out and one for each
     {"unsent": [0, 99]}                               Candu answered that it did not take them
 
 On a disk each line is written to the kernel at once, so that killing the process loses none, and synced at least every
-``SYNC_SECONDS``, the bound of what a power cut can lose. In an object store lines are put together, at most
-``SYNC_SECONDS`` apart, and before a request goes its ``sent`` line is out.
+``SYNC_SECONDS``, the bound of what a power cut can lose. Room for the answers is reserved before a request goes, so
+that a disk that fills up ends the sending before it could lose a receipt. In an object store lines are put together, at
+most ``SYNC_SECONDS`` apart, and before a request goes its ``sent`` line is out.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ from candu_sync.state.store import DiskStore
 from candu_sync.state.versions import PartitionState
 
 SYNC_SECONDS = 0.5
+
+# Bytes that are reserved at a time, and those that must be free for the answers to what is under way: a few hundred
+# bytes for each of CANDU_CONCURRENCY workers.
+_RESERVED = 1 << 18
+_ANSWERS = 1 << 16
 
 
 @dataclass
@@ -87,6 +93,8 @@ class ReceiptLog:
         self._pending: list[bytes] = []
         self._part = len(self._store.list(self._name + "/"))
         self._synced_at = time.monotonic()
+        self._size = 0
+        self._reserved = 0
         self._file = self._open() if isinstance(self._store, DiskStore) else None
 
     def _open(self) -> int:
@@ -95,7 +103,7 @@ class ReceiptLog:
         path = self._store.local(name)
         if path is None:
             raise StateError(f"{self._store.place(name)} cannot be written")
-        return os.open(path, os.O_WRONLY | os.O_APPEND)
+        return os.open(path, os.O_WRONLY)
 
     def write(self, line: dict[str, Any], *, now: bool = False) -> None:
         """Append a line.
@@ -109,16 +117,21 @@ class ReceiptLog:
         data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             if self._file is not None:
-                self._append(self._file, data)
+                self._append(self._file, data, reserve="sent" in line)
             else:
                 self._pending.append(data)
             if (now and self._file is None) or time.monotonic() - self._synced_at >= SYNC_SECONDS:
                 self._sync()
 
-    def _append(self, file: int, data: bytes) -> None:
+    def _append(self, file: int, data: bytes, *, reserve: bool) -> None:
+        """Write a line at the end of what was written; what is reserved behind it reads as zeros."""
         try:
-            if os.write(file, data) != len(data):
+            if reserve and self._size + len(data) + _ANSWERS > self._reserved:
+                os.posix_fallocate(file, self._size, _RESERVED)
+                self._reserved = self._size + _RESERVED
+            if os.pwrite(file, data, self._size) != len(data):
                 raise OSError("the disk is full")
+            self._size += len(data)
         except OSError as error:
             raise StateError(f"{self._store.place(self._name)} cannot be written: {error.strerror or error}. Nothing "
                              "more was sent; free some space and run again") from error
@@ -137,6 +150,7 @@ class ReceiptLog:
         with self._lock:
             self._sync()
             if self._file is not None:
+                os.ftruncate(self._file, self._size)
                 os.close(self._file)
                 self._file = None
 
@@ -151,7 +165,7 @@ def read_receipts(state: PartitionState, run_id: str) -> Outcome:
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.splitlines():
+    for line in data.rstrip(b"\0").split(b"\n"):
         try:
             yield json.loads(line)
         except ValueError:

@@ -14,6 +14,7 @@ A version becomes real by one put-if-absent of its file; what it names was put b
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import uuid
@@ -27,6 +28,9 @@ from candu_sync.state.store import Store, open_store
 
 FORMAT = 1
 KEPT_VERSIONS = 3
+
+# Seconds for which a version is kept whatever their number, so that a reader of it can finish.
+KEPT_SECONDS = 3600
 _NO_PARTITION = "-"
 
 
@@ -187,18 +191,23 @@ class PartitionState:
         if not self.store.put(self._version_name(version.number), _json(asdict(version)), create=True):
             raise StaleChanges(f"{self.prefix}: version {version.number} was committed by another run meanwhile; "
                                "what this run was told is in its receipts, run again to fold it in")
-        self._drop_old(version.number)
+        self._drop_old()
         return version
 
     def _version_name(self, number: int) -> str:
         return self.name("versions", f"{number:08d}.json")
 
-    def _drop_old(self, newest: int) -> None:
-        """Drop versions by count, then the data files that no version names any more."""
+    def _drop_old(self) -> None:
+        """Drop versions by count and age, then the data files that no version names any more."""
         names = self.store.list(self.name("versions/"))
-        for name in names[:-KEPT_VERSIONS]:
+        versions = {name: self._read(name) for name in names}
+        old = [name for name in names[:-KEPT_VERSIONS] if _age(versions[name].at) > KEPT_SECONDS]
+        if not old:
+            return
+        for name in old:
             self.store.delete(name)
-        kept = {file.name for name in names[-KEPT_VERSIONS:] for file in self._read(name).files.values()}
+            del versions[name]
+        kept = {file.name for version in versions.values() for file in version.files.values()}
         for name in self.store.list(self.name("data/")):
             if name not in kept:
                 self.store.delete(name)
@@ -227,6 +236,10 @@ def _what_to_do(sync: str) -> str:
 
 def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, indent=1).encode()
+
+
+def _age(at: str) -> float:
+    return (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(at)).total_seconds()
 
 
 def _sha256(path: Path) -> str:
