@@ -153,8 +153,8 @@ class Result:
         expected = self.kinds[index]
         if kind is not expected:
             empty = pa.nulls(len(array), ARROW[expected])
-            reason = None if kind is Kind.EMPTY else where(array.is_valid(), f"{name} is {kind}, elsewhere {expected}")
-            return empty, reason
+            mixed = where(array.is_valid(), f"{name} is {kind}, elsewhere {expected}")
+            return empty, found.reasons if kind is Kind.EMPTY else mixed
         if name == "email" and kind is not Kind.TEXT:
             return found.values, where(found.values.is_valid(), EMAIL_NOT_TEXT)
         return found.values, found.reasons
