@@ -1,0 +1,59 @@
+"""What arrived at the simulator, look by look, and which traits it should have been."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from candu_sync.simulator import Simulator
+
+Traits = dict[str, Any]
+
+
+class Inbox:
+    """The messages that the simulator accepted since the last look."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._seen = self._arrived()
+
+    def look(self) -> dict[str, list[dict[str, Any]]]:
+        """The new messages as they were sent, in order of arrival, by type."""
+        arrived = self._arrived()
+        new = arrived - self._seen
+        self._seen = arrived
+        answer = httpx.get(f"{self._simulator.page}_sim/messages", params={"limit": new}, timeout=30)
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for message in reversed(answer.json()["messages"]):
+            found[message["type"]].append(message["payload"])
+        return found
+
+    def _arrived(self) -> int:
+        return sum(self._simulator.stats()["messages"].values())
+
+
+def traits_told(messages: list[dict[str, Any]], key: str = "userId") -> dict[str, Traits]:
+    """The traits of each message by its user or group, each of which is told once at most."""
+    told = {message[key]: message["traits"] for message in messages}
+    assert len(told) == len(messages)
+    return told
+
+
+def changed(before: Mapping[str, Traits], after: Mapping[str, Traits]) -> dict[str, Traits]:
+    """Who must be told of, with the traits that differ; a trait that was never sent and is null is not sent."""
+    differing = {key: {name: value for name, value in traits.items() if before.get(key, {}).get(name) != value}
+                 for key, traits in after.items() if traits != before.get(key)}
+    return {key: traits for key, traits in differing.items() if traits}
+
+
+def types(traits: Mapping[str, Traits]) -> dict[str, str]:
+    """Trait → its JSON type, or types: True equals 1 in Python, and is another value for Candu."""
+    names = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null"}
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in traits.values():
+        for name, value in row.items():
+            found[name].add(names[type(value)])
+    return {name: " or ".join(sorted(kinds)) for name, kinds in found.items()}
