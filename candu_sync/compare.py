@@ -21,6 +21,11 @@ Constant = str | int | float | bool
 ISO = "'%Y-%m-%dT%H:%M:%SZ'"
 
 
+def iso_text(instant: str) -> str:
+    """SQL of an instant as ISO 8601. DuckDB's strftime of whole seconds goes by nanoseconds, which end in 2262."""
+    return f"strftime(({instant})::TIMESTAMP, {ISO})"
+
+
 @dataclass(frozen=True)
 class Compared:
     """One trait name in a comparison.
@@ -129,7 +134,7 @@ def _same_instant(columns: dict[int, Kind], value: str, kind: Kind, old: dict[in
         if old[index] == "NULL" or value == "NULL":
             continue
         if (kind, other) == (Kind.INSTANT, Kind.TEXT):
-            return f"coalesce(strftime({value}, {ISO}) = {old[index]}, false)"
+            return f"coalesce({iso_text(value)} = {old[index]}, false)"
         if (kind, other) == (Kind.TEXT, Kind.INSTANT):
-            return f"coalesce({value} = strftime({old[index]}, {ISO}), false)"
+            return f"coalesce({value} = {iso_text(old[index])}, false)"
     return ""

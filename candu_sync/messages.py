@@ -18,7 +18,7 @@ from uuid import UUID
 import duckdb
 import orjson
 
-from candu_sync.compare import ISO, Compared
+from candu_sync.compare import Compared, iso_text
 from candu_sync.diff import Diff
 from candu_sync.engine import literal, scalar
 from candu_sync.sync import Sync
@@ -78,7 +78,7 @@ def _body(sync: Sync, diff: Diff) -> str:
                 f"""|| ',"traits":{{' || {values} || '}}'""")
     return (f"""'{{"type":"track","userId":' || {user} || ',"event":' || to_json(event) """
             f"""|| ',"properties":{{' || {values} || '}},"timestamp":"' """
-            f"""|| strftime(date_trunc('second', occurred), {ISO}) || '"'""")
+            f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")
 
 
 def _pair(n: int, compared: Compared) -> str:
@@ -95,7 +95,7 @@ def _json(column: str, kind: Kind) -> str:
     if kind is Kind.BOOLEAN:
         return f"{column}::VARCHAR"
     if kind is Kind.INSTANT:
-        return f"""'"' || strftime({column}, {ISO}) || '"'"""
+        return f"""'"' || {iso_text(column)} || '"'"""
     whole = f"{column} = trunc({column}) AND abs({column}) <= 9007199254740992"
     return f"CASE WHEN {whole} THEN {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"
 
