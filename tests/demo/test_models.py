@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from candu_sync.diff import diff
+from candu_sync.diff import diff, load
 from candu_sync.engine import open_engine
 from candu_sync.result import Result
 from candu_sync.snapshot import Snapshot
@@ -58,7 +58,8 @@ def set_aside(path: Path, name: str) -> dict[str, int]:
         with open_warehouse(f"duckdb:///{path}") as warehouse, open_engine(256 * 1024**2) as engine:
             reading = warehouse.read(sync.sql, parameters)
             result = Result(sync, reading.names)
-            diff(engine, sync, result, result.batches(reading), Snapshot(sync.kind))
+            load(engine, sync, result.batches(reading))
+            diff(engine, sync, result, Snapshot(sync.kind))
             query = "select reason, count(*) from result where reason is not null group by reason"
             reasons.update(dict(engine.execute(query).fetchall()))
     return dict(reasons)
