@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine
 
+from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.engines import shown
@@ -43,7 +44,8 @@ def read_adbc(engine: Engine, sql: str) -> Reading | None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
     with ExitStack() as stack:
-        with translated(*errors, doing=f"cannot connect to the warehouse {shown(engine.url)}"):
+        doing = f"cannot connect to the warehouse {shown(engine.url)}"
+        with translated(*errors, doing=doing, into=WarehouseUnreachable):
             cursor = _read_only_cursor(adbc.connect(address), stack)
         with translated(*errors):
             return _reading(cursor, sql, stack, errors)

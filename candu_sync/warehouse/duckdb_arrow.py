@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from candu_sync.errors import WarehouseError
+from candu_sync.errors import WarehouseError, WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.parameters import Value, dollar_parameters
@@ -56,7 +56,7 @@ def _relation(
 
 def _connection(engine: Engine, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     """A connection of its own on the engine's database: a DuckDB connection has one open stream at a time."""
-    with translated(*ERRORS, doing="the warehouse cannot be opened"):
+    with translated(*ERRORS, doing="the warehouse cannot be opened", into=WarehouseUnreachable):
         pooled = engine.raw_connection()
         stack.callback(pooled.close)
         # duckdb-engine's cursor passes on what it does not know, and DuckDB's own cursor() is a new connection.

@@ -25,13 +25,15 @@ _POSTGRES_MORE = re.compile(r"^(?:DETAIL|CONTEXT|STATEMENT|Query was):", re.MULT
 
 
 @contextmanager
-def translated(*errors: type[Exception], doing: str = "the warehouse refused the query") -> Iterator[None]:
-    """Turns SQLAlchemy's errors, and those given, into a ``WarehouseError`` that starts with ``doing``."""
+def translated(*errors: type[Exception], doing: str = "the warehouse refused the query",
+               into: type[WarehouseError] = WarehouseError) -> Iterator[None]:
+    """Turns SQLAlchemy's errors, and those given, into a ``WarehouseError`` (or the leaf ``into``) that starts with
+    ``doing``."""
     expected: Errors = (SQLAlchemyError, *errors)
     try:
         yield
     except expected as error:
-        raise WarehouseError(f"{doing}: {described(error)}") from None
+        raise into(f"{doing}: {described(error)}") from None
 
 
 def described(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 from sqlalchemy import Connection, CursorResult, Engine, text
 
+from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import translated
@@ -50,7 +51,7 @@ def _result(engine: Engine, sql: str, values: Mapping[str, Value], stack: ExitSt
 
 
 def _connection(engine: Engine, stack: ExitStack) -> Connection:
-    with translated(doing=f"cannot connect to the warehouse {shown(engine.url)}"):
+    with translated(doing=f"cannot connect to the warehouse {shown(engine.url)}", into=WarehouseUnreachable):
         connection = stack.enter_context(engine.connect())
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("set local time zone 'UTC'")
