@@ -58,5 +58,5 @@ def set_aside_result(changes: ChangeSet, result: RunResult) -> AssetCheckResult:
 
 
 def _partition(changes: ChangeSet) -> Metadata:
-    """Dagster shows a check's last result whatever its partition; partitions of checks are a preview in Dagster 1.13."""
+    """Dagster shows a check's last result, of whatever partition: checks with partitions warn as a preview (1.13)."""
     return {} if changes.partition is None else {"partition": MetadataValue.text(changes.partition)}

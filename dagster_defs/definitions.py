@@ -12,27 +12,31 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
-from dagster import AssetsDefinition, Definitions, SensorDefinition
+from dagster import AssetsDefinition, Definitions, RetryPolicy, SensorDefinition
 
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.settings import load_settings
 from candu_sync.sync import Sync, load_syncs
 from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, push_key
 from dagster_defs.automation import automation_sensor, partitions_sensor
+from dagster_defs.failures import RETRIES
 from dagster_defs.resources import CanduSyncResource
 
 _log = logging.getLogger(__name__)
 
 
-def build_definitions(folder: Path) -> Definitions:
+def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Definitions:
     """The definitions for every sync under ``folder``.
+
+    Args:
+        retries: of what is worth another try, and of that alone.
 
     Raises:
         SettingsError: there is no such folder.
     """
     catalog = load_syncs(folder)
     syncs = list(catalog.syncs.values())
-    assets = [asset for sync in syncs for asset in build_sync_assets(sync)]
+    assets = [asset for sync in syncs for asset in build_sync_assets(sync, retries=retries)]
     return Definitions(assets=[*assets, *_broken(catalog.errors)], sensors=_sensors(syncs),
                        resources={"candu_sync": CanduSyncResource()})
 

@@ -1,0 +1,159 @@
+"""Plan, look, apply: what happens between the changes, the guard and the push, in a real Dagster instance."""
+
+from __future__ import annotations
+
+from dagster import AssetCheckSeverity
+
+from candu_sync.sync import Sync
+from candu_sync.upkeep import baseline
+from tests.dagster.conftest import Room, failure, metadata
+
+CHANGES, PUSH = "changes/users/people", "candu/users/people"
+
+
+def people(room: Room, count: int = 3, yaml: str = "") -> Sync:
+    """A sync of users u0, u1, …, whose plan is free."""
+    room.table("people", user_id=[f"u{n}" for n in range(count)], plan=["free"] * count)
+    return room.sync("users/people", "select * from people", yaml)
+
+
+def test_both_assets_bring_the_users_to_candu_and_the_snapshot(room: Room) -> None:
+    sync = people(room)
+    result = room.materialize(CHANGES, PUSH)
+    assert result.success
+    assert room.simulator.users() == {f"u{n}": {"plan": "free"} for n in range(3)}
+    assert room.state(sync).current().rows == 3
+    assert metadata(result, PUSH)["accepted"] == 3
+
+
+def test_a_second_run_on_the_same_data_makes_no_request(room: Room) -> None:
+    people(room)
+    room.materialize(CHANGES, PUSH)
+    before = len(room.simulator.requests())
+    result = room.materialize(CHANGES, PUSH)
+    assert result.success
+    assert metadata(result, CHANGES)["unchanged"] == 3
+    assert len(room.simulator.requests()) == before
+
+
+def test_the_changes_alone_are_a_preview_and_the_push_sends_exactly_them(room: Room) -> None:
+    people(room)
+    looked_at = metadata(room.materialize(CHANGES), CHANGES)
+    assert looked_at["messages"] == 3
+    assert room.simulator.requests() == []
+    room.query("update people set plan = 'pro'")
+    applied = metadata(room.materialize(PUSH), PUSH)
+    assert applied["change set"] == looked_at["change set"]
+    assert room.simulator.users()["u0"] == {"plan": "free"}
+
+
+def test_changes_are_pushed_once(room: Room) -> None:
+    people(room)
+    room.materialize(CHANGES, PUSH)
+    assert failure(room.materialize(PUSH), PUSH) == (
+        "users/people: no changes are staged: make the plan first (in Dagster: materialize changes/users/people)")
+
+
+def test_changes_of_an_older_snapshot_are_refused_as_stale(room: Room) -> None:
+    sync = people(room)
+    room.materialize(CHANGES)
+    with room.project() as project:
+        baseline(project, sync, None)
+    assert "belong to version 0 of the snapshot, which is at version 1 now" in failure(room.materialize(PUSH), PUSH)
+
+
+def test_full_sends_every_row_again(room: Room) -> None:
+    people(room)
+    room.materialize(CHANGES, PUSH)
+    result = room.materialize(CHANGES, PUSH, changes={"full": True})
+    assert metadata(result, CHANGES)["full"] is True
+    assert metadata(result, PUSH)["accepted"] == 3
+
+
+def test_a_partition_is_pushed_by_itself(room: Room) -> None:
+    people(room)
+    room.sync("users/people", "select * from people where plan = :partition", "partitions: {static: [free, pro]}")
+    result = room.materialize(CHANGES, PUSH, partition="pro", changes={"force": True})
+    assert metadata(result, CHANGES)["rows"] == 0
+    assert room.materialize(CHANGES, PUSH, partition="free").success
+    assert len(room.simulator.users()) == 3
+
+
+class TestGuard:
+    """``min_rows: 5`` over three rows."""
+
+    YAML = "guard: {min_rows: 5}"
+
+    def test_a_tripped_guard_keeps_the_push_of_the_same_run_from_running(self, room: Room) -> None:
+        people(room, yaml=self.YAML)
+        result = room.materialize(CHANGES, PUSH)
+        [check] = result.get_asset_check_evaluations()
+        assert not check.passed
+        assert check.blocking
+        assert check.description is not None
+        assert check.description.startswith("the model returned 3 rows, min_rows is 5. Nothing was sent.")
+        assert not result.success
+        assert not [e for e in result.all_events if e.step_key == "candu__users__people" and e.is_step_start]
+        assert room.simulator.requests() == []
+
+    def test_it_is_not_retried(self, room: Room) -> None:
+        people(room, yaml=self.YAML)
+        result = room.materialize(CHANGES)
+        assert not [event for event in result.all_events if event.is_step_up_for_retry]
+
+    def test_the_push_alone_is_refused_too(self, room: Room) -> None:
+        people(room, yaml=self.YAML)
+        room.materialize(CHANGES)
+        told = failure(room.materialize(PUSH), PUSH)
+        assert "the model returned 3 rows, min_rows is 5" in told
+        assert "materialize candu/users/people with `force: true`" in told
+        assert room.simulator.requests() == []
+
+    def test_who_looked_at_the_changes_can_force_their_push(self, room: Room) -> None:
+        people(room, yaml=self.YAML)
+        room.materialize(CHANGES)
+        result = room.materialize(PUSH, candu={"force": True, "reason": "three it is"})
+        assert metadata(result, PUSH)["forced"] == "three it is"
+        assert len(room.simulator.users()) == 3
+
+    def test_force_on_the_changes_reaches_the_push_and_the_check_warns_with_the_reason(self, room: Room) -> None:
+        people(room, yaml=self.YAML)
+        result = room.materialize(CHANGES, PUSH, changes={"force": True, "reason": "a small start"})
+        check = result.get_asset_check_evaluations()[0]
+        assert check.severity == AssetCheckSeverity.WARN
+        assert not check.passed
+        assert check.metadata["reason"].value == "a small start"
+        assert result.success
+        assert len(room.simulator.users()) == 3
+
+    def test_force_holds_for_those_changes_and_no_others(self, room: Room) -> None:
+        people(room, yaml=self.YAML)
+        room.materialize(CHANGES, changes={"force": True})
+        room.materialize(CHANGES)
+        assert "min_rows is 5" in failure(room.materialize(PUSH), PUSH)
+
+    def test_changes_within_the_limits_pass(self, room: Room) -> None:
+        people(room, count=5, yaml=self.YAML)
+        check = room.materialize(CHANGES).get_asset_check_evaluations()[0]
+        assert check.passed
+        assert check.metadata["rows"].value == 5
+
+
+class TestSetAside:
+    def test_rows_that_cannot_go_are_a_warning_with_a_count_for_each_reason(self, room: Room) -> None:
+        people(room)
+        room.query("insert into people values (null, 'pro'), ('u1', 'pro')")
+        room.simulator.fault("refuse", user_ids=["u2"], status=422)
+        result = room.materialize(CHANGES, PUSH)
+        assert result.success
+        check = next(c for c in result.get_asset_check_evaluations() if c.check_name == "set_aside")
+        assert not check.passed
+        assert check.severity == AssetCheckSeverity.WARN
+        counts = {name: value.value for name, value in check.metadata.items()}
+        assert counts == {"rows": 4, "null key": 1, "duplicate key": 2, "refused by Candu": 1}
+        assert "candu-sync rejected users/people" in str(check.description)
+
+    def test_it_passes_when_all_went(self, room: Room) -> None:
+        people(room)
+        checks = room.materialize(CHANGES, PUSH).get_asset_check_evaluations()
+        assert [(check.check_name, check.passed) for check in checks] == [("guard", True), ("set_aside", True)]

@@ -1,0 +1,69 @@
+"""What is retried and what is not; a retried push goes on where the first one stopped."""
+
+from __future__ import annotations
+
+import pytest
+from dagster import ExecuteInProcessResult
+
+from tests.dagster.conftest import Room, failure, metadata
+from tests.dagster.test_assets import CHANGES, PUSH, people
+
+
+def retries(result: ExecuteInProcessResult) -> int:
+    return sum(event.is_step_up_for_retry for event in result.all_events)
+
+
+def test_a_passing_trouble_is_retried_and_only_the_rest_is_sent(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDU_BATCH_SIZE", "10")
+    monkeypatch.setenv("CANDU_CONCURRENCY", "1")
+    monkeypatch.setenv("CANDU_MAX_ATTEMPTS", "1")
+    sync = people(room, count=50)
+    room.simulator.fault("status", status=503, after=2, times=1, retry_after=0)
+    result = room.materialize(CHANGES, PUSH)
+    assert result.success
+    assert retries(result) == 1
+    assert metadata(result, PUSH)["accepted"] == 50
+    assert metadata(result, PUSH)["unsent"] == 0
+    assert len(room.simulator.messages()) == 50
+    assert room.state(sync).current().rows == 50
+
+
+def test_a_trouble_that_stays_fails_with_what_was_sent(room: Room) -> None:
+    people(room)
+    room.simulator.fault("status", status=503, retry_after=0)
+    result = room.materialize(CHANGES, PUSH)
+    assert retries(result) == 2
+    assert "503" in failure(result, PUSH)
+
+
+def test_a_wrong_key_is_not_retried(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    people(room)
+    monkeypatch.setenv("CANDU_API_KEY", "another-key")
+    result = room.materialize(CHANGES, PUSH)
+    assert retries(result) == 0
+    assert failure(result, PUSH).startswith("Candu refused the API key (HTTP 403)")
+    assert "another-key" not in failure(result, PUSH)
+
+
+def test_a_missing_setting_is_told_by_name(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    people(room)
+    monkeypatch.delenv("CANDU_API_KEY")
+    result = room.materialize(CHANGES, PUSH)
+    assert retries(result) == 0
+    assert failure(result, PUSH).startswith("CANDU_API_KEY is not set")
+
+
+def test_sql_that_the_warehouse_refuses_is_told_once(room: Room) -> None:
+    room.table("people", user_id=["u1"])
+    room.sync("users/people", "select user_id from persons")
+    result = room.materialize(CHANGES)
+    assert retries(result) == 0
+    assert "persons" in failure(result, CHANGES)
+
+
+def test_a_warehouse_that_does_not_answer_is_tried_again(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    people(room)
+    monkeypatch.setenv("CANDU_WAREHOUSE_URL", "postgresql://nobody:secret@127.0.0.1:9/none")
+    result = room.materialize(CHANGES)
+    assert retries(result) == 2
+    assert "secret" not in failure(result, CHANGES)

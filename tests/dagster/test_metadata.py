@@ -1,0 +1,80 @@
+"""Numbers that the UI plots, tables that a person reads, and nothing of anybody's data."""
+
+from __future__ import annotations
+
+from dagster import AssetKey, TableMetadataValue
+from dagster._serdes import serialize_value
+
+from dagster_defs.metadata import changes_metadata
+from tests.dagster.conftest import Room, metadata
+from tests.dagster.test_assets import CHANGES, PUSH, people
+
+
+def records(table: TableMetadataValue) -> list[dict[str, object]]:
+    return [dict(record.data) for record in table.records]
+
+
+def test_the_changes_are_counted_and_timed(room: Room) -> None:
+    people(room)
+    told = metadata(room.materialize(CHANGES), CHANGES)
+    counts = {name: told[name] for name in ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages")}
+    assert counts == {"rows": 3, "added": 3, "changed": 0, "removed": 0, "unchanged": 0, "invalid": 0, "messages": 3}
+    assert told["dagster/row_count"] == 3
+    assert told["bytes"] > 100
+    assert isinstance(told["seconds/read"], float)
+    assert isinstance(told["seconds/diff"], float)
+    assert told["read by"] == "duckdb arrow"
+
+
+def test_the_push_is_counted_and_timed(room: Room) -> None:
+    people(room)
+    told = metadata(room.materialize(CHANGES, PUSH), PUSH)
+    counts = {name: told[name] for name in ("accepted", "rejected", "unsent", "requests", "retries")}
+    assert counts == {"accepted": 3, "rejected": 0, "unsent": 0, "requests": 1, "retries": 0}
+    assert told["dagster/row_count"] == 3
+    assert isinstance(told["seconds/push"], float)
+    assert isinstance(told["seconds/commit"], float)
+
+
+def test_every_trait_has_its_count_and_a_wide_table_is_cut_at_fifty(room: Room) -> None:
+    people(room)
+    columns = ", ".join(f"n as trait_{n:02}" for n in range(60))
+    sync = room.sync("users/wide", f"select 'u' || n as user_id, {columns} from range(3) as t(n)")
+    rows = records(changes_metadata(room.plan(sync))["traits"])  # type: ignore[arg-type]
+    assert len(rows) == 50
+    assert rows[0] == {"trait": "trait_00", "messages": 3}
+    assert rows[-1] == {"trait": "and 11 more", "messages": 33}
+
+
+def test_a_sample_shows_values_only_where_the_sync_says_so(room: Room) -> None:
+    sync = people(room, yaml="preview: values")
+    assert records(changes_metadata(room.plan(sync))["sample"])[0] == {  # type: ignore[arg-type]
+        "key": "u0", "change": "added", "traits": "plan: – → free"}
+    sync = people(room, yaml="preview: redacted")
+    assert records(changes_metadata(room.plan(sync))["sample"])[0] == {  # type: ignore[arg-type]
+        "key": "u0", "change": "added", "traits": "plan"}
+    sync = people(room, yaml="preview: none")
+    assert "sample" not in changes_metadata(room.plan(sync))
+
+
+def test_no_value_and_no_key_is_in_the_event_log(room: Room) -> None:
+    room.table("people", user_id=["ada@example.com"], email=["ada@example.com"], code=["mauve-17"], size=[2**53 + 1])
+    room.sync("users/people", "select * from people")
+    room.materialize(CHANGES, PUSH)
+    room.sync("users/people", "select user_id, email, code from people", "guard: {min_rows: 9}")
+    room.materialize(CHANGES, PUSH)
+    room.simulator.fault("status", status=401)
+    room.materialize(CHANGES, PUSH, changes={"force": True})
+    runs = [run.run_id for run in room.instance.get_runs()]
+    log = "".join(serialize_value(entry) for run in runs for entry in room.instance.all_logs(run))
+    assert len(log) > 10_000
+    for secret in ("ada@", "mauve-17", str(2**53 + 1), room.simulator.key):
+        assert secret not in log
+
+
+def test_the_log_of_a_run_does_not_grow_with_the_rows(room: Room) -> None:
+    people(room, count=20_000)
+    result = room.materialize(CHANGES, PUSH)
+    log = "".join(serialize_value(entry) for entry in room.instance.all_logs(result.run_id))
+    assert room.instance.get_latest_materialization_event(AssetKey(["candu", "users", "people"]))
+    assert len(log) < 60_000
