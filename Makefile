@@ -24,11 +24,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 install: $(VENV)/installed ## Make the virtual environment in .venv
 
-demo: install ## The whole story on made-up data, through Dagster, in about a minute
+demo: install ## The whole story on made-up data, through Dagster, in half a minute
 	@$(BIN)/python -m dagster_defs.demo $(DEMO)
 
 ui: install ## Open Dagster and the simulator on the demo's result
-	@$(BIN)/python -m dagster_defs.ui $(DEMO) --port $(PORT) --simulator-port $(SIMULATOR_PORT)
+	@$(BIN)/python -m dagster_defs.demo.ui $(DEMO) --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile

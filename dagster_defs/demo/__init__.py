@@ -1,0 +1,22 @@
+"""The demo through Dagster: its days as real runs on a real instance, and the UI on the result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+
+def dagster_home(folder: Path) -> Path:
+    """The instance's folder in the demo's, with the repository's ``dagster.yaml``; made where it is missing."""
+    home = (folder / "dagster").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    configuration = Path("dagster.yaml")
+    if configuration.exists():
+        shutil.copy(configuration, home / "dagster.yaml")
+    return home
+
+
+def environment(folder: Path, candu: dict[str, str]) -> dict[str, str]:
+    """This process's environment with the demo's settings."""
+    return os.environ | candu | {"DAGSTER_HOME": str(dagster_home(folder)), "PYTHONWARNINGS": "ignore"}

@@ -1,0 +1,47 @@
+"""`python -m dagster_defs.demo.day WINDOW…`: materialize every sync, as a person would by "Materialize all".
+
+Prints the result of each run as `candu-sync run --json` does, one object a line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from dagster import DagsterInstance, Definitions
+
+from candu_sync.demo.story import EVENTS
+from candu_sync.pipeline import Project, last_run
+from candu_sync.settings import load_settings
+from candu_sync.sync import Sync, load_syncs
+from dagster_defs.assets import changes_key, push_key
+from dagster_defs.definitions import build_definitions
+
+
+def main(windows: list[str]) -> int:
+    """Run all syncs for these windows of events; returns 1 when a run failed."""
+    settings = load_settings()
+    definitions = build_definitions(Path(settings.sql_dir))
+    with Project(settings) as project, DagsterInstance.get() as instance:
+        for sync in load_syncs(settings.sql_dir).syncs.values():
+            keys = [*windows] if sync.name == EVENTS else project.partitions(sync, [])
+            for key in keys:
+                if not _materialize(definitions, instance, sync, key):
+                    return 1
+                body = last_run(project.state.of(sync.name, key))
+                print(json.dumps(body), flush=True)  # noqa: T201
+    return 0
+
+
+def _materialize(definitions: Definitions, instance: DagsterInstance, sync: Sync, key: str | None) -> bool:
+    if key is not None and sync.partitions is not None and sync.partitions.dynamic is not None:
+        instance.add_dynamic_partitions(sync.partitions.dynamic, [key])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    selected = [changes_key(sync.name), push_key(sync.name)]
+    run = job.execute_in_process(asset_selection=selected, partition_key=key, instance=instance, raise_on_error=False)
+    return run.success
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
