@@ -25,6 +25,7 @@ from pydantic import Field
 
 from candu_sync import pipeline
 from candu_sync.errors import SpecError
+from candu_sync.recovery import recover
 from candu_sync.sync import Sync
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import guard_result, guard_spec, set_aside_result, set_aside_spec
@@ -127,7 +128,7 @@ def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
         partition = _partition(context)
         with failures(), candu_sync.project() as project:
             project.settings.require_api_key()
-            pipeline.recover(project, sync, partition)
+            recover(project, sync, partition)
             changes = pipeline.staged(project, sync, partition)
             result = pipeline.push(project, sync, changes, force=config.force, progress=log_progress(context.log))
             rows = project.state.of(sync.name, partition).current().rows
@@ -145,7 +146,11 @@ def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
 
 
 def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefinition:
-    """What stands in the place of a sync whose files are wrong: it says so, and fails with the same words."""
+    """What stands in the place of a sync whose files are wrong: it says so, and fails with the same words.
+
+    Args:
+        name: parts of letters, digits and _, with / between them: Dagster takes no others.
+    """
     told = "\n".join(str(error) for error in errors)
     spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{told}\n```",
                      group_name="broken", kinds={"sql"})
@@ -162,8 +167,7 @@ def _partition(context: AssetExecutionContext) -> str | None:
 
 
 def _op_name(key: AssetKey) -> str:
-    """Dagster takes letters, digits and _; a misnamed file may have others."""
-    return "__".join("".join(c if c.isascii() and c.isalnum() else "_" for c in part) for part in key.path)
+    return "__".join(key.path)
 
 
 def _pool(sync: Sync) -> str:

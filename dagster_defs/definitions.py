@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from dagster import AssetsDefinition, Definitions, RetryPolicy, SensorDefinition
 
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.settings import load_settings
-from candu_sync.sync import Sync, load_syncs
+from candu_sync.sync import Catalog, Sync, load_syncs
 from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, push_key
 from dagster_defs.automation import automation_sensor, partitions_sensor
 from dagster_defs.failures import RETRIES
@@ -37,7 +38,7 @@ def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Defini
     catalog = load_syncs(folder)
     syncs = list(catalog.syncs.values())
     assets = [asset for sync in syncs for asset in build_sync_assets(sync, retries=retries)]
-    return Definitions(assets=[*assets, *_broken(catalog.errors)], sensors=_sensors(syncs),
+    return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs),
                        resources={"candu_sync": CanduSyncResource()})
 
 
@@ -49,12 +50,24 @@ def _sensors(syncs: list[Sync]) -> list[SensorDefinition]:
     return [*sensors, automation_sensor(automated)] if automated else sensors
 
 
-def _broken(errors: tuple[SpecError, ...]) -> list[AssetsDefinition]:
+def _broken(catalog: Catalog) -> list[AssetsDefinition]:
     found: dict[str, list[SpecError]] = defaultdict(list)
-    for error in errors:
+    for error in catalog.errors:
         _log.warning("%s", error)
         found[error.sync or Path(error.path).stem].append(error)
-    return [build_broken_asset(name, of_one) for name, of_one in found.items()]
+    assets: dict[str, AssetsDefinition] = {}
+    for name, errors in found.items():
+        shown = _free_name(name, {*catalog.syncs, *assets})
+        assets[shown] = build_broken_asset(shown, errors)
+    return list(assets.values())
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """A misnamed file may have characters that Dagster refuses; without them it may be called as another is."""
+    shown = re.sub(r"[^A-Za-z0-9_/]", "_", name)
+    while shown in taken:
+        shown += "_"
+    return shown
 
 
 def _sql_dir() -> Path:

@@ -16,7 +16,7 @@ from dagster import (
 
 from candu_sync.spec import Partitions
 
-# What Dagster's own check of partition keys looks for (dagster.DynamicPartitionsDefinition).
+# What StaticPartitionsDefinition refuses. Dagster does not look at dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
 
 

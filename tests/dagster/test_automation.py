@@ -1,0 +1,118 @@
+"""What runs by itself, and what does not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    AutomationConditionSensorDefinition,
+    DefaultSensorStatus,
+    Definitions,
+    SensorDefinition,
+    SensorResult,
+    SkipReason,
+    build_sensor_context,
+    evaluate_automation_conditions,
+)
+
+from candu_sync.sync import Sync
+from dagster_defs.automation import partitions_sensor
+from dagster_defs.resources import CanduSyncResource
+from tests.dagster.conftest import Room
+from tests.dagster.test_assets import CHANGES, PUSH, people
+
+BOTH = {AssetKey(CHANGES.split("/")), AssetKey(PUSH.split("/"))}
+
+
+class Clock:
+    """Ticks of the sensor, each with what the last one knew."""
+
+    def __init__(self, room: Room, definitions: Definitions | None = None) -> None:
+        self.room = room
+        self.definitions = definitions or room.definitions()
+        self.before = evaluate_automation_conditions(
+            self.definitions, room.instance, evaluation_time=datetime(2026, 11, 15, 9, 59))
+
+    def tick(self, hour: int, minute: int) -> set[AssetKey]:
+        self.before = evaluate_automation_conditions(
+            self.definitions, self.room.instance, cursor=self.before.cursor,
+            evaluation_time=datetime(2026, 11, 15, hour, minute))
+        return {key for key in BOTH if self.before.get_requested_partitions(key)}
+
+
+def test_a_cron_line_asks_for_the_changes_and_their_push_in_one_tick(room: Room) -> None:
+    people(room, yaml='automation: "0 * * * *"\ndeps: [dim_users]')
+    clock = Clock(room)
+    assert clock.tick(10, 1) == BOTH
+    assert clock.tick(10, 2) == set()
+    assert clock.tick(11, 0) == BOTH
+
+
+def test_changes_that_a_person_materialized_are_not_pushed_by_themselves(room: Room) -> None:
+    people(room, yaml="automation: on_upstream\ndeps: [dim_users]")
+    clock = Clock(room)
+    room.materialize(CHANGES)
+    assert clock.tick(10, 1) == set()
+    assert clock.tick(10, 2) == set()
+
+
+def test_on_upstream_follows_what_stands_upstream(room: Room) -> None:
+    people(room, yaml="automation: on_upstream\ndeps: [dim_users, dim_accounts]")
+    clock = Clock(room)
+    assert clock.tick(10, 1) == set()
+    room.instance.report_runless_asset_event(materialization("dim_users"))
+    assert clock.tick(10, 2) == BOTH
+    assert clock.tick(10, 3) == set()
+
+
+def materialization(key: str) -> AssetMaterialization:
+    return AssetMaterialization(key)
+
+
+def test_a_sync_without_automation_waits_for_a_person(room: Room) -> None:
+    people(room)
+    assert list(room.definitions().sensors or ()) == []
+
+
+def test_the_sensor_of_conditions_is_on(room: Room) -> None:
+    people(room, yaml="automation: on_upstream")
+    [sensor] = room.definitions().sensors or ()
+    assert isinstance(sensor, AutomationConditionSensorDefinition)
+    assert sensor.default_status == DefaultSensorStatus.RUNNING
+
+
+class TestNewPartitions:
+    """A value that appears in the warehouse becomes a partition."""
+
+    def sync(self, room: Room, *segments: str) -> Sync:
+        room.table("members", user_id=[f"u{n}" for n in range(len(segments))], segment=list(segments))
+        return room.sync("users/segments", "select * from members where segment = :partition",
+                         "partitions: {dynamic: segments, values: select distinct segment from members order by 1}\n"
+                         "automation: '5 * * * *'")
+
+    def look(self, room: Room, sync: Sync) -> SensorResult | SkipReason:
+        sensor: SensorDefinition = partitions_sensor(sync, [AssetKey(["changes", "users", "segments"])])
+        context = build_sensor_context(room.instance, resources={"candu_sync": CanduSyncResource()},
+                                       definitions=room.definitions())
+        found = sensor(context)
+        assert isinstance(found, (SensorResult, SkipReason))
+        return found
+
+    def test_new_values_are_added_and_run(self, room: Room) -> None:
+        sync = self.sync(room, "trial", "won")
+        room.instance.add_dynamic_partitions("segments", ["won"])
+        found = self.look(room, sync)
+        assert isinstance(found, SensorResult)
+        assert [request.partition_key for request in found.run_requests or ()] == ["trial"]
+        assert [list(r.partition_keys) for r in found.dynamic_partitions_requests or ()] == [["trial"]]
+
+    def test_values_that_are_gone_are_reported_and_kept(self, room: Room) -> None:
+        sync = self.sync(room, "won")
+        room.instance.add_dynamic_partitions("segments", ["lost", "won"])
+        assert self.look(room, sync) == SkipReason("No new value among 1. Not in the warehouse any more: lost.")
+
+    def test_a_value_that_cannot_be_a_key_is_named_and_left_out(self, room: Room) -> None:
+        sync = self.sync(room, "a...b")
+        assert self.look(room, sync) == SkipReason("No new value among 1. Dagster takes no such key: 'a...b'.")

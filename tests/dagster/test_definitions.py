@@ -1,0 +1,96 @@
+"""Loading: quietly, without any setting, and past files that are wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dagster import AssetSpec
+
+from candu_sync.sync import load_syncs
+from dagster_defs.assets import changes_spec, push_spec
+from tests.dagster.conftest import Room, failure
+from tests.dagster.test_assets import CHANGES, PUSH, people
+
+MODELS = Path(__file__).parents[2] / "sql"
+
+
+def load(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Import the definitions in a new process, every warning an error, and print the keys."""
+    code = ("import dagster_defs.definitions as d\n"
+            "print(*sorted(k.to_user_string() for k in d.defs.resolve_all_asset_keys()))")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CANDU_")}
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, env=clean | environment,
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_example_models_load_without_a_setting_and_without_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "sql").symlink_to(MODELS)
+    loaded = load(tmp_path)
+    assert loaded.stderr == ""
+    for name in load_syncs(MODELS).syncs:
+        assert f"changes/{name}" in loaded.stdout.split()
+        assert f"candu/{name}" in loaded.stdout.split()
+
+
+def test_a_wrong_setting_does_not_stop_the_load(tmp_path: Path) -> None:
+    loaded = load(tmp_path, CANDU_SQL_DIR=str(MODELS), CANDU_RATE="fast")
+    assert "candu/users/profile" in loaded.stdout
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    loaded = load(tmp_path, CANDU_SQL_DIR="models")
+    assert "there is no folder models" in loaded.stderr
+
+
+class TestBrokenFiles:
+    def test_a_bad_yaml_costs_its_own_sync_only(self, room: Room, caplog: pytest.LogCaptureFixture) -> None:
+        people(room)
+        path = room.sql / "users" / "broken.sql"
+        path.write_text("select 1 as user_id")
+        path.with_suffix(".yaml").write_text("guards: {}\n")
+        with caplog.at_level(logging.WARNING):
+            assert room.materialize(CHANGES, PUSH).success
+        assert "did you mean guard?" in caplog.text
+        told = failure(room.materialize("changes/users/broken"), "changes/users/broken")
+        assert "broken.yaml:1" in told
+        assert "did you mean guard?" in told
+
+    def test_its_description_says_what_is_wrong(self, room: Room) -> None:
+        people(room)
+        (room.sql / "users" / "people .sql").write_text("select 1")
+        specs = {spec.key.to_user_string(): spec for spec in room.definitions().resolve_all_asset_specs()}
+        assert set(specs) == {CHANGES, PUSH, "changes/users/people_"}
+        assert "the name 'people ' may hold the letters A to Z" in str(specs["changes/users/people_"].description)
+
+    def test_names_that_differ_by_case_only_are_both_shown(self, room: Room) -> None:
+        (room.sql / "users").mkdir(parents=True)
+        for name in ("people", "People"):
+            (room.sql / "users" / f"{name}.sql").write_text("select 1 as user_id")
+        keys = {spec.key.to_user_string() for spec in room.definitions().resolve_all_asset_specs()}
+        assert keys == {"changes/users/people", "changes/users/People"}
+
+
+class TestLooks:
+    """What a person finds on an asset's page."""
+
+    @pytest.fixture(scope="class")
+    def spec(self) -> AssetSpec:
+        return changes_spec(load_syncs(MODELS).syncs["groups/accounts"])
+
+    def test_description_group_owners_tags_and_kinds_come_from_the_files(self, spec: AssetSpec) -> None:
+        assert str(spec.description).startswith("Accounts with their plan, seats, revenue and members")
+        assert spec.group_name == "groups"
+        assert list(spec.owners) == ["team:revenue", "billing@example.com"]
+        assert spec.tags["domain"] == "revenue"
+        assert spec.kinds == {"sql"}
+        assert push_spec(load_syncs(MODELS).syncs["groups/accounts"]).kinds == {"candu"}
+
+    def test_the_sql_is_there_and_what_it_reads_is_upstream(self, spec: AssetSpec) -> None:
+        assert 'as "total billed"' in spec.metadata["model"].value
+        upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
+        assert upstream == {"dim_users", "dim_accounts", "fct_invoices"}
