@@ -36,7 +36,8 @@ class Compared:
         value: the result's value, SQL.
         differs: SQL, true when Candu must be told.
         after: index in the traits → SQL of what Candu holds afterwards, in that kind's column.
-        present: SQL, true when Candu holds a value afterwards.
+        present: SQL, true when a row that is sent whole carries it: Candu holds a value afterwards, and the model
+            gives one (a column that is gone, or a null that is to be omitted, is not told again).
         stored: the indexes that the snapshot has.
     """
 
@@ -98,7 +99,7 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
     columns = {i: trait.kind for i, trait in enumerate(traits) if trait.name == name}
     old = {i: f"s.t{i}" if i in stored else "NULL" for i in columns}
     if name not in result.names:
-        return Compared(name, columns, "NULL", "false", old, _any(old), stored)
+        return Compared(name, columns, "NULL", "false", old, "false", stored)
     source = result.names.index(name)
     kind = result.kinds[source]
     value = "NULL" if kind is Kind.EMPTY else f"r.t{source}"
@@ -108,7 +109,8 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
     if twin:
         differs = f"({differs}) AND NOT {twin}"
         after = {i: f"CASE WHEN {twin} THEN {old[i]} ELSE {sql} END" for i, sql in after.items()}
-    return Compared(name, columns, value, differs, after, _any(after), stored)
+    present = f"({value} IS NOT NULL)" if sync.nulls == "omit" else _any(after)
+    return Compared(name, columns, value, differs, after, present, stored)
 
 
 def _any(values: dict[int, str]) -> str:
