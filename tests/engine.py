@@ -20,6 +20,7 @@ import pyarrow as pa
 from candu_sync import pipeline
 from candu_sync.changes import ChangeSet
 from candu_sync.errors import CanduSyncError
+from candu_sync.project import Project
 from candu_sync.report import RunResult
 from candu_sync.settings import Settings, load_settings
 from candu_sync.simulator import Simulator
@@ -71,8 +72,8 @@ class Lab:
         return catalog.syncs[name]
 
     @contextmanager
-    def project(self) -> Iterator[pipeline.Project]:
-        with pipeline.Project(self.settings) as project:
+    def project(self) -> Iterator[Project]:
+        with Project(self.settings) as project:
             yield project
 
     def run(self, sync: Sync, partition: str | None = None, **options: Any) -> RunResult:
