@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from candu_sync.errors import CanduSyncError
-from candu_sync.pipeline import Project
+from candu_sync.project import Project
 from candu_sync.result import Result, trait_columns
 from candu_sync.sync import Catalog, Sync
 from candu_sync.targets import WINDOWS, parameters

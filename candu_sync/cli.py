@@ -23,7 +23,7 @@ import typer
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized, UsageError
 
 if TYPE_CHECKING:
-    from candu_sync.pipeline import Project
+    from candu_sync.project import Project
     from candu_sync.report import RunResult
     from candu_sync.sync import Catalog, Sync
 
@@ -64,7 +64,7 @@ def complain(message: str) -> None:
 @contextmanager
 def _project() -> Iterator[tuple[Project, Catalog]]:
     """The project of the current folder, and its syncs; files that are no syncs are said on stderr."""
-    from candu_sync.pipeline import Project
+    from candu_sync.project import Project
     from candu_sync.settings import load_settings
     from candu_sync.sync import load_syncs
 
@@ -175,6 +175,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     from candu_sync import pipeline
     from candu_sync.progress import progress
     from candu_sync.report import result_of
+    from candu_sync.staging import discard
     from candu_sync.tables import show_plan
 
     _require_names(names, everything, "plan")
@@ -184,7 +185,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
         def act(sync: Sync, key: str | None) -> int:
             with progress(_title(sync, key)) as show:
                 changes = pipeline.plan(project, sync, key, full=full, keep=False, progress=show)
-            pipeline.discard(changes)
+            discard(changes)
             if as_json:
                 _print_lines([result_of(changes, "planned").to_json()])
             else:
@@ -360,7 +361,9 @@ def _require_names(names: list[str] | None, everything: bool, command: str) -> N
 
 
 def _title(sync: Sync, key: str | None) -> str:
-    return sync.name if key is None else f"{sync.name} [{key}]"
+    from candu_sync.targets import named
+
+    return named(sync.name, key)
 
 
 def _print_lines(rows: list[dict[str, Any]]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from candu_sync.pipeline import Project, last_run
+from candu_sync.project import Project
+from candu_sync.report import last_run
 from candu_sync.sync import Catalog, Sync
 from candu_sync.upkeep import claimed_by
 

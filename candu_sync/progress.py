@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from candu_sync.pipeline import Progress
+from candu_sync.project import Progress
 
 # A log that is read later wants to know that it goes on, not how each batch went.
 _LINE_EVERY = 5.0

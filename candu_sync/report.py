@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
+from candu_sync.state.versions import PartitionState
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
 
@@ -81,3 +83,15 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
 def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunResult:
     """A run that did not come as far as a change set."""
     return RunResult(sync, partition, "", "failed", error=error, exit_code=exit_code)
+
+
+def last_run(state: PartitionState) -> dict[str, Any]:
+    """How the last run ended; empty: there was none."""
+    return state.read_json("last.json") or {}
+
+
+def remember(state: PartitionState, result: RunResult, uncertain: int = 0) -> RunResult:
+    """Write down how a run ended; ``uncertain``: events that may have been told twice. Returns the result."""
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    state.write_json("last.json", result.to_json() | {"at": at, "uncertain": uncertain})
+    return result

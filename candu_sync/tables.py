@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from candu_sync.changes import ChangeSet
 from candu_sync.guard import tripped
 from candu_sync.report import RunResult
 from candu_sync.sync import Sync
+from candu_sync.targets import named
 from candu_sync.upkeep import SetAside
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "rejected", "unsent",
@@ -39,14 +41,14 @@ def show_results(results: Sequence[RunResult]) -> None:
     for r in results:
         counts = [f"{getattr(r, name):,}" for name in _COUNTS]
         status = Text(r.status, style=_STYLES.get(r.status, ""))
-        table.add_row(named(r.sync, r.partition), *counts, f"{sum(r.seconds.values()):.1f}", status)
+        table.add_row(Text(named(r.sync, r.partition)), *counts, f"{sum(r.seconds.values()):.1f}", status)
     console().print(table)
 
 
 def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -> None:
     """A plan: what would be sent, and why."""
     out, s = console(), changes.summary
-    out.print(f"[bold]{named(changes.sync, changes.partition)}[/bold]: {s.rows:,} rows against {s.snapshot_rows:,} in "
+    out.print(f"[bold]{escape(named(changes.sync, changes.partition))}[/bold]: {s.rows:,} rows against {s.snapshot_rows:,} in "
               f"the snapshot (version {changes.base}), read by {changes.path}")
     table = _table("", "rows", numbers=1)
     for name in ("added", "changed", "removed", "unchanged", "invalid", "held"):
@@ -113,11 +115,6 @@ def _table(*headings: str, numbers: int = 0) -> Table:
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if 1 <= index <= numbers else "left", overflow="fold")
     return table
-
-
-def named(sync: str, partition: str | None) -> str:
-    """A sync and its partition, as people write them."""
-    return sync if partition is None else f"{sync} \\[{partition}]"
 
 
 def show_set_aside(sync: str, partition: str | None, rows: Sequence[SetAside], style: str) -> None:

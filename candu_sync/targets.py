@@ -80,3 +80,8 @@ def parameters(sync: Sync, partition: str | None, newest: dt.datetime | None) ->
     if sync.cursor is not None:
         found["since"] = BEGINNING if newest is None else max(BEGINNING, newest - sync.cursor.lookback)
     return found
+
+
+def named(sync: str, partition: str | None) -> str:
+    """A sync and its partition, as people write them: ``users/segments [trial]``."""
+    return sync if partition is None else f"{sync} [{partition}]"

@@ -15,7 +15,10 @@ import pyarrow.ipc as ipc
 from candu_sync.changes import INVALID, ChangeSet
 from candu_sync.commit import commit
 from candu_sync.errors import UsageError
-from candu_sync.pipeline import Progress, Project, discard, new_run_id, plan, recover, silent
+from candu_sync.pipeline import plan
+from candu_sync.project import Progress, Project, silent
+from candu_sync.recovery import recover
+from candu_sync.staging import discard, new_run_id
 from candu_sync.state.claims import Claim, Owner, read_claim
 from candu_sync.state.receipts import Outcome
 from candu_sync.state.versions import PartitionState, Version

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from candu_sync.pipeline import Progress
+from candu_sync.project import Progress
 
 # Every line stays in Dagster's event log.
 _LINE_EVERY = 30.0

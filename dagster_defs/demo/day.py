@@ -12,7 +12,8 @@ from pathlib import Path
 from dagster import DagsterInstance, Definitions
 
 from candu_sync.demo.story import EVENTS
-from candu_sync.pipeline import Project, last_run
+from candu_sync.project import Project
+from candu_sync.report import last_run
 from candu_sync.settings import load_settings
 from candu_sync.sync import Sync, load_syncs
 from dagster_defs.assets import changes_key, push_key

@@ -1,0 +1,96 @@
+"""A project: its settings, and what they open."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from candu_sync.delivery import Delivery
+from candu_sync.report import last_run
+from candu_sync.settings import Settings
+from candu_sync.state.versions import State
+from candu_sync.sync import Sync
+from candu_sync.targets import targets
+from candu_sync.warehouse import Warehouse, open_warehouse
+
+# What a caller is told while a run goes on: the phase, how much is done, and of how much (None: not known).
+Progress = Callable[[str, int, int | None], None]
+
+def silent(phase: str, done: int, total: int | None) -> None:
+    """Nobody listens."""
+
+
+class Project:
+    """A project's settings with what they open: the state, the warehouse, Candu.
+
+    A context manager; what was opened is closed at its end.
+
+    Attributes:
+        settings: the settings.
+        pushing: whether a push is under way, from its claim to its commit: what ``stop`` is for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._delivery: Delivery | None = None
+        self._stopped = False
+        self.pushing = False
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
+
+    @cached_property
+    def state(self) -> State:
+        """The state, opened at first use."""
+        return State(self.settings.state_url)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse, opened at first use."""
+        return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory)
+
+    def stop(self) -> None:
+        """End what is being sent: no new request, those under way are waited for. Safe in a signal handler."""
+        self._stopped = True
+        if self._delivery is not None:
+            self._delivery.stop()
+
+    @contextmanager
+    def delivery(self, delivery: Delivery) -> Iterator[Delivery]:
+        """Make a delivery the one that ``stop`` ends."""
+        self._delivery = delivery
+        if self._stopped:
+            delivery.stop()
+        try:
+            yield delivery
+        finally:
+            self._delivery = None
+
+    @contextmanager
+    def push_under_way(self) -> Iterator[None]:
+        """Mark the time of a push."""
+        self.pushing = True
+        try:
+            yield
+        finally:
+            self.pushing = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopped
+
+    def partitions(self, sync: Sync, chosen: list[str]) -> list[str | None]:
+        """The partitions to work on: those chosen, or all that are due (see ``targets``)."""
+        return targets(sync, chosen, values=self.warehouse_values, now=dt.datetime.now(dt.UTC),
+                       done=lambda key: last_run(self.state.of(sync.name, key)).get("status") == "succeeded")
+
+    def warehouse_values(self, sql: str) -> list[str]:
+        """The keys that the SQL of dynamic partitions finds."""
+        return self.warehouse.values(sql)

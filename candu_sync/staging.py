@@ -1,0 +1,77 @@
+"""Change sets in the state: staged by a plan, opened by a push, removed when they are settled.
+
+    runs/<run>/changes.arrow …   the files of a change set, and the receipts of its messages
+    staged.json                  which one awaits its push, and whether it may go past the guards
+    invalid.arrow                the rows that the last plan set aside
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from candu_sync.changes import FILES, INVALID, ChangeSet
+from candu_sync.errors import DamagedState
+from candu_sync.state.receipts import local_folder
+from candu_sync.state.store import remove_folder
+from candu_sync.state.versions import PartitionState
+
+# Runs whose receipts are kept.
+_KEPT_RUNS = 20
+
+
+def new_run_id() -> str:
+    """A run's name: when it began, and a few letters that no other has."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
+    """Move a change set into the state, in place of one that was staged before and never pushed."""
+    before = state.read_json("staged.json")
+    for file in FILES:
+        state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
+    state.store.add(state.name(INVALID), changes.folder / INVALID)
+    state.write_json("staged.json", {"run_id": changes.run_id, "force": force})
+    if before is not None:
+        unstage(state, before["run_id"])
+    return opened(state, changes.run_id)
+
+
+def opened(state: PartitionState, run_id: str) -> ChangeSet:
+    """A staged change set, its files on this machine.
+
+    Raises:
+        DamagedState: it is not all there.
+    """
+    folder = local_folder(state, run_id, FILES)
+    if folder is None:
+        raise DamagedState(state.name("runs", run_id), f"{state.sync}: the staged change set {run_id} is not complete: "
+                           "make the plan again")
+    return ChangeSet.load(folder)
+
+
+def unstage(state: PartitionState, run_id: str) -> None:
+    """Remove a change set's files; its receipts stay."""
+    for file in FILES:
+        state.store.delete(state.name("runs", run_id, file))
+
+
+def discard(changes: ChangeSet) -> None:
+    """Remove a change set that was not kept."""
+    remove_folder(changes.folder)
+
+
+def forced(state: PartitionState, changes: ChangeSet) -> bool:
+    """Whether a change set was staged to go past the guards."""
+    pointer = state.read_json("staged.json") or {}
+    return pointer.get("run_id") == changes.run_id and bool(pointer.get("force"))
+
+
+def settle(state: PartitionState, changes: ChangeSet) -> None:
+    """A change set that is settled is of no more use; receipts are kept for some runs."""
+    unstage(state, changes.run_id)
+    state.store.delete(state.name("staged.json"))
+    runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
+    for run_id in runs[:-_KEPT_RUNS]:
+        for name in state.store.list(state.name("runs", run_id) + "/"):
+            state.store.delete(name)
