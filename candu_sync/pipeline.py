@@ -128,8 +128,8 @@ def _check_fresh(sync: Sync, changes: ChangeSet, current: Version) -> None:
     """A change set may be pushed on the version that it was computed from, or on one that its own push made."""
     if current.number != changes.base and current.run_id != changes.run_id:
         raise StaleChanges(f"{named(sync.name, changes.partition)}: the staged changes belong to version "
-                           f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan again "
-                           f"(in Dagster: materialize changes/{sync.name})")
+                           f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan "
+                           f"again (in Dagster: materialize changes/{sync.name})")
 
 
 def guard(sync: Sync, changes: ChangeSet) -> GuardTripped | None:

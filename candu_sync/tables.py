@@ -48,8 +48,9 @@ def show_results(results: Sequence[RunResult]) -> None:
 def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -> None:
     """A plan: what would be sent, and why."""
     out, s = console(), changes.summary
-    out.print(f"[bold]{escape(named(changes.sync, changes.partition))}[/bold]: {s.rows:,} rows against {s.snapshot_rows:,} in "
-              f"the snapshot (version {changes.base}), read by {changes.path}")
+    title = escape(named(changes.sync, changes.partition))
+    out.print(f"[bold]{title}[/bold]: {s.rows:,} rows against {s.snapshot_rows:,} in the "
+              f"snapshot (version {changes.base}), read by {changes.path}")
     table = _table("", "rows", numbers=1)
     for name in ("added", "changed", "removed", "unchanged", "invalid", "held"):
         table.add_row(name, f"{getattr(s, name):,}")
