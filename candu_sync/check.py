@@ -39,7 +39,7 @@ def check_models(project: Project, syncs: Iterable[Sync]) -> list[Finding]:
         try:
             _check_model(project, sync, finding)
         except CanduSyncError as error:
-            finding.errors.append(str(error))
+            finding.errors.append(str(error) if sync.name in str(error) else f"{sync.name}: {error}")
     return findings
 
 
@@ -69,7 +69,7 @@ def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
         except Unsendable as error:
             finding.errors.append(f"{sync.name}: column {column}: {error}")
     for column, trait in trait_columns(sync, schema.names).items():
-        _check_trait(sync, trait, schema.field(column).type, finding)
+        _check_trait(sync, column, trait, schema.field(column).type, finding)
     if len(finding.traits) > MANY_TRAITS:
         finding.warnings.append(f"{sync.name} sends {len(finding.traits)} traits, over {MANY_TRAITS}")
 
@@ -87,11 +87,11 @@ def _check_required(sync: Sync, column: str, type_: object) -> None:
         ids(empty)
 
 
-def _check_trait(sync: Sync, trait: str, type_: object, finding: Finding) -> None:
+def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Finding) -> None:
     try:
         kind = kind_of(type_)
     except Unsendable as error:
-        finding.errors.append(f"{sync.name}: column {trait}: {error}")
+        finding.errors.append(f"{sync.name}: column {column}: {error}")
         return
     finding.traits[trait] = str(kind)
     if trait == "email" and kind not in (Kind.TEXT, Kind.EMPTY):

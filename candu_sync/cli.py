@@ -148,6 +148,7 @@ def check(names: Names = None, offline: Annotated[bool, typer.Option(
     with _project() as (project, catalog):
         syncs, code = _chosen(catalog, names, False)
         settings = project.settings
+        settings.require_warehouse_url()
         key = "" if offline else settings.require_api_key()
         findings = check_models(project, syncs)
         for finding in findings:
@@ -213,6 +214,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     with _project() as (project, catalog), _signals(project):
         syncs, code = _chosen(catalog, names, everything)
         project.settings.require_api_key()
+        project.settings.require_warehouse_url()
 
         def act(sync: Sync, key: str | None) -> int:
             try:
@@ -265,7 +267,7 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
     with _project() as (project, catalog):
         syncs, code = _chosen(catalog, names, everything)
         for sync in syncs:
-            keys: list[str | None] = list(partition) if partition else project.state.partitions(sync.name)
+            keys = _with_state(project, sync, partition)
             for key in keys:
                 upkeep.reset(project, sync, key)
                 typer.echo(f"{_title(sync, key)}: what was sent is forgotten, the next run sends everything")
@@ -300,15 +302,38 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
     from candu_sync.tables import show_set_aside
 
     with _project() as (project, catalog):
-        syncs, _ = _chosen(catalog, [name], False)
+        syncs, code = _chosen(catalog, [name], False)
         for sync in syncs:
-            for key in partition or project.state.partitions(sync.name):
-                if again:
-                    count = upkeep.retry(project, sync, key)
-                    typer.echo(f"{_title(sync, key)}: the next run sends {count:,} rows again")
-                    continue
-                rows = [row for row in upkeep.set_aside(project, sync, key) if not reason or reason in row.reason]
-                show_set_aside(sync.name, key, rows, "csv" if as_csv else "json" if as_json else "table")
+            keys = _with_state(project, sync, partition)
+            if again:
+                _retry(project, sync, keys)
+                continue
+            rows = [(key, row) for key in keys for row in upkeep.set_aside(project, sync, key)
+                    if not reason or reason in row.reason]
+            show_set_aside(sync.name, rows, "csv" if as_csv else "json" if as_json else "table")
+    _finish([code])
+
+
+def _retry(project: Project, sync: Sync, keys: list[str | None]) -> None:
+    from candu_sync import upkeep
+
+    counts = {key: upkeep.retry(project, sync, key) for key in keys}
+    if not any(counts.values()):
+        raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
+    for key, count in counts.items():
+        if count:
+            typer.echo(f"{_title(sync, key)}: the next run sends {count:,} rows again")
+
+
+def _with_state(project: Project, sync: Sync, partitions: list[str] | None) -> list[str | None]:
+    """The partitions that have any state: all of them, or those of the named ones."""
+    known = project.state.partitions(sync.name)
+    if not partitions:
+        return known
+    strangers = [key for key in partitions if key not in known]
+    if strangers:
+        project.partitions(sync, strangers)
+    return [key for key in known if key in partitions]
 
 
 @app.command()
@@ -358,6 +383,8 @@ def _signals(project: Project) -> Iterator[None]:
 def _require_names(names: list[str] | None, everything: bool, command: str) -> None:
     if not names and not everything:
         raise UsageError(f"{command} what? Name a sync (candu-sync list shows them), or all of them with --all")
+    if names and everything:
+        raise UsageError(f"{command} {names[0]}, or --all? Leave one of the two out")
 
 
 def _title(sync: Sync, key: str | None) -> str:

@@ -25,7 +25,7 @@ def _bar(title: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks = {phase: bar.add_task(f"{title}: {phase}", total=None, visible=False) for phase in ("read", "push")}
         yield lambda phase, done, total: bar.update(tasks[phase], completed=done, total=total, visible=True)

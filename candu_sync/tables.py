@@ -118,15 +118,15 @@ def _table(*headings: str, numbers: int = 0) -> Table:
     return table
 
 
-def show_set_aside(sync: str, partition: str | None, rows: Sequence[SetAside], style: str) -> None:
-    """Rows that were set aside, as a table, as CSV or as JSON lines."""
+def show_set_aside(sync: str, rows: Sequence[tuple[str | None, SetAside]], style: str) -> None:
+    """Rows that were set aside, each with its partition, as a table, as CSV or as JSON lines."""
     if style == "json":
-        for row in rows:
+        for partition, row in rows:
             print(json.dumps({"sync": sync, "partition": partition, **asdict(row)}, ensure_ascii=False))  # noqa: T201
     elif style == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(("sync", "partition", "key", "reason", "status", "at", "run_id"))
-        writer.writerows((sync, partition, *asdict(row).values()) for row in rows)
+        writer.writerows((sync, partition, *asdict(row).values()) for partition, row in rows)
     else:
         show_rows(("partition", "key", "reason", "status", "at", "run"),
-                  [(partition, *asdict(row).values()) for row in rows])
+                  [(partition, *asdict(row).values()) for partition, row in rows])

@@ -45,7 +45,7 @@ def _due(sync: Sync, values: Callable[[str], list[str]], done: Callable[[str], b
     if sync.partitions.static is not None:
         return list(sync.partitions.static)
     if sync.partitions.dynamic is not None:
-        return values(sync.partitions.values or "")
+        return [_not_blank(sync, key) for key in values(sync.partitions.values or "")]
     ended = [w.key for w in windows(sync.partitions, now)]
     return [key for key in ended[:-1] if not done(key)] + ended[-1:]
 
@@ -60,8 +60,14 @@ def _checked(sync: Sync, key: str) -> str:
         near = difflib.get_close_matches(key, static, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UsageError(f"{sync.name} has no partition {key}{hint} (it has {', '.join(static)})")
+    return _not_blank(sync, key)
+
+
+def _not_blank(sync: Sync, key: str) -> str:
+    """The key; a blank one names no folder of its own in the state."""
     if not key.strip():
-        raise UsageError(f"{sync.name}: a partition's key cannot be blank")
+        raise UsageError(f"{sync.name}: a partition's key cannot be blank; where the SQL of dynamic partitions gives "
+                         "one, leave it out there")
     return key
 
 

@@ -14,12 +14,11 @@ import pyarrow.ipc as ipc
 
 from candu_sync.changes import INVALID, ChangeSet
 from candu_sync.commit import commit
-from candu_sync.errors import UsageError
 from candu_sync.pipeline import plan
 from candu_sync.project import Progress, Project, silent
 from candu_sync.recovery import recover
 from candu_sync.staging import discard, new_run_id
-from candu_sync.state.claims import Claim, Owner, read_claim
+from candu_sync.state.claims import Claim, Owner, drop_claims, read_claim
 from candu_sync.state.receipts import Outcome
 from candu_sync.state.versions import PartitionState, Version
 from candu_sync.sync import Sync
@@ -60,7 +59,12 @@ def reset(project: Project, sync: Sync, partition: str | None) -> None:
         Claimed: a run is under way.
     """
     state = project.state.of(sync.name, partition)
-    with Claim(state, _newest_number(state) + 1, new_run_id()) as claim:
+    number = _newest_number(state)
+    owner = read_claim(state, number + 1)
+    if owner is not None and not owner.alive(dt.datetime.now(dt.UTC)):
+        # Folding its receipts in would need the very files that may be damaged.
+        drop_claims(state, number + 1)
+    with Claim(state, number + 1, new_run_id()) as claim:
         state.forget()
         claim.release()
 
@@ -75,11 +79,11 @@ def retry(project: Project, sync: Sync, partition: str | None) -> int:
     """Let the next run send the rows again that Candu refused; returns how many they are.
 
     Raises:
-        UsageError: there are none.
+        Claimed: a run is under way.
     """
     rows = [row for row in set_aside(project, sync, partition) if row.status is not None]
     if not rows:
-        raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
+        return 0
     run_id = new_run_id()
     with _only_writer(project, sync, partition, run_id) as (state, version):
         files = {role: file for role, file in version.files.items() if role != "rejected"}
