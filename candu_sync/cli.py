@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,26 +99,38 @@ def _finish(codes: list[int]) -> None:
 
 def _each(project: Project, syncs: list[Sync], partitions: list[str] | None,
           act: Callable[[Sync, str | None], int]) -> list[int]:
-    """Do something to each sync and partition. One that fails leaves the others going; a wrong key ends all."""
-    codes = []
+    """Do something to each sync and partition, until there is no more to do or a signal ended it."""
+    codes: list[int] = []
     for sync in syncs:
-        try:
+        keys: list[str | None] = []
+        if project.stopped:
+            return [*codes, 1]
+        with _told(project, sync, codes):
             keys = project.partitions(sync, partitions or [])
-        except CanduSyncError as error:
-            complain(f"{sync.name}: {error}")
-            codes.append(error.exit_code)
-            continue
         for key in keys:
             if project.stopped:
                 return [*codes, 1]
-            try:
+            with _told(project, sync, codes):
                 codes.append(act(sync, key))
-            except (Unauthorized, SettingsError):
-                raise
-            except CanduSyncError as error:
-                complain(str(error) if sync.name in str(error) else f"{sync.name}: {error}")
-                codes.append(error.exit_code)
     return codes
+
+
+@contextmanager
+def _told(project: Project, sync: Sync, codes: list[int]) -> Iterator[None]:
+    """What goes wrong with one sync is said, and leaves the others going; a wrong key or setting ends all."""
+    try:
+        yield
+    except (Unauthorized, SettingsError):
+        raise
+    except CanduSyncError as error:
+        complain(str(error) if sync.name in str(error) else f"{sync.name}: {error}")
+        codes.append(error.exit_code)
+    except (KeyboardInterrupt, RuntimeError):
+        # DuckDB says RuntimeError when a signal ends its query.
+        if not project.stopped:
+            raise
+        complain(f"{sync.name}: interrupted while nothing was being sent")
+        codes.append(1)
 
 
 @app.command("list")
@@ -176,11 +187,12 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     from candu_sync import pipeline
     from candu_sync.progress import progress
     from candu_sync.report import result_of
+    from candu_sync.signals import signals
     from candu_sync.staging import discard
     from candu_sync.tables import show_plan
 
     _require_names(names, everything, "plan")
-    with _project() as (project, catalog), _signals(project):
+    with _project() as (project, catalog), signals(project, complain):
         syncs, code = _chosen(catalog, names, everything)
 
         def act(sync: Sync, key: str | None) -> int:
@@ -207,11 +219,12 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     from candu_sync import pipeline
     from candu_sync.progress import progress
     from candu_sync.report import failed
+    from candu_sync.signals import signals
     from candu_sync.tables import show_results
 
     _require_names(names, everything, "run")
     results: list[RunResult] = []
-    with _project() as (project, catalog), _signals(project):
+    with _project() as (project, catalog), signals(project, complain):
         syncs, code = _chosen(catalog, names, everything)
         project.settings.require_api_key()
         project.settings.require_warehouse_url()
@@ -242,9 +255,10 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
     """Take today's result as already sent: nothing is pushed."""
     from candu_sync import upkeep
     from candu_sync.progress import progress
+    from candu_sync.signals import signals
 
     _require_names(names, everything, "baseline")
-    with _project() as (project, catalog):
+    with _project() as (project, catalog), signals(project, complain):
         syncs, code = _chosen(catalog, names, everything)
 
         def act(sync: Sync, key: str | None) -> int:
@@ -357,27 +371,6 @@ def demo(folder: Annotated[Path, typer.Option(
     from candu_sync.demo.story import tell
 
     raise typer.Exit(tell(folder))
-
-
-@contextmanager
-def _signals(project: Project) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the sending in order, and what was accepted is committed; before anything is
-    sent it just ends. A second one ends at once: receipts are on disk, the next run folds them in."""
-
-    def on_signal(number: int, _: Any) -> None:
-        if project.stopped:
-            os._exit(1)
-        if not project.pushing:
-            raise KeyboardInterrupt
-        complain("stopping: no new requests; those under way are waited for. Once more to end at once")
-        project.stop()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _require_names(names: list[str] | None, everything: bool, command: str) -> None:

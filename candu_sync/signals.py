@@ -1,0 +1,62 @@
+"""Ctrl-C and SIGTERM: the first ends a command in order, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from candu_sync.project import Project
+
+# What a warehouse gets to let go of a query that is no longer wanted, in seconds.
+PATIENCE = 2.0
+
+
+@contextmanager
+def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
+    """While the block runs, the first signal during a push ends the sending in order, and what was accepted is
+    committed; at any other time it raises KeyboardInterrupt. A second one ends the process: receipts are on disk, the
+    next run folds them in.
+
+    Python's own handlers wait until the main thread comes back from a driver, which may be after a long query; so a
+    thread watches too, and ends a process that is only reading after ``PATIENCE`` seconds.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    threading.Thread(target=_watch, args=(reader, project), name="candu-sync signals", daemon=True).start()
+
+    def on_signal(number: int, _: Any) -> None:
+        if project.pushing and not project.stopped:
+            say("stopping: no new requests; those under way are waited for. Once more to end at once")
+        project.stop()
+        if not project.pushing:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(old)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        writer.close()
+
+
+def _watch(reader: socket.socket, project: Project) -> None:
+    with reader:
+        if not reader.recv(1):
+            return
+        while True:
+            reader.settimeout(None if project.pushing else PATIENCE)
+            try:
+                if not reader.recv(1):
+                    return
+            except TimeoutError:
+                if project.pushing:
+                    continue
+            os._exit(1)
