@@ -356,10 +356,14 @@ def simulate(port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", mi
              database: Annotated[Path | None, typer.Option(help="A SQLite file that keeps what it was told.")] = None,
              ) -> None:
     """A stand-in for Candu on this machine, with a page that shows what it holds."""
-    from candu_sync.simulator import serve
+    from candu_sync.simulator import Simulator, serve
+
+    def ready(simulator: Simulator) -> None:
+        typer.echo(f"page: {simulator.page}\nCANDU_API_URL={simulator.url}\nCtrl-C ends it")
+        sys.stdout.flush()
 
     try:
-        serve(port, key, database)
+        serve(port, key, database, ready=ready)
     except OSError as error:
         raise UsageError(str(error)) from None
 

@@ -7,6 +7,7 @@ import ipaddress
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -131,12 +132,15 @@ class Simulator:
         self._faults.clear()
 
 
-def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *, log: bool = True) -> None:
-    """Runs in the foreground until SIGINT or SIGTERM. OSError, ValueError as for ``Simulator``."""
+def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *, log: bool = True,
+          ready: Callable[[Simulator], None] = lambda _: None) -> None:
+    """Runs in the foreground until SIGINT or SIGTERM; ``ready`` is told once it answers. OSError, ValueError as for
+    ``Simulator``."""
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Simulator(port, key, database, host, log=log):
+        with Simulator(port, key, database, host, log=log) as simulator:
+            ready(simulator)
             ended.wait()
     finally:
         for number, handler in before.items():
