@@ -14,7 +14,6 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSpec,
-    BackfillPolicy,
     Config,
     MaterializeResult,
     MetadataValue,
@@ -35,11 +34,8 @@ from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
 from dagster_defs.resources import CanduSyncResource
 
-# A partition is a push of its own, with its own guard: one run for each.
-_ONE_BY_ONE = BackfillPolicy.multi_run(max_partitions_per_run=1)
-
-# Candu should hear of a user before of the user's groups, and of both before of events: within a run, Dagster starts
-# the steps of higher priority first.
+# Candu should hear of a user before of the user's groups, and of both before of events: a run goes through its steps
+# one by one, those of higher priority first.
 _PRIORITY = {"users": "2", "groups": "1", "events": "0"}
 
 
@@ -104,11 +100,11 @@ def _changes_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
     spec = changes_spec(sync)
 
     @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[guard_spec(spec.key)], retry_policy=retries,
-                 backfill_policy=_ONE_BY_ONE, pool=_pool(sync), op_tags=_op_tags(sync))
+                 pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
         with failures(), candu_sync.project() as project:
-            changes = pipeline.plan(project, sync, _partition(context), full=config.full, force=config.force,
+            changes = pipeline.plan(project, sync, _partition(context, sync), full=config.full, force=config.force,
                                     progress=log_progress(context.log))
         tripped = pipeline.guard(sync, changes)
         yield MaterializeResult(
@@ -122,10 +118,10 @@ def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
     spec = push_spec(sync)
 
     @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[set_aside_spec(spec.key)], retry_policy=retries,
-                 backfill_policy=_ONE_BY_ONE, pool=_pool(sync), op_tags=_op_tags(sync))
+                 pool=_pool(sync), op_tags=_op_tags(sync))
     def push_asset(context: AssetExecutionContext, config: PushConfig,
                    candu_sync: CanduSyncResource) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
-        partition = _partition(context)
+        partition = _partition(context, sync)
         with failures(), candu_sync.project() as project:
             project.settings.require_api_key()
             recover(project, sync, partition)
@@ -162,8 +158,15 @@ def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefiniti
     return broken_asset
 
 
-def _partition(context: AssetExecutionContext) -> str | None:
-    return context.partition_key if context.has_partition_key else None
+def _partition(context: AssetExecutionContext, sync: Sync) -> str | None:
+    """The partition of this run. Each is a push of its own, with its own guard, so a run is of one; that is also how
+    Dagster divides a backfill that says nothing else."""
+    if sync.partitions is None:
+        return None
+    if len(context.partition_keys) != 1:
+        raise failure(f"{sync.name}: a run is of one partition, this one is of {len(context.partition_keys)}: start a "
+                      "backfill with a run for each")
+    return str(context.partition_keys[0])
 
 
 def _op_name(key: AssetKey) -> str:

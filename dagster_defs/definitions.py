@@ -13,7 +13,7 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
-from dagster import AssetsDefinition, Definitions, RetryPolicy, SensorDefinition
+from dagster import AssetsDefinition, Definitions, RetryPolicy, SensorDefinition, in_process_executor
 
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.settings import load_settings
@@ -38,7 +38,8 @@ def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Defini
     catalog = load_syncs(folder)
     syncs = list(catalog.syncs.values())
     assets = [asset for sync in syncs for asset in build_sync_assets(sync, retries=retries)]
-    return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs),
+    # One step after the other: users before groups before events, and one push at a time keeps within CANDU_RATE.
+    return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs), executor=in_process_executor,
                        resources={"candu_sync": CanduSyncResource()})
 
 

@@ -39,13 +39,14 @@ class Room(Lab):
     def definitions(self) -> Definitions:
         return build_definitions(self.sql, retries=RetryPolicy(max_retries=2, delay=0))
 
-    def materialize(self, *keys: str, partition: str | None = None, **config: dict[str, Any]) -> ExecuteInProcessResult:
+    def materialize(self, *keys: str, partition: str | None = None, tags: dict[str, str] | None = None,
+                    **config: dict[str, Any]) -> ExecuteInProcessResult:
         """One run of the assets, whose outcome is for the test to look at. ``config``: by ``changes`` and ``candu``."""
         assets = [asset for asset in self.definitions().assets or () if isinstance(asset, AssetsDefinition)]
         ops = {key.replace("/", "__"): {"config": config.get(key.split("/")[0], {})} for key in keys}
         return materialize(assets, selection=AssetSelection.assets(*keys), instance=self.instance, raise_on_error=False,
                            partition_key=partition, resources={"candu_sync": CanduSyncResource()},
-                           run_config={"ops": ops})
+                           run_config={"ops": ops}, tags=tags)
 
 
 @pytest.fixture
