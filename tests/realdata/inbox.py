@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import orjson
 
 from candu_sync.simulator import Simulator
 
@@ -27,7 +28,7 @@ class Inbox:
         self._seen = arrived
         answer = httpx.get(f"{self._simulator.page}_sim/messages", params={"limit": new}, timeout=30)
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for message in reversed(answer.json()["messages"]):
+        for message in reversed(orjson.loads(answer.content)["messages"]):
             found[message["type"]].append(message["payload"])
         return found
 

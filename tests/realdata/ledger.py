@@ -12,13 +12,13 @@ create table lines (no integer, customer text, day text, cds integer, cents inte
                     primary key (customer, day, no)) without rowid
 """
 
-# The newest line of each customer, with all that came before it summed up beside it.
+# The newest line of each customer who bought from a day on, with all that came before it summed up beside it.
 _USERS = """
 select customer, nth, cds, cents / 100.0, most / 100.0, nth > 1, first, day from (
   select customer, day, first_value(day) over mine as first, row_number() over mine as nth,
          sum(cds) over mine as cds, sum(cents) over mine as cents, max(cents) over mine as most,
          lead(no) over (partition by customer order by day, no) is null as newest
-  from lines where day < :until
+  from lines where day < :until and customer in (select customer from lines where day >= :since and day < :until)
   window mine as (partition by customer order by day, no rows unbounded preceding)
 ) where newest
 """
@@ -41,16 +41,18 @@ class Ledger:
         return [row[0] for row in self._db.execute("select distinct substr(day, 1, 6) from lines order by 1")]
 
     def users(self, month: str) -> dict[str, dict[str, Any]]:
-        """The traits of everyone who bought by the end of a month, by customer."""
-        rows = self._db.execute(_USERS, {"until": f"{month}99"})
+        """The traits at the end of a month of everyone who bought until then, by customer."""
+        return self._users("00000000", month)
+
+    def buyers(self, month: str) -> dict[str, dict[str, Any]]:
+        """As ``users``, of those who bought in that month: the traits of all others are what they were before."""
+        return self._users(f"{month}00", month)
+
+    def _users(self, since: str, month: str) -> dict[str, dict[str, Any]]:
+        rows = self._db.execute(_USERS, {"since": since, "until": f"{month}99"})
         return {row[0]: {"purchases": row[1], "cds": row[2], "total billed": row[3], "largest_purchase": row[4],
                          "bought_again": bool(row[5]), "first_purchase": _midnight(row[6]),
                          "last_purchase": _midnight(row[7])} for row in rows}
-
-    def buyers(self, month: str) -> int:
-        """How many customers bought in a month."""
-        query = "select count(distinct customer) from lines where day between ? and ?"
-        return int(self._db.execute(query, (f"{month}01", f"{month}31")).fetchone()[0])
 
     def events(self, month: str) -> dict[int, dict[str, Any]]:
         """The purchases of a month by number, as the parts of a message that tells of one."""
