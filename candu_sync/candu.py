@@ -29,6 +29,10 @@ from candu_sync.errors import Refused, Transient, Unauthorized
 _TRANSIENT = frozenset({408, 425, 429})
 _UNAUTHORIZED = frozenset({401, 403})
 
+# What httpx raises before a byte of the request has left.
+_NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol,
+                httpx.InvalidURL)
+
 
 class Candu:
     """One connection to Candu, for one thread.
@@ -87,11 +91,14 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _silence(error: Exception, url: str) -> Transient:
+    reached = not isinstance(error, _NOT_REACHED)
     if isinstance(error, httpx.TimeoutException):
-        return Transient(f"Candu at {url} did not answer in time ({type(error).__name__})")
+        return Transient(f"Candu at {url} did not answer in time ({type(error).__name__})", reached=reached)
     if isinstance(error, httpx.ConnectError):
-        return Transient(f"Candu at {url} cannot be reached: {error}. Check CANDU_API_URL and the network")
-    return Transient(f"the connection to Candu at {url} broke before its answer ({type(error).__name__})")
+        return Transient(f"Candu at {url} cannot be reached: {error}. Check CANDU_API_URL and the network",
+                         reached=reached)
+    return Transient(f"the connection to Candu at {url} broke before its answer ({type(error).__name__})",
+                     reached=reached)
 
 
 def _judge(answer: httpx.Response) -> None:

@@ -20,6 +20,7 @@ from candu_sync.state.receipts import Outcome
 from candu_sync.state.store import remove_folder
 from candu_sync.state.versions import PartitionState, Version
 from candu_sync.sync import Sync
+from candu_sync.uncertain import note_uncertain
 from candu_sync.values import Kind
 
 
@@ -50,6 +51,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         DamagedState: the old version's files are not what they were.
     """
     before = snapshot_of(state, old, sync.kind)
+    note_uncertain(state, changes, outcome)
     folder = state.store.scratch()
     try:
         with open_engine(memory, folder) as connection:
@@ -83,15 +85,25 @@ def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
 
 
 def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome, *, skip: bool) -> None:
-    """The views changes, messages, held and accepted (the rows that Candu has now, in the snapshot's layout)."""
+    """The views changes, messages, held, accepted (the rows that Candu has now, in the snapshot's layout) and doubtful
+    (those that it may have, or not)."""
     for name in ("changes", "messages", "held"):
         connection.register(name, ds.dataset(changes.folder / f"{name}.arrow", format="ipc"))
-    ranges = outcome.accepted + (sorted(outcome.open) if skip else [])
-    connection.register("ranges", ranges_table(ranges))
-    connection.execute("CREATE TABLE told AS SELECT DISTINCT unnest(range(low, high + 1)) AS message FROM ranges")
-    gone = "" if changes.kind == "events" else ", op = 'removed' AS gone"
-    connection.execute(f"CREATE TEMP VIEW accepted AS SELECT *{gone} FROM changes "
-                       "WHERE message IS NULL OR message IN (SELECT message FROM told)")
+    connection.execute(f"CREATE TABLE told AS {_numbers(connection, 'accepted_ranges', outcome.accepted)}")
+    connection.execute(f"CREATE TABLE unanswered AS {_numbers(connection, 'unanswered_ranges', outcome.uncertain)} "
+                       "EXCEPT FROM told")
+    if skip:
+        connection.register("refused_numbers", pa.table({"message": pa.array(outcome.rejected, pa.int64())}))
+        connection.execute("INSERT INTO told FROM unanswered ANTI JOIN refused_numbers USING (message)")
+    flags = "" if changes.kind == "events" else ", op = 'removed' AS gone, false AS doubt"
+    connection.execute(f"CREATE TEMP VIEW accepted AS SELECT *{flags} FROM changes "
+                       "WHERE message IS NULL OR message IN (FROM told)")
+    connection.execute("CREATE TEMP VIEW doubtful AS SELECT * FROM changes WHERE message IN (FROM unanswered)")
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, name: str, ranges: list[tuple[int, int]]) -> str:
+    connection.register(name, ranges_table(ranges))
+    return f"SELECT DISTINCT unnest(range(low, high + 1)) AS message FROM {name}"
 
 
 def ranges_table(ranges: Iterable[tuple[int, int]]) -> pa.Table:

@@ -100,6 +100,8 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
     old = {i: f"s.t{i}" if i in stored else "NULL" for i in columns}
     if name not in result.names:
         return Compared(name, columns, "NULL", "false", old, "false", stored)
+    if sync.nulls == "omit":  # a null keeps the old value, and of a row in doubt that is not known
+        old = {i: f"CASE WHEN s.doubt IS NOT TRUE THEN {sql} END" if sql != "NULL" else sql for i, sql in old.items()}
     source = result.names.index(name)
     kind = result.kinds[source]
     value = "NULL" if kind is Kind.EMPTY else f"r.t{source}"

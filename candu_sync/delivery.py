@@ -60,15 +60,13 @@ class Limits:
 
 @dataclass
 class Report:
-    """What a delivery did. Counts are of messages; ``bytes`` of request bodies sent, repeated ones too;
-    ``repeated``: messages that were sent again without knowing whether Candu had taken them."""
+    """What a delivery did. Counts are of messages; ``bytes`` of request bodies sent, repeated ones too."""
 
     accepted: int = 0
     rejected: int = 0
     requests: int = 0
     retries: int = 0
     bytes: int = 0
-    repeated: int = 0
     error: CanduSyncError | None = None
 
 
@@ -141,6 +139,7 @@ class Delivery:
         self._queue: queue.Queue[Batch | None] = queue.Queue(2 * limits.concurrency)
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._crash: BaseException | None = None
         self._given_up = 0
         self._wrong_address: list[tuple[dict[str, Any], int]] = []
         self.report = Report() if report is None else report
@@ -168,6 +167,8 @@ class Delivery:
             for worker in workers:
                 worker.join()
             raise
+        if self._crash is not None:
+            raise self._crash
         self._settle_wrong_address()
         return self.report
 
@@ -189,6 +190,9 @@ class Delivery:
                 self._settle(connection, batch)
         except CanduSyncError as error:
             self._end(error)
+        except BaseException as error:  # of a thread: it must reach the caller, who would wait for this worker for ever
+            self._crash = error
+            self._stop.set()
         finally:
             if connection is not None:
                 connection.close()
@@ -241,11 +245,8 @@ class Delivery:
         try:
             connection.send(body)
         except CanduError as error:
-            if error.status is not None:
+            if error.status is not None or not error.reached:
                 self._record({"unsent": batch.span})
-            else:
-                with self._lock:
-                    self.report.repeated += len(batch)
             raise
         self._record({"accepted": batch.span, "at": _now()})
         self._count_accepted(len(batch))

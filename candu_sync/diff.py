@@ -7,8 +7,8 @@ In: the canonical batches of ``result.py`` and the snapshot's files. Out: a tabl
 | column                | meaning                                                                          |
 |-----------------------|----------------------------------------------------------------------------------|
 | `key`, `user_id`, …   | as in the result                                                                 |
-| `op`                  | added (or here again after it was gone: sent whole, since what other syncs did   |
-|                       | to it meanwhile is not known), changed, removed, unchanged (full runs only)      |
+| `op`                  | added (or here again after it was gone, or in doubt: sent whole, since what      |
+|                       | Candu holds is not known), changed, removed, unchanged (full runs only)          |
 | `t0` …                | the row's values once Candu has accepted it, as ``Diff.traits`` names them       |
 | `c0` …                | whether the message carries that trait, as ``Diff.names`` names them             |
 | `message`             | the number of the message that tells Candu; null: nothing to tell                |
@@ -154,12 +154,12 @@ def _new_events(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple
 def _changed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
                   compared: tuple[Compared, ...], *, full: bool) -> None:
     differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
-    whole = "true" if full or sync.payload == "full" else "s.gone"
-    op = f"CASE WHEN s.key IS NULL OR s.gone THEN 'added' WHEN {differs} THEN 'changed' ELSE 'unchanged' END"
+    whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
+    op = f"CASE WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added' WHEN {differs} THEN 'changed' ELSE 'unchanged' END"
     values = _after(traits, compared)
     flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
     group = "r.group_id, " if sync.kind == "groups" else ""
-    wanted = "true" if full else f"(s.key IS NULL OR s.gone OR {differs})"
+    wanted = "true" if full else f"(s.key IS NULL OR s.gone OR s.doubt OR {differs})"
     connection.execute(
         f"CREATE TABLE found AS SELECT r.key, r.user_id, {group}{op} AS op{values}{flags} "
         f"FROM result r LEFT JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL AND {wanted}")
@@ -189,8 +189,8 @@ def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tup
             mine = kind_of_constant(constants[trait.name]) is trait.kind
             old = f"CASE WHEN {stays} THEN {old} ELSE {sql_constant(constants[trait.name]) if mine else 'NULL'} END"
         values.append(f", ({old})::{SQL_TYPE[trait.kind]} AS t{index}")
-    flags = _flags(f"NOT {stays} AND {c.old_differs(constants[c.name])}" if c.name in constants else "false"
-                   for c in compared)
+    flags = _flags(f"NOT {stays} AND (s.doubt OR {c.old_differs(constants[c.name])})"
+                   if c.name in constants else "false" for c in compared)
     group = "s.group_id, " if sync.kind == "groups" else ""
     connection.execute(f"INSERT INTO found BY NAME SELECT s.key, s.user_id, {group}'removed' AS op"
                        f"{''.join(values)}{flags} "

@@ -105,10 +105,12 @@ class GuardTripped(CanduSyncError):
 
 
 class CanduError(CanduSyncError):
-    """Candu's answer, or its silence. ``status`` is the HTTP status, None when no answer came."""
+    """Candu's answer, or its silence. ``status`` is the HTTP status, None when no answer came; ``reached`` is False
+    when the request cannot have arrived at all."""
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, reached: bool = True) -> None:
         self.status = status
+        self.reached = reached
         super().__init__(message)
 
 
@@ -123,6 +125,7 @@ class Refused(CanduError):
 class Transient(CanduError):
     """Worth another try. ``retry_after`` is what Candu asked for, in seconds, None when it did not."""
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None,
+                 reached: bool = True) -> None:
         self.retry_after = retry_after
-        super().__init__(message, status=status)
+        super().__init__(message, status=status, reached=reached)

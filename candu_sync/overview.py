@@ -8,6 +8,7 @@ from typing import Any
 from candu_sync.project import Project
 from candu_sync.report import last_run
 from candu_sync.sync import Catalog, Sync
+from candu_sync.uncertain import uncertain_events
 from candu_sync.upkeep import claimed_by
 
 
@@ -26,13 +27,15 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
 
 def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
     """A row a sync and partition that has any state: sync, partition, last_run, status, rows, pending (messages that
-    the last run left unsent), rejected, invalid, uncertain (events that may have been told twice), claimed_by."""
+    the last run left unsent), rejected, invalid, uncertain (events of the last runs that may have been told twice, see
+    ``uncertain_events``), claimed_by."""
     return [_status(project, sync, key) for sync in catalog.syncs.values()
             for key in project.state.partitions(sync.name) or [None]]
 
 
 def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
-    run = last_run(project.state.of(sync.name, key))
+    state = project.state.of(sync.name, key)
+    run = last_run(state)
     owner = claimed_by(project, sync, key)
     by = None
     if owner is not None:
@@ -41,4 +44,5 @@ def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
         by += "" if alive else " (dead, the next run takes over)"
     return {"sync": sync.name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
             "rows": run.get("rows"), "pending": run.get("unsent"), "rejected": run.get("rejected"),
-            "invalid": run.get("invalid"), "uncertain": run.get("uncertain"), "claimed_by": by}
+            "invalid": run.get("invalid"), "uncertain": sum(found.count for found in uncertain_events(state)),
+            "claimed_by": by}

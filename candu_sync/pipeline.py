@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from candu_sync.recovery import recover
 from candu_sync.report import RunResult, failed, remember, result_of
 from candu_sync.result import Result
 from candu_sync.seconds import Seconds
-from candu_sync.staging import forced, new_run_id, opened, settle, stage
+from candu_sync.staging import check_staged, forced, new_run_id, opened, settle, stage
 from candu_sync.state.claims import Claim
 from candu_sync.state.receipts import Outcome, ReceiptLog, read_receipts
 from candu_sync.state.store import remove_folder
@@ -120,16 +121,20 @@ def staged(project: Project, sync: Sync, partition: str | None = None) -> Change
         raise StaleChanges(f"{named(sync.name, partition)}: no changes are staged: make the plan first "
                            f"(in Dagster: materialize changes/{sync.name})")
     changes = opened(state, pointer["run_id"])
-    _check_fresh(sync, changes, state.current())
+    _check_fresh(changes, state.current())
     return changes
 
 
-def _check_fresh(sync: Sync, changes: ChangeSet, current: Version) -> None:
+def _check_fresh(changes: ChangeSet, current: Version) -> None:
     """A change set may be pushed on the version that it was computed from, or on one that its own push made."""
     if current.number != changes.base and current.run_id != changes.run_id:
-        raise StaleChanges(f"{named(sync.name, changes.partition)}: the staged changes belong to version "
-                           f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan "
-                           f"again (in Dagster: materialize changes/{sync.name})")
+        raise _stale(changes, current)
+
+
+def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
+    return StaleChanges(f"{named(changes.sync, changes.partition)}: the staged changes belong to version "
+                        f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan "
+                        f"again (in Dagster: materialize changes/{changes.sync})")
 
 
 def guard(sync: Sync, changes: ChangeSet) -> GuardTripped | None:
@@ -159,22 +164,21 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     if stopped_by is not None:
         return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
     version = state.current()
-    _check_fresh(sync, changes, version)
+    _check_fresh(changes, version)
     seconds = Seconds()
     report = Report()
-    uncertain = 0
     if _anything(changes, version):
         with project.push_under_way(), Claim(state, version.number + 1, changes.run_id) as claim:
-            uncertain = _claimed_push(project, sync, changes, version, claim, report, seconds, sample, progress)
+            _claimed_push(project, sync, changes, version, claim, report, seconds, sample, progress)
     left = changes.summary.messages - report.accepted - report.rejected
     error = str(report.error) if report.error else None
     if error is None and left and sample is None:
         error = f"stopped with {left:,} messages unsent; the next run goes on with them"
     if error is None:
         settle(state, changes)
-        return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds), uncertain)
+        return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds))
     result = result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
-    return remember(state, result, uncertain)
+    return remember(state, result)
 
 
 def _anything(changes: ChangeSet, version: Version) -> bool:
@@ -183,13 +187,16 @@ def _anything(changes: ChangeSet, version: Version) -> bool:
 
 
 def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Version, claim: Claim, report: Report,
-                  seconds: Seconds, sample: int | None, progress: Progress) -> int:
-    """Deliver and commit. Returns how many events may have been told twice: those that went out again, or for the
-    last time, without an answer."""
+                  seconds: Seconds, sample: int | None, progress: Progress) -> None:
+    """Deliver and commit."""
     state = project.state.of(sync.name, changes.partition)
-    if state.current().number != version.number:
+    try:
+        if (current := state.current()).number != version.number:
+            raise _stale(changes, current)
+        check_staged(state, changes)
+    except StaleChanges:
         claim.release()
-        _check_fresh(sync, changes, state.current())
+        raise
     outcome = read_receipts(state, changes.run_id)
     # What an earlier push of this change set has settled counts: it is not sent again.
     report.accepted, report.rejected = outcome.settled
@@ -201,7 +208,6 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
         with seconds.phase("commit"):
             commit(state, version, sync, changes, outcome, memory=project.settings.memory)
         claim.release()
-    return report.repeated if sync.kind == "events" else 0
 
 
 def _deliver(project: Project, state: PartitionState, changes: ChangeSet, outcome: Outcome, claim: Claim,
@@ -243,13 +249,24 @@ def _messages(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Itera
     with pa.memory_map(str(changes.folder / "messages.arrow")) as source:
         reader = ipc.open_file(source)
         for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
-            if settled is not None:
-                batch = batch.filter(pc.invert(pc.is_in(batch.column("message"), settled)))
-            if left is not None:
-                batch = batch.slice(0, left)
-                left -= batch.num_rows
-            yield batch
+            for batch in _unsettled(reader.get_batch(index), settled):
+                part = batch if left is None else batch.slice(0, left)
+                left = None if left is None else left - part.num_rows
+                yield part
+
+
+def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.RecordBatch]:
+    """The parts of a batch between the settled messages. A receipt names the first and the last message of a request:
+    a request must not reach over one that was refused before."""
+    if settled is None:
+        yield batch
+        return
+    start = 0
+    for is_settled, run in itertools.groupby(pc.is_in(batch.column("message"), settled).to_pylist()):
+        length = len(list(run))
+        if not is_settled:
+            yield batch.slice(start, length)
+        start += length
 
 
 def _numbers(outcome: Outcome) -> pa.Array | None:

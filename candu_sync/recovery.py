@@ -52,4 +52,4 @@ def _remember_death(state: PartitionState, changes: ChangeSet, outcome: Outcome)
     accepted, rejected = outcome.settled
     result = result_of(changes, "failed", report=Report(accepted=accepted, rejected=rejected), exit_code=1,
                        error="the run died; what Candu had accepted was folded in by the next one")
-    remember(state, result, outcome.uncertain if changes.kind == "events" else 0)
+    remember(state, result)

@@ -10,6 +10,7 @@ from candu_sync.changes import ChangeSet
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
 from candu_sync.state.versions import PartitionState
+from candu_sync.uncertain import uncertain_events
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
 
@@ -90,8 +91,9 @@ def last_run(state: PartitionState) -> dict[str, Any]:
     return state.read_json("last.json") or {}
 
 
-def remember(state: PartitionState, result: RunResult, uncertain: int = 0) -> RunResult:
-    """Write down how a run ended; ``uncertain``: events that may have been told twice. Returns the result."""
+def remember(state: PartitionState, result: RunResult) -> RunResult:
+    """Write down how a run ended, with the number of its uncertain events. Returns the result."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    uncertain = sum(found.count for found in uncertain_events(state) if found.run_id == result.run_id)
     state.write_json("last.json", result.to_json() | {"at": at, "uncertain": uncertain})
     return result

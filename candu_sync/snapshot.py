@@ -7,9 +7,14 @@ are never deleted, since Candu forgets nothing: one that left the model is marke
 |----------------------|------------|--------------------------------------------------------------------|
 | `key`                | string     | all; for events the only one: a ledger of ids                      |
 | `gone`               | bool       | users, groups                                                      |
+| `doubt`              | bool       | users, groups: the last message went unanswered (null: false)      |
 | `user_id`            | string     | users, groups                                                      |
 | `group_id`           | string     | groups                                                             |
 | `t0` …               | canonical  | the value that Candu has; null: none. ``Snapshot.traits`` names them |
+
+A row in doubt is the one exception from "what Candu has accepted": Candu may have it as it was or as it was told
+last. It holds what was told, and what it held before where that was nothing; the next diff takes it as changed, so that
+it is told whole, or told to be gone, until Candu answers.
 
 A trait is a name and a kind: one that was a number and became text has a column of each, at most one of them set.
 """
@@ -34,8 +39,8 @@ _FOLD_SHARE = 0.2
 SQL_TYPE = {Kind.TEXT: "VARCHAR", Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.INSTANT: "TIMESTAMP_S"}
 
 # The columns beside key and the traits.
-_FIXED = {"users": {"gone": "BOOLEAN", "user_id": "VARCHAR"},
-          "groups": {"gone": "BOOLEAN", "user_id": "VARCHAR", "group_id": "VARCHAR"},
+_FIXED = {"users": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR"},
+          "groups": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR", "group_id": "VARCHAR"},
           "events": {}}
 
 REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", pa.int32()),
@@ -125,28 +130,30 @@ class Merged:
 
 
 def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, folder: Path) -> Merged:
-    """Lay the accepted rows (the view ``accepted``, in the new snapshot's layout) over the old snapshot.
+    """Lay the accepted rows (the view ``accepted``, in the new snapshot's layout) and the doubtful ones (the view
+    ``doubtful``) over the old snapshot.
 
     Args:
-        connection: where ``accepted`` is.
+        connection: where the views are.
         old: the snapshot that the changes were computed from.
         new: its kind and traits as they shall be; the traits begin with the old ones.
         folder: where to write.
     """
     expose(connection, Snapshot(new.kind, new.traits, old.base, old.delta))
     columns = ", ".join(_layout(new))
-    over = f"SELECT {columns} FROM accepted"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW told_rows AS SELECT {columns} FROM accepted{_doubtful(new)}")
+    over = "FROM told_rows"
     live = "" if new.kind == "events" else " WHERE NOT gone"
-    everything = f"SELECT {columns} FROM snapshot ANTI JOIN accepted USING (key) UNION ALL {over}"
+    everything = f"SELECT {columns} FROM snapshot ANTI JOIN told_rows USING (key) UNION ALL {over}"
     count = scalar(connection, f"SELECT count(*) FROM ({everything}){live}")
-    if scalar(connection, "SELECT count(*) FROM accepted") == 0:
+    if scalar(connection, "SELECT count(*) FROM told_rows") == 0:
         return Merged({}, count)
     if old.base is None or _outgrown(connection, old):
         write_arrow(connection, everything, folder / "base.arrow")
         return Merged({"base": folder / "base.arrow", "delta": None}, count)
     if old.delta is not None:
         kept = _columns(connection, Snapshot(new.kind, new.traits), "delta", old.delta)
-        over = f"SELECT {kept} FROM delta ANTI JOIN accepted USING (key) UNION ALL {over}"
+        over = f"SELECT {kept} FROM delta ANTI JOIN told_rows USING (key) UNION ALL {over}"
     write_arrow(connection, over, folder / "delta.arrow")
     return Merged({"delta": folder / "delta.arrow"}, count)
 
@@ -154,6 +161,16 @@ def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, f
 def _outgrown(connection: duckdb.DuckDBPyConnection, old: Snapshot) -> bool:
     base = scalar(connection, "SELECT count(*) FROM base")
     delta = scalar(connection, "SELECT count(*) FROM delta") if old.delta else 0
-    return delta + scalar(connection, "SELECT count(*) FROM accepted") > _FOLD_SHARE * base
+    return delta + scalar(connection, "SELECT count(*) FROM told_rows") > _FOLD_SHARE * base
+
+
+def _doubtful(new: Snapshot) -> str:
+    """The doubtful rows in the snapshot's layout, as a further part of a UNION; events have none: each is told once."""
+    if new.kind == "events":
+        return ""
+    columns = {"gone": "false AS gone", "doubt": "true AS doubt",
+               **{t: f"coalesce(d.{t}, s.{t}) AS {t}" for t in trait_types(new.traits)}}
+    listed = ", ".join(columns.get(name, f"d.{name}") for name in _layout(new))
+    return f" UNION ALL SELECT {listed} FROM doubtful d LEFT JOIN snapshot s ON s.key = d.key"
 
 

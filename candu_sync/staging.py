@@ -11,10 +11,12 @@ import datetime as dt
 import uuid
 
 from candu_sync.changes import FILES, INVALID, ChangeSet
-from candu_sync.errors import DamagedState
+from candu_sync.errors import DamagedState, StaleChanges
+from candu_sync.state.claims import read_claim
 from candu_sync.state.receipts import local_folder
 from candu_sync.state.store import remove_folder
 from candu_sync.state.versions import PartitionState
+from candu_sync.targets import named
 
 # Runs whose receipts are kept.
 _KEPT_RUNS = 20
@@ -26,15 +28,32 @@ def new_run_id() -> str:
 
 
 def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
-    """Move a change set into the state, in place of one that was staged before and never pushed."""
+    """Move a change set into the state, in place of one that was staged before.
+
+    A push claims first and then looks whether its change set is still the staged one (``check_staged``); here the new
+    one is named first, and then the claim is looked at: files that a push works on are never removed.
+    """
     before = state.read_json("staged.json")
     for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
     state.store.add(state.name(INVALID), changes.folder / INVALID)
     state.write_json("staged.json", {"run_id": changes.run_id, "force": force})
-    if before is not None:
+    if before is not None and not _claims(state, before["run_id"]):
         unstage(state, before["run_id"])
     return opened(state, changes.run_id)
+
+
+def _claims(state: PartitionState, run_id: str) -> bool:
+    owner = read_claim(state, state.current().number + 1)
+    return owner is not None and owner.run_id == run_id
+
+
+def check_staged(state: PartitionState, changes: ChangeSet) -> None:
+    """Raises StaleChanges unless this is the change set that is staged; for the owner of a claim."""
+    pointer = state.read_json("staged.json") or {}
+    if pointer.get("run_id") != changes.run_id:
+        raise StaleChanges(f"{named(changes.sync, changes.partition)}: these changes are settled, or another plan took "
+                           "their place: make the plan again")
 
 
 def opened(state: PartitionState, run_id: str) -> ChangeSet:
@@ -70,7 +89,8 @@ def forced(state: PartitionState, changes: ChangeSet) -> bool:
 def settle(state: PartitionState, changes: ChangeSet) -> None:
     """A change set that is settled is of no more use; receipts are kept for some runs."""
     unstage(state, changes.run_id)
-    state.store.delete(state.name("staged.json"))
+    if (state.read_json("staged.json") or {}).get("run_id") == changes.run_id:
+        state.store.delete(state.name("staged.json"))
     runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
     for run_id in runs[:-_KEPT_RUNS]:
         for name in state.store.list(state.name("runs", run_id) + "/"):

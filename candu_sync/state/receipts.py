@@ -4,8 +4,10 @@ A receipt log is JSON lines, one for each request that went out and one for each
 
     {"sent": [0, 99]}                                 about to go: messages 0 to 99
     {"accepted": [0, 99], "at": "…"}                  Candu said 2xx
-    {"rejected": 7, "status": 422, "reason": "…", "at": "…"}
-    {"unsent": [0, 99]}                               Candu answered that it did not take them
+    {"unsent": [0, 99]}                               Candu answered that it did not take them, or was not reached
+    {"rejected": 7, "status": 422, "reason": "…", "at": "…"}    7 stood alone in its request, and is set aside
+
+A ``sent`` without ``accepted`` or ``unsent`` after it got no answer: Candu may have taken it.
 
 On a disk each line is written to the kernel at once, so that killing the process loses none, and synced at least every
 ``SYNC_SECONDS``, the bound of what a power cut can lose. Room for the answers is reserved before a request goes, so
@@ -19,6 +21,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,12 +46,13 @@ class Outcome:
     Attributes:
         accepted: ranges of message numbers, both ends included.
         rejected: message number → (HTTP status, reason, time).
-        open: ranges that went out and whose answer is not known: Candu may have them or not.
+        unanswered: range → how many requests with it went out without an answer: Candu may have taken each or not,
+            whatever it answered to others of the same messages.
     """
 
     accepted: list[tuple[int, int]] = field(default_factory=list)
     rejected: dict[int, tuple[int, str, str]] = field(default_factory=dict)
-    open: set[tuple[int, int]] = field(default_factory=set)
+    unanswered: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     @property
     def settled(self) -> tuple[int, int]:
@@ -56,23 +60,27 @@ class Outcome:
         return _count(self.accepted), len(self.rejected)
 
     @property
-    def uncertain(self) -> int:
-        """Messages that went out and whose answer is not known."""
-        return _count(self.open)
+    def uncertain(self) -> list[tuple[int, int]]:
+        """The ranges, in order, that went out at least once without an answer; none overlaps another."""
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted(pair for pair, times in self.unanswered.items() if times > 0):
+            if merged and low <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(high, merged[-1][1])
+            else:
+                merged.append((low, high))
+        return merged
 
     def note(self, line: dict[str, Any]) -> None:
         """Take in one line of a log."""
         if "sent" in line:
-            self.open.add(_range(line["sent"]))
+            self.unanswered[_range(line["sent"])] += 1
         elif "accepted" in line:
             self.accepted.append(_range(line["accepted"]))
-            self.open.discard(_range(line["accepted"]))
+            self.unanswered[_range(line["accepted"])] -= 1
         elif "rejected" in line:
-            number = line["rejected"]
-            self.rejected[number] = (line["status"], line["reason"], line["at"])
-            self.open.discard((number, number))
+            self.rejected[line["rejected"]] = (line["status"], line["reason"], line["at"])
         elif "unsent" in line:
-            self.open.discard(_range(line["unsent"]))
+            self.unanswered[_range(line["unsent"])] -= 1
 
 
 def _count(ranges: Iterable[tuple[int, int]]) -> int:

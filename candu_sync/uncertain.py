@@ -1,0 +1,56 @@
+"""Events of uncertain fate: they went to Candu at least once without an answer, so that it may have them twice, or,
+under ``uncertain: skip``, not at all.
+
+A run that has such leaves their ids in the state, ``runs/<run>/uncertain.json``, before the version is committed that
+the next run starts from: none goes unreported, whenever the process dies.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from candu_sync.changes import ChangeSet
+from candu_sync.state.receipts import Outcome
+from candu_sync.state.versions import PartitionState
+
+# Ids that are listed for a run; the count goes on.
+LISTED = 10_000
+
+_FILE = "uncertain.json"
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """The events of one run: when it was noted (ISO 8601, UTC), how many, and the ids of the first ``LISTED``."""
+
+    run_id: str
+    at: str
+    count: int
+    keys: list[str]
+
+
+def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
+    """Write down which events of a run are uncertain; for users and groups there are none: they are told again.
+
+    Raises:
+        StateError: it cannot be written.
+    """
+    if changes.kind != "events" or not outcome.uncertain:
+        return
+    numbers = [number for low, high in outcome.uncertain for number in range(low, high + 1)]
+    file = ds.dataset(changes.folder / "changes.arrow", format="ipc")
+    keys = file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist()
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    found = Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])
+    state.write_json(f"runs/{changes.run_id}/{_FILE}", asdict(found))
+
+
+def uncertain_events(state: PartitionState) -> list[Uncertain]:
+    """The uncertain events of the runs whose receipts are kept, the oldest run first."""
+    names = [name for name in state.store.list(state.name("runs/")) if name.endswith("/" + _FILE)]
+    found = [state.read_json(name.removeprefix(state.name("")).lstrip("/")) for name in names]
+    return [Uncertain(**body) for body in found if body is not None]
