@@ -1,0 +1,103 @@
+"""Points of a run at which something may happen: before and after every durable write and every request.
+
+A run in this process is killed by raising ``Killed`` at such a point, and at every later one: whatever the unwinding
+code still tries to write or send fails the same way, so that the disk and Candu are left as by SIGKILL. Nothing in the
+product knows of this; its methods are wrapped.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from candu_sync import pace, pipeline
+from candu_sync.candu import Candu
+from candu_sync.delivery import Limits
+from candu_sync.errors import StateError
+from candu_sync.state import claims
+from candu_sync.state.receipts import ReceiptLog
+from candu_sync.state.store import DiskStore
+
+# What leaves a trace on the disk or at Candu.
+WRITES: tuple[tuple[type, str], ...] = ((DiskStore, "put"), (DiskStore, "add"), (DiskStore, "delete"),
+                                        (ReceiptLog, "write"))
+TRACES: tuple[tuple[type, str], ...] = (*WRITES, (Candu, "send"))
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Points:
+    """Counts the points that are reached and acts at one of them. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._at = 0
+        self._act: Callable[[], None] | None = None
+        self._dead = False
+        self._failing = 0
+        self.incarnation = 0
+
+    @contextmanager
+    def acting(self, at: int, act: Callable[[], None] | None) -> Iterator[None]:
+        """Do something at the at-th point (from 1) of what is run inside, as one process of its own."""
+        self._count, self._at, self._act = 0, at, act
+        try:
+            yield
+        finally:
+            self._act, self._dead, self._failing = None, False, 0
+            self.incarnation += 1
+
+    def kill(self) -> None:
+        """An act: the process dies here."""
+        self._dead = True
+        raise Killed
+
+    def fail(self, times: int) -> None:
+        """An act: the state cannot be written for so many points."""
+        self._failing = times
+
+    def reached(self, *, write: bool) -> None:
+        """A point: go on, act, or be dead."""
+        with self._lock:
+            if self._dead:
+                raise Killed
+            self._count += 1
+            act = self._act if self._count == self._at else None
+            if act is not None:
+                self._act = None
+        if act is not None:
+            act()
+        if write and self._failing > 0:
+            self._failing -= 1
+            raise StateError("the state cannot be written: a made-up fault")
+
+    def wrapped(self, method: Callable[..., Any], *, write: bool) -> Callable[..., Any]:
+        """The method with a point before and one after it."""
+        @functools.wraps(method)
+        def call(*arguments: Any, **options: Any) -> Any:
+            self.reached(write=write)
+            try:
+                return method(*arguments, **options)
+            finally:
+                self.reached(write=write)
+        return call
+
+
+def install(patch: pytest.MonkeyPatch) -> Points:
+    """Wrap the product's durable writes and requests; and let retries wait for milliseconds."""
+    points = Points()
+    for owner, name in TRACES:
+        patch.setattr(owner, name, points.wrapped(getattr(owner, name), write=owner is not Candu))
+    started = claims._process_started
+    patch.setattr(claims, "_process_started", lambda pid: f"{started(pid)}.{points.incarnation}")
+    patch.setattr(pipeline, "Limits", functools.partial(Limits, first_pause=0.002, longest_pause=0.01))
+    patch.setattr(pace, "_UNLIMITED_START", 0.0002)
+    return points
