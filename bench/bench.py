@@ -1,7 +1,7 @@
 """Seconds and peak memory of `candu-sync run`, as whole processes: `python bench/bench.py [ROWS …]`.
 
-A made-up table of 20 mixed traits in DuckDB, 100,000 rows unless said, pushed to a local server that does nothing but answer (bench/sink.py):
-a first run, one with nothing changed, one with 1 % of the rows changed. Medians of three.
+A made-up table of 20 mixed traits in DuckDB, 100,000 rows unless said, pushed to a local server that does nothing but
+answer (bench/sink.py): a first run, one with nothing changed, one with 1 % of the rows changed. Medians of three.
 """
 
 from __future__ import annotations
