@@ -28,7 +28,7 @@ from candu_sync.recovery import recover
 from candu_sync.sync import Sync
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import guard_result, guard_spec, set_aside_result, set_aside_spec
-from dagster_defs.failures import RETRIES, failure, failures
+from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.metadata import changes_metadata, push_metadata
 from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
@@ -99,11 +99,11 @@ def push_spec(sync: Sync) -> AssetSpec:
 def _changes_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
     spec = changes_spec(sync)
 
-    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[guard_spec(spec.key)], retry_policy=retries,
+    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[guard_spec(spec.key)],
                  pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
-        with failures(), candu_sync.project() as project:
+        with failures(context, retries), candu_sync.project() as project:
             changes = pipeline.plan(project, sync, _partition(context, sync), full=config.full, force=config.force,
                                     progress=log_progress(context.log))
         tripped = pipeline.guard(sync, changes)
@@ -117,12 +117,12 @@ def _changes_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
 def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
     spec = push_spec(sync)
 
-    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[set_aside_spec(spec.key)], retry_policy=retries,
+    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[set_aside_spec(spec.key)],
                  pool=_pool(sync), op_tags=_op_tags(sync))
     def push_asset(context: AssetExecutionContext, config: PushConfig,
                    candu_sync: CanduSyncResource) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
         partition = _partition(context, sync)
-        with failures(), candu_sync.project() as project:
+        with failures(context, retries), candu_sync.project() as project:
             project.settings.require_api_key()
             recover(project, sync, partition)
             changes = pipeline.staged(project, sync, partition)
@@ -132,10 +132,10 @@ def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
         if config.force:
             metadata["forced"] = MetadataValue.text(config.reason or "no reason was given")
         if result.status == "guarded":
-            raise failure(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)")
+            fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)
         yield set_aside_result(changes, result)
         if result.error is not None:
-            raise failure(result.error, transient=result.transient, metadata=metadata)
+            fail(result.error, context, retries if result.transient else None, metadata=metadata)
         yield MaterializeResult(asset_key=spec.key, metadata=metadata)
 
     return push_asset
@@ -152,8 +152,8 @@ def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefiniti
                      group_name="broken", kinds={"sql"})
 
     @multi_asset(name=_op_name(spec.key), specs=[spec])
-    def broken_asset() -> None:
-        raise failure(told)
+    def broken_asset(context: AssetExecutionContext) -> None:
+        fail(told, context)
 
     return broken_asset
 
@@ -164,8 +164,8 @@ def _partition(context: AssetExecutionContext, sync: Sync) -> str | None:
     if sync.partitions is None:
         return None
     if len(context.partition_keys) != 1:
-        raise failure(f"{sync.name}: a run is of one partition, this one is of {len(context.partition_keys)}: start a "
-                      "backfill with a run for each")
+        fail(f"{sync.name}: a run is of one partition, this one is of {len(context.partition_keys)}: start a backfill "
+             "with a run for each", context)
     return str(context.partition_keys[0])
 
 

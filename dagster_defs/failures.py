@@ -1,29 +1,46 @@
-"""The engine's errors as Dagster's failures: what is worth another try is retried, the rest is not."""
+"""The engine's errors as Dagster's failures: what is worth another try is retried, the rest is not.
+
+The assets have no retry policy of Dagster's own: it would run a step again that somebody cancelled, and after a mistake
+in the code as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NoReturn
 
-from dagster import Backoff, Failure, Jitter, MetadataValue, RetryPolicy
+from dagster import AssetExecutionContext, Backoff, Failure, Jitter, MetadataValue, RetryPolicy, RetryRequested
 
 from candu_sync.errors import CanduSyncError, Transient, WarehouseUnreachable
 
 _WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
 
-# Delivery has tried each request for minutes by then: what still fails wants a longer pause. 30 s, then 60 s.
+# Delivery has tried each request for minutes by then: what still fails wants a longer pause. About 30 s, then 60 s.
 RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 
 
 @contextmanager
-def failures() -> Iterator[None]:
-    """Raises the engine's errors of the block as a Failure that says the same, without a traceback of ours."""
+def failures(context: AssetExecutionContext, retries: RetryPolicy) -> Iterator[None]:
+    """Ends the step, as ``fail`` does, when the block raises one of the engine's errors."""
     try:
         yield
     except CanduSyncError as error:
-        raise failure(str(error), transient=isinstance(error, _WORTH_ANOTHER_TRY)) from None
+        transient = isinstance(error, _WORTH_ANOTHER_TRY)
+        fail(str(error), context, retries if transient else None)
 
 
-def failure(message: str, *, transient: bool = False, metadata: Mapping[str, MetadataValue] | None = None) -> Failure:
-    """A Failure; one that is transient is retried under the asset's policy."""
-    return Failure(message, metadata=dict(metadata or {}), allow_retries=transient)
+def fail(message: str, context: AssetExecutionContext, retries: RetryPolicy | None = None, *,
+         metadata: Mapping[str, MetadataValue] | None = None) -> NoReturn:
+    """End the step with a sentence, without the traceback that led here.
+
+    Args:
+        retries: for a passing trouble: run the step again while the policy has tries left.
+
+    Raises:
+        RetryRequested, or Failure: always one of them.
+    """
+    failed = Failure(message, metadata=dict(metadata or {}), allow_retries=False)
+    if retries is not None and context.retry_number < retries.max_retries:
+        raise RetryRequested(retries.max_retries, retries.calculate_delay(context.retry_number + 1)) from failed
+    raise failed from None

@@ -28,6 +28,15 @@ def test_a_passing_trouble_is_retried_and_only_the_rest_is_sent(room: Room, monk
     assert room.state(sync).current().rows == 50
 
 
+def test_a_retry_says_what_it_is_for(room: Room) -> None:
+    people(room)
+    room.simulator.fault("status", status=503, retry_after=0, times=2)
+    result = room.materialize(CHANGES, PUSH)
+    [event] = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert event.step_retry_data.error is not None
+    assert "Candu answered HTTP 503, 2 times in a row" in event.step_retry_data.error.to_string()
+
+
 def test_a_trouble_that_stays_fails_with_what_was_sent(room: Room) -> None:
     people(room)
     room.simulator.fault("status", status=503, retry_after=0)
