@@ -15,9 +15,9 @@ _FASTER = 0.9
 # The distance that slowing down starts from when there is no limit: 20 requests a second.
 _UNLIMITED_START = 0.05
 
-# Two percent below the limit: requests reach Candu a few milliseconds sooner or later than they left here, and must
+# Four percent below the limit: requests reach Candu some milliseconds sooner or later than they left here, and must
 # not be one too many in a second by Candu's clock.
-_MARGIN = 1.02
+_MARGIN = 1.04
 
 
 class Pace:
