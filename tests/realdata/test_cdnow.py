@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -52,12 +51,6 @@ class Shop(Lab):
 @pytest.fixture(scope="module")
 def ledger(data: Path) -> Ledger:
     return Ledger(data / "cdnow" / "CDNOW_master.txt")
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
 
 
 @pytest.fixture

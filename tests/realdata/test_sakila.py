@@ -9,7 +9,6 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +82,6 @@ def template(data: Path, postgres_url: str) -> str:
     """The name of a database that holds Sakila."""
     load_sakila(create_database(postgres_url, "sakila"), data / "sakila")
     return "sakila"
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
 
 
 @pytest.fixture
