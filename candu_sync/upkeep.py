@@ -64,8 +64,9 @@ def reset(project: Project, sync: Sync, partition: str | None) -> None:
     if owner is not None and not owner.alive(dt.datetime.now(dt.UTC)):
         # Folding its receipts in would need the very files that may be damaged.
         drop_claims(state, number + 1)
-    with Claim(state, number + 1, new_run_id()) as claim:
-        state.forget()
+    run_id = new_run_id()
+    with Claim(state, number + 1, run_id) as claim:
+        state.forget(number + 1, run_id)
         claim.release()
 
 

@@ -54,7 +54,7 @@ class Claim:
         self._state = state
         self._name = _name(state, number)
         self._owner = Owner(run_id, socket.gethostname(), os.getpid(), _process_started(os.getpid()), now, now)
-        self._beat_at = time.monotonic()
+        self._beat_at = _clock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="candu-sync heartbeat", daemon=True)
         if not state.store.put(self._name, self._body(), create=True):
@@ -74,13 +74,13 @@ class Claim:
         self._state.store.delete(self._name)
 
     def held(self) -> bool:
-        """Whether this owner may still send: it has said so within the lease. A process that was stopped wakes up
-        with an old heartbeat, since the monotonic clock goes on meanwhile."""
-        return time.monotonic() - self._beat_at < SENDING
+        """Whether this owner may still send: it has said so within the lease. A process that was stopped, or whose
+        machine slept, wakes up with an old heartbeat."""
+        return _clock() - self._beat_at < SENDING
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
-            began = time.monotonic()
+            began = _clock()
             if not self.held():
                 return
             try:
@@ -125,11 +125,19 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def _clock() -> float:
+    """Seconds that go on while this process is stopped, and where the system has such a clock (clock_gettime(2),
+    CLOCK_BOOTTIME) also while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 def _process_started(pid: int) -> str:
     """When a process of this host began, in clock ticks since boot (proc(5), stat, field 22); empty: there is none.
-    Where there is no /proc the process is asked for by a signal, and its number alone must tell it."""
+    A zombie (field 3) is dead, though its parent has not asked yet. Where there is no /proc the process is asked for by
+    a signal, and its number alone must tell it."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         pass
     if Path("/proc/self").exists():

@@ -3,7 +3,7 @@
     format.json                          the format, and the workspace's id
     users.profile/-/                     a sync, and `-` or its partition
         versions/00000002.json           version 2: its files with sizes and checksums; put once, never changed
-        data/<run>/base.arrow            the files
+        data/<run>/base-<sum>.arrow      the files; the name has the beginning of the checksum
         claims/00000003.json             who makes version 3
         runs/<run>/changes.arrow …       a staged change set, and the receipts of its messages
         staged.json                      the change set that awaits its push
@@ -185,22 +185,33 @@ class PartitionState:
         files = dict(version.files)
         for role, path in added.items():
             digest = _sha256(path)
-            name = self.name("data", version.run_id, path.name)
+            # Whoever commits for this run beside or after another never writes over a file that a version names.
+            name = self.name("data", version.run_id, f"{path.stem}-{digest[:16]}{path.suffix}")
             files[role] = File(name, self.store.add(name, path), digest)
         version = replace(version, files=files)
         if not self.store.put(self._version_name(version.number), _json(asdict(version)), create=True):
             raise StaleChanges(f"{self.prefix}: version {version.number} was committed by another run meanwhile; "
                                "what this run was told is in its receipts, run again to fold it in")
-        self._drop_old()
+        self._drop_old(version.number)
         return version
 
     def _version_name(self, number: int) -> str:
         return self.name("versions", f"{number:08d}.json")
 
-    def _drop_old(self) -> None:
-        """Drop versions by count and age, then the data files that no version names any more."""
+    def _drop_old(self, newest: int) -> None:
+        """Drop versions by count and age, then the data files that no version names any more.
+
+        The files are listed before the claims, and those before the versions: whoever adds a file has claimed before
+        and releases its claim after its version, so that no file of a version that is on its way is dropped.
+        """
+        data = self.store.list(self.name("data/"))
+        if any(int(Path(name).stem) > newest for name in self.store.list(self.name("claims/"))):
+            return
         names = self.store.list(self.name("versions/"))
-        versions = {name: self._read(name) for name in names}
+        try:
+            versions = {name: self._read(name) for name in names}
+        except DamagedState:
+            return  # who reads that version is told; what it names is not known, so nothing is dropped
         old = [name for name in names[:-KEPT_VERSIONS] if _age(versions[name].at) > KEPT_SECONDS]
         if not old:
             return
@@ -208,7 +219,7 @@ class PartitionState:
             self.store.delete(name)
             del versions[name]
         kept = {file.name for version in versions.values() for file in version.files.values()}
-        for name in self.store.list(self.name("data/")):
+        for name in data:
             if name not in kept:
                 self.store.delete(name)
 
@@ -224,10 +235,19 @@ class PartitionState:
         """Write a small file beside the versions, over the old one."""
         self.store.put(self.name(name), _json(body))
 
-    def forget(self) -> None:
-        """Remove all that is known of this partition."""
+    def forget(self, number: int, run_id: str) -> None:
+        """Make an empty version of this number, and remove all else that is known of this partition, the claims
+        excepted. The numbers go on, so that an owner from before still finds its number taken.
+
+        Raises:
+            StaleChanges: this number is there already.
+        """
+        empty = Version(number, run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+        if not self.store.put(self._version_name(number), _json(asdict(empty)), create=True):
+            raise StaleChanges(f"{self.prefix}: another run committed meanwhile: try again")
         for name in self.store.list(self.name("")):
-            self.store.delete(name)
+            if name != self._version_name(number) and not name.startswith(self.name("claims/")):
+                self.store.delete(name)
 
 
 def _what_to_do(sync: str) -> str:
