@@ -29,6 +29,9 @@ from candu_sync.errors import Refused, Transient, Unauthorized
 _TRANSIENT = frozenset({408, 425, 429})
 _UNAUTHORIZED = frozenset({401, 403})
 
+# Seconds. Whoever asks for more than a day has made a mistake, or has taken milliseconds for seconds.
+_LONGEST_WAIT = 86_400.0
+
 # What httpx raises before a byte of the request has left.
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol,
                 httpx.InvalidURL)
@@ -126,11 +129,11 @@ def _says_no(body: bytes) -> bool:
 def _retry_after(answer: httpx.Response) -> float | None:
     """Seconds to wait, from both forms of the header (RFC 9110, 10.2.3); None: it is not there, or not readable."""
     value = answer.headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(value)
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_WAIT)
     try:
         until = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
-    return max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds())
+    return min(max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds()), _LONGEST_WAIT)

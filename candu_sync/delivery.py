@@ -267,11 +267,14 @@ class Delivery:
             if unproven:
                 self._wrong_address.append((line, 1))
                 if len(self._wrong_address) >= _WRONG_ADDRESS_PATIENCE:
-                    raise CanduError(
-                        f"{error}: so it answered the first {_WRONG_ADDRESS_PATIENCE} messages, one by one, and "
-                        "accepted none. Check CANDU_API_URL; no row was set aside", status=error.status)
+                    raise self._wrong_address_error()
         if not unproven:
             self._write_rejections([(line, 1)])
+
+    def _wrong_address_error(self) -> CanduError:
+        line, _ = self._wrong_address[0]
+        return CanduError(f"{line['reason']}: so it answered {len(self._wrong_address)} messages, one by one, and "
+                          "accepted none. Check CANDU_API_URL; no row was set aside", status=line["status"])
 
     def _write_rejections(self, lines: list[tuple[dict[str, Any], int]]) -> None:
         for line, count in lines:
@@ -281,9 +284,9 @@ class Delivery:
             self._progress(count)
 
     def _settle_wrong_address(self) -> None:
-        """A few refusals of this kind, and the end: they are the rows' own."""
-        if self.report.error is None:
-            self._write_rejections(self._wrong_address)
+        """The end, and nothing was accepted: however few they were, no row is to blame yet."""
+        if self._wrong_address and self.report.error is None:
+            self.report.error = self._wrong_address_error()
 
     def _give_up(self, error: Transient) -> None:
         """A batch stays unsent. When that happens to as many as there are workers, with nothing accepted between,
