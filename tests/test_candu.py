@@ -95,6 +95,10 @@ class TestRetryAfter:
     def test_a_date_in_the_past_is_at_once(self, candu: Candu, simulator: Simulator) -> None:
         assert self.after(candu, simulator, "Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
+    @pytest.mark.parametrize("value", ["9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT"])
+    def test_years_are_a_day(self, candu: Candu, simulator: Simulator, value: str) -> None:
+        assert self.after(candu, simulator, value) == 86_400.0
+
     @pytest.mark.parametrize("value", ["soon", "-5", "1.5.2", "Wed, 99 Oct 2015", "1e9", " "])
     def test_what_cannot_be_read_is_no_answer(self, candu: Candu, simulator: Simulator, value: str) -> None:
         assert self.after(candu, simulator, value) is None
@@ -142,9 +146,9 @@ class TestSilence:
         assert bool(simulator.users()) == (kind == "lost")
         candu.send(MESSAGE)
 
-    def test_an_answer_that_does_not_come_in_time(self, simulator: Simulator) -> None:
-        simulator.fault("delay", seconds=1, times=1)
-        with Candu(simulator.url, simulator.key, timeout=0.1) as candu:
+    def test_an_answer_that_does_not_come_in_time(self) -> None:
+        with Simulator() as slow, Candu(slow.url, slow.key, timeout=0.1) as candu:
+            slow.fault("delay", seconds=1, times=1)
             error = refusal(candu)
         assert isinstance(error, Transient)
         assert "in time" in str(error)
