@@ -233,6 +233,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             try:
                 with progress(_title(sync, key)) as show:
                     result = pipeline.run(project, sync, key, force=force, full=full, sample=sample, progress=show)
+            except SettingsError:
+                raise
             except CanduSyncError as error:
                 result = failed(sync.name, key, str(error), error.exit_code)
             results.append(result)

@@ -27,7 +27,7 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    threading.Thread(target=_watch, args=(reader, project), name="candu-sync signals", daemon=True).start()
+    threading.Thread(target=_watch, args=(reader, project, say), name="candu-sync signals", daemon=True).start()
 
     def on_signal(number: int, _: Any) -> None:
         if project.pushing and not project.stopped:
@@ -47,7 +47,7 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
         writer.close()
 
 
-def _watch(reader: socket.socket, project: Project) -> None:
+def _watch(reader: socket.socket, project: Project, say: Callable[[str], None]) -> None:
     with reader:
         if not reader.recv(1):
             return
@@ -59,4 +59,5 @@ def _watch(reader: socket.socket, project: Project) -> None:
             except TimeoutError:
                 if project.pushing:
                     continue
+                say("ended without waiting for the warehouse; nothing was being sent")
             os._exit(1)
