@@ -23,14 +23,14 @@ _TYPES = {str: "string", int: "int"}
 def changes_metadata(changes: ChangeSet) -> Metadata:
     """What a plan found."""
     summary = changes.summary
-    names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "held", "messages", "bytes")
+    names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "bytes")
     found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
     found |= {name: MetadataValue.int(getattr(summary, name)) for name in names}
-    found |= _seconds(changes.seconds)
-    found |= {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
+    found |= _oddities(changes)
     found |= {"traits": _traits(summary.traits)} if summary.traits else {}
     found |= {"sample": _sample(summary.sample)} if summary.sample else {}
-    return found | _oddities(changes)
+    found |= _seconds(changes.seconds)
+    return found | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
 
 
 def push_metadata(result: RunResult) -> Metadata:
@@ -38,9 +38,9 @@ def push_metadata(result: RunResult) -> Metadata:
     names = ("messages", "accepted", "rejected", "unsent", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
+    found |= {"traits": _traits(result.traits)} if result.traits else {}
     found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})
-    found |= {"change set": MetadataValue.text(result.run_id)}
-    return found | ({"traits": _traits(result.traits)} if result.traits else {})
+    return found | {"change set": MetadataValue.text(result.run_id)}
 
 
 def _seconds(seconds: Mapping[str, float]) -> Metadata:
@@ -52,6 +52,8 @@ def _oddities(changes: ChangeSet) -> Metadata:
     found: Metadata = {}
     if changes.full:
         found["full"] = MetadataValue.bool(True)
+    if changes.summary.held:
+        found["refused before"] = MetadataValue.int(changes.summary.held)
     if changes.summary.gone_traits:
         found["traits that the model no longer gives"] = MetadataValue.text(", ".join(changes.summary.gone_traits))
     if changes.summary.not_finite:
