@@ -24,9 +24,8 @@ from candu_sync.state.receipts import ReceiptLog
 from candu_sync.state.store import DiskStore
 
 # What leaves a trace on the disk or at Candu.
-WRITES: tuple[tuple[type, str], ...] = ((DiskStore, "put"), (DiskStore, "add"), (DiskStore, "delete"),
-                                        (ReceiptLog, "write"))
-TRACES: tuple[tuple[type, str], ...] = (*WRITES, (Candu, "send"))
+TRACES: tuple[tuple[type, str], ...] = ((DiskStore, "put"), (DiskStore, "add"), (DiskStore, "delete"),
+                                        (ReceiptLog, "write"), (Candu, "send"))
 
 
 class Killed(BaseException):
@@ -45,10 +44,14 @@ class Points:
         self._failing = 0
         self.incarnation = 0
 
+    def arm(self, at: int, act: Callable[[], None] | None) -> None:
+        """Do something at the at-th point (from 1) from here on."""
+        self._count, self._at, self._act = 0, at, act
+
     @contextmanager
     def acting(self, at: int, act: Callable[[], None] | None) -> Iterator[None]:
-        """Do something at the at-th point (from 1) of what is run inside, as one process of its own."""
-        self._count, self._at, self._act = 0, at, act
+        """Do something at the at-th point of what is run inside, as one process of its own."""
+        self.arm(at, act)
         try:
             yield
         finally:
@@ -91,11 +94,17 @@ class Points:
         return call
 
 
-def install(patch: pytest.MonkeyPatch) -> Points:
-    """Wrap the product's durable writes and requests; and let retries wait for milliseconds."""
+def place(patch: pytest.MonkeyPatch) -> Points:
+    """Wrap the product's durable writes and requests."""
     points = Points()
     for owner, name in TRACES:
         patch.setattr(owner, name, points.wrapped(getattr(owner, name), write=owner is not Candu))
+    return points
+
+
+def install(patch: pytest.MonkeyPatch) -> Points:
+    """The points for runs in this process, each a process of its own to the claims; retries wait for milliseconds."""
+    points = place(patch)
     started = claims._process_started
     patch.setattr(claims, "_process_started", lambda pid: f"{started(pid)}.{points.incarnation}")
     patch.setattr(pipeline, "Limits", functools.partial(Limits, first_pause=0.002, longest_pause=0.01))
