@@ -48,6 +48,7 @@ faults = st.lists(max_size=2, elements=st.one_of(
     st.fixed_dictionaries({"kind": st.just("delay"), "seconds": st.just(0.01), "times": st.just(2)}),
     st.fixed_dictionaries({"kind": st.sampled_from(["close", "lost", "success_false"]), "times": st.integers(1, 4),
                            "after": st.integers(0, 3)}),
+    st.just({"kind": "lost", "times": 9}),
     st.fixed_dictionaries({"kind": st.just("refuse"), "user_ids": st.lists(users, min_size=1, max_size=2)})))
 
 # What happens to a run, and at which of its points (a run of these has 20 to 60).
@@ -92,6 +93,11 @@ class Drill(RuleBasedStateMachine):
     def user_leaves(self, user: str) -> None:
         self._world.no_person(user)
 
+    @rule()
+    def users_are_as_they_were(self) -> None:
+        """What changed since the run before the last change is taken back."""
+        self._world.people_go_back()
+
     @rule(group=groups, members=st.sets(users, max_size=3), size=numbers)
     def group_changes(self, group: str, members: set[str], size: int) -> None:
         self._world.team(group, members, size)
@@ -109,6 +115,7 @@ class Drill(RuleBasedStateMachine):
     def run(self, name: str, faults: list[dict[str, Any]], interruption: tuple[str, int],
             options: dict[str, Any]) -> None:
         """One run, with what befalls it. Faults that are left over stay for the next one."""
+        self._world.before = dict(self._world.written)
         self._world.write()
         for fault in faults:
             self.simulator.fault(**fault)

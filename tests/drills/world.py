@@ -54,6 +54,7 @@ class World:
         teams: (group id, user id) → size.
         happened: event id → whether it has a time (without one it cannot be sent).
         past: (kind, id, trait) → every value that it ever had, in order.
+        written, before: people as the warehouse has them, and as it had them for the run before.
     """
 
     lab: Lab
@@ -66,6 +67,8 @@ class World:
     past: dict[tuple[str, str, str], list[Any]] = field(default_factory=lambda: defaultdict(list))
     syncs: dict[str, Sync] = field(default_factory=dict)
     tick: int = 0
+    written: dict[str, list[Row]] = field(default_factory=dict)
+    before: dict[str, list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         policies = f"nulls: {self.nulls}\npayload: {self.payload}\n"
@@ -80,6 +83,15 @@ class World:
         self.people[user] = [{"user_id": user, "number": number, "word": word, "tick": self.tick + 1000 * copy}
                              for copy in range(copies)]
         self.remember("users", user, number=number, word=word, tick=self.tick, here=True)
+
+    def people_go_back(self) -> None:
+        """Every user is again what it was when the tables were read before the last time."""
+        for user in {*self.people, *self.before}:
+            if user not in self.before:
+                self.no_person(user)
+            elif self.people.get(user) != self.before[user]:
+                row = self.before[user][0]
+                self.person(user, row["number"], row["word"], len(self.before[user]))
 
     def no_person(self, user: str) -> None:
         """A user leaves."""
@@ -104,6 +116,7 @@ class World:
 
     def write(self) -> None:
         """Bring the warehouse up to date."""
+        self.written = dict(self.people)
         rows = {"people": [row for rows in self.people.values() for row in rows],
                 "teams": [{"group_id": g, "user_id": u, "size": n} for (g, u), n in self.teams.items()],
                 "happened": [{"event_id": e, "user_id": "u1", "timestamp": _TIME if good else None}
