@@ -36,7 +36,8 @@ class Summary:
     """What a change set holds, in numbers.
 
     Attributes:
-        rows: of the result, equal ones counted once: added + changed + unchanged + invalid + held.
+        rows: of the result, equal ones counted once: added + changed + unchanged + invalid + held (but for those held
+            that left the result).
         removed: rows of the snapshot that left the result.
         held: rows that Candu refused before, and that have not changed since.
         messages, bytes: what would go over the wire, without the brackets and commas of batches.
@@ -129,11 +130,12 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> 
                                       "GROUP BY reason ORDER BY n DESC, reason").fetchall())
     invalid = sum(reasons.values())
     added, changed, held = (ops.get(op, 0) for op in ("added", "changed", "held"))
+    held_here = scalar(connection, "SELECT count(*) FROM changes SEMI JOIN result USING (key) WHERE op = 'held'")
     size = scalar(connection, "SELECT sum(strlen(body)) FROM messages")
     messages = scalar(connection, "SELECT count(*) FROM messages")
     return Summary(
         rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
-        unchanged=diff.rows - added - changed - held - invalid, messages=messages, bytes=size,
+        unchanged=diff.rows - added - changed - held_here - invalid, messages=messages, bytes=size,
         traits=_carried(connection, diff), snapshot_rows=diff.snapshot_rows, gone_traits=list(diff.gone_traits),
         not_finite=diff.not_finite, reasons=reasons, sample=_sample(connection, sync, diff))
 
