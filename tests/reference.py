@@ -105,7 +105,7 @@ class Reference:
             if nulls == "omit":
                 return before
             return nulls[name] if isinstance(nulls, dict) and name in nulls and before is not None else None
-        return before if before is not None and _as_told(value) == _as_told(before) else value
+        return before if before is not None and _typed(value) == _typed(before) else value
 
     def _remove(self, here: set[Key | None], groups_here: set[str]) -> None:
         constants = self.policies.removed if isinstance(self.policies.removed, dict) else {}

@@ -80,13 +80,13 @@ def rows_of(table: pa.Table) -> list[Row]:
 
 
 def snapshot_rows(lab: Lab, sync: Sync) -> dict[tuple[str, ...], tuple[Row, bool]]:
-    """The traits in the snapshot, and whether the row is gone, by ids."""
+    """The traits in the snapshot, and whether the row is gone, by ids; those in doubt are left out."""
     state = lab.state(sync)
     snapshot = snapshot_of(state, state.current(), sync.kind)
     found: dict[tuple[str, ...], tuple[Row, bool]] = {}
     with open_engine(10**9) as connection:
         expose(connection, snapshot)
-        for row in connection.sql("SELECT * FROM snapshot").to_arrow_table().to_pylist():
+        for row in connection.sql("SELECT * FROM snapshot WHERE doubt IS NOT TRUE").to_arrow_table().to_pylist():
             traits: Row = {}
             for index, trait in enumerate(snapshot.traits):
                 traits[trait.name] = traits.get(trait.name) if row[f"t{index}"] is None else row[f"t{index}"]
