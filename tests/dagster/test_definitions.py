@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from dagster import AssetSpec
+from dagster import AssetSpec, Definitions
 
 from candu_sync.sync import load_syncs
 from dagster_defs.assets import changes_spec, push_spec
+from dagster_defs.definitions import build_definitions
 from tests.dagster.conftest import Room, failure
 from tests.dagster.test_assets import CHANGES, PUSH, people
 
@@ -78,7 +79,7 @@ class TestBrokenFiles:
 class TestLooks:
     """What a person finds on an asset's page."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def spec(self) -> AssetSpec:
         return changes_spec(load_syncs(MODELS).syncs["groups/accounts"])
 
@@ -94,3 +95,9 @@ class TestLooks:
         assert 'as "total billed"' in spec.metadata["model"].value
         upstream = {dep.asset_key.to_user_string() for dep in spec.deps}
         assert upstream == {"dim_users", "dim_accounts", "fct_invoices"}
+
+
+def test_they_can_stand_in_another_code_location() -> None:
+    mine = Definitions(assets=[AssetSpec("dim_users")])
+    merged = Definitions.merge(build_definitions(MODELS), mine)
+    assert {"dim_users", "changes/users/profile"} <= {key.to_user_string() for key in merged.resolve_all_asset_keys()}
