@@ -1,0 +1,43 @@
+"""The command line: arguments, progress, exit codes. What it does is in the other rooms.
+
+Exit codes: 0 all well; 1 it failed, what was accepted is committed; 2 usage or settings; 3 a guard stopped it, nothing
+was sent; 4 done, with rows set aside. Of several syncs the gravest counts: 1, 2, 3, 4.
+
+The rooms are imported inside the commands: `--help` must not wait for databases.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+
+from candu_sync.cli.common import complain
+from candu_sync.cli.looking import check, list_syncs, rejected, status
+from candu_sync.cli.sending import baseline, plan, reset, run
+from candu_sync.cli.serving import demo, simulate
+from candu_sync.errors import CanduSyncError
+
+app = typer.Typer(name="candu-sync", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Data warehouse to Candu: diffs SQL models against what Candu accepted, sends what changed.")
+app.command("list")(list_syncs)
+for command in (check, plan, run, baseline, reset, status, rejected, simulate, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one message on stderr, without a traceback."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        app()
+    except CanduSyncError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        complain("interrupted before anything was sent")
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

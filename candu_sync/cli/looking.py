@@ -1,0 +1,117 @@
+"""Commands that look: list, check, status, rejected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from candu_sync.cli.common import (
+    Json,
+    Names,
+    Partitions,
+    chosen,
+    complain,
+    finish,
+    opened_project,
+    print_lines,
+    title,
+    with_state,
+)
+from candu_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from candu_sync.project import Project
+    from candu_sync.sync import Sync
+
+
+def list_syncs(as_json: Json = False) -> None:
+    """The syncs, their kinds, partitions, last run."""
+    from candu_sync.overview import overview
+    from candu_sync.tables import show_rows
+
+    with opened_project() as (project, catalog):
+        rows = overview(project, catalog)
+    if as_json:
+        print_lines(rows)
+    else:
+        show_rows(("sync", "kind", "partitions", "last run", "status"),
+                  [(r["sync"], r["kind"], r["partitions"], r["last_run"], r["status"]) for r in rows])
+    finish([2] if catalog.errors else [])
+
+
+def check(names: Names = None, offline: Annotated[bool, typer.Option(
+        "--offline", help="Leave out the request to Candu that proves the key.")] = False) -> None:
+    """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key."""
+    from candu_sync.candu import Candu
+    from candu_sync.check import check_models, check_project
+
+    with opened_project() as (project, catalog):
+        syncs, code = chosen(catalog, names, False)
+        settings = project.settings
+        settings.require_warehouse_url()
+        key = "" if offline else settings.require_api_key()
+        findings = check_models(project, syncs)
+        for finding in findings:
+            for error in finding.errors:
+                complain(error)
+            for warning in finding.warnings:
+                complain(f"warning: {warning}")
+            typer.echo(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {len(finding.traits)} "
+                       f"{'properties' if finding.sync.startswith('events/') else 'traits'}")
+        codes = [code, *(1 for finding in findings if finding.errors)]
+        for sentence, wrong in check_project(catalog, findings):
+            complain(sentence if wrong else f"warning: {sentence}")
+            codes.append(1 if wrong else 0)
+        if not offline:
+            with Candu(settings.api_url, key, settings.timeout) as candu:
+                candu.probe()
+            typer.echo(f"Candu at {settings.api_url} accepts the key")
+    finish(codes)
+
+
+def status(as_json: Json = False) -> None:
+    """For each sync and partition: last run, rows, pending, rejected, claimed by whom."""
+    from candu_sync.overview import statuses
+    from candu_sync.tables import show_rows
+
+    with opened_project() as (project, catalog):
+        rows = statuses(project, catalog)
+    if as_json:
+        print_lines(rows)
+    else:
+        headings = ("sync", "partition", "last_run", "status", "rows", "pending", "rejected", "uncertain", "claimed_by")
+        show_rows([h.replace("_", " ") for h in headings], [[r[h] for h in headings] for r in rows])
+
+
+def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,
+             again: Annotated[bool, typer.Option("--retry", help="Let the next run send them again.")] = False,
+             reason: Annotated[str | None, typer.Option(
+                 "--reason", help="Only rows whose reason has this in it.")] = None,
+             as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False, as_json: Json = False) -> None:
+    """The rows that were set aside, with the reason."""
+    from candu_sync import upkeep
+    from candu_sync.tables import show_set_aside
+
+    with opened_project() as (project, catalog):
+        syncs, code = chosen(catalog, [name], False)
+        for sync in syncs:
+            keys = with_state(project, sync, partition)
+            if again:
+                _retry(project, sync, keys)
+                continue
+            rows = [(key, row) for key in keys for row in upkeep.set_aside(project, sync, key)
+                    if not reason or reason in row.reason]
+            show_set_aside(sync.name, rows, "csv" if as_csv else "json" if as_json else "table")
+    finish([code])
+
+
+def _retry(project: Project, sync: Sync, keys: list[str | None]) -> None:
+    from candu_sync import upkeep
+
+    counts = {key: upkeep.retry(project, sync, key) for key in keys}
+    if not any(counts.values()):
+        raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
+    for key, count in counts.items():
+        if count:
+            typer.echo(f"{title(sync, key)}: the next run sends {count:,} rows again")

@@ -1,0 +1,137 @@
+"""Commands that read models, and send: plan, run, baseline, reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from candu_sync.cli.common import (
+    All,
+    Full,
+    Json,
+    Names,
+    Partitions,
+    chosen,
+    complain,
+    each,
+    finish,
+    opened_project,
+    print_lines,
+    require_names,
+    title,
+    with_state,
+)
+from candu_sync.errors import CanduSyncError, SettingsError
+
+if TYPE_CHECKING:
+    from candu_sync.report import RunResult
+    from candu_sync.sync import Sync
+
+
+def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
+         as_json: Json = False) -> None:
+    """What a run would send, and why. Sends nothing, changes nothing that a run would see."""
+    from candu_sync import pipeline
+    from candu_sync.progress import progress
+    from candu_sync.report import result_of
+    from candu_sync.signals import signals
+    from candu_sync.staging import discard
+    from candu_sync.tables import show_plan
+
+    require_names(names, everything, "plan")
+    with opened_project() as (project, catalog), signals(project, complain):
+        syncs, code = chosen(catalog, names, everything)
+
+        def act(sync: Sync, key: str | None) -> int:
+            with progress(title(sync, key)) as show:
+                changes = pipeline.plan(project, sync, key, full=full, keep=False, progress=show)
+            discard(changes)
+            if as_json:
+                print_lines([result_of(changes, "planned").to_json()])
+            else:
+                show_plan(sync, changes, rate=project.settings.rate, batch_size=project.settings.batch_size)
+            return 0
+
+        codes = each(project, syncs, partition, act)
+    finish([code, *codes])
+
+
+def run(names: Names = None, partition: Partitions = None, everything: All = False,
+        force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False, full: Full = False,
+        sample: Annotated[int | None, typer.Option(
+            "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
+        as_json: Json = False) -> None:
+    """Plan, guard, push, commit."""
+    from candu_sync import pipeline
+    from candu_sync.progress import progress
+    from candu_sync.report import failed
+    from candu_sync.signals import signals
+    from candu_sync.tables import show_results
+
+    require_names(names, everything, "run")
+    results: list[RunResult] = []
+    with opened_project() as (project, catalog), signals(project, complain):
+        syncs, code = chosen(catalog, names, everything)
+        project.settings.require_api_key()
+        project.settings.require_warehouse_url()
+
+        def act(sync: Sync, key: str | None) -> int:
+            try:
+                with progress(title(sync, key)) as show:
+                    result = pipeline.run(project, sync, key, force=force, full=full, sample=sample, progress=show)
+            except SettingsError:
+                raise
+            except CanduSyncError as error:
+                result = failed(sync.name, key, str(error), error.exit_code)
+            results.append(result)
+            if as_json:
+                print_lines([result.to_json()])
+            if result.error:
+                complain(result.error if sync.name in result.error else f"{title(sync, key)}: {result.error}")
+            if result.unauthorized:
+                project.stop()
+            return result.exit_code
+
+        codes = each(project, syncs, partition, act)
+    if not as_json:
+        show_results(results)
+    finish([code, *codes])
+
+
+def baseline(names: Names = None, partition: Partitions = None, everything: All = False) -> None:
+    """Take today's result as already sent: nothing is pushed."""
+    from candu_sync import upkeep
+    from candu_sync.progress import progress
+    from candu_sync.signals import signals
+
+    require_names(names, everything, "baseline")
+    with opened_project() as (project, catalog), signals(project, complain):
+        syncs, code = chosen(catalog, names, everything)
+
+        def act(sync: Sync, key: str | None) -> int:
+            with progress(title(sync, key)) as show:
+                changes = upkeep.baseline(project, sync, key, progress=show)
+            s = changes.summary
+            typer.echo(f"{title(sync, key)}: {s.rows - s.invalid:,} rows are taken as sent")
+            return 4 if s.invalid else 0
+
+        codes = each(project, syncs, partition, act)
+    finish([code, *codes])
+
+
+def reset(names: Names = None, partition: Partitions = None, everything: All = False) -> None:
+    """Forget what was sent: the next run sends everything."""
+    from candu_sync import upkeep
+
+    require_names(names, everything, "reset")
+    with opened_project() as (project, catalog):
+        syncs, code = chosen(catalog, names, everything)
+        for sync in syncs:
+            keys = with_state(project, sync, partition)
+            for key in keys:
+                upkeep.reset(project, sync, key)
+                typer.echo(f"{title(sync, key)}: what was sent is forgotten, the next run sends everything")
+            if not keys:
+                typer.echo(f"{sync.name}: nothing was sent yet")
+    finish([code])
