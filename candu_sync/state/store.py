@@ -12,12 +12,17 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from candu_sync.errors import SettingsError, StateError
+
+_T = TypeVar("_T")
+
+# Times that a write is tried whose folder is taken away again and again.
+_ATTEMPTS = 20
 
 
 class Store(Protocol):
@@ -79,23 +84,22 @@ class DiskStore:
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         path = self._root / name
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._written(path, lambda: _put_file(path, data, create=create))
+
+    def _written(self, path: Path, write: Callable[[], _T]) -> _T:
+        """What a write returns. It is tried again where a delete beside it took the folder away, empty by then."""
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
-                _write_synced(temporary, data)
-                if create:
-                    os.link(temporary, path)
-                else:
-                    temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync_folder(path.parent)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        return True
+                folder = self._root
+                # One by one: with parents=True all but the last would be readable by others.
+                for part in path.relative_to(self._root).parts[:-1]:
+                    folder /= part
+                    folder.mkdir(exist_ok=True, mode=0o700)
+                return write()
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS:
+                    raise _unwritable(path, error) from error
+        raise AssertionError
 
     def get(self, name: str) -> bytes | None:
         try:
@@ -107,24 +111,16 @@ class DiskStore:
 
     def add(self, name: str, path: Path) -> int:
         target = self._root / name
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.chmod(0o600)
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            path.replace(target)
-            _sync_folder(target.parent)
-            return target.stat().st_size
-        except OSError as error:
-            raise _unwritable(target, error) from error
+        return self._written(target, lambda: _move_file(path, target))
 
     def local(self, name: str) -> Path | None:
         path = self._root / name
         return path if path.exists() else None
 
     def list(self, prefix: str) -> list[str]:
-        folder = self._root / prefix
-        found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+        # os.walk passes over a folder that is removed meanwhile.
+        found = (Path(folder, file) for folder, _, files in os.walk(self._root / prefix) for file in files
+                 if not file.startswith("."))
         return sorted(p.relative_to(self._root).as_posix() for p in found)
 
     def delete(self, name: str) -> None:
@@ -227,6 +223,32 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _put_file(path: Path, data: bytes, *, create: bool) -> bool:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        _write_synced(temporary, data)
+        if not create:
+            temporary.replace(path)
+        else:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def _move_file(path: Path, target: Path) -> int:
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.replace(target)
+    _sync_folder(target.parent)
+    return target.stat().st_size
+
+
 def _write_synced(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -236,8 +258,11 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename is on disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """A rename is on disk only when its folder is. One that is gone again was emptied by a delete."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(descriptor)
     finally:
