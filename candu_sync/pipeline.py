@@ -65,6 +65,9 @@ def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bo
     try:
         changes = _compared(project, sync, partition, version, folder, full=full, progress=progress)
         return stage(state, changes, force=force) if keep else changes
+    except BaseException:
+        remove_folder(folder)
+        raise
     finally:
         if keep:
             remove_folder(folder)

@@ -89,7 +89,12 @@ class Project:
     def partitions(self, sync: Sync, chosen: list[str]) -> list[str | None]:
         """The partitions to work on: those chosen, or all that are due (see ``targets``)."""
         return targets(sync, chosen, values=self.warehouse_values, now=dt.datetime.now(dt.UTC),
-                       done=lambda key: last_run(self.state.of(sync.name, key)).get("status") == "succeeded")
+                       done=lambda key: self._done(sync, key))
+
+    def _done(self, sync: Sync, partition: str) -> bool:
+        """Whether a partition's last run ended well and left nothing: a sample leaves the rest unsent."""
+        last = last_run(self.state.of(sync.name, partition))
+        return last.get("status") == "succeeded" and not last.get("unsent")
 
     def warehouse_values(self, sql: str) -> list[str]:
         """The keys that the SQL of dynamic partitions finds."""

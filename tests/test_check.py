@@ -17,7 +17,7 @@ def test_all_is_well(project: Folder, simulator: Simulator) -> None:
     ended = project.cli("check")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
-        "users/profile: ok, 1 traits", "groups/accounts: ok, 1 traits", "events/visits: ok, 1 properties",
+        "users/profile: ok, 1 trait", "groups/accounts: ok, 1 trait", "events/visits: ok, 1 property",
         f"Candu at {simulator.url} accepts the key"]
     assert [(r["method"], r["path"], r["status"]) for r in simulator.requests()] == [
         ("GET", "/api/contentMetadata", 200)]
@@ -27,7 +27,7 @@ def test_offline_asks_nothing_of_candu_and_needs_no_key(project: Folder, simulat
     project.people(2)
     project.model("users/profile", "select * from people")
     ended = project.cli("check", "--offline", api_key="")
-    assert (ended.code, ended.out) == (0, "users/profile: ok, 1 traits\n")
+    assert (ended.code, ended.out) == (0, "users/profile: ok, 1 trait\n")
     assert not simulator.requests()
 
 
@@ -143,4 +143,4 @@ def test_only_the_named_syncs_are_looked_at(project: Folder) -> None:
     project.model("users/profile", "select * from people")
     project.model("users/wrong", "select nothing from people")
     ended = project.cli("check", "users/profile", "--offline")
-    assert (ended.code, ended.out) == (0, "users/profile: ok, 1 traits\n")
+    assert (ended.code, ended.out) == (0, "users/profile: ok, 1 trait\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from candu_sync.cli.common import (
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
+    from candu_sync.check import Finding
     from candu_sync.project import Project
     from candu_sync.sync import Sync
 
@@ -40,7 +42,7 @@ def list_syncs(as_json: Json = False) -> None:
     finish([2] if catalog.errors else [])
 
 
-def check(names: Names = None, offline: Annotated[bool, typer.Option(
+def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, typer.Option(
         "--offline", help="Leave out the request to Candu that proves the key.")] = False) -> None:
     """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key."""
     from candu_sync.candu import Candu
@@ -57,8 +59,10 @@ def check(names: Names = None, offline: Annotated[bool, typer.Option(
                 complain(error)
             for warning in finding.warnings:
                 complain(f"warning: {warning}")
-            typer.echo(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {len(finding.traits)} "
-                       f"{'properties' if finding.sync.startswith('events/') else 'traits'}")
+            if as_json:
+                print_lines([asdict(finding)])
+            else:
+                typer.echo(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {_traits(finding)}")
         codes = [code, *(1 for finding in findings if finding.errors)]
         for sentence, wrong in check_project(catalog, findings):
             complain(sentence if wrong else f"warning: {sentence}")
@@ -66,8 +70,14 @@ def check(names: Names = None, offline: Annotated[bool, typer.Option(
         if not offline:
             with Candu(settings.api_url, key, settings.timeout) as candu:
                 candu.probe()
-            typer.echo(f"Candu at {settings.api_url} accepts the key")
+            if not as_json:
+                typer.echo(f"Candu at {settings.api_url} accepts the key")
     finish(codes)
+
+
+def _traits(finding: Finding) -> str:
+    one, more = ("property", "properties") if finding.sync.startswith("events/") else ("trait", "traits")
+    return f"{len(finding.traits)} {one if len(finding.traits) == 1 else more}"
 
 
 def status(as_json: Json = False) -> None:

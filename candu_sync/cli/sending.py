@@ -99,10 +99,12 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     finish([code, *codes])
 
 
-def baseline(names: Names = None, partition: Partitions = None, everything: All = False) -> None:
+def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
+             as_json: Json = False) -> None:
     """Take today's result as already sent: nothing is pushed."""
     from candu_sync import upkeep
     from candu_sync.progress import progress
+    from candu_sync.report import result_of
     from candu_sync.signals import signals
 
     require_names(names, everything, "baseline")
@@ -113,14 +115,17 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
             with progress(title(sync, key)) as show:
                 changes = upkeep.baseline(project, sync, key, progress=show)
             s = changes.summary
-            typer.echo(f"{title(sync, key)}: {s.rows - s.invalid:,} rows are taken as sent")
+            if as_json:
+                print_lines([result_of(changes, "succeeded").to_json()])
+            else:
+                typer.echo(f"{title(sync, key)}: {s.rows - s.invalid:,} rows are taken as sent")
             return 4 if s.invalid else 0
 
         codes = each(project, syncs, partition, act)
     finish([code, *codes])
 
 
-def reset(names: Names = None, partition: Partitions = None, everything: All = False) -> None:
+def reset(names: Names = None, partition: Partitions = None, everything: All = False, as_json: Json = False) -> None:
     """Forget what was sent: the next run sends everything."""
     from candu_sync import upkeep
 
@@ -131,7 +136,10 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
             keys = with_state(project, sync, partition)
             for key in keys:
                 upkeep.reset(project, sync, key)
-                typer.echo(f"{title(sync, key)}: what was sent is forgotten, the next run sends everything")
-            if not keys:
+                if as_json:
+                    print_lines([{"sync": sync.name, "partition": key}])
+                else:
+                    typer.echo(f"{title(sync, key)}: what was sent is forgotten, the next run sends everything")
+            if not keys and not as_json:
                 typer.echo(f"{sync.name}: nothing was sent yet")
     finish([code])

@@ -137,10 +137,16 @@ class PartitionState:
         """The newest version; number 0 when there is none.
 
         Raises:
-            DamagedState: its file cannot be read.
+            DamagedState: its file cannot be read, or is missing.
         """
         names = self.store.list(self.name("versions/"))
-        return self._read(names[-1]) if names else Version(0)
+        if names:
+            return self._read(names[-1])
+        # A first run that died in its commit leaves files too, but then its claim is there.
+        if self.store.list(self.name("data/")) and not self.store.list(self.name("claims/")):
+            place = self.store.place(self.name("versions"))
+            raise DamagedState(place, f"{place} has no version, but there are files of one: {_what_to_do(self.sync)}")
+        return Version(0)
 
     def _read(self, name: str) -> Version:
         try:

@@ -191,6 +191,6 @@ def test_arrays_and_pictures_are_refused_by_name_and_the_other_syncs_are_well(
     assert "users/clerk: column picture: binary cannot be a value" in clerk
     assert "users/film: column special_features: an array cannot be a value" in film
     assert checked.stdout.splitlines() == [
-        "users/clerk: not ok, 1 traits", "users/customers: ok, 12 traits", "users/film: not ok, 1 traits",
+        "users/clerk: not ok, 1 trait", "users/customers: ok, 12 traits", "users/film: not ok, 1 trait",
         "groups/stores: ok, 7 traits", "events/rentals: ok, 8 properties"]
     assert simulator.requests() == []
