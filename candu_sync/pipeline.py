@@ -166,7 +166,8 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     stopped_by = None if force or forced(state, changes) else guard(sync, changes)
     if stopped_by is not None:
         return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
-    version = state.current()
+    # A push that is repeated because its process was killed finds its own claim there.
+    version = recover(project, sync, changes.partition)
     _check_fresh(changes, version)
     seconds = Seconds()
     report = Report()
