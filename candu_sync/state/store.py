@@ -97,7 +97,8 @@ class DiskStore:
                     folder.mkdir(exist_ok=True, mode=0o700)
                 return write()
             except OSError as error:
-                if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS:
+                # mkdir says "exists" of a folder that is gone when it looks again.
+                if not isinstance(error, (FileNotFoundError, FileExistsError)) or attempt == _ATTEMPTS:
                     raise _unwritable(path, error) from error
         raise AssertionError
 
