@@ -1,0 +1,202 @@
+"""One writer at a time: a live one is refused by name, a dead one is taken over with what Candu had told it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from candu_sync import pipeline
+from candu_sync.errors import Claimed
+from candu_sync.simulator import Simulator
+from candu_sync.state import claims
+from candu_sync.state.claims import LEASE, Claim, Owner, read_claim
+from candu_sync.state.versions import PartitionState, State
+from candu_sync.sync import Sync
+from tests.engine import Lab
+
+# A run of its own process, which tells nothing and may be killed.
+RUN = """
+import sys
+from pathlib import Path
+from candu_sync import pipeline
+from candu_sync.project import Project
+from candu_sync.settings import load_settings
+from candu_sync.sync import load_syncs
+
+settings = load_settings()
+with Project(settings) as project:
+    pipeline.run(project, load_syncs(settings.sql_dir).syncs[sys.argv[1]])
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> PartitionState:
+    return State(str(tmp_path / "state")).of("users/model", None)
+
+
+def run_elsewhere(lab: Lab, sync: Sync) -> subprocess.Popen[bytes]:
+    names = {f"CANDU_{name.upper()}": str(value) for name, value in lab.overrides.items()}
+    return subprocess.Popen([sys.executable, "-c", RUN, sync.name], env={**os.environ, **names}, cwd=lab.folder)
+
+
+def kill_when(process: subprocess.Popen[bytes], simulator: Simulator, arrived: int) -> None:
+    """SIGKILL, as soon as so many messages are at Candu."""
+    deadline = time.monotonic() + 30
+    while len(simulator.messages()) < arrived and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(simulator.messages()) >= arrived
+
+
+class TestClaims:
+    def test_a_live_owner_is_refused_by_name(self, state: PartitionState) -> None:
+        with Claim(state, 1, "run-1"), pytest.raises(Claimed) as caught:
+            Claim(state, 1, "run-2")
+        for word in ("run-1", socket.gethostname(), str(os.getpid()), "users/model"):
+            assert word in str(caught.value)
+
+    def test_a_claim_that_is_released_is_free(self, state: PartitionState) -> None:
+        with Claim(state, 1, "run-1") as claim:
+            claim.release()
+        assert read_claim(state, 1) is None
+        with Claim(state, 1, "run-2"):
+            owner = read_claim(state, 1)
+        assert owner is not None
+        assert owner.run_id == "run-2"
+
+    def test_other_partitions_are_free(self, state: PartitionState, tmp_path: Path) -> None:
+        other = State(str(tmp_path / "state")).of("users/model", "eu")
+        with Claim(state, 1, "run-1"), Claim(other, 1, "run-2") as second:
+            assert second.held()
+
+    def test_it_is_alive_while_its_process_is(self, state: PartitionState) -> None:
+        now = dt.datetime.now(dt.UTC)
+        with Claim(state, 1, "run-1"):
+            owner = read_claim(state, 1)
+        assert owner is not None
+        assert owner.alive(now)
+        assert not owner.alive(now + dt.timedelta(seconds=LEASE + 5))
+
+    def test_a_later_process_of_the_same_number_is_not_it(self, state: PartitionState) -> None:
+        now = dt.datetime.now(dt.UTC).isoformat()
+        before = Owner("run-1", socket.gethostname(), os.getpid(), "1", now, now)
+        assert not before.alive(dt.datetime.now(dt.UTC))
+
+    def test_a_process_that_ended_is_dead_and_so_is_a_zombie(self) -> None:
+        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        started = claims._process_started(process.pid)
+        now = dt.datetime.now(dt.UTC).isoformat()
+        owner = Owner("run-1", socket.gethostname(), process.pid, started, now, now)
+        assert owner.alive(dt.datetime.now(dt.UTC))
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not owner.alive(dt.datetime.now(dt.UTC))
+        process.wait()
+        assert not owner.alive(dt.datetime.now(dt.UTC))
+
+    def test_another_hosts_owner_is_alive_for_as_long_as_its_lease(self) -> None:
+        now = dt.datetime.now(dt.UTC)
+        owner = Owner("run-1", "another-host", 1, "1", now.isoformat(), now.isoformat())
+        assert owner.alive(now + dt.timedelta(seconds=LEASE - 1))
+        assert not owner.alive(now + dt.timedelta(seconds=LEASE + 1))
+
+    def test_the_heart_beats(self, state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
+        with Claim(state, 1, "run-1") as claim:
+            first = read_claim(state, 1)
+            time.sleep(0.3)
+            later = read_claim(state, 1)
+            assert claim.held()
+        assert first is not None
+        assert later is not None
+        assert later.heartbeat > first.heartbeat
+        assert asdict(later) | {"heartbeat": ""} == asdict(first) | {"heartbeat": ""}
+
+
+class TestRuns:
+    @pytest.fixture
+    def sync(self, lab: Lab) -> Sync:
+        lab.overrides |= {"batch_size": 10, "concurrency": 2, "rate": 15}
+        lab.query("create table people as select 'u' || i as user_id, 'pro' as plan from range(300) t(i)")
+        return lab.sync("users/model", "select * from people")
+
+    def test_a_run_is_refused_while_another_is_at_work(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
+        process = run_elsewhere(lab, sync)
+        try:
+            deadline = time.monotonic() + 30
+            while not simulator.messages() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            with pytest.raises(Claimed, match=rf"process {process.pid}\) has claimed users/model"):
+                lab.run(sync)
+            assert lab.plan(sync, keep=False).summary.messages == 300
+        finally:
+            process.wait(timeout=30)
+        assert len(simulator.messages()) == 300
+        assert lab.run(sync).requests == 0
+
+    def test_what_a_killed_run_was_told_is_folded_in_and_the_rest_is_sent(
+            self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
+        kill_when(run_elsewhere(lab, sync), simulator, 60)
+        arrived = len(simulator.messages())
+        lab.overrides["rate"] = 0
+        result = lab.run(sync)
+        assert (result.status, result.exit_code) == ("succeeded", 0)
+        # What was in flight, and at most that, is told twice: two workers with ten messages each.
+        assert 300 - arrived <= result.accepted <= 300 - arrived + 20
+        assert len(simulator.users()) == 300
+        assert lab.run(sync).requests == 0
+
+    def test_the_same_change_set_can_be_pushed_again_after_a_kill(
+            self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
+        """As Dagster does, which retries the step that pushes and not the one that plans."""
+        kill_when(run_elsewhere(lab, sync), simulator, 60)
+        lab.overrides["rate"] = 0
+        with lab.project() as project:
+            result = pipeline.push(project, sync, pipeline.staged(project, sync))
+        assert (result.status, result.accepted, result.unsent) == ("succeeded", 300, 0)
+        assert len(simulator.users()) == 300
+        assert len(simulator.messages()) <= 320
+        assert lab.run(sync).requests == 0
+
+    def test_a_run_that_died_before_it_sent_anything(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
+        lab.overrides["rate"] = 0
+        lab.plan(sync)
+        state = lab.state(sync)
+        now = dt.datetime.now(dt.UTC).isoformat()
+        dead = Owner("20260101T000000-dead", socket.gethostname(), 2**22, "1", now, now)
+        state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(dead)).encode())
+        assert lab.run(sync).accepted == 300
+        assert len(simulator.messages()) == 300
+
+    def test_a_run_of_another_host_that_fell_silent(self, lab: Lab, sync: Sync) -> None:
+        lab.overrides["rate"] = 0
+        state = lab.state(sync)
+        heard = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LEASE + 1)).isoformat()
+        silent = Owner("20260101T000000-gone", "another-host", 1, "1", heard, heard)
+        state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(silent)).encode())
+        assert lab.run(sync).accepted == 300
+
+
+def test_events_in_flight_at_a_kill_are_sent_twice_at_most(lab: Lab, simulator: Simulator) -> None:
+    lab.overrides |= {"batch_size": 5, "concurrency": 2, "rate": 20}
+    lab.query("create table seen as select 'e' || i as event_id, 'u' || i as user_id, 'x' as event, "
+              "timestamp '2026-01-01' as timestamp from range(200) t(i)")
+    sync = lab.sync("events/model", "select * from seen")
+    kill_when(run_elsewhere(lab, sync), simulator, 50)
+    lab.overrides["rate"] = 0
+    assert lab.run(sync).status == "succeeded"
+    arrived = [event["user_id"] for event in simulator.events()]
+    assert set(arrived) == {f"u{i}" for i in range(200)}
+    assert len(arrived) <= 200 + 2 * 5

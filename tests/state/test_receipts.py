@@ -1,0 +1,97 @@
+"""Receipts: what became of each message, read back however the process that wrote them ended."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from candu_sync.state.receipts import ReceiptLog, read_receipts
+from candu_sync.state.versions import PartitionState, State
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> PartitionState:
+    return State(str(tmp_path / "state")).of("users/model", None)
+
+
+def log_file(state: PartitionState, part: int = 0) -> Path:
+    return Path(state.store.place(state.store.list(state.name("runs/run-1/receipts/"))[part]))
+
+
+def rejected(number: int) -> dict[str, object]:
+    return {"rejected": number, "status": 422, "reason": "no", "at": "now"}
+
+
+def test_all_that_was_written_is_read_back(state: PartitionState) -> None:
+    log = ReceiptLog(state, "run-1")
+    for line in ({"sent": [0, 9]}, {"accepted": [0, 9], "at": "now"}, {"sent": [10, 19]}, {"unsent": [10, 19]},
+                 {"sent": [10, 10]}, {"unsent": [10, 10]}, rejected(10), {"sent": [11, 19]}):
+        log.write(line)
+    log.close()
+    outcome = read_receipts(state, "run-1")
+    assert outcome.accepted == [(0, 9)]
+    assert outcome.rejected == {10: (422, "no", "now")}
+    assert outcome.uncertain == [(11, 19)]
+    assert outcome.settled == (10, 1)
+
+
+def test_they_are_on_the_disk_before_the_log_is_closed(state: PartitionState) -> None:
+    log = ReceiptLog(state, "run-1")
+    log.write({"sent": [0, 9]})
+    log.write({"accepted": [0, 9], "at": "now"})
+    assert read_receipts(state, "run-1").accepted == [(0, 9)]
+    log.close()
+
+
+@pytest.mark.parametrize("cut", range(1, 19))
+def test_a_line_that_was_cut_off_is_left_out_and_those_before_it_count(state: PartitionState, cut: int) -> None:
+    log = ReceiptLog(state, "run-1")
+    log.write({"accepted": [0, 9], "at": "now"})
+    log.write({"sent": [10, 19]})
+    log.close()
+    path = log_file(state)
+    path.write_bytes(path.read_bytes()[:-cut])
+    outcome = read_receipts(state, "run-1")
+    assert outcome.accepted == [(0, 9)]
+    assert outcome.uncertain == ([(10, 19)] if cut == 1 else [])
+
+
+def test_a_second_push_writes_beside_the_first(state: PartitionState) -> None:
+    for part in range(2):
+        log = ReceiptLog(state, "run-1")
+        log.write({"sent": [part, part]})
+        log.write({"accepted": [part, part], "at": "now"})
+        log.close()
+    assert read_receipts(state, "run-1").accepted == [(0, 0), (1, 1)]
+    assert json.loads(log_file(state, 1).read_text().splitlines()[0]) == {"sent": [1, 1]}
+
+
+def test_an_answer_to_a_later_try_does_not_settle_an_earlier_one(state: PartitionState) -> None:
+    log = ReceiptLog(state, "run-1")
+    for line in ({"sent": [0, 9]}, {"sent": [0, 9]}, {"unsent": [0, 9]}):
+        log.write(line)
+    log.close()
+    assert read_receipts(state, "run-1").uncertain == [(0, 9)]
+
+
+def test_many_threads_write_whole_lines(state: PartitionState) -> None:
+    log = ReceiptLog(state, "run-1")
+
+    def write(first: int) -> None:
+        for number in range(first, first + 200):
+            log.write({"accepted": [number, number], "at": "now"})
+
+    threads = [threading.Thread(target=write, args=(n * 200,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    assert sorted(read_receipts(state, "run-1").accepted) == [(n, n) for n in range(800)]
+
+
+def test_a_run_without_a_log_has_no_receipts(state: PartitionState) -> None:
+    assert read_receipts(state, "run-1").settled == (0, 0)
