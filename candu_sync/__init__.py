@@ -44,7 +44,7 @@ _FROM = {
     "staged": "pipeline",
 }
 
-__all__ = sorted(_FROM)  # noqa: PLE0605
+__all__ = sorted(_FROM)
 
 
 def __getattr__(name: str) -> Any:

@@ -70,7 +70,8 @@ class Reading:
 
     def requests(self, limit: int = -1, offset: int = 0, *, bodies: bool = True) -> list[Row]:
         """The request log, newest first: id, at, method, path, status (None: closed without an answer), messages,
-        bytes, fault, error; ``body`` as text, None where it is no longer kept."""
+        bytes, fault, error; ``body`` as text, None where it is no longer kept. The last one's is put together again
+        from its messages, after a restart on the same file."""
         with self._store.lock:
             rows = self._rows("SELECT * FROM requests ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset))
             kept = dict(self._store.bodies) if bodies else {}
@@ -78,7 +79,16 @@ class Reading:
             for row in rows:
                 body = kept.get(row["id"])
                 row["body"] = None if body is None else body.decode("utf-8", "replace")
+        if bodies and rows and rows[0]["body"] is None and not offset:
+            rows[0]["body"] = self._told(rows[0]["id"])
         return rows
+
+    def _told(self, request_id: int) -> str | None:
+        """The messages that were accepted with a request, as their JSON array; None: there are none."""
+        rows = self._rows("SELECT payload FROM messages WHERE request_id = ? ORDER BY id", (request_id,))
+        payloads = (row["payload"] for row in rows)
+        texts = [p.decode() if isinstance(p, bytes) else p for p in payloads]
+        return f"[{','.join(texts)}]" if texts else None
 
     def warnings(self) -> list[Row]:
         """Traits that changed their type: kind, trait, was, became, times, first_request, last_at."""

@@ -71,3 +71,13 @@ def test_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
         Store(tmp_path / "notes.txt")
     with pytest.raises(OSError, match=r"cannot keep its data in .*: No such file or directory"):
         Store(tmp_path / "missing" / "candu.db")
+
+
+def test_the_last_request_is_shown_again_after_a_restart_on_its_file(tmp_path: Path) -> None:
+    first = Store(tmp_path / "candu.db")
+    put(first, identify("u1", plan="pro"), identify("u2", plan="free"))
+    shown = Reading(first).requests()[0]["body"]
+    first.close()
+    again = Store(tmp_path / "candu.db")
+    assert orjson.loads(Reading(again).requests()[0]["body"]) == orjson.loads(shown)
+    again.close()
