@@ -13,6 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from candu_sync.errors import StateError
+
 # What DuckDB needs at least to sort and join with two threads.
 _LEAST_MEMORY = 64 * 1024 * 1024
 
@@ -25,8 +27,11 @@ def open_engine(memory: int, scratch: Path | None = None) -> Iterator[duckdb.Duc
         memory: bytes that it may use before it spills to disk.
         scratch: the folder to spill to, made with access for its owner alone (rows are personal data);
             None: a temporary one of its own, gone at the end.
+
+    Raises:
+        StateError: that folder's disk is full, or cannot be written; also for files that the caller writes there.
     """
-    with tempfile.TemporaryDirectory(prefix="candu-sync-", dir=scratch) as folder:
+    with _told(scratch), tempfile.TemporaryDirectory(prefix="candu-sync-", dir=scratch) as folder:
         connection = duckdb.connect(":memory:")
         try:
             connection.execute("SET TimeZone = 'UTC'")
@@ -37,6 +42,16 @@ def open_engine(memory: int, scratch: Path | None = None) -> Iterator[duckdb.Duc
             yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def _told(scratch: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, duckdb.IOException) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise StateError(f"the scratch files in {scratch or tempfile.gettempdir()} cannot be written: {reason}. "
+                         "Nothing that Candu accepted is lost; free some space and run again") from error
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
