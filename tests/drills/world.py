@@ -54,7 +54,7 @@ class World:
         teams: (group id, user id) → size.
         happened: event id → whether it has a time (without one it cannot be sent).
         past: (kind, id, trait) → every value that it ever had, in order.
-        written, before: people as the warehouse has them, and as it had them for the run before.
+        written, before: people as the warehouse has them, and as it had them for the run before the last.
     """
 
     lab: Lab
