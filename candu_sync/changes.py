@@ -21,7 +21,7 @@ import duckdb
 
 from candu_sync.diff import Diff
 from candu_sync.engine import scalar
-from candu_sync.errors import DamagedState
+from candu_sync.errors import DamagedState, StateError
 from candu_sync.snapshot import Trait, trait_types, write_arrow
 from candu_sync.sync import Sync
 from candu_sync.values import Kind
@@ -94,9 +94,13 @@ class ChangeSet:
     folder: Path
 
     def save(self) -> None:
-        """Write ``plan.json`` beside the files."""
+        """Write ``plan.json`` beside the files. Raises StateError when the disk does not take it."""
         body = asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
-        (self.folder / "plan.json").write_text(json.dumps(body))
+        try:
+            (self.folder / "plan.json").write_text(json.dumps(body))
+        except OSError as error:
+            raise StateError(f"{self.folder / 'plan.json'} cannot be written: {error.strerror}. Free some space and "
+                             "run again") from error
 
     @classmethod
     def load(cls, folder: Path) -> ChangeSet:
