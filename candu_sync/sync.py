@@ -23,8 +23,8 @@ from .schema import json_schema
 from .spec import Cursor, Guard, Kind, Partitions, Scalar, Spec
 from .spec_file import read_spec
 
-__all__ = ["KINDS", "Catalog", "Cursor", "Guard", "Kind", "Partitions", "Scalar", "Spec", "Sync", "json_schema",
-           "load_syncs"]
+__all__ = ["KINDS", "Catalog", "Cursor", "Guard", "Kind", "Partitions", "Scalar", "Spec", "Sync", "build_sync",
+           "json_schema", "load_syncs", "read_model"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The folders of ``sql/``, in the order in which Candu must hear of them."""
@@ -128,18 +128,32 @@ def _orphans(folder: Path, models: list[Path], settings: list[Path]) -> Iterator
 def _load(folder: Path, path: Path, settings: list[Path]) -> Sync:
     name = _name(folder, path)
     kind = _kind(folder, path, name)
-    comment, sql = _model(_read(path, name), path, name)
+    model = read_model(path, name)
     if len(settings) > 1:
         raise SpecError(str(settings[0]), f"{settings[1].name} stands beside it; keep one of the two", sync=name)
     spec = Spec()
     if settings:
         spec = read_spec(_read(settings[0], name), kind, path=str(settings[0]), sync=name)
+    return build_sync(name, kind, path, model, spec)
+
+
+def build_sync(name: str, kind: Kind, path: Path, model: tuple[str, str], spec: Spec) -> Sync:
+    """The sync of a model, as ``read_model`` gives it, and its settings, whose defaults depend on the kind."""
+    comment, sql = model
     guard = spec.guard
     if kind == "events" and "min_rows" not in guard.model_fields_set:
         guard = guard.model_copy(update={"min_rows": 0})
     return Sync.model_validate({
         **dict(spec), "name": name, "kind": kind, "path": path, "sql": sql, "guard": guard,
         "description": spec.description.strip() or comment, "key": full_key(kind, spec.key)})
+
+
+def read_model(path: Path, sync: str) -> tuple[str, str]:
+    """The comment that a SQL file starts with, as plain lines, and its SQL.
+
+    Raises SpecError when it cannot be read, is not UTF-8, or holds no SQL.
+    """
+    return _model(_read(path, sync), path, sync)
 
 
 def _kind(folder: Path, path: Path, name: str) -> Kind:

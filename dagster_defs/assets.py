@@ -64,13 +64,16 @@ def push_key(sync: str) -> AssetKey:
     return AssetKey(["candu", *sync.split("/")])
 
 
-def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES) -> list[AssetsDefinition]:
+def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: AssetSpec | None = None,
+                      push: AssetSpec | None = None) -> list[AssetsDefinition]:
     """The two assets of a sync, the first with its guard, the second with its warning.
 
     Args:
         retries: of what is worth another try, and of that alone.
+        changes, push: how they are shown, in place of ``changes_spec`` and ``push_spec``; with the same keys.
     """
-    return [_changes_asset(sync, retries), _push_asset(sync, retries)]
+    return [_changes_asset(sync, changes or changes_spec(sync), retries),
+            _push_asset(sync, push or push_spec(sync), retries)]
 
 
 def changes_spec(sync: Sync) -> AssetSpec:
@@ -96,9 +99,7 @@ def push_spec(sync: Sync) -> AssetSpec:
         partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync))
 
 
-def _changes_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
-    spec = changes_spec(sync)
-
+def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefinition:
     @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[guard_spec(spec.key)],
                  pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
@@ -114,9 +115,7 @@ def _changes_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
     return changes_asset
 
 
-def _push_asset(sync: Sync, retries: RetryPolicy) -> AssetsDefinition:
-    spec = push_spec(sync)
-
+def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefinition:
     @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[set_aside_spec(spec.key)],
                  pool=_pool(sync), op_tags=_op_tags(sync))
     def push_asset(context: AssetExecutionContext, config: PushConfig,

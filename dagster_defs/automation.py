@@ -28,6 +28,8 @@ from dagster_defs.resources import CanduSyncResource
 # A new segment is worth a query a minute; a person who waits for it looks at a clock.
 _SECONDS_BETWEEN_LOOKS = 60
 
+AUTOMATION = "candu_sync_automation"
+
 
 def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
     """When the changes are looked for. A cron line is heeded even while what stands upstream was not updated since:
@@ -52,10 +54,10 @@ def push_condition(sync: Sync) -> AutomationCondition[Any] | None:
     return AutomationCondition.any_deps_match(AutomationCondition.will_be_requested()).with_label("with its changes")
 
 
-def automation_sensor(keys: Sequence[AssetKey]) -> AutomationConditionSensorDefinition:
+def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> AutomationConditionSensorDefinition:
     """Dagster's own sensor of conditions is off until someone turns it on; this one is on."""
     return AutomationConditionSensorDefinition(
-        "candu_sync_automation", target=AssetSelection.assets(*keys), default_status=DefaultSensorStatus.RUNNING,
+        name, target=AssetSelection.assets(*keys), default_status=DefaultSensorStatus.RUNNING,
         description="Runs the syncs whose YAML has `automation`.")
 
 

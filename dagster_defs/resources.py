@@ -33,3 +33,7 @@ class CanduSyncResource(ConfigurableResource[Project]):
         settings = load_settings(warehouse_url=self.warehouse_url, state_url=self.state_url, api_url=self.api_url)
         with Project(settings) as project:
             yield project
+
+
+# One object for all definitions of a process: Dagster merges those that share a resource, not those with equal ones.
+SETTINGS = CanduSyncResource()

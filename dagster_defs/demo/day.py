@@ -17,7 +17,7 @@ from candu_sync.report import last_run
 from candu_sync.settings import load_settings
 from candu_sync.sync import Sync, load_syncs
 from dagster_defs.assets import changes_key, push_key
-from dagster_defs.definitions import build_definitions
+from dagster_defs.build import build_definitions
 
 
 def main(windows: list[str]) -> int:

@@ -19,7 +19,7 @@ from dagster import (
 )
 
 from candu_sync.simulator import Simulator
-from dagster_defs.definitions import build_definitions
+from dagster_defs.build import build_definitions
 from dagster_defs.resources import CanduSyncResource
 from tests.engine import Lab
 

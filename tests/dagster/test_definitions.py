@@ -13,7 +13,7 @@ from dagster import AssetSpec, Definitions
 
 from candu_sync.sync import load_syncs
 from dagster_defs.assets import changes_spec, push_spec
-from dagster_defs.definitions import build_definitions
+from dagster_defs.build import build_definitions
 from tests.dagster.conftest import Room, failure
 from tests.dagster.test_assets import CHANGES, PUSH, people
 

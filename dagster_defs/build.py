@@ -1,0 +1,79 @@
+"""Syncs → Dagster definitions: assets, sensors, and what stands in the place of a file that is wrong."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from dagster import AssetsDefinition, AssetSpec, Definitions, RetryPolicy, SensorDefinition, in_process_executor
+
+from candu_sync.errors import SpecError
+from candu_sync.sync import Catalog, Sync, load_syncs
+from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, changes_spec, push_key, push_spec
+from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
+from dagster_defs.failures import RETRIES
+from dagster_defs.resources import SETTINGS
+
+SpecOf = Callable[[Sync], AssetSpec]
+
+_log = logging.getLogger(__name__)
+
+
+def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Definitions:
+    """The definitions for every sync under ``folder``, to be a code location or most of one.
+
+    Args:
+        retries: of what is worth another try, and of that alone.
+
+    Raises:
+        SettingsError: there is no such folder.
+    """
+    # One step after the other: users before groups before events, and one push at a time keeps within CANDU_RATE.
+    return Definitions.merge(catalog_definitions(load_syncs(folder), retries=retries),
+                             Definitions(executor=in_process_executor))
+
+
+def catalog_definitions(catalog: Catalog, *, retries: RetryPolicy = RETRIES, changes: SpecOf = changes_spec,
+                        push: SpecOf = push_spec, automation: str = AUTOMATION) -> Definitions:
+    """The definitions for a catalog's syncs, without an executor; an asset for each file that is wrong.
+
+    Args:
+        changes, push: how a sync's two assets are shown; their keys stay.
+        automation: the name of the sensor that runs syncs with ``automation``.
+    """
+    syncs = list(catalog.syncs.values())
+    assets = [asset for sync in syncs
+              for asset in build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync))]
+    return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs, automation),
+                       resources={"candu_sync": SETTINGS})
+
+
+def _sensors(syncs: list[Sync], automation: str) -> list[SensorDefinition]:
+    keys = {sync.name: [changes_key(sync.name), push_key(sync.name)] for sync in syncs}
+    automated = [key for sync in syncs if sync.automation != "none" for key in keys[sync.name]]
+    dynamic = [sync for sync in syncs if sync.partitions is not None and sync.partitions.dynamic is not None]
+    sensors: list[SensorDefinition] = [partitions_sensor(sync, keys[sync.name]) for sync in dynamic]
+    return [*sensors, automation_sensor(automated, automation)] if automated else sensors
+
+
+def _broken(catalog: Catalog) -> list[AssetsDefinition]:
+    found: dict[str, list[SpecError]] = defaultdict(list)
+    for error in catalog.errors:
+        _log.warning("%s", error)
+        found[error.sync or Path(error.path).stem].append(error)
+    assets: dict[str, AssetsDefinition] = {}
+    for name, errors in found.items():
+        shown = _free_name(name, {*catalog.syncs, *assets})
+        assets[shown] = build_broken_asset(shown, errors)
+    return list(assets.values())
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """A misnamed file may have characters that Dagster refuses; without them it may be called as another is."""
+    shown = re.sub(r"[^A-Za-z0-9_/]", "_", name)
+    while shown in taken:
+        shown += "_"
+    return shown
