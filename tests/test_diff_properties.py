@@ -39,7 +39,7 @@ COLUMNS: list[tuple[pa.DataType, list[Any]]] = [
 ]
 TRAITS = ("plan", "seats", "score")
 
-run_settings = settings(max_examples=7, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+run_settings = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -83,7 +83,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Sync:
 
 
 class TestJson:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @example({"Email": ["a"] * 3, "email ": ["b"] * 3, 'with "quotes"': [1.5] * 3, "it's": [True] * 3, "t0": ["c"] * 3})
     @example({"until": [dt.datetime(9999, 12, 31), dt.datetime(1, 1, 1), dt.datetime(2263, 1, 1)]})
     @example({"a\nb": ["\x00\x01\x1f\x7f", "\u2028 </script> 👩‍👩‍👧", "\\\""], "😀": [-0.0, 5e-324, 1e23]})
