@@ -1,0 +1,51 @@
+"""The attributes of a component's YAML, whose unknown keys are answered with the nearest known one."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails
+
+from candu_sync.nearest import hint
+from candu_sync.spec import Cursor, Guard, Partitions
+
+_NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions}
+
+
+def _list_names(schema: dict[str, Any]) -> None:
+    """``dg check yaml`` goes by the schema alone, which cannot find the nearest name: it lists them all."""
+    schema["propertyNames"] = {"enum": sorted(schema["properties"])}
+
+
+class Attributes(BaseModel):
+    """What stands under ``attributes`` of a defs.yaml: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_list_names)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _nearest_names(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            details = [_detail(cls, detail) for detail in error.errors(include_url=False)]
+        raise ValidationError.from_exception_data(cls.__name__, details)
+
+
+def _detail(attributes: type[BaseModel], detail: ErrorDetails) -> InitErrorDetails:
+    """An error of pydantic's as it is, but for an unknown key. Dagster makes each anew, with its line, and knows
+    pydantic's own types only."""
+    if detail["type"] != "extra_forbidden":
+        return InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"],
+                                ctx=detail.get("ctx", {}))
+    unknown = ValueError(f"unknown key; {_meant(attributes, [str(part) for part in detail['loc']])}")
+    return InitErrorDetails(type="value_error", loc=detail["loc"], input=detail["input"], ctx={"error": unknown})
+
+
+def _meant(attributes: type[BaseModel], path: list[str]) -> str:
+    *parents, name = path
+    if parents:
+        return hint(name, _NESTED.get(parents[0], attributes).model_fields)
+    owners = [key for key in attributes.model_fields if key in _NESTED and name in _NESTED[key].model_fields]
+    return f"it stands under {owners[0]}" if owners else hint(name, attributes.model_fields)

@@ -1,0 +1,157 @@
+"""Components for other people's Dagster projects: one sync, or a folder of syncs, by a few lines of YAML.
+
+The settings (``CANDU_API_KEY``, ``CANDU_WAREHOUSE_URL`` …) are those of the command line, from the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from pathlib import Path
+from typing import Self, cast
+
+from dagster import (
+    AssetSpec,
+    Component,
+    ComponentLoadContext,
+    DagsterInvalidDefinitionError,
+    Definitions,
+    scaffold_with,
+)
+from pydantic import BaseModel, Field
+
+from candu_sync.errors import SettingsError, SpecError
+from candu_sync.rules import conflicts
+from candu_sync.spec import Kind, Spec
+from candu_sync.sync import Catalog, Sync, build_sync, load_syncs, read_model
+from dagster_defs.assets import changes_key, changes_spec, push_key, push_spec
+from dagster_defs.attributes import Attributes
+from dagster_defs.automation import AUTOMATION
+from dagster_defs.build import catalog_definitions
+from dagster_defs.scaffold import OneSync, SyncFolder
+
+
+class _Syncs(Attributes, Component):
+    """What both components do with their syncs."""
+
+    @abstractmethod
+    def read(self, folder: Path) -> Catalog:
+        """The syncs, and what is wrong with files; paths are relative to ``folder``, that of the YAML file."""
+
+    def get_changes_spec(self, sync: Sync) -> AssetSpec:
+        """How ``changes/<kind>/<name>`` is shown. Override it to change groups, tags, upstream assets; the key stays,
+        since the push, its messages and the sensors name it."""
+        return changes_spec(sync)
+
+    def get_push_spec(self, sync: Sync) -> AssetSpec:
+        """How ``candu/<kind>/<name>`` is shown; as ``get_changes_spec``."""
+        return push_spec(sync)
+
+    def build_defs(self, context: ComponentLoadContext) -> Definitions:
+        """The assets and sensors. A file that is wrong costs its own sync, and no other.
+
+        Raises:
+            SettingsError: there is no such folder.
+            DagsterInvalidDefinitionError: an override gave an asset another key.
+        """
+        folder = context.path if context.path.is_dir() else context.path.parent
+        catalog = self.read(folder)
+        return catalog_definitions(catalog, changes=self._changes_spec, push=self._push_spec,
+                                   automation=f"{AUTOMATION}__{_identifier(context, catalog)}")
+
+    def _changes_spec(self, sync: Sync) -> AssetSpec:
+        spec = self.get_changes_spec(sync)
+        if spec.key != changes_key(sync.name):
+            raise _other_key("get_changes_spec", spec, changes_key(sync.name).to_user_string())
+        return spec
+
+    def _push_spec(self, sync: Sync) -> AssetSpec:
+        spec = self.get_push_spec(sync)
+        if spec.key != push_key(sync.name):
+            raise _other_key("get_push_spec", spec, push_key(sync.name).to_user_string())
+        return spec
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """The attributes are the component's own fields."""
+        return cls
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: ComponentLoadContext) -> Self:
+        """The component with its templates (``{{ env.NAME }}``) filled in; pydantic's error where a required
+        attribute is missing."""
+        if attributes is None:
+            return cls()
+        given = {name: getattr(attributes, name) for name in attributes.model_fields_set}
+        texts = {name: context.resolution_context.at_path("attributes").at_path(name).resolve_value(value)
+                 for name, value in given.items() if isinstance(value, str)}
+        return cast(Self, attributes.model_copy(update=texts))
+
+
+@scaffold_with(OneSync)
+class CanduSync(Spec, _Syncs):
+    """One sync: the rows of a SQL model become users, groups or events in Candu.
+
+    Two assets, changes/<name> (what would be sent) and candu/<name> (sends it), with a guard between them. The keys
+    beside name and sql are those of a sync's YAML file, each of them optional:
+
+        type: dagster_defs.CanduSync
+        attributes:
+          name: users/profile
+          sql: profile.sql
+          deps: [dim_users]
+          automation: "0 * * * *"
+          owners: [team:growth]
+    """
+
+    name: str = Field(
+        pattern=r"^(users|groups|events)(/[A-Za-z0-9_]+)+$",
+        description="users, groups or events, a slash, and a name of letters, digits and _, like users/profile")
+    sql: str = Field(description="the file of the model, beside this one, like profile.sql")
+
+    def read(self, folder: Path) -> Catalog:
+        """The one sync, or what is wrong with it."""
+        path = folder / self.sql
+        try:
+            return Catalog({self.name: self._sync(path)}, ())
+        except SpecError as error:
+            return Catalog({}, (error,))
+
+    def _sync(self, path: Path) -> Sync:
+        kind = cast(Kind, self.name.split("/")[0])
+        wrong = [f"{'.'.join(map(str, where))}: {sentence}" for where, sentence in conflicts(kind, self)]
+        if wrong:
+            raise SpecError(str(path.with_name("defs.yaml")), "\n".join(wrong), sync=self.name)
+        return build_sync(self.name, kind, path, read_model(path, self.name), self)
+
+
+@scaffold_with(SyncFolder)
+class CanduSyncs(_Syncs):
+    """A folder of syncs: every SQL file under users/, groups/ and events/, with its YAML file beside it.
+
+    Those whose name starts with . or _ are left alone.
+
+        type: dagster_defs.CanduSyncs
+        attributes:
+          path: sql
+    """
+
+    path: str = Field(default="sql", description="the folder that has users/, groups/ or events/, beside this file")
+
+    def read(self, folder: Path) -> Catalog:
+        """Every sync of the folder. Raises SettingsError when there is none."""
+        models = folder / self.path
+        if not models.is_dir():
+            raise SettingsError(f"path: there is no folder {models}; create it with users/, groups/ or events/ in it")
+        return load_syncs(models)
+
+
+def _identifier(context: ComponentLoadContext, catalog: Catalog) -> str:
+    """Tells the sensors of several components apart: the first sync's name, since a sync is in one component only."""
+    names = [*catalog.syncs, context.path.name]
+    return re.sub(r"[^A-Za-z0-9_]", "_", names[0].replace("/", "__"))
+
+
+def _other_key(method: str, spec: AssetSpec, key: str) -> DagsterInvalidDefinitionError:
+    return DagsterInvalidDefinitionError(
+        f"{method} gave the key {spec.key.to_user_string()} in place of {key}: change anything else of the asset")
