@@ -32,7 +32,7 @@ from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
 
-EXAMPLES = int(os.environ.get("DRILL_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("DRILL_EXAMPLES", "12"))
 STEPS = 25
 
 users = st.sampled_from(["u1", "u2", "u3", "u4", "u5", "u6", "u7"])
@@ -54,6 +54,8 @@ faults = st.lists(max_size=2, elements=st.one_of(
 # What happens to a run, and at which of its points (a run of these has 20 to 60).
 interruptions = st.tuples(st.sampled_from(["nothing", "kill", "kill", "stop", "overtake", "state fails"]),
                           st.integers(1, 60))
+Crowd = dict[str, tuple[int, str | None]]
+crowds = st.dictionaries(users, st.tuples(numbers, words), min_size=1)
 options = st.fixed_dictionaries({}, optional={"full": st.booleans(), "sample": st.integers(1, 4)})
 
 
@@ -115,6 +117,32 @@ class Drill(RuleBasedStateMachine):
     def run(self, name: str, faults: list[dict[str, Any]], interruption: tuple[str, int],
             options: dict[str, Any]) -> None:
         """One run, with what befalls it. Faults that are left over stay for the next one."""
+        self._run_on(name, faults, interruption, options)
+
+    @rule(name=syncs, people=crowds, events=st.integers(1, 7), at=st.integers(1, 30))
+    def run_is_killed_early(self, name: str, people: Crowd, events: int, at: int) -> None:
+        self._much_changes(people, events)
+        self._run_on(name, [], ("kill", at), {})
+
+    @rule(name=syncs, people=crowds, events=st.integers(1, 7), at=st.integers(30, 60))
+    def run_is_killed_late(self, name: str, people: Crowd, events: int, at: int) -> None:
+        self._much_changes(people, events)
+        self._run_on(name, [], ("kill", at), {})
+
+    @rule(name=syncs, people=crowds, events=st.integers(1, 7), faults=faults, options=options)
+    def run_meets_faults(self, name: str, people: Crowd, events: int, faults: list[dict[str, Any]],
+                         options: dict[str, Any]) -> None:
+        self._much_changes(people, events)
+        self._run_on(name, faults, ("nothing", 0), options)
+
+    def _much_changes(self, people: Crowd, events: int) -> None:
+        for user, (number, word) in people.items():
+            self._world.person(user, number, word)
+        self._world.team("g1", people, events)
+        self.events_happen(events, True)
+
+    def _run_on(self, name: str, faults: list[dict[str, Any]], interruption: tuple[str, int],
+                options: dict[str, Any]) -> None:
         if name == "users/people":
             self._world.before = dict(self._world.written)
         self._world.write()
