@@ -1,8 +1,8 @@
 """Events of uncertain fate: they went to Candu at least once without an answer, so that it may have them twice, or,
 under ``uncertain: skip``, not at all.
 
-A run that has such leaves their ids in the state, ``runs/<run>/uncertain.json``, before the version is committed that
-the next run starts from: none goes unreported, whenever the process dies.
+A run that has such leaves their ids in the state, ``uncertain/<run>.json``, before the version is committed that the
+next run starts from: none goes unreported, whenever the process dies. They are rare, and kept until a reset.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from candu_sync.state.versions import PartitionState
 
 # Ids that are listed for a run; the count goes on.
 LISTED = 10_000
-
-_FILE = "uncertain.json"
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,11 @@ def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) 
     keys = file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist()
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     found = Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])
-    state.write_json(f"runs/{changes.run_id}/{_FILE}", asdict(found))
+    state.write_json(f"uncertain/{changes.run_id}.json", asdict(found))
 
 
 def uncertain_events(state: PartitionState) -> list[Uncertain]:
-    """The uncertain events of the runs whose receipts are kept, the oldest run first."""
-    names = [name for name in state.store.list(state.name("runs/")) if name.endswith("/" + _FILE)]
-    found = [state.read_json(name.removeprefix(state.name("")).lstrip("/")) for name in names]
+    """The uncertain events of all runs since the last reset, the oldest run first."""
+    names = state.store.list(state.name("uncertain/"))
+    found = [state.read_json(name.removeprefix(state.name(""))) for name in names]
     return [Uncertain(**body) for body in found if body is not None]

@@ -97,7 +97,7 @@ def candu_sync(place: Place) -> Peer:
                    "CANDU_BATCH_SIZE": str(BATCH), "CANDU_RATE": "0", "CANDU_CONCURRENCY": "1"}
 
     def reported() -> set[int]:
-        files = (state / "events.happened" / "-" / "runs").glob("*/uncertain.json")
+        files = (state / "events.happened" / "-" / "uncertain").glob("*.json")
         return {int(key) for file in files for key in json.loads(file.read_text())["keys"]}
 
     return Peer("candu-sync", [sys.executable, "-m", "candu_sync", "run", "--all"], environment, reported)

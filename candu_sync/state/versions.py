@@ -8,6 +8,7 @@
         runs/<run>/changes.arrow …       a staged change set, and the receipts of its messages
         staged.json                      the change set that awaits its push
         last.json                        how the last run ended
+        uncertain/<run>.json             its events that Candu may have twice, or not at all
 
 A version becomes real by one put-if-absent of its file; what it names was put before. Rows mean nothing here.
 """
