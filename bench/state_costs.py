@@ -21,7 +21,6 @@ from typing import Any
 import duckdb
 
 from bench import build
-
 from candu_sync import pipeline, snapshot, upkeep
 from candu_sync.commit import commit
 from candu_sync.project import Project
