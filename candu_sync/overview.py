@@ -27,8 +27,8 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
 
 def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
     """A row a sync and partition that has any state: sync, partition, last_run, status, rows, pending (messages that
-    the last run left unsent), rejected, invalid, uncertain (events since the last reset that may have been told twice, see
-    ``uncertain_events``), claimed_by."""
+    the last run left unsent), rejected, invalid, uncertain (events since the last reset that may have been told twice,
+    see ``uncertain_events``), claimed_by."""
     return [_status(project, sync, key) for sync in catalog.syncs.values()
             for key in project.state.partitions(sync.name) or [None]]
 
