@@ -46,6 +46,8 @@ class Summary:
         gone_traits: traits of the snapshot that the model no longer gives.
         not_finite: trait → NaN and ±Inf that were taken as null.
         reasons: why rows were set aside → rows.
+        odd_ids: what is odd about ids, though they go as they are → how many: "stray spaces" at either end, "upper and
+            lower case" (they differ from another id by that alone).
         sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
     """
 
@@ -64,6 +66,7 @@ class Summary:
     not_finite: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     sample: list[dict[str, Any]] = field(default_factory=list)
+    odd_ids: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,22 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> 
         rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
         unchanged=diff.rows - added - changed - held_here - invalid, messages=messages, bytes=size,
         traits=_carried(connection, diff), snapshot_rows=diff.snapshot_rows, gone_traits=list(diff.gone_traits),
-        not_finite=diff.not_finite, reasons=reasons, sample=_sample(connection, sync, diff))
+        not_finite=diff.not_finite, reasons=reasons, sample=_sample(connection, sync, diff),
+        odd_ids=_odd_ids(connection, sync))
+
+
+def _odd_ids(connection: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, int]:
+    columns = ["user_id", "group_id"] if sync.kind == "groups" else ["user_id"]
+    spaces = sum(scalar(connection, f"SELECT count(DISTINCT {c}) FROM result WHERE reason IS NULL AND "
+                        f"{c} <> trim({c}, E' \\t\\r\\n')") for c in columns)
+    alike = 0
+    for c in columns:
+        # Of two ids that differ by case, one has a capital; most models have none, and are spared the grouping.
+        if scalar(connection, f"SELECT count(*) FROM result WHERE reason IS NULL AND {c} <> lower({c})"):
+            alike += scalar(connection, "SELECT sum(n) FROM (SELECT count(DISTINCT id) AS n FROM (SELECT "
+                            f"{c} AS id FROM result WHERE reason IS NULL) GROUP BY lower(id) HAVING n > 1)")
+    counts = {"stray spaces": spaces, "upper and lower case": alike}
+    return {what: count for what, count in counts.items() if count}
 
 
 def _carried(connection: duckdb.DuckDBPyConnection, diff: Diff) -> dict[str, int]:

@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 
 from candu_sync.changes import ChangeSet
 from candu_sync.engine import open_engine, scalar
-from candu_sync.snapshot import REJECTED, Merged, Snapshot, Trait, merge, write_arrow
+from candu_sync.snapshot import REJECTED, Merged, Snapshot, Trait, expose_rejected, merge, write_arrow
 from candu_sync.state.receipts import Outcome
 from candu_sync.state.store import remove_folder
 from candu_sync.state.versions import PartitionState, Version
@@ -58,7 +58,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             _expose(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
             after = Snapshot(sync.kind, () if sync.kind == "events" else changes.traits)
             merged = merge(connection, before, after, folder)
-            rejected = _rejected(connection, changes.run_id, outcome, folder)
+            expose_rejected(connection, before)
+            rejected = _rejected(connection, changes, outcome, folder)
             newest = _newest(connection, sync, before.newest)
         if not merged.files and rejected is None and "rejected" not in old.files:
             return old
@@ -113,17 +114,21 @@ def ranges_table(ranges: Iterable[tuple[int, int]]) -> pa.Table:
                      "high": pa.array([high for _, high in pairs], pa.int64())})
 
 
-def _rejected(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: Outcome, folder: Path) -> Path | None:
-    """The rows that Candu refused and that still are what it refused: those held from before, and the new ones."""
+def _rejected(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome,
+              folder: Path) -> Path | None:
+    """The rows that Candu refused and that still are what it refused: those held from before, and the new ones. A
+    refused event that the model did not return this time, since its cursor went on, is still refused."""
     refused = [(number, *rest) for number, rest in outcome.rejected.items()]
     columns = list(zip(*refused, strict=True)) or [(), (), (), ()]
     connection.register("refused", pa.table({
         "message": pa.array(columns[0], pa.int64()), "status": pa.array(columns[1], pa.int32()),
         "reason": pa.array(columns[2], pa.string()), "refused_at": pa.array(columns[3], pa.string())}))
     names = ", ".join(REJECTED.names)
-    connection.register("run_of", pa.table({"run": [run_id]}))
+    connection.register("run_of", pa.table({"run": [changes.run_id]}))
     rows = (f"SELECT {names} FROM held UNION ALL SELECT {names} FROM (SELECT c.key, f.reason, f.status, f.refused_at, "
             "run_of.run, m.hash FROM refused f JOIN changes c USING (message) JOIN messages m USING (message), run_of)")
+    if changes.kind == "events":
+        rows += f" UNION ALL SELECT {names} FROM rejected ANTI JOIN changes USING (key) ANTI JOIN held USING (key)"
     path = folder / "rejected.arrow"
     return path if write_arrow(connection, rows, path) else None
 

@@ -83,6 +83,11 @@ def expose(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         layers[0] += " ANTI JOIN delta USING (key)"
     nothing = f"SELECT {_typed_nulls(snapshot)} LIMIT 0"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW snapshot AS {' UNION ALL '.join(layers) or nothing}")
+    expose_rejected(connection, snapshot)
+
+
+def expose_rejected(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make the rows that Candu refused readable in the connection, as the view ``rejected``."""
     refused = ds.dataset(snapshot.rejected, format="ipc") if snapshot.rejected else REJECTED.empty_table()
     connection.register("rejected", refused)
 

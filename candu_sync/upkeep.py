@@ -89,7 +89,8 @@ def retry(project: Project, sync: Sync, partition: str | None) -> int:
     with _only_writer(project, sync, partition, run_id) as (state, version):
         files = {role: file for role, file in version.files.items() if role != "rejected"}
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        state.commit(replace(version, number=version.number + 1, run_id=run_id, at=at, files=files), {})
+        # The cursor starts over, for the refused events may lie behind it; those that were sent are in the ledger.
+        state.commit(replace(version, number=version.number + 1, run_id=run_id, at=at, files=files, newest=None), {})
     return len(rows)
 
 

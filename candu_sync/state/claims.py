@@ -94,12 +94,12 @@ class Claim:
 
 
 def read_claim(state: PartitionState, number: int) -> Owner | None:
-    """Who claims a version; None: nobody."""
+    """Who claims a version; None: nobody. A claim that cannot be read counts as one whose owner is dead."""
     data = state.store.get(_name(state, number))
     try:
         return None if data is None else Owner(**json.loads(data))
     except (ValueError, TypeError):
-        return None
+        return Owner("-", "-", 0, "", "-", dt.datetime.fromtimestamp(0, dt.UTC).isoformat())
 
 
 def refusal(state: PartitionState, owner: Owner | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -135,7 +136,8 @@ class DiskStore:
         try:
             folder = self._root / "tmp"
             folder.mkdir(exist_ok=True, mode=0o700)
-            return Path(tempfile.mkdtemp(dir=folder))
+            _sweep(folder)
+            return Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=folder))
         except OSError as error:
             raise _unwritable(self._root, error) from error
 
@@ -217,6 +219,17 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise StateError(f"the state {self.place(name)} cannot be reached: "
                              f"{str(error).splitlines()[0]}. Check CANDU_STATE_URL and its credentials") from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the scratch folders of this host's processes that are gone: they may hold rows."""
+    for left in folder.glob(f"{socket.gethostname()}.*.*"):
+        try:
+            os.kill(int(left.name.split(".")[-2]), 0)
+        except ProcessLookupError:
+            remove_folder(left)
+        except (PermissionError, ValueError):
+            continue
 
 
 def remove_folder(folder: Path) -> None:
