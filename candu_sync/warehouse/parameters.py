@@ -118,7 +118,7 @@ def one_query(sql: str, dialect: str = "") -> str:
     Raises ``ModelError`` when there is nothing in it, or more than one statement, and ``WarehouseError`` when it begins
     with a word that writes: the databases refuse that too, but not each of them says why.
     """
-    code = _blanked(sql, dialect)
+    code = blanked(sql, dialect)
     end = code.find(";")
     if end >= 0 and code[end:].replace(";", "").strip():
         raise ModelError("the SQL holds more than one statement; a model is one SELECT")
@@ -132,7 +132,7 @@ def one_query(sql: str, dialect: str = "") -> str:
     return head
 
 
-def _blanked(sql: str, dialect: str) -> str:
+def blanked(sql: str, dialect: str) -> str:
     """The SQL at its own length, with comments as spaces and whatever is quoted as ``x``."""
     parts, position = [], 0
     for token in _tokens(sql, dialect):
