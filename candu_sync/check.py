@@ -61,7 +61,7 @@ def check_project(catalog: Catalog, findings: list[Finding]) -> Iterator[tuple[s
 
 
 def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
-    schema = project.warehouse.columns(sync.sql, _any_parameters(project, sync))
+    schema = project.warehouse.columns(project.model(sync), _any_parameters(project, sync))
     Result(sync, schema.names)
     for column in sync.required_columns:
         try:

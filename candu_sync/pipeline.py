@@ -51,6 +51,7 @@ def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bo
 
     Raises:
         ModelError, WarehouseError: the model cannot be read, or not be sent.
+        SpecError: it has a ref or a source of dbt's that the manifest does not have.
         Claimed: another run is at work on this partition.
         StateError: the snapshot cannot be read, or the change set not be written.
     """
@@ -80,7 +81,7 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
     seconds = Seconds()
     with open_engine(project.settings.memory, folder) as connection:
         values = parameters(sync, partition, snapshot.newest)
-        with seconds.phase("read"), project.warehouse.read(sync.sql, values) as reading:
+        with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names)
             load(connection, sync, _counted(result.batches(reading), progress))
         with seconds.phase("diff"):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
+from candu_sync.dbt import resolve, resolve_sync
 from candu_sync.delivery import Delivery
 from candu_sync.report import last_run
 from candu_sync.settings import Settings
@@ -98,4 +99,8 @@ class Project:
 
     def warehouse_values(self, sql: str) -> list[str]:
         """The keys that the SQL of dynamic partitions finds."""
-        return self.warehouse.values(sql)
+        return self.warehouse.values(resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql)
+
+    def model(self, sync: Sync) -> str:
+        """A sync's SQL as the warehouse takes it: ref and source of dbt's are the names of relations."""
+        return resolve_sync(sync, self.settings.dbt_manifest).sql
