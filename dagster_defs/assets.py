@@ -27,9 +27,19 @@ from candu_sync.errors import SpecError
 from candu_sync.recovery import recover
 from candu_sync.sync import Sync
 from dagster_defs.automation import changes_condition, push_condition
-from dagster_defs.checks import guard_result, guard_spec, set_aside_result, set_aside_spec
+from dagster_defs.checks import (
+    guard_result,
+    guard_spec,
+    rows_result,
+    rows_spec,
+    set_aside_result,
+    set_aside_spec,
+    told_reason,
+)
 from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.metadata import changes_metadata, push_metadata
+from dagster_defs.names import names_result, names_spec, others_traits
+from dagster_defs.outlook import estimates, ratios
 from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
 from dagster_defs.resources import CanduSyncResource
@@ -65,14 +75,15 @@ def push_key(sync: str) -> AssetKey:
 
 
 def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: AssetSpec | None = None,
-                      push: AssetSpec | None = None) -> list[AssetsDefinition]:
-    """The two assets of a sync, the first with its guard, the second with its warning.
+                      push: AssetSpec | None = None, beside: Sequence[str] = ()) -> list[AssetsDefinition]:
+    """The two assets of a sync, with their checks.
 
     Args:
         retries: of what is worth another try, and of that alone.
         changes, push: how they are shown, in place of ``changes_spec`` and ``push_spec``; with the same keys.
+        beside: the names of the project's syncs, which the names of traits are compared with.
     """
-    return [_changes_asset(sync, changes or changes_spec(sync), retries),
+    return [_changes_asset(sync, changes or changes_spec(sync), retries, beside or [sync.name, "users/"]),
             _push_asset(sync, push or push_spec(sync), retries)]
 
 
@@ -99,18 +110,27 @@ def push_spec(sync: Sync) -> AssetSpec:
         partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync))
 
 
-def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefinition:
-    @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[guard_spec(spec.key)],
+def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Sequence[str]) -> AssetsDefinition:
+    neighbours = [name for name in beside if name.split("/")[0] == sync.kind != "events" and name != sync.name]
+    users = sync.kind != "events" or any(name.startswith("users/") for name in beside)
+
+    @multi_asset(name=_op_name(spec.key), specs=[spec],
+                 check_specs=[guard_spec(spec.key), rows_spec(spec.key), names_spec(spec.key)],
                  pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
         with failures(context, retries), candu_sync.project() as project:
             changes = pipeline.plan(project, sync, _partition(context, sync), full=config.full, force=config.force,
                                     progress=log_progress(context.log))
+            settings = project.settings
         tripped = pipeline.guard(sync, changes)
-        yield MaterializeResult(
-            asset_key=spec.key, metadata=changes_metadata(changes),
-            check_results=[guard_result(changes, tripped, force=config.force, reason=config.reason)])
+        reason = told_reason(context.run.tags, config.reason)
+        metadata = changes_metadata(changes) | estimates(changes, settings)
+        metadata |= ratios(changes, context.instance, spec.key)
+        yield MaterializeResult(asset_key=spec.key, metadata=metadata, check_results=[
+            guard_result(changes, tripped, force=config.force, reason=reason),
+            rows_result(changes, force=config.force, reason=reason),
+            names_result(changes, others_traits(context.instance, neighbours), users=users)])
 
     return changes_asset
 
@@ -129,7 +149,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
             rows = project.state.of(sync.name, partition).current().rows
         metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
         if config.force:
-            metadata["forced"] = MetadataValue.text(config.reason or "no reason was given")
+            metadata["forced"] = MetadataValue.text(told_reason(context.run.tags, config.reason))
         if result.status == "guarded":
             fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)
         yield set_aside_result(changes, result)

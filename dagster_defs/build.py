@@ -46,7 +46,8 @@ def catalog_definitions(catalog: Catalog, *, retries: RetryPolicy = RETRIES, cha
     """
     syncs = list(catalog.syncs.values())
     assets = [asset for sync in syncs
-              for asset in build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync))]
+              for asset in build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync),
+                                             beside=list(catalog.syncs))]
     return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs, automation),
                        resources={"candu_sync": SETTINGS})
 

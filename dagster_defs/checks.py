@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue
 
 from candu_sync.changes import ChangeSet
 from candu_sync.errors import GuardTripped
+from candu_sync.guard import LEAST_ROWS_FOR_RATIOS
 from candu_sync.report import RunResult
 from dagster_defs.metadata import Metadata
 
 GUARD = "guard"
+ROWS = "rows"
 SET_ASIDE = "set_aside"
+
+# The engine sets rows aside one by one, and the others are right. When most of a model's rows are, the model is wrong.
+_MOST_ASIDE = 0.5
 
 
 def guard_spec(asset: AssetKey) -> AssetCheckSpec:
@@ -18,6 +25,13 @@ def guard_spec(asset: AssetKey) -> AssetCheckSpec:
     return AssetCheckSpec(GUARD, asset=asset, blocking=True, description=(
         "Stops the push when the changes are out of the ordinary: too few rows, too many changed, gone or to be sent. "
         "The limits are `guard` in the sync's YAML."))
+
+
+def rows_spec(asset: AssetKey) -> AssetCheckSpec:
+    """The check of keys and values; most of the time a warning."""
+    return AssetCheckSpec(ROWS, asset=asset, blocking=True, description=(
+        "Rows without a key, rows that share one, values that cannot be sent: they are set aside, the others go. "
+        f"From {_MOST_ASIDE:.0%} of {LEAST_ROWS_FOR_RATIOS} rows or more on, it stops the push."))
 
 
 def set_aside_spec(asset: AssetKey) -> AssetCheckSpec:
@@ -40,9 +54,39 @@ def guard_result(changes: ChangeSet, tripped: GuardTripped | None, *, force: boo
         text = (f"{why}. Nothing was sent. If this is what you want, materialize candu/{changes.sync} with "
                 "`force: true`: it sends these changes and no others.")
         return AssetCheckResult(passed=False, check_name=GUARD, description=text, metadata=figures)
-    figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason or "none was given")}
+    figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
     return AssetCheckResult(passed=False, severity=AssetCheckSeverity.WARN, check_name=GUARD, metadata=figures,
-                            description=f"{why}. Forced past the guard: {reason or 'no reason was given'}")
+                            description=f"{why}. Forced past the guard: {reason}")
+
+
+def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckResult:
+    """Warns of rows that are set aside, and fails when they are most of them, unless a person said to go on."""
+    summary = changes.summary
+    share = summary.invalid / summary.rows if summary.rows else 0.0
+    figures: Metadata = _partition(changes) | {"rows": MetadataValue.int(summary.rows)}
+    for what in ("null key", "duplicate key"):
+        count = summary.reasons.get(what, 0)
+        figures |= {what: MetadataValue.int(count),
+                    f"share of {what}s": MetadataValue.float(round(count / summary.rows, 4) if summary.rows else 0.0)}
+    figures |= {what: MetadataValue.int(count) for what, count in summary.reasons.items()}
+    if not summary.invalid:
+        return AssetCheckResult(passed=True, check_name=ROWS, metadata=figures)
+    told = ", ".join(f"{what}: {count:,}" for what, count in summary.reasons.items())
+    text = f"{summary.invalid:,} of {summary.rows:,} rows are set aside ({share:.1%}): {told}."
+    stops = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS and not force
+    if force:
+        figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
+    if stops:
+        text += (f" Nothing was sent. If the others are right, materialize candu/{changes.sync}: it sends them, and no "
+                 "others.")
+    return AssetCheckResult(passed=False, severity=AssetCheckSeverity.ERROR if stops else AssetCheckSeverity.WARN,
+                            check_name=ROWS, description=text, metadata=figures)
+
+
+def told_reason(tags: Mapping[str, str], reason: str) -> str:
+    """Why a guard was passed by, and by whom where the run's tags say it: Dagster+ has the user, a launch with
+    ``--tags`` or an API client may give it."""
+    return (reason or "no reason was given") + (f" ({tags['user']})" if tags.get("user") else "")
 
 
 def set_aside_result(changes: ChangeSet, result: RunResult) -> AssetCheckResult:

@@ -16,6 +16,9 @@ Metadata = dict[str, MetadataValue]
 # The event log keeps every row of every run's table, and nothing prunes it.
 _MOST_TRAITS = 50
 
+# What the model sends, under the name that the UI has a page for.
+COLUMNS = "dagster/column_schema"
+
 # The column types that Dagster's UI knows.
 _TYPES = {str: "string", int: "int"}
 
@@ -25,6 +28,7 @@ def changes_metadata(changes: ChangeSet) -> Metadata:
     summary = changes.summary
     names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "bytes")
     found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
+    found |= _columns(changes)
     found |= {name: MetadataValue.int(getattr(summary, name)) for name in names}
     found |= _oddities(changes)
     found |= {"traits": _traits(summary.traits)} if summary.traits else {}
@@ -60,6 +64,14 @@ def _oddities(changes: ChangeSet) -> Metadata:
         counts = [{"trait": name, "values": count} for name, count in changes.summary.not_finite.items()]
         found["NaN or infinite, taken as null"] = table(counts[:_MOST_TRAITS])
     return found
+
+
+def _columns(changes: ChangeSet) -> Metadata:
+    """The traits that the model gives, with their kinds; of one that changed its kind, the newest."""
+    gone = changes.summary.gone_traits
+    kinds = {trait.name: str(trait.kind) for trait in changes.traits if trait.name not in gone}
+    columns = [TableColumn(name, kind) for name, kind in kinds.items()]
+    return {COLUMNS: MetadataValue.table_schema(TableSchema(columns))} if columns else {}
 
 
 def _traits(traits: Mapping[str, int]) -> TableMetadataValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagster import AssetCheckSeverity
+from dagster import AssetCheckEvaluation, AssetCheckSeverity, ExecuteInProcessResult
 
 from candu_sync.sync import Sync
 from candu_sync.upkeep import baseline
@@ -15,6 +15,12 @@ def people(room: Room, count: int = 3, yaml: str = "") -> Sync:
     """A sync of users u0, u1, …, whose plan is free."""
     room.table("people", user_id=[f"u{n}" for n in range(count)], plan=["free"] * count)
     return room.sync("users/people", "select * from people", yaml)
+
+
+def evaluation(result: ExecuteInProcessResult, check: str) -> AssetCheckEvaluation:
+    """What a check of a run found."""
+    [found] = [found for found in result.get_asset_check_evaluations() if found.check_name == check]
+    return found
 
 
 def test_both_assets_bring_the_users_to_candu_and_the_snapshot(room: Room) -> None:
@@ -107,7 +113,7 @@ class TestGuard:
     def test_a_tripped_guard_keeps_the_push_of_the_same_run_from_running(self, room: Room) -> None:
         people(room, yaml=self.YAML)
         result = room.materialize(CHANGES, PUSH)
-        [check] = result.get_asset_check_evaluations()
+        check = evaluation(result, "guard")
         assert not check.passed
         assert check.blocking
         assert check.description is not None
@@ -138,11 +144,12 @@ class TestGuard:
 
     def test_force_on_the_changes_reaches_the_push_and_the_check_warns_with_the_reason(self, room: Room) -> None:
         people(room, yaml=self.YAML)
-        result = room.materialize(CHANGES, PUSH, changes={"force": True, "reason": "a small start"})
-        check = result.get_asset_check_evaluations()[0]
+        result = room.materialize(CHANGES, PUSH, tags={"user": "ada"},
+                                  changes={"force": True, "reason": "a small start"})
+        check = evaluation(result, "guard")
         assert check.severity == AssetCheckSeverity.WARN
         assert not check.passed
-        assert check.metadata["reason"].value == "a small start"
+        assert check.metadata["reason"].value == "a small start (ada)"
         assert result.success
         assert len(room.simulator.users()) == 3
 
@@ -154,7 +161,7 @@ class TestGuard:
 
     def test_changes_within_the_limits_pass(self, room: Room) -> None:
         people(room, count=5, yaml=self.YAML)
-        check = room.materialize(CHANGES).get_asset_check_evaluations()[0]
+        check = evaluation(room.materialize(CHANGES), "guard")
         assert check.passed
         assert check.metadata["rows"].value == 5
 
@@ -166,7 +173,7 @@ class TestSetAside:
         room.simulator.fault("refuse", user_ids=["u2"], status=422)
         result = room.materialize(CHANGES, PUSH)
         assert result.success
-        check = next(c for c in result.get_asset_check_evaluations() if c.check_name == "set_aside")
+        check = evaluation(result, "set_aside")
         assert not check.passed
         assert check.severity == AssetCheckSeverity.WARN
         counts = {name: value.value for name, value in check.metadata.items()}
@@ -176,4 +183,5 @@ class TestSetAside:
     def test_it_passes_when_all_went(self, room: Room) -> None:
         people(room)
         checks = room.materialize(CHANGES, PUSH).get_asset_check_evaluations()
-        assert [(check.check_name, check.passed) for check in checks] == [("guard", True), ("set_aside", True)]
+        assert {check.check_name: check.passed for check in checks} == dict.fromkeys(
+            ("guard", "rows", "names", "set_aside"), True)

@@ -1,0 +1,49 @@
+"""What a person weighs before a push: how much it is, how long it takes, and whether that is usual."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, MetadataValue
+
+from candu_sync.changes import ChangeSet
+from candu_sync.settings import Settings
+from dagster_defs.metadata import Metadata
+
+_RATIO = "change ratio"
+_RUNS = 20
+
+
+def estimates(changes: ChangeSet, settings: Settings) -> Metadata:
+    """Requests at the configured batch size, and minutes at the configured rate, if there is one; retries and Candu's
+    own pace come on top."""
+    requests = math.ceil(changes.summary.messages / settings.batch_size)
+    found: Metadata = {"estimated requests": MetadataValue.int(requests)}
+    if settings.rate:
+        found["estimated minutes"] = MetadataValue.float(round(requests / settings.rate / 60, 2))
+    return found
+
+
+def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Metadata:
+    """The share of the rows that Candu has which changed or left, beside that of the last runs of this partition; for
+    events, which do not change, and for a first run there is none."""
+    summary = changes.summary
+    if changes.kind == "events" or not summary.snapshot_rows:
+        return {}
+    found: Metadata = {_RATIO: MetadataValue.float(
+        round((summary.changed + summary.removed) / summary.snapshot_rows, 4))}
+    before = _before(instance, asset, changes.partition)
+    if before:
+        found |= {f"{_RATIO}, median of the last {_RUNS} runs": MetadataValue.float(round(median(before), 4)),
+                  f"{_RATIO}, highest of the last {_RUNS} runs": MetadataValue.float(max(before))}
+    return found
+
+
+def _before(instance: DagsterInstance, asset: AssetKey, partition: str | None) -> list[float]:
+    """The ratios of up to 20 materializations before this one."""
+    wanted = AssetRecordsFilter(asset, asset_partitions=None if partition is None else [partition])
+    records = instance.fetch_materializations(wanted, limit=_RUNS).records
+    events = [record.asset_materialization for record in records]
+    values = [event.metadata[_RATIO].value for event in events if event is not None and _RATIO in event.metadata]
+    return [value for value in values if isinstance(value, float)]

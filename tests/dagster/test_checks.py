@@ -1,0 +1,115 @@
+"""What stands on the page of the changes before anything leaves: rows, names, and how usual it all is."""
+
+from __future__ import annotations
+
+import pytest
+from dagster import AssetCheckSeverity
+
+from tests.dagster.conftest import Room, metadata
+from tests.dagster.test_assets import CHANGES, PUSH, evaluation, people
+
+
+class TestRows:
+    def test_a_few_rows_set_aside_are_a_warning_and_the_others_go(self, room: Room) -> None:
+        people(room, count=10)
+        room.query("insert into people values (null, 'pro'), ('u1', 'pro')")
+        result = room.materialize(CHANGES, PUSH)
+        check = evaluation(result, "rows")
+        assert not check.passed
+        assert check.severity == AssetCheckSeverity.WARN
+        figures = {name: value.value for name, value in check.metadata.items()}
+        assert figures == {"rows": 12, "null key": 1, "share of null keys": 0.0833, "duplicate key": 2,
+                           "share of duplicate keys": 0.1667}
+        assert len(room.simulator.users()) == 9
+
+    @pytest.fixture
+    def mostly_wrong(self, room: Room) -> Room:
+        people(room, count=60)
+        room.query("insert into people select null, 'pro' || n from range(60) as t(n)")
+        return room
+
+    def test_most_rows_set_aside_stop_the_push(self, mostly_wrong: Room) -> None:
+        result = mostly_wrong.materialize(CHANGES, PUSH)
+        check = evaluation(result, "rows")
+        assert check.severity == AssetCheckSeverity.ERROR
+        assert str(check.description).startswith("60 of 120 rows are set aside (50.0%): null key: 60. Nothing was sent")
+        assert not result.success
+        assert mostly_wrong.simulator.requests() == []
+
+    def test_force_goes_past_it(self, mostly_wrong: Room) -> None:
+        result = mostly_wrong.materialize(CHANGES, PUSH, changes={"force": True, "reason": "anonymous visitors"})
+        assert result.success
+        assert evaluation(result, "rows").metadata["reason"].value == "anonymous visitors"
+        assert len(mostly_wrong.simulator.users()) == 60
+
+
+class TestNames:
+    def told(self, room: Room, key: str = CHANGES) -> str:
+        check = evaluation(room.materialize(key), "names")
+        assert check.severity == AssetCheckSeverity.WARN
+        assert check.passed is (check.description is None)
+        return check.description or ""
+
+    def test_plain_names_pass(self, room: Room) -> None:
+        people(room)
+        assert self.told(room) == ""
+
+    def test_an_email_that_is_not_candus(self, room: Room) -> None:
+        people(room)
+        room.sync("users/people", """select user_id, plan as "Email" from people""")
+        assert "the trait Email is not Candu's email" in self.told(room)
+
+    def test_names_that_differ_by_case_or_spaces(self, room: Room) -> None:
+        people(room)
+        room.sync("users/people", """select user_id, 1 as "Total billed", 2 as totalbilled from people""",
+                  "rename: {totalbilled: total billed}")
+        assert "'Total billed' and 'total billed' differ by upper and lower case or spaces only" in self.told(room)
+
+    def test_a_trait_that_another_sync_sends_too(self, room: Room) -> None:
+        people(room)
+        room.sync("users/billing", "select user_id, plan, 1 as seats from people")
+        room.materialize("changes/users/billing")
+        assert self.told(room) == ("users/billing sends plan too: the last to run wins. Leave it in one, `omit` or "
+                                   "`rename` it in the other")
+
+    def test_ids_with_stray_spaces_or_that_differ_by_case(self, room: Room) -> None:
+        room.table("people", user_id=["ada", " ada", "Bo", "bo", "Cy"], plan=["free"] * 5)
+        room.sync("users/people", "select * from people")
+        assert self.told(room).split("\n\n") == [
+            "1 ids begin or end with a space: Candu takes them for others than those without",
+            "2 ids differ from another by upper and lower case only: Candu takes each for another"]
+
+    def test_events_without_any_users(self, room: Room) -> None:
+        room.table("people", user_id=["u1"], plan=["free"])
+        room.sync("events/logins", "select 'e1' as event_id, user_id, 'login' as event, now() as timestamp from people")
+        assert "there is no sync of users" in self.told(room, "changes/events/logins")
+        people(room)
+        assert self.told(room, "changes/events/logins") == ""
+
+
+class TestOutlook:
+    def test_requests_and_minutes_at_the_configured_rate(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CANDU_RATE", "0.5")
+        people(room, count=450)
+        told = metadata(room.materialize(CHANGES), CHANGES)
+        assert told["estimated requests"] == 5
+        assert told["estimated minutes"] == pytest.approx(5 / 0.5 / 60, abs=0.01)
+
+    def test_without_a_rate_there_are_no_minutes(self, room: Room) -> None:
+        people(room)
+        assert "estimated minutes" not in metadata(room.materialize(CHANGES), CHANGES)
+
+    def test_the_share_that_changed_stands_beside_that_of_the_last_runs(self, room: Room) -> None:
+        people(room, count=10)
+        assert "change ratio" not in metadata(room.materialize(CHANGES, PUSH), CHANGES)
+        for plan, of in (("pro", 1), ("max", 5), ("won", 2)):
+            room.query(f"update people set plan = '{plan}' where user_id < 'u{of}'")
+            told = metadata(room.materialize(CHANGES, PUSH), CHANGES)
+        assert told["change ratio"] == 0.2
+        assert told["change ratio, median of the last 20 runs"] == 0.3
+        assert told["change ratio, highest of the last 20 runs"] == 0.5
+
+    def test_the_traits_are_the_columns_of_the_page(self, room: Room) -> None:
+        people(room)
+        schema = metadata(room.materialize(CHANGES), CHANGES)["dagster/column_schema"]
+        assert [(column.name, column.type) for column in schema.columns] == [("plan", "text")]
