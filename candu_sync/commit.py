@@ -50,6 +50,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         StaleChanges: another run made that version first.
         DamagedState: the old version's files are not what they were.
     """
+    state.check_newest(old.number)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
     folder = state.store.scratch()

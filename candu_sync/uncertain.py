@@ -41,10 +41,12 @@ def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) 
         return
     numbers = [number for low, high in outcome.uncertain for number in range(low, high + 1)]
     file = ds.dataset(changes.folder / "changes.arrow", format="ipc")
-    keys = file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist()
+    keys = set(file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist())
+    name = f"uncertain/{changes.run_id}.json"
+    # What another process noted for this run, which it took for dead, stays.
+    keys |= set((state.read_json(name) or {}).get("keys", []))
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    found = Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])
-    state.write_json(f"uncertain/{changes.run_id}.json", asdict(found))
+    state.write_json(name, asdict(Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])))
 
 
 def uncertain_events(state: PartitionState) -> list[Uncertain]:

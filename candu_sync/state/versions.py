@@ -197,10 +197,18 @@ class PartitionState:
             files[role] = File(name, self.store.add(name, path), digest)
         version = replace(version, files=files)
         if not self.store.put(self._version_name(version.number), _json(asdict(version)), create=True):
-            raise StaleChanges(f"{self.prefix}: version {version.number} was committed by another run meanwhile; "
-                               "what this run was told is in its receipts, run again to fold it in")
+            raise self._overtaken(version.number)
         self._drop_old(version.number)
         return version
+
+    def check_newest(self, number: int) -> None:
+        """Raises StaleChanges when there is a newer version than this one."""
+        if (newest := self.current().number) > number:
+            raise self._overtaken(newest)
+
+    def _overtaken(self, number: int) -> StaleChanges:
+        return StaleChanges(f"{self.sync}: version {number} was committed by another run, which took this one for dead "
+                            "and went on from its receipts: run again")
 
     def _version_name(self, number: int) -> str:
         return self.name("versions", f"{number:08d}.json")
@@ -251,7 +259,7 @@ class PartitionState:
         """
         empty = Version(number, run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
         if not self.store.put(self._version_name(number), _json(asdict(empty)), create=True):
-            raise StaleChanges(f"{self.prefix}: another run committed meanwhile: try again")
+            raise self._overtaken(number)
         for name in self.store.list(self.name("")):
             if name != self._version_name(number) and not name.startswith(self.name("claims/")):
                 self.store.delete(name)
