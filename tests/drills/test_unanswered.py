@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from candu_sync import upkeep
 from candu_sync.errors import StaleChanges
 from candu_sync.simulator import Simulator
 from candu_sync.uncertain import uncertain_events
@@ -179,3 +180,29 @@ def test_a_plan_does_not_take_the_files_of_a_push(world: World, points: Points) 
     assert world.simulator.events()
     world.check()
     a_good_run(world, "events/once")
+
+
+def test_a_reset_outlives_an_owner_from_before(world: World, points: Points) -> None:
+    """A run that was taken for dead goes on after a reset: it cannot bring back what was forgotten."""
+    for n in range(9):
+        world.person(f"u{n}", 1, "x")
+    a_good_run(world, "users/people")
+    for n in range(9):
+        world.person(f"u{n}", 2, "x")
+    world.write()
+    sync = world.syncs["users/people"]
+
+    def reset() -> None:
+        points.incarnation += 1
+        with world.lab.project() as project:
+            upkeep.reset(project, sync, None)
+
+    with points.acting(28, reset), pytest.raises(StaleChanges, match="committed by another run"):
+        world.lab.run(sync)
+    state = world.lab.state(sync)
+    assert (state.current().number, state.current().files) == (2, {})
+    told = {message["message_id"] for message in world.simulator.messages()}
+    assert world.lab.run(sync).accepted == 9
+    again = {message["message_id"] for message in world.simulator.messages()[-9:]}
+    assert not again & told, "Candu may take a message with a known id for a repeat"
+    a_good_run(world, "users/people")
