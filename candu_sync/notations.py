@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from .nearest import nearest
 
-__all__ = ["cron", "duration", "owner", "start_date", "start_time", "zone"]
+__all__ = ["cron", "cron_fields", "duration", "owner", "start_date", "start_time", "zone"]
 
 _WORDS = re.compile(r"(\d{1,9})\s*(minute|hour|day|week)s?", re.IGNORECASE)
 _ISO_8601 = re.compile(r"P(?=.)(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
@@ -106,14 +106,18 @@ def cron(line: str) -> str:
 
     Lists, ranges, steps and the English three-letter names are read; a line that never comes true is refused.
     """
+    days, months = cron_fields(line)[2:4]
+    if not any(day <= _LONGEST[month - 1] for day in days or (1,) for month in months or (1,)):
+        raise ValueError(f"{line!r} never comes true: no such day in those months")
+    return " ".join(line.split())
+
+
+def cron_fields(line: str) -> list[set[int] | None]:
+    """The values that each of the five fields stands for; None for all of them. Raises ValueError as ``cron`` does."""
     words = line.split()
     if len(words) != len(_CRON_FIELDS):
         raise ValueError(f"{line!r} is not a cron line of five fields, like \"0 * * * *\"")
-    values = [_cron_field(word, *field) for word, field in zip(words, _CRON_FIELDS, strict=True)]
-    days, months = values[2:4]
-    if not any(day <= _LONGEST[month - 1] for day in days or (1,) for month in months or (1,)):
-        raise ValueError(f"{line!r} never comes true: no such day in those months")
-    return " ".join(words)
+    return [_cron_field(word, *field) for word, field in zip(words, _CRON_FIELDS, strict=True)]
 
 
 def _cron_field(word: str, name: str, low: int, high: int) -> set[int] | None:

@@ -37,6 +37,7 @@ from dagster_defs.checks import (
     told_reason,
 )
 from dagster_defs.failures import RETRIES, fail, failures
+from dagster_defs.freshness import freshness_policy
 from dagster_defs.metadata import changes_metadata, push_metadata
 from dagster_defs.names import names_result, names_spec, others_traits
 from dagster_defs.outlook import estimates, ratios
@@ -107,7 +108,8 @@ def push_spec(sync: Sync) -> AssetSpec:
         description=f"{about}What Candu has accepted. Materialize it alone to send the changes that were staged and "
         "looked at.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"candu"},
-        partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync))
+        partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync),
+        freshness_policy=freshness_policy(sync))
 
 
 def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Sequence[str]) -> AssetsDefinition:
