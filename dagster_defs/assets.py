@@ -36,10 +36,11 @@ from dagster_defs.checks import (
     set_aside_spec,
     told_reason,
 )
+from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.freshness import freshness_policy
 from dagster_defs.metadata import changes_metadata, push_metadata
-from dagster_defs.names import names_result, names_spec, others_traits
+from dagster_defs.oddities import oddities_result, oddities_spec, others_traits
 from dagster_defs.outlook import estimates, ratios
 from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
@@ -117,7 +118,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
     users = sync.kind != "events" or any(name.startswith("users/") for name in beside)
 
     @multi_asset(name=_op_name(spec.key), specs=[spec],
-                 check_specs=[guard_spec(spec.key), rows_spec(spec.key), names_spec(spec.key)],
+                 check_specs=[guard_spec(spec.key), rows_spec(spec.key), oddities_spec(spec.key)],
                  pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
@@ -128,11 +129,12 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
         tripped = pipeline.guard(sync, changes)
         reason = told_reason(context.run.tags, config.reason)
         metadata = changes_metadata(changes) | estimates(changes, settings)
+        metadata |= lineage_metadata(sync, changes, settings.dbt_manifest)
         metadata |= ratios(changes, context.instance, spec.key)
         yield MaterializeResult(asset_key=spec.key, metadata=metadata, check_results=[
             guard_result(changes, tripped, force=config.force, reason=reason),
             rows_result(changes, force=config.force, reason=reason),
-            names_result(changes, others_traits(context.instance, neighbours), users=users)])
+            oddities_result(sync, changes, others_traits(context.instance, neighbours), users=users)])
 
     return changes_asset
 

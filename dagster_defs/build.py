@@ -14,6 +14,7 @@ from candu_sync.errors import SpecError
 from candu_sync.sync import Catalog, Sync, load_syncs
 from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, changes_spec, push_key, push_spec
 from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
+from dagster_defs.dbt import with_upstream
 from dagster_defs.failures import RETRIES
 from dagster_defs.resources import SETTINGS
 
@@ -44,6 +45,7 @@ def catalog_definitions(catalog: Catalog, *, retries: RetryPolicy = RETRIES, cha
         changes, push: how a sync's two assets are shown; their keys stay.
         automation: the name of the sensor that runs syncs with ``automation``.
     """
+    catalog = with_upstream(catalog)
     syncs = list(catalog.syncs.values())
     assets = [asset for sync in syncs
               for asset in build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync),

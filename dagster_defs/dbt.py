@@ -1,0 +1,47 @@
+"""What a sync takes from dbt, in Dagster's words: assets upstream, and the columns that its traits are made of."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
+
+from candu_sync.changes import ChangeSet
+from candu_sync.dbt import linked
+from candu_sync.errors import SettingsError
+from candu_sync.lineage import trait_lineage
+from candu_sync.settings import load_settings
+from candu_sync.sync import Catalog, Sync
+from dagster_defs.metadata import Metadata
+
+
+def with_upstream(catalog: Catalog) -> Catalog:
+    """The catalog with dbt's models upstream of the syncs that read them, by ``CANDU_DBT_MANIFEST``; a sync whose ref
+    or source cannot be resolved is an error of the catalog."""
+    return linked(catalog, _manifest())
+
+
+def _manifest() -> Path | None:
+    """Where another setting is wrong, the run that needs it says so."""
+    with suppress(SettingsError):
+        return load_settings().dbt_manifest
+    path = os.environ.get("CANDU_DBT_MANIFEST")
+    return Path(path) if path else None
+
+
+def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> Metadata:
+    """The traits as the asset's columns, and the dbt columns that each is made of; nothing when none is known.
+
+    Args:
+        manifest: ``CANDU_DBT_MANIFEST``.
+    """
+    found = trait_lineage(sync, [trait.name for trait in changes.traits], manifest)
+    if not found:
+        return {}
+    deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]
+            for trait, columns in found.items()}
+    columns = [TableColumn(trait.name, str(trait.kind)) for trait in changes.traits]
+    return {"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
+            "dagster/column_lineage": MetadataValue.column_lineage(TableColumnLineage(deps))}
