@@ -184,4 +184,4 @@ class TestSetAside:
         people(room)
         checks = room.materialize(CHANGES, PUSH).get_asset_check_evaluations()
         assert {check.check_name: check.passed for check in checks} == dict.fromkeys(
-            ("guard", "rows", "names", "set_aside"), True)
+            ("guard", "rows", "oddities", "set_aside"), True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from dagster import AssetCheckSeverity
 
@@ -43,9 +45,9 @@ class TestRows:
         assert len(mostly_wrong.simulator.users()) == 60
 
 
-class TestNames:
-    def told(self, room: Room, key: str = CHANGES) -> str:
-        check = evaluation(room.materialize(key), "names")
+class TestOddities:
+    def told(self, room: Room, key: str = CHANGES, partition: str | None = None) -> str:
+        check = evaluation(room.materialize(key, partition=partition), "oddities")
         assert check.severity == AssetCheckSeverity.WARN
         assert check.passed is (check.description is None)
         return check.description or ""
@@ -85,6 +87,16 @@ class TestNames:
         assert "there is no sync of users" in self.told(room, "changes/events/logins")
         people(room)
         assert self.told(room, "changes/events/logins") == ""
+
+    def test_a_late_window_of_events(self, room: Room) -> None:
+        people(room)
+        room.sync("events/logins", "select 'e' || user_id as event_id, user_id, 'login' as event, "
+                  ":window_start::timestamptz as timestamp from people", "partitions: {daily: 2026-01-01}")
+        today = dt.datetime.now(dt.UTC).date()
+        old, new = (str(today - dt.timedelta(days=days)) for days in (10, 1))
+        assert self.told(room, "changes/events/logins", old).startswith(
+            "this window ended 9 days ago: its 3 events go with their own timestamps, and Candu counts events from")
+        assert self.told(room, "changes/events/logins", new) == ""
 
 
 class TestOutlook:

@@ -1,10 +1,12 @@
-"""A check of names: of traits, against Candu's own and those of other syncs, and of ids.
+"""A check of what is odd and goes as it is: names of traits, against Candu's own and those of other syncs, ids that
+look like another, events that Candu will take for new ones.
 
-All that it finds is sent as it is: Candu takes any name, and a second one beside the right one is what users then have.
+Candu takes any name: a misspelt trait is a second one beside the right one.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,31 +21,40 @@ from dagster import (
 )
 
 from candu_sync.changes import ChangeSet
+from candu_sync.partitions import window
+from candu_sync.sync import Sync
+from candu_sync.targets import WINDOWS
 from dagster_defs.metadata import COLUMNS
 
-NAMES = "names"
+ODDITIES = "oddities"
+
+# A window that is run on the day after it ended, and again after a weekend's outage, is a normal one.
+_LATE = dt.timedelta(days=2)
 
 
-def names_spec(asset: AssetKey) -> AssetCheckSpec:
-    """The check of names; always a warning."""
-    return AssetCheckSpec(NAMES, asset=asset, description=(
+def oddities_spec(asset: AssetKey) -> AssetCheckSpec:
+    """The check of what is odd; always a warning."""
+    return AssetCheckSpec(ODDITIES, asset=asset, description=(
         "Warns of traits whose names look like a typo or that another sync sends too, of ids that look like another, "
-        "and of events without a sync of users. All of it goes as it is."))
+        "of old events, and of events without a sync of users. All of it goes as it is."))
 
 
-def names_result(changes: ChangeSet, others: Mapping[str, Sequence[str]], *, users: bool) -> AssetCheckResult:
+def oddities_result(sync: Sync, changes: ChangeSet, others: Mapping[str, Sequence[str]], *, users: bool,
+                    now: dt.datetime | None = None) -> AssetCheckResult:
     """Warns with a sentence for each oddity.
 
     Args:
         others: sync → its traits, for the other syncs of the same kind.
         users: whether there is a sync of users.
+        now: aware; None: now.
     """
-    found = [*_alike(changes), *_twice(changes, others), *_ids(changes)]
+    found = [*_alike(changes), *_twice(changes, others), *_ids(changes),
+             *_late(sync, changes, now or dt.datetime.now(dt.UTC))]
     if not users:
         found.append("there is no sync of users: Candu builds segments from the traits of users, events alone are not "
                      "enough")
     told = {} if changes.partition is None else {"partition": MetadataValue.text(changes.partition)}
-    return AssetCheckResult(passed=not found, severity=AssetCheckSeverity.WARN, check_name=NAMES, metadata=told,
+    return AssetCheckResult(passed=not found, severity=AssetCheckSeverity.WARN, check_name=ODDITIES, metadata=told,
                             description="\n\n".join(found) or None)
 
 
@@ -94,3 +105,12 @@ def _ids(changes: ChangeSet) -> Iterator[str]:
     if "upper and lower case" in odd:
         yield (f"{odd['upper and lower case']:,} ids differ from another by upper and lower case only: Candu takes "
                "each for another")
+
+
+def _late(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[str]:
+    if sync.kind != "events" or sync.partitions is None or sync.partitions.spread not in WINDOWS:
+        return
+    ended = window(sync.partitions, str(changes.partition)).end
+    if changes.summary.added and now - ended > _LATE:
+        yield (f"this window ended {(now - ended).days:,} days ago: its {changes.summary.added:,} events go with their "
+               "own timestamps, and Candu counts events from their arrival: segments and conditions take them for new")
