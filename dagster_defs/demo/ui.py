@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -22,7 +24,7 @@ def main(folder: Path, port: int, simulator_port: int) -> int:
     simulate = [sys.executable, "-m", "candu_sync", "simulate", "--port", str(simulator_port), "--database",
                 str(folder / "candu.db")]
     dagster = [sys.executable, "-m", "dagster", "dev", "--module-name", "dagster_defs.definitions", "--port", str(port)]
-    # Each starts in a session of its own, so that Ctrl-C reaches them once, from here.
+    # Each starts in a session of its own, so that Ctrl-C reaches it and its children once, from here.
     children = [subprocess.Popen(command, env=environment(folder, candu), start_new_session=True)
                 for command in (simulate, dagster)]
     print(f"Dagster: http://127.0.0.1:{port} (in about 15 s)\nCandu's stand-in: http://127.0.0.1:{simulator_port}\n"  # noqa: T201
@@ -39,13 +41,14 @@ def main(folder: Path, port: int, simulator_port: int) -> int:
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    for child in children:
-        child.send_signal(signal.SIGINT)
-    for child in children:
-        try:
-            child.wait(15)
-        except subprocess.TimeoutExpired:
-            child.kill()
+    """End the children and theirs. Not by SIGINT: who was started in the background may ignore it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+        for child in children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(15)
 
 
 if __name__ == "__main__":
