@@ -20,6 +20,7 @@ from candu_sync.changes import ChangeSet, hold_refused, summarize, write_files
 from candu_sync.commit import commit, snapshot_of
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import diff, load
+from candu_sync.elsewhere import keep_what_others_set
 from candu_sync.engine import open_engine
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
 from candu_sync.full import leave_out_sent
@@ -88,6 +89,7 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
             found = diff(connection, sync, result, snapshot, full=full)
             if full:
                 leave_out_sent(connection, project.state.of(sync.name, partition), version)
+            keep_what_others_set(connection, project.state, sync, partition, found)
             build_messages(connection, sync, found, _identity(project, sync, partition, version))
             hold_refused(connection)
             summary = summarize(connection, sync, found)
