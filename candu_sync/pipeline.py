@@ -31,7 +31,7 @@ from candu_sync.recovery import recover
 from candu_sync.report import RunResult, failed, remember, result_of
 from candu_sync.result import Result
 from candu_sync.seconds import Seconds
-from candu_sync.staging import check_staged, forced, new_run_id, opened, settle, stage
+from candu_sync.staging import forced, new_run_id, opened, settle, stage, take_over
 from candu_sync.state.claims import Claim
 from candu_sync.state.receipts import Outcome, ReceiptLog, read_receipts
 from candu_sync.state.store import remove_folder
@@ -200,7 +200,7 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
     try:
         if (current := state.current()).number != version.number:
             raise _stale(changes, current)
-        check_staged(state, changes)
+        take_over(state, changes)
     except StaleChanges:
         claim.release()
         raise

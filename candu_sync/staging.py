@@ -8,15 +8,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
+from contextlib import suppress
 
 from candu_sync.changes import FILES, INVALID, ChangeSet
-from candu_sync.errors import DamagedState, StaleChanges
-from candu_sync.state.claims import read_claim
+from candu_sync.errors import Claimed, DamagedState, StaleChanges
+from candu_sync.state.claims import Claim
 from candu_sync.state.receipts import local_folder
 from candu_sync.state.store import remove_folder
 from candu_sync.state.versions import PartitionState
 from candu_sync.targets import named
+
+# Seconds after which a change set that nobody pushed is removed by the next plan.
+_OLD = 3600.0
 
 # Runs whose receipts are kept.
 _KEPT_RUNS = 20
@@ -28,32 +33,39 @@ def new_run_id() -> str:
 
 
 def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
-    """Move a change set into the state, in place of one that was staged before.
+    """Move a change set into the state; it is the one that awaits its push, in place of one that was staged before.
 
-    A push claims first and then looks whether its change set is still the staged one (``check_staged``); here the new
-    one is named first, and then the claim is looked at: files that a push works on are never removed.
+    The files of others are removed by the owner of the claim alone (``take_over``), so that no push ever loses its own.
     """
-    before = state.read_json("staged.json")
+    before = state.read_json("staged.json") or {}
     for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
     state.store.add(state.name(INVALID), changes.folder / INVALID)
-    state.write_json("staged.json", {"run_id": changes.run_id, "force": force})
-    if before is not None and not _claims(state, before["run_id"]):
-        unstage(state, before["run_id"])
+    state.write_json("staged.json", {"run_id": changes.run_id, "force": force, "at": time.time()})
+    if before and time.time() - before.get("at", 0) > _OLD:
+        with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
+            _unstage_others(state, changes.run_id)
+            claim.release()
     return opened(state, changes.run_id)
 
 
-def _claims(state: PartitionState, run_id: str) -> bool:
-    owner = read_claim(state, state.current().number + 1)
-    return owner is not None and owner.run_id == run_id
+def take_over(state: PartitionState, changes: ChangeSet) -> None:
+    """For the owner of a claim, before it sends anything: look that its change set is there, remove all others.
 
-
-def check_staged(state: PartitionState, changes: ChangeSet) -> None:
-    """Raises StaleChanges unless this is the change set that is staged; for the owner of a claim."""
-    pointer = state.read_json("staged.json") or {}
-    if pointer.get("run_id") != changes.run_id:
-        raise StaleChanges(f"{named(changes.sync, changes.partition)}: these changes are settled, or another plan took "
+    Raises:
+        StaleChanges: it is settled, or another owner has removed it.
+    """
+    names = state.store.list(state.name("runs", changes.run_id) + "/")
+    if not {state.name("runs", changes.run_id, file) for file in FILES} <= set(names):
+        raise StaleChanges(f"{named(changes.sync, changes.partition)}: these changes are settled, or another run took "
                            "their place: make the plan again")
+    _unstage_others(state, changes.run_id)
+
+
+def _unstage_others(state: PartitionState, run_id: str) -> None:
+    for name in state.store.list(state.name("runs/")):
+        if name.endswith("/" + FILES[0]) and (other := name.split("/")[-2]) != run_id:
+            unstage(state, other)
 
 
 def opened(state: PartitionState, run_id: str) -> ChangeSet:

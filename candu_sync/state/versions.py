@@ -81,10 +81,12 @@ class State:
     def _workspace(self, url: str) -> uuid.UUID:
         """The workspace's id, made at first use: a state belongs to one workspace (candu-api, "Endpoints")."""
         found = self.store.get("format.json")
-        if found is None:
-            if self.store.list(""):
+        if found is None and self.store.list(""):
+            found = self.store.get("format.json")  # another process may have begun this very moment
+            if found is None:
                 raise ForeignState(f"{url} holds files but no format.json: it is not a state folder of candu-sync. "
                                    "Point CANDU_STATE_URL at an empty folder")
+        if found is None:
             self.store.put("format.json", _json({"format": FORMAT, "workspace": str(uuid.uuid4())}), create=True)
             found = self.store.get("format.json") or b""
         try:
