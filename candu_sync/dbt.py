@@ -16,7 +16,7 @@ from .manifest import Manifest, ManifestError, Node, read_manifest
 from .sync import Catalog, Sync
 from .warehouse.parameters import blanked
 
-__all__ = ["Call", "Resolved", "calls", "linked", "resolve", "resolve_sync"]
+__all__ = ["Call", "Resolved", "calls", "linked", "nodes_read", "resolve", "resolve_sync"]
 
 _OPENING = re.compile(r"\{[{%#]")
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[{%#]", re.DOTALL)
@@ -176,7 +176,13 @@ def linked(catalog: Catalog, manifest: Path | None) -> Catalog:
 def _deps(sync: Sync, manifest: Path | None) -> Iterator[str]:
     known, _ = _read(manifest)
     yield from (known.asset_key(dep) if known else dep for dep in sync.deps)
-    read = resolve_sync(sync, manifest).nodes
-    if sync.partitions is not None and sync.partitions.values:
-        read += resolve(sync.partitions.values, manifest, path=f"{sync.path} (partitions.values)", sync=sync.name).nodes
-    yield from ("/".join(node.asset_key) for node in read)
+    yield from ("/".join(node.asset_key) for node in nodes_read(sync, manifest))
+
+
+def nodes_read(sync: Sync, manifest: Path | None) -> tuple[Node, ...]:
+    """What a sync reads of dbt's: its model, and the SQL that finds its partitions. Raises as ``resolve``."""
+    nodes = resolve_sync(sync, manifest).nodes
+    if sync.partitions is None or sync.partitions.values is None:
+        return nodes
+    values = resolve(sync.partitions.values, manifest, path=f"{sync.path} (partitions.values)", sync=sync.name)
+    return tuple(dict.fromkeys((*nodes, *values.nodes)))

@@ -1,0 +1,62 @@
+"""A command for dbt: exposures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from candu_sync.cli.common import complain, finish, opened_project
+from candu_sync.errors import CanduSyncError, UsageError
+
+if TYPE_CHECKING:
+    from candu_sync.project import Project
+    from candu_sync.sync import Catalog
+
+
+def exposures(output: Annotated[Path | None, typer.Option(
+        "--output", metavar="FILE", help="Where to write it, in place of stdout.")] = None) -> None:
+    """The syncs as dbt exposures: a YAML file for the dbt project."""
+    from candu_sync import exposures as room
+
+    with opened_project() as (project, catalog):
+        if project.settings.dbt_manifest is None and any(sync.deps for sync in catalog.syncs.values()):
+            complain("CANDU_DBT_MANIFEST is not set: the exposures depend on what models read by ref and source, and "
+                     "not on `deps`, of which nobody can tell what is dbt's")
+        found, errors = room.exposures(list(catalog.syncs.values()), project.settings.dbt_manifest,
+                                       _traits(project, catalog))
+    for error in errors:
+        complain(str(error))
+    text = room.text(found)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(output, text)
+    finish([2] if errors or catalog.errors else [])
+
+
+def _traits(project: Project, catalog: Catalog) -> dict[str, list[str]]:
+    """The traits of those syncs whose model the warehouse takes; the file is of use without them."""
+    from candu_sync.check import check_models
+
+    if project.settings.warehouse_url is None:
+        complain("the exposures say nothing of traits: CANDU_WAREHOUSE_URL is not set")
+        return {}
+    try:
+        found = check_models(project, catalog.syncs.values())
+    except CanduSyncError as error:
+        complain(f"the exposures say nothing of traits: {error}")
+        return {}
+    for finding in found:
+        if finding.errors:
+            complain(f"warning: the exposure of {finding.sync} says nothing of traits: {finding.errors[0]}")
+    return {finding.sync: list(finding.traits) for finding in found if not finding.errors}
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+    typer.echo(f"{output}: {text.count('- name: candu__')} exposures", err=True)

@@ -1,0 +1,2 @@
+select id as event_id, user_id, name as event, occurred_at, project
+from {{ ref('raw_events') }}
