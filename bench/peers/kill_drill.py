@@ -7,7 +7,8 @@ each event of the table should have arrived once.
 
 Before each run the table gets new rows, in no order. Killed are runs that have begun to send or are about to. Lost:
 rows that had not arrived when, after the last kill, runs end well and say that there is nothing left. Twice: rows that
-Candu accepted more than once; of these reported: those that the tool's own output or state names.
+Candu accepted more than once (extra: how many times too often); reported: those of them that the tool's own state
+names. Stuck: how often no run got through any more, until a person gave the command that the tool names for that.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Tally:
     twice: int
     extra: int
     reported: int
+    stuck: int
 
 
 def add_rows(warehouse: Path, dice: random.Random, rows: int = ROWS) -> None:
@@ -61,6 +63,17 @@ def add_rows(warehouse: Path, dice: random.Random, rows: int = ROWS) -> None:
 def start(peer: Peer, folder: Path) -> subprocess.Popen[bytes]:
     log = (folder / "log.txt").open("ab")
     return subprocess.Popen(peer.command, cwd=folder, env=environment_of(peer), stdout=log, stderr=log)
+
+
+def run(peer: Peer, folder: Path) -> int:
+    """Let a tool run to its end; how often it was stuck."""
+    for _ in range(3):
+        if start(peer, folder).wait() == 0:
+            return 0
+    if not peer.remedy:
+        raise SystemExit(f"{peer.name} does not recover: see {folder / 'log.txt'}")
+    subprocess.run(peer.remedy, cwd=folder, env=environment_of(peer), check=True, capture_output=True)
+    return 1 + run(peer, folder)
 
 
 def killed(peer: Peer, folder: Path, simulator: Simulator, number: int, after: float) -> bool:
@@ -85,20 +98,22 @@ def drill(peer: Peer, place: Place, simulator: Simulator, number: signal.Signals
     if start(peer, place.folder).wait():
         raise SystemExit(f"{peer.name} does not run: see {place.folder / 'log.txt'}")
     sending = min(time.monotonic() - began, ROWS / 10 * (DELAY + 0.01))
-    made = 0
+    made = stuck = in_vain = 0
     while made < kills:
         add_rows(place.warehouse, dice)
-        made += killed(peer, place.folder, simulator, number, dice.uniform(0, sending * 1.3))
-    for _ in range(3):
-        code = start(peer, place.folder).wait()
-    if code:
-        raise SystemExit(f"{peer.name} does not recover: see {place.folder / 'log.txt'}")
+        alive = killed(peer, place.folder, simulator, number, dice.uniform(0, sending * 1.3))
+        made += alive
+        in_vain = 0 if alive else in_vain + 1
+        if in_vain >= 3:
+            stuck += run(peer, place.folder)
+            in_vain = 0
+    stuck += sum(run(peer, place.folder) for _ in range(3))
     accepted = Counter(int(event["properties"]["id"]) for event in simulator.events())
     with duckdb.connect(str(place.warehouse)) as connection:
         rows = {id_ for (id_,) in connection.execute("SELECT id FROM events").fetchall()}
     twice = {id_ for id_, times in accepted.items() if times > 1}
     return Tally(peer.name, number.name, made, len(rows), len(rows - accepted.keys()), len(twice),
-                 sum(accepted.values()) - len(accepted), len(twice & peer.reported()))
+                 sum(accepted.values()) - len(accepted), len(twice & peer.reported()), stuck)
 
 
 def peers(options: argparse.Namespace, folder: Path, simulator: Simulator) -> list[tuple[Peer, Place]]:
@@ -126,16 +141,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--drt", type=Path, metavar="PYTHON", help="the Python of an environment with drt-core")
     parser.add_argument("--dlt", type=Path, metavar="PYTHON", help="the Python of an environment with dlt")
-    parser.add_argument("--kills", type=int, default=30, help="SIGKILLs of each tool; half as many SIGTERMs")
+    parser.add_argument("--signals", nargs="+", default=["SIGKILL", "SIGTERM"], choices=["SIGKILL", "SIGTERM"])
+    parser.add_argument("--kills", type=int, default=30, help="of each tool, with each signal")
     options = parser.parse_args()
-    print(f"{'':<22}{'signal':>9}{'kills':>7}{'rows':>8}{'lost':>7}{'twice':>7}{'extra':>7}{'reported':>10}")  # noqa: T201
-    for number, kills in ((signal.SIGKILL, options.kills), (signal.SIGTERM, max(1, options.kills // 2))):
+    print(f"{'':<22}{'signal':>9}{'kills':>7}{'rows':>8}{'lost':>7}{'twice':>7}{'extra':>7}{'reported':>10}{'stuck':>7}")  # noqa: T201
+    for number in map(signal.Signals.__getitem__, options.signals):
         with tempfile.TemporaryDirectory(prefix="kill-drill-") as folder, Simulator() as simulator:
             for peer, place in peers(options, Path(folder), simulator):
                 simulator.reset()
-                t = drill(peer, place, simulator, number, kills)
+                t = drill(peer, place, simulator, number, options.kills)
                 print(f"{t.peer:<22}{t.signal:>9}{t.kills:>7}{t.rows:>8,}{t.lost:>7,}{t.twice:>7,}{t.extra:>7,}"  # noqa: T201
-                      f"{t.reported:>10,}", flush=True)
+                      f"{t.reported:>10,}{t.stuck:>7}", flush=True)
 
 
 if __name__ == "__main__":

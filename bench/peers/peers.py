@@ -53,12 +53,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool: its name and version, how it is run, and which ids of events it said were perhaps sent twice."""
+    """A tool: its name, how it is run, which ids of events it said were perhaps sent twice, and the command that its
+    own message names for when no run gets through any more."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
     reported: Callable[[], set[int]]
+    remedy: tuple[str, ...] = ()
 
 
 def nothing_reported() -> set[int]:
@@ -82,8 +84,10 @@ def dlt(place: Place, python: Path) -> Peer:
     environment = {"DRILL_URL": place.url, "DRILL_KEY": place.key, "DRILL_WAREHOUSE": str(place.warehouse),
                    "DRILL_FOLDER": str(place.folder / "pipelines"), "DRILL_BATCH": str(BATCH),
                    "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    remedy = (str(python.parent / "dlt"), "--yes", "pipeline", "--pipelines-dir", environment["DRILL_FOLDER"], "drill",
+              "abort-packages")
     return Peer("dlt", [str(python), str(Path(__file__).with_name("dlt_events.py").resolve())], environment,
-                nothing_reported)
+                nothing_reported, remedy)
 
 
 def candu_sync(place: Place) -> Peer:
