@@ -24,7 +24,7 @@ from candu_sync.sync import Sync
 from tests.drills.processes import Conditions, Launcher
 from tests.drills.world import SYNCS, World, make_world
 
-KILLS = int(os.environ.get("DRILL_KILLS", "24"))
+KILLS = int(os.environ.get("DRILL_KILLS", "16"))
 PEOPLE = 60
 SEED = int(os.environ.get("DRILL_SEED", "20261101"))
 
@@ -137,7 +137,7 @@ def test_killed_at_random(drill: Drill, simulator: Simulator, number: signal.Sig
 @pytest.mark.parametrize("name", SYNCS)
 def test_killed_before_and_after_every_durable_write_and_request(drill: Drill, name: str) -> None:
     """The points are gone through one by one, in runs that begin with the recovery of the run killed before."""
-    step = 1 if "DRILL_KILLS" in os.environ else 7
+    step = 1 if "DRILL_KILLS" in os.environ else 13
     drill.world.lab.overrides |= {"batch_size": 30, "concurrency": 1}
     drill.a_day_passes()
     point = 1 + SYNCS.index(name)
