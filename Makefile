@@ -33,6 +33,9 @@ ui: install ## Open Dagster and the simulator on the demo's result
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
+drill: install ## Hundreds of kills of real processes, and a long model of the world
+	DRILL_KILLS=400 DRILL_EXAMPLES=300 $(BIN)/python -m pytest tests/drills --numprocesses $(WORKERS) --dist loadfile
+
 lint: install ## ruff, and mypy in strict mode over both packages
 	$(BIN)/ruff check .
 	$(BIN)/mypy
