@@ -85,6 +85,8 @@ def _steps(sql: str, dialect: str, nodes: tuple[Node, ...]) -> dict[str, Step]:
         from sqlglot.lineage import lineage
 
     query = parse_one(sql, dialect=dialect)
+    if _counts_columns_of_a_star(query):
+        return {}
     _put_tables_for_their_ctes(query)
     steps = lineage(None, query, _schema(dialect, nodes), dialect=dialect)
     stars = [column for column in query.selects if column.is_star] if isinstance(query, exp.Select) else []
@@ -92,6 +94,14 @@ def _steps(sql: str, dialect: str, nodes: tuple[Node, ...]) -> dict[str, Step]:
         del steps["*"]
     folded = {name.casefold(): step for name, step in steps.items()}
     return folded if len(folded) == len(steps) else {}
+
+
+def _counts_columns_of_a_star(query: exp.Expr) -> bool:
+    """Whether columns of a ``*`` are known by their position, as in a union: nobody knows how many it brings."""
+    from sqlglot import exp
+
+    named = [table.this for table in query.find_all(exp.CTE, exp.Subquery) if table.alias_column_names]
+    return any(isinstance(part, exp.Query) and part.is_star for part in (*named, *query.find_all(exp.SetOperation)))
 
 
 def _put_tables_for_their_ctes(query: exp.Expr) -> None:

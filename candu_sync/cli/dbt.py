@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candu_sync.cli.common import complain, finish, opened_project
-from candu_sync.errors import CanduSyncError, UsageError
+from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
     from candu_sync.project import Project
@@ -43,11 +43,7 @@ def _traits(project: Project, catalog: Catalog) -> dict[str, list[str]]:
     if project.settings.warehouse_url is None:
         complain("the exposures say nothing of traits: CANDU_WAREHOUSE_URL is not set")
         return {}
-    try:
-        found = check_models(project, catalog.syncs.values())
-    except CanduSyncError as error:
-        complain(f"the exposures say nothing of traits: {error}")
-        return {}
+    found = check_models(project, catalog.syncs.values())
     for finding in found:
         if finding.errors:
             complain(f"warning: the exposure of {finding.sync} says nothing of traits: {finding.errors[0]}")
