@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 from candu_sync.changes import ChangeSet
 from candu_sync.dbt import linked
 from candu_sync.errors import SettingsError
-from candu_sync.lineage import trait_lineage
+from candu_sync.lineage import Column, trait_lineage
 from candu_sync.settings import load_settings
 from candu_sync.sync import Catalog, Sync
+from candu_sync.values import Kind
 from dagster_defs.metadata import Metadata
+
+# For which Dagster's UI has an icon.
+_TYPES = {Kind.INSTANT: "timestamp"}
 
 
 def with_upstream(catalog: Catalog) -> Catalog:
@@ -42,6 +47,12 @@ def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> M
         return {}
     deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]
             for trait, columns in found.items()}
-    columns = [TableColumn(trait.name, str(trait.kind)) for trait in changes.traits]
+    # The open-source UI draws no lineage of columns: the description says it in words.
+    columns = [TableColumn(trait.name, _TYPES.get(trait.kind, str(trait.kind)), _words(found.get(trait.name, ())))
+               for trait in changes.traits]
     return {"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
             "dagster/column_lineage": MetadataValue.column_lineage(TableColumnLineage(deps))}
+
+
+def _words(columns: Sequence[Column]) -> str | None:
+    return ", ".join(f"{'/'.join(key)}.{column}" for key, column in columns) or None

@@ -144,9 +144,10 @@ def test_the_columns_of_dbt_that_a_trait_is_made_of(shop: Shop) -> None:
     columns = {trait: "projects_created" if trait == "projects created" else trait for trait in (
         "email", "name", "plan", "signed_up_at", "projects created")}
     assert lineage == {trait: [(AssetKey("dim_users"), column)] for trait, column in columns.items()}
-    assert [(column.name, column.type) for column in told["dagster/column_schema"].columns] == [
-        ("email", "text"), ("name", "text"), ("plan", "text"), ("signed_up_at", "instant"),
-        ("projects created", "number")]
+    assert [(column.name, column.type, column.description) for column in told["dagster/column_schema"].columns] == [
+        ("email", "text", "dim_users.email"), ("name", "text", "dim_users.name"), ("plan", "text", "dim_users.plan"),
+        ("signed_up_at", "timestamp", "dim_users.signed_up_at"),
+        ("projects created", "number", "dim_users.projects_created")]
 
 
 def test_keys_are_those_of_dagster_dbt(shop: Shop) -> None:
