@@ -136,4 +136,4 @@ def _retry_after(answer: httpx.Response) -> float | None:
     except ValueError:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
-    return min(max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds()), _LONGEST_WAIT)
+    return float(min(max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds()), _LONGEST_WAIT))
