@@ -97,7 +97,7 @@ def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: 
     if skip:
         connection.register("refused_numbers", pa.table({"message": pa.array(outcome.rejected, pa.int64())}))
         connection.execute("INSERT INTO told FROM unanswered ANTI JOIN refused_numbers USING (message)")
-    flags = "" if changes.kind == "events" else ", op = 'removed' AS gone, false AS doubt"
+    flags = "" if changes.kind == "events" else ", op = 'removed' AS gone"
     connection.execute(f"CREATE TEMP VIEW accepted AS SELECT *{flags} FROM changes "
                        "WHERE message IS NULL OR message IN (FROM told)")
     connection.execute("CREATE TEMP VIEW doubtful AS SELECT * FROM changes WHERE message IN (FROM unanswered)")

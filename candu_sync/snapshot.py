@@ -146,7 +146,10 @@ def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, f
     """
     expose(connection, Snapshot(new.kind, new.traits, old.base, old.delta))
     columns = ", ".join(_layout(new))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW told_rows AS SELECT {columns} FROM accepted{_doubtful(new)}")
+    # A row in doubt that left without a word to Candu stays in doubt.
+    doubt = "message IS NULL AND key IN (SELECT key FROM snapshot WHERE doubt) AS doubt"
+    listed = ", ".join(doubt if column == "doubt" else column for column in _layout(new))
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW told_rows AS SELECT {listed} FROM accepted{_doubtful(new)}")
     over = "FROM told_rows"
     live = "" if new.kind == "events" else " WHERE NOT gone"
     everything = f"SELECT {columns} FROM snapshot ANTI JOIN told_rows USING (key) UNION ALL {over}"
