@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.simulator import Simulator
+from candu_sync.state.claims import read_claim
 from candu_sync.state.receipts import read_receipts
 from candu_sync.sync import Sync
 from tests.drills.processes import Conditions, Launcher
@@ -61,17 +62,24 @@ class Drill:
         assert self.launcher.run("run", "--all")[0] == 0
         assert len(self.world.simulator.requests()) == before
 
-    def phase(self, sync: Sync, version: int) -> str:
-        """How far a process had come that was killed; ``version``: the snapshot's before it."""
+    def known(self, sync: Sync) -> set[str]:
+        """The runs that have left anything in the state, or a claim."""
         state = self.world.lab.state(sync)
-        if state.current().number > version:
+        owner = read_claim(state, state.current().number + 1)
+        return {name.split("/")[-2] for name in state.store.list(state.name("runs/")) if name.endswith("plan.json")} | {
+            state.current().run_id, *([owner.run_id] if owner else [])}
+
+    def phase(self, sync: Sync, known: set[str]) -> str:
+        """How far a process had come that was killed; ``known``: the runs before it."""
+        state = self.world.lab.state(sync)
+        version = state.current()
+        if version.run_id not in known:
             return "after the commit"
-        claims = state.store.list(state.name("claims/"))
-        if not claims:
+        owner = read_claim(state, version.number + 1)
+        if owner is None or owner.run_id in known:
             return "before the claim"
-        runs = [name.split("/")[-3] for name in state.store.list(state.name("runs/")) if "/receipts/" in name]
-        outcome = read_receipts(state, max(runs)) if runs else None
-        if outcome is None or not (outcome.accepted or outcome.unanswered):
+        outcome = read_receipts(state, owner.run_id)
+        if not (outcome.accepted or outcome.unanswered):
             return "claimed, nothing sent"
         return "requests in flight" if outcome.uncertain else "between requests and commit"
 
@@ -118,16 +126,19 @@ def test_killed_at_random(drill: Drill, simulator: Simulator, number: signal.Sig
     drill.a_day_passes()
     for kill in range(KILLS if number == signal.SIGKILL else KILLS // 3):
         sync = drill.world.syncs[SYNCS[kill % len(SYNCS)]]
-        slow(simulator, 0.008)
-        version = drill.world.lab.state(sync).current().number
+        slow(simulator, 0.04)
+        known, told = drill.known(sync), len(simulator.messages())
         process = drill.launcher.start("run", sync.name)
-        time.sleep(drill.dice.uniform(0.05, 0.6))
+        if kill % 3:  # while it sends, or soon after
+            while len(simulator.messages()) == told and process.process.is_alive():
+                time.sleep(0.005)
+        time.sleep(drill.dice.uniform(0, 0.3))
         process.signal(number)
         code = process.wait()
         assert code in (0, 1, -number), process.said()
-        drill.phases["it had ended" if code == 0 else drill.phase(sync, version)] += 1
+        drill.phases["it had ended" if code == 0 else drill.phase(sync, known)] += 1
         drill.world.check()
-        if kill % 2:
+        if kill % len(SYNCS) == 0:
             drill.a_day_passes()
     drill.quiet()
     if "DRILL_KILLS" in os.environ:

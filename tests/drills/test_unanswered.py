@@ -98,6 +98,21 @@ def test_a_group_that_went_back(world: World) -> None:
     assert world.simulator.groups()["g1"]["size"] == 1
 
 
+def test_a_member_that_left_while_its_group_was_in_doubt(world: World) -> None:
+    """Nothing is told of it, and so nothing is known: 2 is not taken for what Candu holds."""
+    world.team("g1", {"u1", "u2"}, 1)
+    a_good_run(world, "groups/teams")
+    world.team("g1", {"u1", "u2"}, 2)
+    world.write()
+    world.simulator.fault("close")
+    assert world.lab.run(world.syncs["groups/teams"]).status == "failed"
+    world.simulator.clear_faults()
+    world.team("g1", {"u1"}, 3)
+    a_good_run(world, "groups/teams")
+    world.team("g1", {"u1", "u2"}, 3)
+    a_good_run(world, "groups/teams")
+
+
 def test_a_lost_answer_and_then_a_refusal(world: World) -> None:
     """Accepted unheard, then refused aloud: set aside, and known to be perhaps there."""
     world.person("u1", 1, "x")
