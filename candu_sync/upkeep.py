@@ -82,6 +82,7 @@ def retry(project: Project, sync: Sync, partition: str | None) -> int:
     Raises:
         Claimed: a run is under way.
     """
+    recover(project, sync, partition)  # what Candu refused may stand in the receipts of a run that died
     rows = [row for row in set_aside(project, sync, partition) if row.status is not None]
     if not rows:
         return 0
