@@ -168,6 +168,19 @@ def test_a_change_set_that_is_pushed_again_reaches_over_no_refused_row(world: Wo
     assert [row["key"] for row in world.lab.rejected(sync)] == ["u2"]
 
 
+def test_a_refusal_that_only_a_dead_run_knows_of_is_tried_again(world: World, points: Points) -> None:
+    world.person("u1", 1, "x")
+    world.write()
+    world.simulator.fault("refuse", user_ids=["u1"])
+    sync = world.syncs["users/people"]
+    with points.acting(27, points.kill), pytest.raises(Killed):
+        world.lab.run(sync)
+    world.simulator.clear_faults()
+    with world.lab.project() as project:
+        assert upkeep.retry(project, sync, None) == 1
+    a_good_run(world, "users/people")
+
+
 def test_a_settled_change_set_is_not_pushed_again(world: World) -> None:
     world.person("u1", 1, "x")
     world.write()
