@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -34,6 +35,9 @@ from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
 
 EXAMPLES = int(os.environ.get("DRILL_EXAMPLES", "12"))
 STEPS = 25
+# Hypothesis gives up a search in which one beginning went on in two ways, as threads may have it; an invariant that
+# does not hold is another error, and fails at once.
+ATTEMPTS = 3
 PHASES = tuple(phase for phase in Phase if phase is not Phase.shrink or "DRILL_EXAMPLES" in os.environ)
 
 users = st.sampled_from(["u1", "u2", "u3", "u4", "u5", "u6", "u7"])
@@ -206,6 +210,12 @@ def test_world(running_simulator: Simulator) -> None:
     Drill.simulator = running_simulator
     with pytest.MonkeyPatch.context() as patch:
         Drill.points = install(patch)
-        run_state_machine_as_test(Drill, settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=PHASES,
-            suppress_health_check=list(HealthCheck)))
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                run_state_machine_as_test(Drill, settings=settings(
+                    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=PHASES, database=None,
+                    suppress_health_check=list(HealthCheck)))
+                return
+            except FlakyStrategyDefinition:
+                if attempt == ATTEMPTS:
+                    raise
