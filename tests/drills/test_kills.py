@@ -91,7 +91,10 @@ class Drill:
         twice = {pair for pair, times in events.items() if times > 1}
         reported = {(name.split("/")[1], key) for name in SYNCS if name.startswith("events")
                     for key in self.world.reported(self.world.syncs[name])}
-        return {"messages accepted": len(messages), "identify messages told again": sum(told.values()) - len(told),
+        lost = (self.world.people.keys() - self.world.simulator.users().keys()) | {
+            (event, key) for event in ("once", "skipped") for key in self.world.happened} - events.keys() - reported
+        return {"rows lost": len(lost), "messages accepted": len(messages),
+                "identify messages told again": sum(told.values()) - len(told),
                 "events accepted twice": len(twice), "of these reported": len(twice & reported),
                 "events reported as uncertain": len(reported)}
 
@@ -142,7 +145,7 @@ def test_killed_at_random(drill: Drill, simulator: Simulator, number: signal.Sig
             drill.a_day_passes()
     drill.quiet()
     if "DRILL_KILLS" in os.environ:
-        table(pytestconfig, f"{number.name} at random", {**drill.phases, **drill.counted(), "rows lost": 0})
+        table(pytestconfig, f"{number.name} at random", {**drill.phases, **drill.counted()})
 
 
 @pytest.mark.parametrize("name", SYNCS)
@@ -230,9 +233,10 @@ def test_an_owner_that_is_stopped_past_its_lease_sends_and_commits_no_more(drill
     """SIGSTOP, another run takes over, SIGCONT: the first one finds its claim lost."""
     leases = Conditions(leases=(3.0, 1.5, 0.2))
     drill.a_day_passes()
-    slow(simulator, 0.6)
+    slow(simulator, 1.2)
     paused = drill.launcher.start("run", name, conditions=leases)
-    wait_until(lambda: sent(drill.world, name) == 3, "a request of each worker is in flight")
+    wait_until(lambda: sent(drill.world, name) == 3, "a request of each worker is on its way")
+    time.sleep(0.4)  # from the receipt to the network; see docs/guarantees.md, "requests after a pause"
     paused.signal(signal.SIGSTOP)
     refused, words = drill.launcher.run("run", name, conditions=leases)
     assert refused == 1, "its lease was not over"
