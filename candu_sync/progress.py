@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from candu_sync.project import Progress
@@ -33,14 +33,18 @@ def _bar(title: str) -> Iterator[Progress]:
 
 @contextmanager
 def _lines(title: str) -> Iterator[Progress]:
+    yield lines(lambda line: print(f"{title}: {line}", file=sys.stderr, flush=True), _LINE_EVERY)  # noqa: T201
+
+
+def lines(say: Callable[[str], None], every: float) -> Progress:
+    """A progress that says a line every so many seconds: "read 50,000 rows", "push 300 of 4,999 messages"."""
     last = time.monotonic()
 
     def show(phase: str, done: int, total: int | None) -> None:
         nonlocal last
-        if time.monotonic() - last >= _LINE_EVERY:
+        if time.monotonic() - last >= every:
             last = time.monotonic()
             of = "" if total is None else f" of {total:,}"
-            unit = "rows" if phase == "read" else "messages"
-            print(f"{title}: {phase} {done:,}{of} {unit}", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"{phase} {done:,}{of} {'rows' if phase == 'read' else 'messages'}")
 
-    yield show
+    return show
