@@ -11,10 +11,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from candu_sync.changes import ChangeSet
-from candu_sync.engine import open_engine, scalar
+from candu_sync.engine import arrow_file, open_engine, scalar
 from candu_sync.messages import Encoding
 from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_rejected, merge, write_arrow
 from candu_sync.state.receipts import Outcome
@@ -93,9 +92,9 @@ def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
 def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome, *, skip: bool) -> None:
     """The views changes, messages, held, accepted (the rows that Candu has now, in the snapshot's layout) and doubtful
     (those that it may have, or not)."""
-    connection.register("changes", ds.dataset(changes.folder / "changes.arrow", format="ipc"))
-    connection.register("held", ds.dataset(changes.folder / "held.arrow", format="ipc"))
-    connection.register("outgoing", ds.dataset(changes.outgoing, format="ipc"))
+    connection.register("changes", arrow_file(changes.folder / "changes.arrow"))
+    connection.register("held", arrow_file(changes.folder / "held.arrow"))
+    connection.register("outgoing", arrow_file(changes.outgoing))
     connection.execute(f"CREATE TABLE told AS {_numbers(connection, 'accepted_ranges', outcome.accepted_ranges)}")
     connection.execute(f"CREATE TABLE unanswered AS {_numbers(connection, 'unanswered_ranges', outcome.uncertain)} "
                        "EXCEPT FROM told")

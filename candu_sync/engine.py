@@ -10,10 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from candu_sync.errors import StateError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
 
 # What DuckDB needs at least to sort and join with two threads.
 _LEAST_MEMORY = 64 * 1024 * 1024
@@ -53,6 +57,14 @@ def _told(scratch: Path | None) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise StateError(f"the scratch files in {scratch or tempfile.gettempdir()} cannot be written: {reason}. "
                          "Nothing that Candu accepted is lost; free some space and run again") from error
+
+
+def arrow_file(path: Path) -> pads.Dataset:
+    """An Arrow IPC file as the engine scans it: the columns that a query needs, batch by batch."""
+    # Loading this takes as long as a plan that has nothing to compare.
+    import pyarrow.dataset as pads
+
+    return pads.dataset(path, format="ipc")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:

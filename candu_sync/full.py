@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import duckdb
-import pyarrow.dataset as ds
 
 from candu_sync.changes import FILES, ChangeSet
 from candu_sync.commit import ranges_table
+from candu_sync.engine import arrow_file
 from candu_sync.state.receipts import local_folder, read_receipts
 from candu_sync.state.versions import PartitionState, Version
 
@@ -23,7 +23,7 @@ def leave_out_sent(connection: duckdb.DuckDBPyConnection, state: PartitionState,
     folder = local_folder(state, version.run_id, FILES)
     if folder is None or not ChangeSet.load(folder).full:
         return
-    connection.register("earlier", ds.dataset(folder / "changes.arrow", format="ipc"))
+    connection.register("earlier", arrow_file(folder / "changes.arrow"))
     connection.register("earlier_ranges", ranges_table(read_receipts(state, version.run_id).accepted))
     connection.execute(
         "UPDATE changes SET message = NULL WHERE op = 'unchanged' AND key IN (SELECT key FROM earlier WHERE "

@@ -23,15 +23,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-Hashes = npt.NDArray[np.uint64]
-Mask = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Hashes = NDArray[np.uint64]
+    Mask = NDArray[np.bool_]
 
 # A trait's name and the kind of its values.
 Hashed = Sequence[tuple[str, str]]
@@ -67,7 +70,7 @@ class Index:
         key_hash, row_hash, row: as the table above says, all of one length.
     """
 
-    def __init__(self, key_hash: Hashes, row_hash: Hashes, row: npt.NDArray[np.uint32]) -> None:
+    def __init__(self, key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> None:
         self._key_hash, self._row_hash, self._row = key_hash, row_hash, row
         self._state = np.zeros(len(key_hash), np.uint8)
 
@@ -134,7 +137,7 @@ class Index:
         found[self._row[met]] = True
         return found
 
-    def _positions(self, keys: Hashes) -> npt.NDArray[np.intp]:
+    def _positions(self, keys: Hashes) -> NDArray[np.intp]:
         """Of the entries with one of these key hashes; of entries that share one, of each."""
         first = np.searchsorted(self._key_hash, keys, "left")
         last = np.searchsorted(self._key_hash, keys, "right")

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.ipc as ipc
 
-from candu_sync.engine import scalar
-from candu_sync.index import Index, Mask, hashes, row_hash
+from candu_sync.engine import arrow_file, scalar
+from candu_sync.index import Index, hashes, row_hash
 from candu_sync.result import Result
 from candu_sync.snapshot import Snapshot, index_of, layout, select_list, typed_nulls
 from candu_sync.values import SQL_TYPE, Trait
+
+if TYPE_CHECKING:
+    from candu_sync.index import Mask
 
 
 class Narrowing:
@@ -105,7 +108,7 @@ class Narrowing:
             listed = select_list(layout(self._snapshot), rows.schema.names)
             covered = ""
             if name == "base" and "delta" in self._files:
-                self._connection.register("covering", ds.dataset(self._files["delta"], format="ipc"))
+                self._connection.register("covering", arrow_file(self._files["delta"]))
                 covered = " ANTI JOIN covering USING (key)"
             self._connection.execute(f"INSERT INTO snapshot SELECT {listed}, met FROM rest_of_file{covered} "
                                      f"WHERE {where}")

@@ -29,10 +29,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.ipc as ipc
 
-from candu_sync.engine import scalar
+from candu_sync.engine import arrow_file, scalar
 from candu_sync.index import Index, hashes, row_hash
 from candu_sync.values import SQL_TYPE, Trait
 
@@ -93,13 +92,13 @@ def expose(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 def expose_rejected(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     """Make the rows that Candu refused readable in the connection, as the view ``rejected``."""
-    refused = ds.dataset(snapshot.rejected, format="ipc") if snapshot.rejected else REJECTED.empty_table()
+    refused = arrow_file(snapshot.rejected) if snapshot.rejected else REJECTED.empty_table()
     connection.register("rejected", refused)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> str:
     """Make a file readable as ``name``; returns the select list that gives it the snapshot's columns."""
-    file = ds.dataset(path, format="ipc")
+    file = arrow_file(path)
     connection.register(name, file)
     return select_list(layout(snapshot), file.schema.names)
 

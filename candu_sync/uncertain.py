@@ -11,9 +11,9 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from candu_sync.changes import ChangeSet
+from candu_sync.engine import arrow_file
 from candu_sync.state.receipts import Outcome
 from candu_sync.state.versions import PartitionState
 
@@ -40,7 +40,7 @@ def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) 
     if changes.kind != "events" or not outcome.uncertain:
         return
     numbers = [number for low, high in outcome.uncertain for number in range(low, high + 1)]
-    file = ds.dataset(changes.folder / "changes.arrow", format="ipc")
+    file = arrow_file(changes.folder / "changes.arrow")
     keys = set(file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist())
     name = f"uncertain/{changes.run_id}.json"
     # What another process noted for this run, which it took for dead, stays.

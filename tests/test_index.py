@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 
 from candu_sync import index as index_module
 from candu_sync.engine import open_engine
-from candu_sync.index import Hashes, Index, hashes, row_hash
+from candu_sync.index import Index, hashes, row_hash
+
+if TYPE_CHECKING:
+    from candu_sync.index import Hashes
 
 TRAITS = [("plan", "text"), ("seats", "number")]
 
