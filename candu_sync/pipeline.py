@@ -85,7 +85,7 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
     snapshot = snapshot_of(project.state.of(sync.name, partition), version, sync.kind)
     full = full and sync.kind != "events"
     seconds = Seconds()
-    with open_engine(project.settings.memory, folder) as connection:
+    with open_engine(project.memory, folder) as connection:
         values = parameters(sync, partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names)
@@ -223,7 +223,7 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
                 _deliver(project, sync, state, changes, outcome, claim, report, sample, progress)
     finally:
         with seconds.phase("commit"):
-            commit(state, version, sync, changes, outcome, memory=project.settings.memory)
+            commit(state, version, sync, changes, outcome, memory=project.memory)
         claim.release()
 
 
@@ -263,7 +263,7 @@ def _messages(project: Project, sync: Sync, changes: ChangeSet, outcome: Outcome
               sample: int | None) -> Iterator[pa.RecordBatch]:
     """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
     encoding = Encoding(sync.kind, changes.traits, _identity(project, sync, changes.partition, changes.base))
-    with open_engine(project.settings.memory) as connection:
+    with open_engine(project.memory) as connection:
         yield from ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)
 
 

@@ -43,7 +43,7 @@ def _folded(project: Project, state: PartitionState, sync: Sync, version: Versio
     recovered = version
     if folder is not None:
         changes, outcome = ChangeSet.load(folder), read_receipts(state, run_id)
-        recovered = commit(state, version, sync, changes, outcome, memory=project.settings.memory)
+        recovered = commit(state, version, sync, changes, outcome, memory=project.memory)
         _remember_death(state, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 

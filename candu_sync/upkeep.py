@@ -46,7 +46,7 @@ def baseline(project: Project, sync: Sync, partition: str | None, *, progress: P
     try:
         with _only_writer(project, sync, partition, changes.run_id) as (state, version):
             last = max(changes.summary.rows + changes.summary.removed, 1)
-            commit(state, version, sync, changes, Outcome(accepted=[(0, last)]), memory=project.settings.memory)
+            commit(state, version, sync, changes, Outcome(accepted=[(0, last)]), memory=project.memory)
         return changes
     finally:
         discard(changes)
