@@ -1,0 +1,24 @@
+"""Reading: the model's result as Arrow, beside what the database and its driver take alone."""
+
+from __future__ import annotations
+
+from bench.bench import Bench
+from bench.lab import Lab
+from bench.process import child
+
+FLOORS = {"duckdb": ["duckdb_arrow"], "postgres": ["server_copy", "client_copy", "adbc"]}
+
+
+def reading(bench: Bench) -> None:
+    """``read/<warehouse>/<rows>/…``: the floors, ``candu`` (reading), ``canonical`` (and canonical values)."""
+    rows = bench.main_size
+    for kind, floors in FLOORS.items():
+        prefix = f"read/{kind}/{rows}"
+        if not bench.book.wants(*(f"{prefix}/{name}" for name in (*floors, "candu", "canonical"))):
+            continue
+        url, table = bench.warehouses.table(kind, rows)
+        for floor in floors:
+            bench.measure(f"{prefix}/{floor}", lambda f=floor, u=url, t=table: child(f"floors:{f}", url=u, table=t))
+        bench.measure(f"{prefix}/candu", lambda u=url, t=table: child("engine:read", url=u, table=t))
+        with Lab(bench.scratch / "lab", url, table) as lab:
+            bench.measure(f"{prefix}/canonical", lambda: child("engine:canonical", environment=lab.environment()))
