@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from bench import diffing, reading, sending, starting, whole
 from bench.bench import Bench
 from bench.book import Book
 from bench.machine import describe
-from bench.process import ROOT
+from bench.process import ROOT, Failed
 from bench.report import write_page
 from bench.warehouses import Warehouses
 
@@ -19,6 +21,7 @@ SECTIONS = {"start": starting.starting, "read": reading.reading, "diff": diffing
             "push": sending.transport, "pace": sending.pace, "latency": sending.latency, "whole": whole.whole_job,
             "others": whole.others}
 
+KINDS = ["duckdb", "postgres"]
 FULL = [10_000, 100_000, 1_000_000, 10_000_000]
 QUICK = [10_000, 100_000]
 _UNITS = {"K": 1_000, "M": 1_000_000}
@@ -36,6 +39,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION",
                         help=", ".join(SECTIONS))
     parser.add_argument("--sizes", nargs="+", type=rows, metavar="ROWS", help="such as 10k 1M")
+    parser.add_argument("--warehouses", nargs="+", choices=KINDS, default=KINDS, metavar="KIND",
+                        help="of duckdb and postgres")
+    parser.add_argument("--postgres", metavar="URL", help="a PostgreSQL to use instead of one of its own; its user is "
+                        "a superuser, and tables u_<rows> are made there")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each measurement; the median counts")
     parser.add_argument("--slow-runs", type=int, default=1, metavar="N", help="of those that take minutes")
     parser.add_argument("--no-peers", action="store_true", help="without other tools")
@@ -48,14 +55,16 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 def main(words: list[str] | None = None) -> None:
     """Measure, then write the page."""
+    # A stop must end what was started too: processes, PostgreSQL.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = arguments(words)
     cache = options.cache.resolve()
     name = "quick" if options.quick else "full"
     book = Book(cache / f"{name}.json", resume=options.resume, say=lambda line: print(line, flush=True))  # noqa: T201
     if not options.report:
-        with Warehouses(cache / "data") as warehouses:
+        with Warehouses(cache / "data", options.postgres) as warehouses:
             bench = Bench(cache, book, warehouses, sorted(options.sizes or (QUICK if options.quick else FULL)),
-                          options.runs, options.slow_runs, options.quick, not options.no_peers)
+                          options.warehouses, options.runs, options.slow_runs, options.quick, not options.no_peers)
             _measure(bench, options.only)
     page = options.page or (cache / "benchmarks.md" if options.quick else ROOT / "docs" / "benchmarks.md")
     write_page(book, page)
@@ -66,12 +75,22 @@ def _measure(bench: Bench, only: list[str]) -> None:
     began = time.monotonic()
     try:
         for section in only:
-            if section != "others" or bench.peers:
-                SECTIONS[section](bench)
-        bench.book.about(describe(bench.environments))
+            _section(bench, section)
     finally:
+        bench.book.about(describe(bench.environments))
         shutil.rmtree(bench.scratch, ignore_errors=True)
     print(f"{time.monotonic() - began:.0f} seconds")  # noqa: T201
+
+
+def _section(bench: Bench, name: str) -> None:
+    """One section; what it cannot go on without is written down, and the others are measured all the same."""
+    try:
+        if name != "others" or bench.peers:
+            SECTIONS[name](bench)
+    except Failed as error:
+        bench.book.fail(f"section {name}", str(error))
+    else:
+        bench.book.records.pop(f"section {name}", None)
 
 
 if __name__ == "__main__":

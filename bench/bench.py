@@ -18,6 +18,7 @@ class Bench:
         cache: where everything is that it makes.
         sizes: rows, ascending; sections take from these what they need.
         times: how often each thing is measured; slow ones ``times_slow``.
+        kinds: the warehouses, of "duckdb" and "postgres".
         peers: whether other tools are run.
         ticks: how often data was changed in this call: each time in other rows.
     """
@@ -26,6 +27,7 @@ class Bench:
     book: Book
     warehouses: Warehouses
     sizes: list[int]
+    kinds: list[str]
     times: int = 3
     times_slow: int = 1
     quick: bool = False

@@ -14,6 +14,9 @@ from bench.process import Failed
 
 Run = dict[str, Any]
 
+# What the line of a measurement shows.
+_SHOWN = (("seconds", "s"), ("wall", "s whole"), ("peak_mb", "MB"), ("rate", "/s"), ("mb_per_million", "MB a million"))
+
 
 class Book:
     """Measurements by name, such as ``whole/duckdb/1000000/changed``.
@@ -32,23 +35,34 @@ class Book:
 
     def wants(self, *names: str) -> bool:
         """Whether one of these is still to be measured."""
-        return not self._resume or any(name not in self.records for name in names)
+        return not self._resume or any(not self._complete(name) for name in names)
+
+    def _complete(self, name: str) -> bool:
+        record = self.records.get(name)
+        return record is not None and (record["failed"] is not None or len(record["runs"]) >= record["wanted"])
 
     def measure(self, name: str, once: Callable[[], Run], runs: int) -> None:
         """Call ``once`` so many times and write down what it returns; a failure is written down, not raised."""
         if not self.wants(name):
             return
-        found: list[Run] = []
-        failed = None
-        try:
-            for _ in range(runs):
+        found = self.records.get(name, {}).get("runs", []) if self._resume else []
+        while len(found) < runs:
+            try:
                 found.append(once())
-        except Failed as error:
-            failed = str(error)
-        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        self.records[name] = {"runs": found, "failed": failed, "at": at}
-        self._save()
+            except Failed as error:
+                self.fail(name, str(error))
+                return
+            self._write(name, {"runs": found, "wanted": runs, "failed": None})
         self._say(self._line(name))
+
+    def fail(self, name: str, reason: str) -> None:
+        """Write down that something could not be measured."""
+        self._write(name, {"runs": [], "wanted": 0, "failed": reason})
+        self._say(self._line(name))
+
+    def _write(self, name: str, record: dict[str, Any]) -> None:
+        self.records[name] = {**record, "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
+        self._save()
 
     def about(self, facts: dict[str, str]) -> None:
         """Write down the machine and the versions."""
@@ -64,15 +78,13 @@ class Book:
     def _line(self, name: str) -> str:
         if (failed := self.failed(name)) is not None:
             return f"{name:<52} failed: {failed}"
-        shown = [f"{self.get(name, field):9.2f} {unit}" for field, unit in
-                 (("seconds", "s"), ("wall", "s whole"), ("peak_mb", "MB"),
-                                                                            ("mb_per_million", "MB a million")) if self.get(name, field) is not None]
+        shown = [f"{value:9.2f} {unit}" for field, unit in _SHOWN if (value := self.get(name, field)) is not None]
         return f"{name:<52}{' '.join(shown)}"
 
     def get(self, name: str, field: str = "seconds") -> float | None:
         """The median of a number over the runs; None: it was not measured, or failed."""
         runs = self.records.get(name, {}).get("runs", [])
-        values = [float(run[field]) for run in runs if run.get(field) is not None]
+        values = [float(run[field]) for run in map(_flat, runs) if run.get(field) is not None]
         return median(values) if values and self.failed(name) is None else None
 
     def worst(self, name: str, field: str) -> float | None:
@@ -87,3 +99,8 @@ class Book:
         """Why it failed; None: it did not, or was not measured."""
         reason = self.records.get(name, {}).get("failed")
         return None if reason is None else str(reason)
+
+
+def _flat(run: Run) -> Run:
+    """A run with its phases' seconds beside the rest."""
+    return {**run.get("phases", {}), **run}

@@ -49,7 +49,11 @@ def _candu(bench: Bench, prefix: str, rows: int, old: Path, new: Path) -> None:
         lab.warehouse = bench.warehouses.view(new)
         for name, memory in MEMORIES.items():
             settings = {"memory": memory} if memory else {}
-            bench.measure(f"{prefix}/{name}", lambda s=settings: checked(lab.sync("plan", **s), rows))
+            bench.measure(f"{prefix}/{name}", partial(_plan, lab, rows, **settings))
+
+
+def _plan(lab: Lab, rows: int, **settings: str) -> dict[str, Any]:
+    return checked(lab.sync("plan", **settings), rows)
 
 
 def _peer(bench: Bench, environment: str | None, script: str, old: Path, new: Path, rows: int) -> dict[str, Any]:

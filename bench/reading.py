@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bench.bench import Bench
 from bench.lab import Lab
 from bench.process import child
@@ -12,13 +14,14 @@ FLOORS = {"duckdb": ["duckdb_arrow"], "postgres": ["server_copy", "client_copy",
 def reading(bench: Bench) -> None:
     """``read/<warehouse>/<rows>/…``: the floors, ``candu`` (reading), ``canonical`` (and canonical values)."""
     rows = bench.main_size
-    for kind, floors in FLOORS.items():
+    for kind in bench.kinds:
+        floors = FLOORS[kind]
         prefix = f"read/{kind}/{rows}"
         if not bench.book.wants(*(f"{prefix}/{name}" for name in (*floors, "candu", "canonical"))):
             continue
         url, table = bench.warehouses.table(kind, rows)
         for floor in floors:
-            bench.measure(f"{prefix}/{floor}", lambda f=floor, u=url, t=table: child(f"floors:{f}", url=u, table=t))
-        bench.measure(f"{prefix}/candu", lambda u=url, t=table: child("engine:read", url=u, table=t))
+            bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", url=url, table=table))
+        bench.measure(f"{prefix}/candu", partial(child, "engine:read", url=url, table=table))
         with Lab(bench.scratch / "lab", url, table) as lab:
-            bench.measure(f"{prefix}/canonical", lambda: child("engine:canonical", environment=lab.environment()))
+            bench.measure(f"{prefix}/canonical", partial(child, "engine:canonical", environment=lab.environment()))

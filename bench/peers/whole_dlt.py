@@ -31,8 +31,7 @@ def candu(items: Any, table: Any) -> None:
 @dlt.resource(name="users")
 def users() -> Iterator[Any]:
     with duckdb.connect(os.environ["BENCH_WAREHOUSE"], read_only=True) as connection:
-        for batch in connection.execute("SELECT * FROM u").to_arrow_reader(ROWS_A_FILE):
-            yield batch
+        yield from connection.execute("SELECT * FROM u").to_arrow_reader(ROWS_A_FILE)
 
 
 if __name__ == "__main__":
