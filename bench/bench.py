@@ -44,10 +44,6 @@ class Bench:
         return [n for n in self.sizes if n >= self.main_size]
 
     @property
-    def whole_sizes(self) -> list[int]:
-        return self.sizes
-
-    @property
     def tiny(self) -> bool:
         """A size at which only the bench itself can be tested."""
         return self.main_size < 10_000

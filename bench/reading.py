@@ -17,11 +17,14 @@ def reading(bench: Bench) -> None:
     for kind in bench.kinds:
         floors = FLOORS[kind]
         prefix = f"read/{kind}/{rows}"
-        if not bench.book.wants(*(f"{prefix}/{name}" for name in (*floors, "candu", "canonical"))):
+        names = [*floors, "candu"] if bench.quick else [*floors, "candu", "canonical"]
+        if not bench.book.wants(*(f"{prefix}/{name}" for name in names)):
             continue
         url, table = bench.warehouses.table(kind, rows)
         for floor in floors:
             bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", url=url, table=table))
         bench.measure(f"{prefix}/candu", partial(child, "engine:read", url=url, table=table))
+        if "canonical" not in names:
+            continue
         with Lab(bench.scratch / "lab", url, table) as lab:
             bench.measure(f"{prefix}/canonical", partial(child, "engine:canonical", environment=lab.environment()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,44 +34,49 @@ def messages(bench: Bench) -> None:
 def transport(bench: Bench) -> None:
     """``push/<threads>/…`` against a sink that answers at once: httpx alone, and the delivery with and without
     receipts."""
-    requests = 2_000 if bench.quick else 10_000
-    if bench.tiny:
-        requests = 100
-    with open_sink() as sink:
-        for threads in (1, 4, 16):
-            prefix = f"push/{threads}"
-            bench.measure(f"{prefix}/httpx", partial(child, "floors:httpx_alone", url=sink.url, requests=requests,
-                                                     size=100 * (MESSAGE_BYTES + 1) + 1, threads=threads))
-            with Lab(bench.scratch / "lab", *bench.warehouses.table("duckdb", 1_000), sink) as lab:
-                settings = lab.environment(concurrency=str(threads))
-                for name, receipts in (("candu", True), ("candu_no_receipts", False)):
-                    bench.measure(f"{prefix}/{name}", partial(
-                        child, "engine:deliver", environment=settings, messages=100 * requests, size=MESSAGE_BYTES,
-                        receipts=receipts))
+    requests = 100 if bench.tiny else 1_000 if bench.quick else 10_000
+    stages = {"candu": True} if bench.quick else {"candu": True, "candu_no_receipts": False}
+    with open_sink() as sink, Lab(bench.scratch / "lab", *bench.warehouses.table("duckdb", 1_000), sink) as lab:
+        for threads in (4,) if bench.quick else (1, 4, 16):
+            bench.measure(f"push/{threads}/httpx", partial(_httpx, sink, requests, threads))
+            settings = lab.environment(concurrency=str(threads))
+            for name, receipts in stages.items():
+                bench.measure(f"push/{threads}/{name}", partial(
+                    _seen, sink, child, "engine:deliver", environment=settings, messages=100 * requests,
+                    size=MESSAGE_BYTES, receipts=receipts))
 
 
 def pace(bench: Bench) -> None:
-    """``pace/<rate>``: the requests a second that a sink sees under a limit, by its clock."""
-    rows = 5_000 if bench.tiny else 30_000 if bench.quick else 100_000
+    """``pace/<rate>``: the requests a second that a sink sees under a limit."""
+    rows = 5_000 if bench.tiny else 15_000 if bench.quick else 100_000
     with open_sink() as sink, Lab(bench.scratch / "lab", *bench.first_rows(rows), sink) as lab:
-        bench.measure(f"pace/{RATE}", partial(_limited, lab, sink, rate=str(RATE)), slow=True)
+        bench.measure(f"pace/{RATE}", partial(_first_run, lab, sink, rate=str(RATE)), slow=bench.quick)
 
 
 def latency(bench: Bench) -> None:
     """``latency/<workers>/candu`` and ``…/httpx``: requests a second at 50 ms until an answer."""
     with open_sink(LATENCY) as sink:
         for workers in WORKERS:
+            # Forty requests for each worker, two seconds and more; ten where time is short.
             rows = min(bench.main_size, workers * (1_000 if bench.quick else 4_000))
-            bench.measure(f"latency/{workers}/httpx", partial(
-                child, "floors:httpx_alone", url=sink.url, requests=rows // 100, size=100 * MESSAGE_BYTES,
-                threads=workers))
+            bench.measure(f"latency/{workers}/httpx", partial(_httpx, sink, rows // 100, workers), slow=bench.quick)
             with Lab(bench.scratch / "lab", *bench.first_rows(rows), sink) as lab:
-                bench.measure(f"latency/{workers}/candu", partial(_limited, lab, sink, concurrency=str(workers)))
+                bench.measure(f"latency/{workers}/candu", partial(_first_run, lab, sink, concurrency=str(workers)),
+                              slow=bench.quick)
 
 
-def _limited(lab: Lab, sink: Sink, **settings: str) -> dict[str, Any]:
-    """A first run, and what the sink saw of it."""
+def _httpx(sink: Sink, requests: int, threads: int) -> dict[str, Any]:
+    return _seen(sink, child, "floors:httpx_alone", url=sink.url, requests=requests, threads=threads,
+                 size=100 * (MESSAGE_BYTES + 1) + 1)
+
+
+def _first_run(lab: Lab, sink: Sink, **settings: str) -> dict[str, Any]:
     lab.forget()
+    return _seen(sink, lab.sync, "run", **settings)
+
+
+def _seen(sink: Sink, call: Callable[..., dict[str, Any]], *arguments: Any, **options: Any) -> dict[str, Any]:
+    """What a call returns, and what the sink saw meanwhile, by its clock: ``rate`` is from the first request to the
+    last."""
     sink.reset()
-    found = lab.sync("run", **settings)
-    return {**found, **sink.stats()}
+    return {**call(*arguments, **options), **sink.stats()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from bench.bench import Bench
@@ -12,8 +13,8 @@ def starting(bench: Bench) -> None:
     """``start/help`` and ``start/plan``: seconds of the whole process."""
     with Lab(bench.scratch / "lab", *bench.warehouses.table("duckdb", 1_000)) as lab:
         lab.baseline()
-        bench.measure("start/help", lambda: _help(lab), runs=5)
-        bench.measure("start/plan", lambda: lab.sync("plan"), runs=5)
+        bench.measure("start/help", partial(_help, lab))
+        bench.measure("start/plan", partial(lab.sync, "plan"))
 
 
 def _help(lab: Lab) -> dict[str, Any]:

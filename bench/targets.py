@@ -113,10 +113,10 @@ def _ten_million(book: Book) -> Iterator[Target]:
     for kind, goal in (("duckdb", 14), ("postgres", 22)):
         yield _of(f"whole job of 10 M, 1 % changed, {NAMES[kind]}", goal, book.get(f"whole/{kind}/{TEN}/changed"))
     for kind, name in NAMES.items():
-        for field, unit, words, goal in (("seconds", "s", "time", 11), ("peak_mb", "MB", "peak memory", 1.5)):
+        for field, unit, words, most in (("seconds", "s", "time", 11.0), ("peak_mb", "MB", "peak memory", 1.5)):
             value, detail = _two(book, f"whole/{kind}/{TEN}/changed", f"whole/{kind}/{MILLION}/changed", ratio, field,
                                  unit)
-            yield Target(f"1 M → 10 M, 1 % changed, {name}: {words}", goal, value, " ×", detail=detail)
+            yield Target(f"1 M → 10 M, 1 % changed, {name}: {words}", most, value, " ×", detail=detail)
 
 
 def _sending(book: Book) -> Iterator[Target]:

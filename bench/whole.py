@@ -20,26 +20,29 @@ def whole_job(bench: Bench) -> None:
     """``whole/<warehouse>/<rows>/<kind>``; also ``changed_512MB`` at the largest size, and ``disk``."""
     with open_sink() as sink:
         for kind in bench.kinds:
-            for rows in bench.whole_sizes:
-                _whole(bench, sink, kind, rows)
+            for rows in bench.sizes:
+                # A quick bench has the smaller sizes for its plot alone, and of one warehouse.
+                if not bench.quick or rows == bench.main_size or kind == "duckdb":
+                    _whole(bench, sink, kind, rows)
 
 
 def _whole(bench: Bench, sink: Sink, kind: str, rows: int) -> None:
     prefix = f"whole/{kind}/{rows}"
-    names = [f"{prefix}/{name}" for name in (*KINDS, "changed_512MB", "disk")
-             if name != "changed_512MB" or rows == bench.whole_sizes[-1]]
-    if not bench.book.wants(*names):
+    names = ["first", "disk", "same", "changed"]
+    names += ["changed_512MB"] if rows == bench.sizes[-1] and not bench.quick else []
+    if not bench.book.wants(*(f"{prefix}/{name}" for name in names)):
         return
+    few = bench.quick and rows < bench.main_size
     where = bench.warehouses.table(kind, rows)
     with Lab(bench.scratch / "lab", *where, sink) as lab:
         # Ten million messages take minutes: once is enough to see them through.
-        bench.measure(f"{prefix}/first", partial(_first, lab, rows), slow=rows >= LARGEST)
+        bench.measure(f"{prefix}/first", partial(_first, lab, rows), slow=rows >= LARGEST or bench.quick)
         lab.forget()
         lab.baseline()
         bench.measure(f"{prefix}/disk", lambda: {"mb_per_million": lab.state_bytes() / rows}, runs=1)
-        bench.measure(f"{prefix}/same", partial(_same, lab))
-        bench.measure(f"{prefix}/changed", partial(_changed, bench, lab, where, rows))
-        if f"{prefix}/changed_512MB" in names:
+        bench.measure(f"{prefix}/same", partial(_same, lab), slow=few)
+        bench.measure(f"{prefix}/changed", partial(_changed, bench, lab, where, rows), slow=few)
+        if "changed_512MB" in names:
             bench.measure(f"{prefix}/changed_512MB", partial(_changed, bench, lab, where, rows, memory="512MB"))
 
 
