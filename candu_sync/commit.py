@@ -15,13 +15,17 @@ import pyarrow.dataset as ds
 
 from candu_sync.changes import ChangeSet
 from candu_sync.engine import open_engine, scalar
-from candu_sync.snapshot import REJECTED, Merged, Snapshot, Trait, expose_rejected, merge, write_arrow
+from candu_sync.messages import Encoding
+from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_rejected, merge, write_arrow
 from candu_sync.state.receipts import Outcome
 from candu_sync.state.store import remove_folder
 from candu_sync.state.versions import PartitionState, Version
 from candu_sync.sync import Sync
 from candu_sync.uncertain import note_uncertain
-from candu_sync.values import Kind
+from candu_sync.values import Kind, Trait
+
+# What a version's files are: ``Snapshot`` has them by these names.
+ROLES = ("base", "delta", "base_index", "delta_index", "rejected")
 
 
 def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
@@ -30,10 +34,10 @@ def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
     Raises:
         DamagedState: a file is missing, truncated or altered.
     """
-    files = {role: state.open(version.files.get(role)) for role in ("base", "delta", "rejected")}
+    files = {role: state.open(version.files.get(role)) for role in ROLES}
     newest = dt.datetime.fromisoformat(version.newest) if version.newest else None
     traits = tuple(Trait(name, Kind(of)) for name, of in version.traits)
-    return Snapshot(kind, traits, files["base"], files["delta"], files["rejected"], newest)
+    return Snapshot(kind, traits, version.rows, **files, newest=newest)
 
 
 def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
@@ -58,7 +62,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         with open_engine(memory, folder) as connection:
             _expose(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
             after = Snapshot(sync.kind, () if sync.kind == "events" else changes.traits)
-            merged = merge(connection, before, after, folder)
+            merged = merge(connection, before, after, after.given(changes.given), folder)
             expose_rejected(connection, before)
             rejected = _rejected(connection, changes, outcome, folder)
             newest = _newest(connection, sync, before.newest)
@@ -89,8 +93,9 @@ def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
 def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome, *, skip: bool) -> None:
     """The views changes, messages, held, accepted (the rows that Candu has now, in the snapshot's layout) and doubtful
     (those that it may have, or not)."""
-    for name in ("changes", "messages", "held"):
-        connection.register(name, ds.dataset(changes.folder / f"{name}.arrow", format="ipc"))
+    connection.register("changes", ds.dataset(changes.folder / "changes.arrow", format="ipc"))
+    connection.register("held", ds.dataset(changes.folder / "held.arrow", format="ipc"))
+    connection.register("outgoing", ds.dataset(changes.outgoing, format="ipc"))
     connection.execute(f"CREATE TABLE told AS {_numbers(connection, 'accepted_ranges', outcome.accepted)}")
     connection.execute(f"CREATE TABLE unanswered AS {_numbers(connection, 'unanswered_ranges', outcome.uncertain)} "
                        "EXCEPT FROM told")
@@ -126,8 +131,11 @@ def _rejected(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome
         "reason": pa.array(columns[2], pa.string()), "refused_at": pa.array(columns[3], pa.string())}))
     names = ", ".join(REJECTED.names)
     connection.register("run_of", pa.table({"run": [changes.run_id]}))
+    told = (f"SELECT message, {Encoding(changes.kind, changes.traits).content_hash()} AS hash FROM "
+            "(SELECT * FROM outgoing WHERE message IN (SELECT message FROM refused))")
     rows = (f"SELECT {names} FROM held UNION ALL SELECT {names} FROM (SELECT c.key, f.reason, f.status, f.refused_at, "
-            "run_of.run, m.hash FROM refused f JOIN changes c USING (message) JOIN messages m USING (message), run_of)")
+            f"run_of.run, m.hash FROM refused f JOIN changes c USING (message) JOIN ({told}) m USING (message), "
+            "run_of)")
     if changes.kind == "events":
         rows += f" UNION ALL SELECT {names} FROM rejected ANTI JOIN changes USING (key) ANTI JOIN held USING (key)"
     path = folder / "rejected.arrow"

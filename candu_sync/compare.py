@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from candu_sync.engine import literal
 from candu_sync.errors import ModelError
 from candu_sync.result import Result
-from candu_sync.snapshot import Snapshot, Trait
+from candu_sync.snapshot import Snapshot
 from candu_sync.sync import Sync
-from candu_sync.values import Kind
+from candu_sync.values import Kind, Trait
 
 Constant = str | int | float | bool
 

@@ -1,6 +1,6 @@
 """The diff: a result against its snapshot, as SQL in the embedded engine.
 
-    result ──set aside──► rows that may go ──join on key──► changes: added, changed, removed, returned
+    result ──narrow.py──► rows that may differ ──set aside──► rows that may go ──join on key──► changes
 
 In: the canonical batches of ``result.py`` and the snapshot's files. Out: a table ``changes`` in the connection.
 
@@ -13,7 +13,8 @@ In: the canonical batches of ``result.py`` and the snapshot's files. Out: a tabl
 | `c0` …                | whether the message carries that trait, as ``Diff.names`` names them             |
 | `message`             | the number of the message that tells Candu; null: nothing to tell                |
 
-Values are compared themselves, not their hashes: no collision can hide a change.
+Rows that the snapshot's row index does not know just so are compared value by value; what its hashes could hide is said
+there (``index.py``).
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ import pyarrow as pa
 
 from candu_sync.compare import Compared, compared_traits, kind_of_constant, sql_constant
 from candu_sync.engine import literal, scalar
+from candu_sync.narrow import Narrowing
 from candu_sync.result import Result
-from candu_sync.snapshot import SQL_TYPE, Snapshot, Trait, expose
+from candu_sync.snapshot import Snapshot, expose, expose_rejected
 from candu_sync.sync import Sync
-from candu_sync.values import BLANK_KEY, NOT_WHOLE, NULL_KEY, Kind
+from candu_sync.values import ARROW, BLANK_KEY, NOT_WHOLE, NULL_KEY, SQL_TYPE, Kind, Trait
 
 DUPLICATE_KEY = "duplicate key"
 _NO_KEY = f"({literal(NULL_KEY)}, {literal(BLANK_KEY)}, {literal(NOT_WHOLE)})"
@@ -57,10 +59,12 @@ class Diff:
     not_finite: dict[str, int] = field(default_factory=dict)
 
 
-def load(connection: duckdb.DuckDBPyConnection, sync: Sync, batches: Iterable[pa.RecordBatch]) -> None:
+def load(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, batches: Iterable[pa.RecordBatch]) -> None:
     """Put a result's canonical batches into the table ``result`` of an empty engine.
 
-    A trait's column is added when it begins to hold values.
+    Args:
+        result: whose they are; all of its traits that have a kind at the end have a column.
+        batches: some of its rows, or all.
 
     Raises:
         ModelError: by the result, for a column that cannot be sent.
@@ -69,48 +73,78 @@ def load(connection: duckdb.DuckDBPyConnection, sync: Sync, batches: Iterable[pa
              "events": [("event", pa.string()), ("occurred", pa.timestamp("us"))]}[sync.kind]
     if sync.cursor is not None:
         fixed = [*fixed, ("cursor", pa.timestamp("us"))]
-    schema = pa.schema([("key", pa.string()), ("reason", pa.string()), ("user_id", pa.string()), *fixed])
-    connection.register("incoming", schema.empty_table())
-    connection.execute("CREATE TABLE result AS SELECT * FROM incoming")
-    there = set(schema.names)
+    table = _Table(connection, [("key", pa.string()), ("reason", pa.string()), ("user_id", pa.string()), *fixed])
+    waiting: list[pa.RecordBatch] = []
     for batch in batches:
-        connection.register("incoming", pa.Table.from_batches([batch]))
-        for name, type_ in connection.execute("SELECT column_name, column_type FROM (DESCRIBE incoming)").fetchall():
-            if name not in there:
-                connection.execute(f"ALTER TABLE result ADD COLUMN {name} {type_}")
-                there.add(name)
-        connection.execute("INSERT INTO result BY NAME SELECT * FROM incoming")
-    connection.unregister("incoming")
+        if waiting and (batch.schema != waiting[0].schema or sum(b.nbytes for b in waiting) > _TOGETHER):
+            table.add(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        table.add(waiting)
+    table.widen([(f"t{j}", ARROW[kind]) for j, kind in enumerate(result.kinds) if kind is not Kind.EMPTY])
+
+
+# Bytes of batches that are put into the engine together: enough for its threads to share the work.
+_TOGETHER = 64_000_000
+
+
+class _Table:
+    """The table ``result``. A trait's column is added when it begins to hold values."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, columns: list[tuple[str, pa.DataType]]) -> None:
+        self._connection = connection
+        self._there = {name for name, _ in columns}
+        connection.register("incoming", pa.schema(columns).empty_table())
+        connection.execute("CREATE TABLE result AS SELECT * FROM incoming")
+
+    def widen(self, columns: Iterable[tuple[str, pa.DataType]]) -> None:
+        for name, type_ in columns:
+            if name not in self._there:
+                self._connection.register("incoming", pa.schema([(name, type_)]).empty_table())
+                sql_type = self._connection.execute("SELECT column_type FROM (DESCRIBE incoming)").fetchall()[0][0]
+                self._connection.execute(f"ALTER TABLE result ADD COLUMN {name} {sql_type}")
+                self._there.add(name)
+
+    def add(self, batches: list[pa.RecordBatch]) -> None:
+        self.widen((field.name, field.type) for field in batches[0].schema)
+        self._connection.register("incoming", pa.Table.from_batches(batches))
+        self._connection.execute("INSERT INTO result BY NAME SELECT * FROM incoming")
+        self._connection.unregister("incoming")
 
 
 def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
-         full: bool = False) -> Diff:
+         narrowing: Narrowing | None = None, full: bool = False) -> Diff:
     """Compare a result with its snapshot.
 
     Args:
-        connection: an engine with the table ``result``; gets the table ``changes`` and the view ``snapshot``.
+        connection: an engine with the table ``result``; gets the table ``changes`` and the table or view ``snapshot``.
         result: whose batches were loaded.
+        narrowing: what the batches went through; None: all of them were loaded.
         full: every row that may go is in ``changes``, whole.
 
     Raises:
         ModelError: the YAML names a trait that the model does not give.
     """
+    if narrowing is None:
+        expose(connection, snapshot)
+    else:
+        narrowing.rest()
+        expose_rejected(connection, snapshot)
     _set_aside(connection, sync, result)
-    expose(connection, snapshot)
     traits, compared = compared_traits(sync, result, snapshot)
     if sync.kind == "events":
-        _new_events(connection, sync, traits, compared)
+        found = _new_events(sync, traits, compared)
     else:
-        _changed_rows(connection, sync, traits, compared, full=full)
-    _number(connection, sync, full=full)
-    here = set(result.names)
+        found = (f"{_changed_rows(sync, traits, compared, full=full)} UNION ALL BY NAME "
+                 f"{_removed_rows(connection, sync, traits, compared)}")
+    _number(connection, sync, found, len(compared), full=full)
     return Diff(
         traits, compared,
-        rows=scalar(connection, "SELECT count(*) FROM result"),
+        rows=scalar(connection, "SELECT count(*) FROM result") + (narrowing.left_out if narrowing else 0),
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
-        snapshot_rows=scalar(connection, "SELECT count(*) FROM snapshot" + ("" if sync.kind == "events"
-                                                                             else " WHERE NOT gone")),
-        gone_traits=tuple(sorted({t.name for t in snapshot.traits} - here - set(_constants(sync)))),
+        snapshot_rows=snapshot.rows,
+        gone_traits=tuple(sorted({t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)))),
         not_finite=dict(result.not_finite))
 
 
@@ -143,16 +177,16 @@ def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> 
         "FROM unlike WHERE unlike.group_id = result.group_id AND reason IS NULL")
 
 
-def _new_events(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
-                compared: tuple[Compared, ...]) -> None:
+def _new_events(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
+    """The events that were never accepted, SQL."""
     cursor = "r.cursor, " if sync.cursor is not None else ""
-    connection.execute(f"CREATE TABLE found AS SELECT r.key, r.user_id, r.event, r.occurred, {cursor}'added' AS op"
-                       f"{_after(traits, compared)}{_flags(c.present for c in compared)} "
-                       "FROM result r ANTI JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL")
+    return (f"SELECT r.key, r.user_id, r.event, r.occurred, {cursor}'added' AS op"
+            f"{_after(traits, compared)}{_flags(c.present for c in compared)} "
+            "FROM result r ANTI JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL")
 
 
-def _changed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
-                  compared: tuple[Compared, ...], *, full: bool) -> None:
+def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool) -> str:
+    """The rows that are new, or not what they were, SQL."""
     differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
     whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
     op = f"CASE WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added' WHEN {differs} THEN 'changed' ELSE 'unchanged' END"
@@ -160,10 +194,8 @@ def _changed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tup
     flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
     group = "r.group_id, " if sync.kind == "groups" else ""
     wanted = "true" if full else f"(s.key IS NULL OR s.gone OR s.doubt OR {differs})"
-    connection.execute(
-        f"CREATE TABLE found AS SELECT r.key, r.user_id, {group}{op} AS op{values}{flags} "
-        f"FROM result r LEFT JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL AND {wanted}")
-    _removed_rows(connection, sync, traits, compared)
+    return (f"SELECT r.key, r.user_id, {group}{op} AS op{values}{flags} "
+            f"FROM result r LEFT JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL AND {wanted}")
 
 
 def _after(traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
@@ -176,8 +208,8 @@ def _flags(tests: Iterable[str]) -> str:
 
 
 def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
-                  compared: tuple[Compared, ...]) -> None:
-    """Rows that left the result; a set-aside key has not left. A group's constants wait until its last row left."""
+                  compared: tuple[Compared, ...]) -> str:
+    """Rows that left the result, SQL. One set aside has not left; a group's constants wait until its last row left."""
     constants = _constants(sync)
     there = "s.group_id IN (SELECT group_id FROM result WHERE group_id IS NOT NULL)"
     stays = there if sync.kind == "groups" else "false"
@@ -192,9 +224,8 @@ def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tup
     flags = _flags(f"NOT {stays} AND (s.doubt OR {c.old_differs(constants[c.name])})"
                    if c.name in constants else "false" for c in compared)
     group = "s.group_id, " if sync.kind == "groups" else ""
-    connection.execute(f"INSERT INTO found BY NAME SELECT s.key, s.user_id, {group}'removed' AS op"
-                       f"{''.join(values)}{flags} "
-                       "FROM snapshot s ANTI JOIN result r ON r.key = s.key WHERE NOT s.gone")
+    return (f"SELECT s.key, s.user_id, {group}'removed' AS op{''.join(values)}{flags} "
+            "FROM snapshot s ANTI JOIN result r ON r.key = s.key WHERE NOT s.gone")
 
 
 def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -205,17 +236,16 @@ def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
     return sync.removed if isinstance(sync.removed, dict) else {}
 
 
-def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, *, full: bool) -> None:
-    """Number the messages from 0: a row each, but a group's changed traits and its constants once for the group."""
-    flags = [row[0] for row in connection.execute("SELECT column_name FROM (DESCRIBE found)").fetchall()
-             if row[0][0] == "c" and row[0][1:].isdigit()]
-    tells = "op IN ('added', 'changed')" + (" OR op = 'unchanged'" if full else "") + (
-        f" OR (op = 'removed' AND ({' OR '.join(flags)}))" if flags else "")
-    if sync.kind == "groups":
-        once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
-        order = f"dense_rank() OVER (ORDER BY CASE WHEN {once} THEN group_id ELSE key END, {once})"
-    else:
-        order = f"row_number() OVER (ORDER BY {'occurred, ' if sync.kind == 'events' else ''}key)"
-    connection.execute(f"CREATE TABLE changes AS SELECT *, {order} - 1 AS message FROM found WHERE {tells}")
-    connection.execute(f"INSERT INTO changes BY NAME SELECT * FROM found WHERE NOT ({tells})")
-    connection.execute("DROP TABLE found")
+def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool) -> None:
+    """Make the table ``changes`` of the rows found (SQL, with ``flags`` flags), the messages numbered from 0: a row
+    each, but a group's changed traits and its constants once for the group; events in the order of their time."""
+    any_flag = " OR ".join(f"c{n}" for n in range(flags)) or "false"
+    unchanged = " OR op = 'unchanged'" if full else ""
+    tells = f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))"
+    once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
+    number = {"users": f"count_if({tells}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+              "groups": f"dense_rank() OVER (PARTITION BY {tells} "
+                        f"ORDER BY CASE WHEN {once} THEN group_id ELSE key END, {once})",
+              "events": "row_number() OVER (ORDER BY occurred, key)"}[sync.kind]
+    connection.execute("CREATE TABLE changes AS SELECT *, "
+                       f"CASE WHEN {tells} THEN ({number} - 1)::BIGINT END AS message FROM ({found})")

@@ -1,4 +1,4 @@
-"""A change → the bytes of its identify, group or track message, built as text in the engine.
+"""A change → the bytes of its identify, group or track message, built as text in the engine, while they are sent.
 
     {"type": "identify", "userId": "u1", "traits": {"plan": "pro"}, "messageId": "…"}
     {"type": "group", "groupId": "g1", "userId": "u1", "traits": {"total billed": 830}, "messageId": "…"}
@@ -12,21 +12,28 @@ and the third must not look like a repeat of the first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 import duckdb
 import orjson
+import pyarrow as pa
 
-from candu_sync.compare import Compared, iso_text
-from candu_sync.diff import Diff
+from candu_sync.compare import iso_text
 from candu_sync.engine import literal, scalar
-from candu_sync.sync import Sync
-from candu_sync.values import Kind
+from candu_sync.values import Kind, Trait
 
 # 32 KB a message: the limit of Segment and Customer.io; Candu publishes none (candu-api, "What is not published").
 LARGEST_MESSAGE = 32_000
 TOO_LARGE = "message over 32 KB"
+
+# A character of a text takes six bytes of JSON at most: \u001f. Values of other kinds take less than so many.
+_LONGEST_CHARACTER = 6
+_LONGEST_VALUE = 40
+
+# Braces, names and the id around the values.
+_FRAME = 200
 
 
 @dataclass(frozen=True)
@@ -37,54 +44,102 @@ class Identity:
     name: str
 
 
-def build_messages(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, identity: Identity | None) -> None:
-    """Make the table ``messages`` (message BIGINT, body VARCHAR, hash VARCHAR) from ``changes``, and set aside what is
-    too large. ``hash`` is of the content without its messageId: it tells whether a refused row is still the same.
+@dataclass(frozen=True)
+class Encoding:
+    """How rows become messages.
 
-    Args:
-        connection: as ``diff`` left it; a row whose message is too large moves from ``changes`` to the set-aside.
+    A row has the columns ``message``, ``key``, ``user_id``, ``group_id`` (groups), ``event`` and ``occurred`` (events),
+    the values ``t0`` … of ``traits``, and a flag ``c0`` … for each of their names: whether the message carries it.
+
+    Attributes:
+        kind: users, groups or events.
+        traits: names and kinds; a name may stand there once for each kind.
         identity: of the messageId; None: messages carry none.
     """
-    body = "bare || '}'" if identity is None else _with_id(identity)
-    connection.execute(
-        f"CREATE TABLE messages AS SELECT message, {body} AS body, md5(bare) AS hash "
-        f"FROM (SELECT message, key, {_body(sync, diff)} AS bare FROM ({_outgoing(sync, diff)}))")
-    _set_large_aside(connection)
+
+    kind: str
+    traits: tuple[Trait, ...]
+    identity: Identity | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The n-th is carried where the flag ``c<n>`` says so."""
+        return tuple(dict.fromkeys(trait.name for trait in self.traits))
+
+    def bare(self) -> str:
+        """A row's message without its messageId and closing brace, SQL."""
+        pairs = ", ".join(self._pair(n, name) for n, name in enumerate(self.names)) or "NULL"
+        values, user = f"concat_ws(',', {pairs})", "to_json(user_id)"
+        if self.kind == "users":
+            return f"""'{{"type":"identify","userId":' || {user} || ',"traits":{{' || {values} || '}}'"""
+        if self.kind == "groups":
+            return (f"""'{{"type":"group","groupId":' || to_json(group_id) || ',"userId":' || {user} """
+                    f"""|| ',"traits":{{' || {values} || '}}'""")
+        return (f"""'{{"type":"track","userId":' || {user} || ',"event":' || to_json(event) """
+                f"""|| ',"properties":{{' || {values} || '}},"timestamp":"' """
+                f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")
+
+    def content_hash(self) -> str:
+        """SQL: tells whether a refused row is still the same; its messageId is left out of it."""
+        return f"md5({self.bare()})"
+
+    def messages(self, rows: str) -> str:
+        """The query of the columns ``message`` and ``body`` of some rows (a relation)."""
+        bare = f"SELECT message, key, {self.bare()} AS bare FROM {rows}"
+        if self.identity is None:
+            return f"SELECT message, bare || '}}' AS body FROM ({bare})"
+        return (f"""SELECT message, bare || ',"messageId":"' || {_uuid("h")} || '"}}' AS body """
+                f"FROM (SELECT *, {_digest(self.identity)} AS h FROM ({bare}))")
+
+    def most_bytes(self) -> str:
+        """SQL: bytes that a row's message takes at most."""
+        ids = {"users": ["user_id"], "groups": ["user_id", "group_id"], "events": ["user_id", "event"]}[self.kind]
+        texts = [f"t{i}" for i, trait in enumerate(self.traits) if trait.kind is Kind.TEXT]
+        fixed = _FRAME + sum(len(orjson.dumps(name)) + 2 + _LONGEST_VALUE for name in self.names)
+        lengths = "".join(f" + coalesce(strlen({column}), 0)" for column in (*ids, *texts))
+        return f"{fixed} + {_LONGEST_CHARACTER} * (0{lengths})"
+
+    def _pair(self, n: int, name: str) -> str:
+        values = ", ".join(_json(f"t{i}", trait.kind) for i, trait in enumerate(self.traits) if trait.name == name)
+        return f"CASE WHEN c{n} THEN {literal(orjson.dumps(name).decode() + ':')} || coalesce({values}, 'null') END"
 
 
-def _outgoing(sync: Sync, diff: Diff) -> str:
-    """A row a message. The rows of a group agree on what changed, so their one message is any of them together."""
-    if sync.kind != "groups":
-        return "SELECT * FROM changes WHERE message IS NOT NULL"
-    flags = [f"bool_or(c{n}) AS c{n}" for n in range(len(diff.compared))]
-    values = [f"any_value(t{i}) FILTER ({_flag(diff, i)}) AS t{i}" for i in range(len(diff.traits))]
+def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
+    """Make the table or view ``outgoing`` of ``changes``: a row a message.
+
+    The rows of a group agree on what changed, so their one message is any of them together.
+    """
+    if encoding.kind != "groups":
+        connection.execute("CREATE TEMP VIEW outgoing AS SELECT * FROM changes WHERE message IS NOT NULL")
+        return
+    names = encoding.names
+    flags = [f"bool_or(c{n}) AS c{n}" for n in range(len(names))]
+    values = [f"any_value(t{i}) FILTER (c{names.index(trait.name)}) AS t{i}" for i, trait in enumerate(encoding.traits)]
     columns = ", ".join(["message", "min(key) AS key", "min(user_id) AS user_id", "min(group_id) AS group_id",
                          *flags, *values])
-    return f"SELECT {columns} FROM changes WHERE message IS NOT NULL GROUP BY message"
+    connection.execute(f"CREATE TEMP VIEW outgoing AS SELECT {columns} FROM changes WHERE message IS NOT NULL "
+                       "GROUP BY message")
 
 
-def _flag(diff: Diff, index: int) -> str:
-    return next(f"c{n}" for n, c in enumerate(diff.compared) if index in c.columns)
+def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
+    """Move rows whose message is too large from ``changes`` to the set-aside."""
+    suspects = f"(SELECT * FROM outgoing WHERE {encoding.most_bytes()} > {LARGEST_MESSAGE})"
+    connection.execute(f"CREATE TEMP TABLE large AS SELECT message FROM ({encoding.messages(suspects)}) "
+                       f"WHERE strlen(body) > {LARGEST_MESSAGE}")
+    if scalar(connection, "SELECT count(*) FROM large"):
+        connection.execute(f"UPDATE result SET reason = {literal(TOO_LARGE)} WHERE key IN "
+                           "(SELECT key FROM changes SEMI JOIN large USING (message))")
+        connection.execute("DELETE FROM changes WHERE message IN (FROM large)")
 
 
-def _body(sync: Sync, diff: Diff) -> str:
-    pairs = ", ".join(_pair(n, c) for n, c in enumerate(diff.compared)) or "NULL"
-    values = f"concat_ws(',', {pairs})"
-    user = "to_json(user_id)"
-    if sync.kind == "users":
-        return f"""'{{"type":"identify","userId":' || {user} || ',"traits":{{' || {values} || '}}'"""
-    if sync.kind == "groups":
-        return (f"""'{{"type":"group","groupId":' || to_json(group_id) || ',"userId":' || {user} """
-                f"""|| ',"traits":{{' || {values} || '}}'""")
-    return (f"""'{{"type":"track","userId":' || {user} || ',"event":' || to_json(event) """
-            f"""|| ',"properties":{{' || {values} || '}},"timestamp":"' """
-            f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")
-
-
-def _pair(n: int, compared: Compared) -> str:
-    name = orjson.dumps(compared.name).decode()
-    values = ", ".join(_json(f"t{i}", kind) for i, kind in compared.columns.items())
-    return f"CASE WHEN c{n} THEN {literal(name + ':')} || coalesce({values}, 'null') END"
+def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
+           rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The messages of batches of rows, in their order: message int64, body string, a comma after each, as they stand
+    in an array."""
+    for batch in rows:
+        connection.register("rows_to_encode", batch)
+        messages = f"SELECT message, body || ',' AS body FROM ({encoding.messages('rows_to_encode')})"
+        yield from connection.sql(messages).to_arrow_table().to_batches()
 
 
 def _json(column: str, kind: Kind) -> str:
@@ -100,21 +155,14 @@ def _json(column: str, kind: Kind) -> str:
     return f"CASE WHEN {whole} THEN {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"
 
 
-def _with_id(identity: Identity) -> str:
-    """The whole message with its messageId: SHA-1 of namespace and name, cut and marked as RFC 9562 says."""
+def _digest(identity: Identity) -> str:
+    """SQL of the SHA-1 of a message's namespace and name, in hexadecimal digits."""
     space = "".join(f"\\x{byte:02X}" for byte in identity.namespace.bytes)
-    name = f"{literal(identity.name)} || chr(10) || key || chr(10) || bare"
-    digest = f"sha1('{space}'::BLOB || encode({name}))"
-    variant = "substr('89ab', 1 + ((strpos('0123456789abcdef', substr(h, 17, 1)) - 1) % 4), 1)"
-    uuid = (f"(SELECT substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) || '-' || {variant} "
-            f"|| substr(h, 18, 3) || '-' || substr(h, 21, 12) FROM (SELECT {digest} AS h))")
-    return f"""bare || ',"messageId":"' || {uuid} || '"}}'"""
+    return f"sha1('{space}'::BLOB || encode({literal(identity.name)} || chr(10) || key || chr(10) || bare))"
 
 
-def _set_large_aside(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(f"CREATE TABLE large AS SELECT message FROM messages WHERE strlen(body) > {LARGEST_MESSAGE}")
-    if scalar(connection, "SELECT count(*) FROM large"):
-        connection.execute(f"UPDATE result SET reason = {literal(TOO_LARGE)} WHERE key IN "
-                           "(SELECT key FROM changes SEMI JOIN large USING (message))")
-        connection.execute("DELETE FROM messages WHERE message IN (FROM large)")
-        connection.execute("DELETE FROM changes WHERE message IN (FROM large)")
+def _uuid(digest: str) -> str:
+    """SQL of a digest cut and marked as a UUID of version 5, as RFC 9562 says."""
+    variant = f"substr('89ab', 1 + ((strpos('0123456789abcdef', substr({digest}, 17, 1)) - 1) % 4), 1)"
+    return (f"substr({digest}, 1, 8) || '-' || substr({digest}, 9, 4) || '-5' || substr({digest}, 14, 3) || '-' || "
+            f"{variant} || substr({digest}, 18, 3) || '-' || substr({digest}, 21, 12)")

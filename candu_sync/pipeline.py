@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
+from candu_sync.ahead import ahead
 from candu_sync.changes import ChangeSet, hold_refused, summarize, write_files
 from candu_sync.commit import commit, snapshot_of
 from candu_sync.delivery import Delivery, Limits, Report
@@ -25,7 +26,8 @@ from candu_sync.engine import open_engine
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
 from candu_sync.full import leave_out_sent
 from candu_sync.guard import tripped
-from candu_sync.messages import Identity, build_messages
+from candu_sync.messages import Encoding, Identity, encode, make_outgoing, set_large_aside
+from candu_sync.narrow import Narrowing
 from candu_sync.project import Progress, Project, silent
 from candu_sync.recovery import recover
 from candu_sync.report import RunResult, failed, remember, result_of
@@ -38,6 +40,9 @@ from candu_sync.state.store import remove_folder
 from candu_sync.state.versions import PartitionState, Version
 from candu_sync.sync import Sync
 from candu_sync.targets import named, parameters
+
+# Batches of the result that are read while earlier ones are compared.
+READ_AHEAD = 2
 
 
 def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bool = False, force: bool = False,
@@ -84,18 +89,23 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
         values = parameters(sync, partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names)
-            load(connection, sync, _counted(result.batches(reading), progress))
+            # A full run tells every row; for it, and the first one, there is nothing to narrow.
+            narrowing = Narrowing(connection, snapshot, result) if snapshot.base and not full else None
+            rows = result.batches(_counted(ahead(reading, READ_AHEAD), progress))
+            load(connection, sync, result, rows if narrowing is None else narrowing.news(rows))
         with seconds.phase("diff"):
-            found = diff(connection, sync, result, snapshot, full=full)
+            found = diff(connection, sync, result, snapshot, narrowing=narrowing, full=full)
             if full:
                 leave_out_sent(connection, project.state.of(sync.name, partition), version)
             keep_what_others_set(connection, project.state, sync, partition, found)
-            build_messages(connection, sync, found, _identity(project, sync, partition, version))
-            hold_refused(connection)
-            summary = summarize(connection, sync, found)
-            write_files(connection, sync, found, folder)
-    changes = ChangeSet(new_run_id(), sync.name, sync.kind, partition, version.number, found.traits, summary,
-                        reading.path, full, dict(seconds), folder)
+            encoding = Encoding(sync.kind, found.traits, _identity(project, sync, partition, version.number))
+            make_outgoing(connection, encoding)
+            set_large_aside(connection, encoding)
+            hold_refused(connection, encoding)
+            summary = summarize(connection, sync, found, encoding)
+            write_files(connection, sync, folder)
+    changes = ChangeSet(new_run_id(), sync.name, sync.kind, partition, version.number, found.traits,
+                        tuple(result.names), summary, reading.path, full, dict(seconds), folder)
     changes.save()
     return changes
 
@@ -108,10 +118,10 @@ def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[
         yield batch
 
 
-def _identity(project: Project, sync: Sync, partition: str | None, version: Version) -> Identity | None:
+def _identity(project: Project, sync: Sync, partition: str | None, version: int) -> Identity | None:
     if not project.settings.message_id:
         return None
-    name = f"{sync.name}\n{partition or ''}" + ("" if sync.kind == "events" else f"\n{version.number}")
+    name = f"{sync.name}\n{partition or ''}" + ("" if sync.kind == "events" else f"\n{version}")
     return Identity(project.state.workspace, name)
 
 
@@ -210,14 +220,14 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
     try:
         if changes.summary.messages:
             with seconds.phase("push"):
-                _deliver(project, state, changes, outcome, claim, report, sample, progress)
+                _deliver(project, sync, state, changes, outcome, claim, report, sample, progress)
     finally:
         with seconds.phase("commit"):
             commit(state, version, sync, changes, outcome, memory=project.settings.memory)
         claim.release()
 
 
-def _deliver(project: Project, state: PartitionState, changes: ChangeSet, outcome: Outcome, claim: Claim,
+def _deliver(project: Project, sync: Sync, state: PartitionState, changes: ChangeSet, outcome: Outcome, claim: Claim,
              report: Report, sample: int | None, progress: Progress) -> None:
     # httpx takes longer to load than a plan with nothing to send takes altogether.
     from candu_sync.candu import Candu
@@ -227,7 +237,7 @@ def _deliver(project: Project, state: PartitionState, changes: ChangeSet, outcom
     log = ReceiptLog(state, changes.run_id)
     limits = Limits(settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
                     max_attempts=settings.max_attempts)
-    messages = _messages(changes, outcome, sample)
+    messages = _messages(project, sync, changes, outcome, sample)
     total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
     done = 0
 
@@ -249,17 +259,33 @@ def _deliver(project: Project, state: PartitionState, changes: ChangeSet, outcom
         log.close()
 
 
-def _messages(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:
-    """The messages that are not settled yet, in order, at most ``sample`` of them."""
+def _messages(project: Project, sync: Sync, changes: ChangeSet, outcome: Outcome,
+              sample: int | None) -> Iterator[pa.RecordBatch]:
+    """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
+    encoding = Encoding(sync.kind, changes.traits, _identity(project, sync, changes.partition, changes.base))
+    with open_engine(project.settings.memory) as connection:
+        yield from ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)
+
+
+def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:
+    """The rows of the messages that are not settled yet, in order, at most ``sample`` of them."""
     left = sample
     settled = _numbers(outcome)
-    with pa.memory_map(str(changes.folder / "messages.arrow")) as source:
+    with pa.memory_map(str(changes.outgoing)) as source:
         reader = ipc.open_file(source)
         for index in range(reader.num_record_batches):
-            for batch in _unsettled(reader.get_batch(index), settled):
-                part = batch if left is None else batch.slice(0, left)
-                left = None if left is None else left - part.num_rows
-                yield part
+            batch = reader.get_batch(index)
+            for rows in _unsettled(batch.filter(batch.column("message").is_valid()), settled):
+                for start in range(0, rows.num_rows, _ENCODED):
+                    if left == 0:
+                        return
+                    part = rows.slice(start, _ENCODED if left is None else min(left, _ENCODED))
+                    left = None if left is None else left - part.num_rows
+                    yield part
+
+
+# Rows that become messages together: the next ones are built while these are sent.
+_ENCODED = 25_000
 
 
 def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.RecordBatch]:

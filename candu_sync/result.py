@@ -30,6 +30,7 @@ from candu_sync.values import (
     ARROW,
     Canonical,
     Kind,
+    Trait,
     Unsendable,
     canonical,
     first_reason,
@@ -72,6 +73,11 @@ class Result:
         self.kinds = [Kind.EMPTY] * len(self.names)
         self.not_finite: Counter[str] = Counter()
         self._refused: dict[str, str] = {}
+
+    @property
+    def traits(self) -> list[Trait]:
+        """The traits with their kinds so far, in the order of ``names``."""
+        return [Trait(name, kind) for name, kind in zip(self.names, self.kinds, strict=True)]
 
     def batches(self, reading: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The rows of the reading, canonical; the reading is taken batch by batch.

@@ -13,7 +13,7 @@ import uuid
 from contextlib import suppress
 
 from candu_sync.changes import FILES, INVALID, ChangeSet
-from candu_sync.errors import Claimed, DamagedState, StaleChanges
+from candu_sync.errors import Claimed, StaleChanges
 from candu_sync.state.claims import Claim
 from candu_sync.state.receipts import local_folder
 from candu_sync.state.store import remove_folder
@@ -72,12 +72,12 @@ def opened(state: PartitionState, run_id: str) -> ChangeSet:
     """A staged change set, its files on this machine.
 
     Raises:
-        DamagedState: it is not all there.
+        StaleChanges: it is not all there, since another run has claimed the partition meanwhile.
     """
     folder = local_folder(state, run_id, FILES)
     if folder is None:
-        raise DamagedState(state.name("runs", run_id), f"{state.sync}: the staged change set {run_id} is not complete: "
-                           "make the plan again")
+        raise StaleChanges(f"{state.sync}: the staged changes {run_id} are gone, another run took their place: make "
+                           "the plan again")
     return ChangeSet.load(folder)
 
 

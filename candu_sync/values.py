@@ -58,6 +58,18 @@ ARROW: dict[Kind, pa.DataType] = {
 }
 
 
+SQL_TYPE = {Kind.TEXT: "VARCHAR", Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.INSTANT: "TIMESTAMP_S"}
+"""The embedded engine's types of the canonical ones."""
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A trait's name and the kind of its values."""
+
+    name: str
+    kind: Kind
+
+
 class Unsendable(ValueError):
     """A type that Candu cannot take. The text says why and how to mend it in SQL."""
 

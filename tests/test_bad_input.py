@@ -213,7 +213,8 @@ def altered(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "damage"), [
-    ("data/*/*.arrow", truncated), ("data/*/*.arrow", altered), ("data/*/*.arrow", Path.unlink),
+    ("data/*/base-*.arrow", truncated), ("data/*/base-*.arrow", altered), ("data/*/base-*.arrow", Path.unlink),
+    ("data/*/base_index-*.arrow", truncated), ("data/*/base_index-*.arrow", altered),
     ("versions/*.json", truncated),
 ])
 def test_a_file_of_the_state_is_damaged(

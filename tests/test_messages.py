@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from candu_sync.diff import diff, load
 from candu_sync.engine import open_engine
-from candu_sync.messages import LARGEST_MESSAGE, TOO_LARGE, Identity, build_messages
+from candu_sync.messages import (
+    LARGEST_MESSAGE,
+    TOO_LARGE,
+    Encoding,
+    Identity,
+    encode,
+    make_outgoing,
+    set_large_aside,
+)
 from candu_sync.result import Result
 from candu_sync.snapshot import Snapshot
 from candu_sync.spec import Kind as SyncKind
@@ -48,15 +56,20 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def bodies(sync: Sync, rows: pa.Table, identity: Identity | None = IDENTITY) -> list[str]:
     """The messages of a first run with these rows, in order."""
     with open_engine(10**9) as connection:
-        _build(connection, sync, rows, identity)
-        found = connection.execute("SELECT body FROM messages ORDER BY message").fetchall()
-    return [row[0] for row in found]
+        encoding = _build(connection, sync, rows, identity)
+        outgoing = connection.sql("SELECT * FROM outgoing ORDER BY message").to_arrow_table().to_batches()
+        found = [body for batch in encode(connection, encoding, outgoing) for body in batch.column("body").to_pylist()]
+    assert all(body.endswith(",") for body in found)
+    return [body[:-1] for body in found]
 
 
-def _build(connection: duckdb.DuckDBPyConnection, sync: Sync, rows: pa.Table, identity: Identity | None) -> None:
+def _build(connection: duckdb.DuckDBPyConnection, sync: Sync, rows: pa.Table, identity: Identity | None) -> Encoding:
     result = Result(sync, rows.column_names)
-    load(connection, sync, result.batches(rows.to_batches()))
-    build_messages(connection, sync, diff(connection, sync, result, Snapshot(sync.kind)), identity)
+    load(connection, sync, result, result.batches(rows.to_batches()))
+    encoding = Encoding(sync.kind, diff(connection, sync, result, Snapshot(sync.kind)).traits, identity)
+    make_outgoing(connection, encoding)
+    set_large_aside(connection, encoding)
+    return encoding
 
 
 def sync_of(lab: Lab, kind: SyncKind = "users", yaml: str = "") -> Sync:
@@ -158,7 +171,7 @@ class TestSize:
         fits = "é" * ((LARGEST_MESSAGE - frame) // 2)
         rows = pa.table({"user_id": ["u1", "u2", "u3"], "note": [fits, fits + "éé", "x"]})
         _build(connection, users, rows, None)
-        sent = connection.execute("SELECT key FROM changes WHERE message IN (SELECT message FROM messages)").fetchall()
+        sent = connection.execute("SELECT key FROM changes WHERE message IN (SELECT message FROM outgoing)").fetchall()
         assert sorted(sent) == [("u1",), ("u3",)]
         aside = connection.execute("SELECT key, reason FROM result WHERE reason IS NOT NULL").fetchall()
         assert aside == [("u2", TOO_LARGE)]

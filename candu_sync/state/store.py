@@ -112,8 +112,15 @@ class DiskStore:
             raise StateError(f"{self._root / name} cannot be read: {error.strerror}") from error
 
     def add(self, name: str, path: Path) -> int:
+        # Its bytes are looked at before the move: a delete beside it may take the file away as soon as it is there.
         target = self._root / name
-        return self._written(target, lambda: _move_file(path, target))
+        try:
+            size = _synced(path)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+        self._written(target, lambda: path.replace(target))
+        _sync_folder(target.parent)
+        return size
 
     def local(self, name: str) -> Path | None:
         path = self._root / name
@@ -254,13 +261,12 @@ def _put_file(path: Path, data: bytes, *, create: bool) -> bool:
     return True
 
 
-def _move_file(path: Path, target: Path) -> int:
+def _synced(path: Path) -> int:
+    """A file's bytes, once they are on the disk and for their owner alone."""
     path.chmod(0o600)
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    path.replace(target)
-    _sync_folder(target.parent)
-    return target.stat().st_size
+        return os.fstat(file.fileno()).st_size
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -58,7 +58,7 @@ def set_aside(path: Path, name: str) -> dict[str, int]:
         with open_warehouse(f"duckdb:///{path}") as warehouse, open_engine(256 * 1024**2) as engine:
             reading = warehouse.read(sync.sql, parameters)
             result = Result(sync, reading.names)
-            load(engine, sync, result.batches(reading))
+            load(engine, sync, result, result.batches(reading))
             diff(engine, sync, result, Snapshot(sync.kind))
             query = "select reason, count(*) from result where reason is not null group by reason"
             reasons.update(dict(engine.execute(query).fetchall()))

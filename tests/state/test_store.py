@@ -127,6 +127,24 @@ class TestDisk:
             thread.join()
         assert failures == []
 
+    def test_a_file_that_is_removed_as_soon_as_it_is_there_was_moved_in_all_the_same(self, tmp_path: Path) -> None:
+        """The owner of a claim removes the change set that another run is just staging."""
+        store = DiskStore(tmp_path / "state")
+        done = threading.Event()
+
+        def remove() -> None:
+            while not done.wait(0.0003):
+                store.delete("runs/other/messages.arrow")
+
+        remover = threading.Thread(target=remove)
+        remover.start()
+        try:
+            for _ in range(300):
+                assert store.add("runs/other/messages.arrow", file(tmp_path, b"rows")) == 4
+        finally:
+            done.set()
+            remover.join()
+
     def test_a_folder_that_cannot_be_made_is_one_sentence(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(StateError, match=r"file/state cannot be written: .*Check CANDU_STATE_URL"):

@@ -1,0 +1,53 @@
+"""Items made in a thread of their own, a few ahead of who takes them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+# Seconds after which a thread that waits for room looks whether anybody still wants its items.
+_LOOK = 0.1
+
+
+def ahead(items: Iterable[_T], most: int) -> Generator[_T, None, None]:
+    """The items, of which at most ``most`` wait to be taken. What making them raises is raised here. When the generator
+    is closed before its end, so is the making of items, after the one under way."""
+    made: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(most)
+    unwanted = threading.Event()
+
+    def put(item: _T | None, error: BaseException | None = None) -> bool:
+        while not unwanted.is_set():
+            try:
+                made.put((item, error), timeout=_LOOK)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put(item):
+                    return
+        except BaseException as error:  # of a thread: it must reach the caller
+            put(None, error)
+        else:
+            put(None)
+
+    thread = threading.Thread(target=make, name="candu-sync reader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = made.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        unwanted.set()
+        thread.join()
