@@ -36,8 +36,8 @@ def rows(text: str) -> int:
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How long candu-sync takes, beside others.")
     parser.add_argument("--quick", action="store_true", help="100,000 rows at most; its page stays in the cache folder")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION",
-                        help=", ".join(SECTIONS))
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION",
+                        help=f"of {', '.join(SECTIONS)}; what else was measured before stays on the page")
     parser.add_argument("--sizes", nargs="+", type=rows, metavar="ROWS", help="such as 10k 1M")
     parser.add_argument("--warehouses", nargs="+", choices=KINDS, default=KINDS, metavar="KIND",
                         help="of duckdb and postgres")
@@ -60,12 +60,14 @@ def main(words: list[str] | None = None) -> None:
     options = arguments(words)
     cache = options.cache.resolve()
     name = "quick" if options.quick else "full"
+    if not (options.resume or options.report or options.only):
+        (cache / f"{name}.json").unlink(missing_ok=True)
     book = Book(cache / f"{name}.json", resume=options.resume, say=lambda line: print(line, flush=True))  # noqa: T201
     if not options.report:
         with Warehouses(cache / "data", options.postgres) as warehouses:
             bench = Bench(cache, book, warehouses, sorted(options.sizes or (QUICK if options.quick else FULL)),
                           options.warehouses, options.runs, options.slow_runs, options.quick, not options.no_peers)
-            _measure(bench, options.only)
+            _measure(bench, options.only or list(SECTIONS))
     page = options.page or (cache / "benchmarks.md" if options.quick else ROOT / "docs" / "benchmarks.md")
     write_page(book, page)
     print(f"written: {page}")  # noqa: T201

@@ -7,9 +7,8 @@ without imports. A project's environment is that of ``lab.Lab``.
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 
@@ -37,32 +36,29 @@ def canonical(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def messages(environment: dict[str, str]) -> dict[str, Any]:
-    """Building the messages' JSON alone: what the sync's model gives now against the state as it is."""
+    """Building the messages' JSON alone, as the delivery asks for it: what the sync's model gives now against the state
+    as it is."""
     project, sync = _open(environment)
-    from candu_sync.commit import snapshot_of
-    from candu_sync.diff import diff, load
-    from candu_sync.engine import open_engine, scalar
-    from candu_sync.messages import Identity, build_messages
-    from candu_sync.result import Result
+    from candu_sync import pipeline
+    from candu_sync.state.receipts import Outcome
 
-    with project, tempfile.TemporaryDirectory() as folder, open_engine(project.settings.memory,
-                                                                       Path(folder)) as connection:
-        state = project.state.of(sync.name, None)
-        snapshot = snapshot_of(state, state.current(), sync.kind)
-        with project.warehouse.read(project.model(sync), {}) as reading:
-            result = Result(sync, reading.names)
-            load(connection, sync, result.batches(reading))
-        found = diff(connection, sync, result, snapshot)
-        began = time.perf_counter()
-        build_messages(connection, sync, found, Identity(project.state.workspace, sync.name))
-        seconds = time.perf_counter() - began
-        count = scalar(connection, "SELECT count(*) FROM messages")
-        size = scalar(connection, "SELECT sum(strlen(body)) FROM messages")
+    with project:
+        changes = pipeline.plan(project, sync, keep=False)
+        try:
+            began = time.perf_counter()
+            count = size = 0
+            for batch in pipeline._messages(project, sync, changes, Outcome(), None):
+                count += batch.num_rows
+                size += batch.nbytes
+            seconds = time.perf_counter() - began
+        finally:
+            shutil.rmtree(changes.folder)
     return {"seconds": seconds, "messages": count, "rate": count / seconds, "bytes": size / count}
 
 
 def deliver(environment: dict[str, str], messages: int, size: int, receipts: bool) -> dict[str, Any]:
-    """Delivering messages that are there already, each of ``size`` bytes; with receipts on disk, or without any."""
+    """Delivering messages that are there already, of ``size`` bytes each, the comma after it included; with receipts on
+    disk, or without any."""
     project, sync = _open(environment)
     import pyarrow as pa
 
@@ -72,7 +68,7 @@ def deliver(environment: dict[str, str], messages: int, size: int, receipts: boo
 
     settings = project.settings
     key = settings.require_api_key()
-    body = '{"type":"identify","userId":"u","traits":{"a":"' + "x" * (size - 52) + '"}}'
+    body = '{"type":"identify","userId":"u","traits":{"a":"' + "x" * (size - 53) + '"}},'
     chunk = 10_000
     batches = (pa.record_batch({"message": pa.array(range(start, min(start + chunk, messages)), pa.int64()),
                                 "body": [body] * (min(start + chunk, messages) - start)})

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 440, 330
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 34, 46
+LEFT, RIGHT, TOP, BOTTOM = 72, 26, 34, 46
 # Told apart by people who see colours in other ways too (Okabe and Ito, "Color Universal Design", 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
 _STYLE = "font-family:system-ui,sans-serif;font-size:12px"
@@ -57,9 +57,11 @@ def _panel(panel: Panel, colours: dict[str, str]) -> str:
     for power in range(x_low, x_high + 1):
         x, bottom = at(10.0**power, 10.0**y_low)
         parts.append(_rule(x, bottom, x, TOP) + _text(x, HEIGHT - BOTTOM + 18, short(10.0**power)))
-    for power in range(y_low, y_high + 1):
-        x, y = at(10.0**x_low, 10.0**power)
-        parts.append(_rule(x, y, WIDTH - RIGHT, y) + _text(x - 6, y + 4, f"{short(10.0**power)} {panel.unit}", "end"))
+    steps = (1, 2, 5) if y_high - y_low < 3 else (1,)
+    for tick in (step * 10.0**power for power in range(y_low, y_high + 1) for step in steps):
+        x, y = at(10.0**x_low, tick)
+        if y >= TOP - 1:
+            parts.append(_rule(x, y, WIDTH - RIGHT, y) + _text(x - 6, y + 4, f"{tick:,g} {panel.unit}", "end"))
     for name, line in panel.lines.items():
         placed = [at(x, y) for x, y in sorted(line)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)

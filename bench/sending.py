@@ -25,10 +25,10 @@ def messages(bench: Bench) -> None:
         return
     with Lab(bench.scratch / "lab", *bench.warehouses.table("duckdb", rows)) as lab:
         once = partial(child, "engine:messages", environment=lab.environment())
-        bench.measure(f"{prefix}/full", once)
+        bench.measure(f"{prefix}/full", once, slow=bench.quick)
         lab.baseline()
         lab.model("select * replace (count_0 + 1 as count_0) from u")
-        bench.measure(f"{prefix}/sparse", once)
+        bench.measure(f"{prefix}/sparse", once, slow=bench.quick)
 
 
 def transport(bench: Bench) -> None:
@@ -56,7 +56,7 @@ def pace(bench: Bench) -> None:
 def latency(bench: Bench) -> None:
     """``latency/<workers>/candu`` and ``…/httpx``: requests a second at 50 ms until an answer."""
     with open_sink(LATENCY) as sink:
-        for workers in WORKERS:
+        for workers in (WORKERS[0], WORKERS[2]) if bench.quick else WORKERS:
             # Forty requests for each worker, two seconds and more; ten where time is short.
             rows = min(bench.main_size, workers * (1_000 if bench.quick else 4_000))
             bench.measure(f"latency/{workers}/httpx", partial(_httpx, sink, rows // 100, workers), slow=bench.quick)
