@@ -2,7 +2,9 @@
 
     python -m bench                          everything: an hour or more on 2 cores; `make bench`
     python -m bench --quick                  100,000 rows: under two minutes; `make bench-quick`
+    python -m bench --only data              make the data and the environments of other tools, measure nothing
     python -m bench --only diff whole --sizes 1M
+    python -m bench --only whole --sizes 10M --warehouses postgres
     python -m bench --resume                 go on where an interrupted bench ended
     python -m bench --report                 the page again, from what was measured
 
@@ -12,6 +14,6 @@ it ends. Each is written down as it ends, in the cache folder (``.bench``), wher
     data      makes the tables               sink      a server that counts and does nothing else
     child     runs one function here         floors    what a stage cannot be faster than
     engine    the engine's own functions     peers/    other tools, by their own Python
-    reading, diffing, sending, whole, starting         what is measured
+    making, starting, reading, diffing, sending, whole   the sections: what is made and measured
     report, targets, plot                              the page
 """

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import diffing, reading, sending, starting, whole
+from bench import diffing, making, reading, sending, starting, whole
 from bench.bench import Bench
 from bench.book import Book
 from bench.machine import describe
@@ -17,7 +17,7 @@ from bench.process import ROOT, Failed
 from bench.report import write_page
 from bench.warehouses import Warehouses
 
-SECTIONS = {"start": starting.starting, "read": reading.reading, "diff": diffing.diffing, "messages": sending.messages,
+SECTIONS = {"data": making.making, "start": starting.starting, "read": reading.reading, "diff": diffing.diffing, "messages": sending.messages,
             "push": sending.transport, "pace": sending.pace, "latency": sending.latency, "whole": whole.whole_job,
             "others": whole.others}
 

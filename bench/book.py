@@ -30,7 +30,7 @@ class Book:
     def __init__(self, path: Path, *, resume: bool = False, say: Callable[[str], None] = lambda _: None) -> None:
         self.path = path
         self._resume = resume
-        self._say = say
+        self.say = say
         self.records: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
 
     def wants(self, *names: str) -> bool:
@@ -53,12 +53,12 @@ class Book:
                 self.fail(name, str(error))
                 return
             self._write(name, {"runs": found, "wanted": runs, "failed": None})
-        self._say(self._line(name))
+        self.say(self._line(name))
 
     def fail(self, name: str, reason: str) -> None:
         """Write down that something could not be measured."""
         self._write(name, {"runs": [], "wanted": 0, "failed": reason})
-        self._say(self._line(name))
+        self.say(self._line(name))
 
     def _write(self, name: str, record: dict[str, Any]) -> None:
         self.records[name] = {**record, "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,8 +54,14 @@ def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None 
         process.returncode = os.waitstatus_to_exitcode(status)
         out, said = _text(printed), _text(errors)
     if process.returncode:
-        raise Failed(f"{Path(command[0]).name} ended with {process.returncode}: {_last_words(said or out)}")
+        raise Failed(f"{Path(command[0]).name} {_end(process.returncode)}: {_last_words(said or out)}")
     return Ended(seconds, usage.ru_maxrss * 1024 / 1e6, out)
+
+
+def _end(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed, probably because memory ran out"
+    return f"ended with {code}"
 
 
 def _last_words(said: str) -> str:
