@@ -17,9 +17,9 @@ from bench.process import ROOT, Failed
 from bench.report import write_page
 from bench.warehouses import Warehouses
 
-SECTIONS = {"data": making.making, "start": starting.starting, "read": reading.reading, "diff": diffing.diffing, "messages": sending.messages,
-            "push": sending.transport, "pace": sending.pace, "latency": sending.latency, "whole": whole.whole_job,
-            "others": whole.others}
+SECTIONS = {"data": making.making, "start": starting.starting, "read": reading.reading, "diff": diffing.diffing,
+            "messages": sending.messages, "push": sending.transport, "pace": sending.pace, "latency": sending.latency,
+            "whole": whole.whole_job, "others": whole.others}
 
 KINDS = ["duckdb", "postgres"]
 FULL = [10_000, 100_000, 1_000_000, 10_000_000]
@@ -44,7 +44,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--postgres", metavar="URL", help="a PostgreSQL to use instead of one of its own; its user is "
                         "a superuser, and tables u_<rows> are made there")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each measurement; the median counts")
-    parser.add_argument("--slow-runs", type=int, default=1, metavar="N", help="of those that take minutes")
+    parser.add_argument("--slow-runs", type=int, metavar="N",
+                        help="of those that take long; 3, with --quick 1. A first run of 10M is made once")
     parser.add_argument("--no-peers", action="store_true", help="without other tools")
     parser.add_argument("--resume", action="store_true", help="measure only what has not been measured")
     parser.add_argument("--report", action="store_true", help="measure nothing; write the page")
@@ -55,8 +56,6 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 def main(words: list[str] | None = None) -> None:
     """Measure, then write the page."""
-    # A stop must end what was started too: processes, PostgreSQL.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = arguments(words)
     cache = options.cache.resolve()
     name = "quick" if options.quick else "full"
@@ -66,7 +65,8 @@ def main(words: list[str] | None = None) -> None:
     if not options.report:
         with Warehouses(cache / "data", options.postgres) as warehouses:
             bench = Bench(cache, book, warehouses, sorted(options.sizes or (QUICK if options.quick else FULL)),
-                          options.warehouses, options.runs, options.slow_runs, options.quick, not options.no_peers)
+                          options.warehouses, options.runs, options.slow_runs or (1 if options.quick else 3),
+                          options.quick, not options.no_peers)
             _measure(bench, options.only or list(SECTIONS))
     page = options.page or (cache / "benchmarks.md" if options.quick else ROOT / "docs" / "benchmarks.md")
     write_page(book, page)
@@ -96,4 +96,6 @@ def _section(bench: Bench, name: str) -> None:
 
 
 if __name__ == "__main__":
+    # A stop must end what was started too: processes, PostgreSQL.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

@@ -29,7 +29,7 @@ class Bench:
     sizes: list[int]
     kinds: list[str]
     times: int = 3
-    times_slow: int = 1
+    times_slow: int = 3
     quick: bool = False
     peers: bool = True
     ticks: int = field(default=0)
@@ -62,5 +62,5 @@ class Bench:
         return url, f"{table} limit {rows}"
 
     def measure(self, name: str, once: Callable[[], Run], *, slow: bool = False, runs: int | None = None) -> None:
-        """Measure the median's worth of runs; ``slow``: what takes minutes is run less often."""
+        """Measure so many runs; ``slow``: what takes long, and may be run less often."""
         self.book.measure(name, once, runs or (self.times_slow if slow else self.times))

@@ -25,7 +25,8 @@ PUSH_WORDS = {"httpx": "*floor: httpx alone*", "candu": "**candu-sync**, receipt
 TOOL_WORDS = {"drt": "drt", "dlt": "dlt"}
 
 _HOW = """\
-Every measurement is a process of its own; what is shown is the median of its runs. *Seconds* of candu-sync are those
+Every measurement is a process of its own; what is shown is the median of its runs, or the one run where the table says
+1. *Seconds* of candu-sync are those
 that `--json` tells, the sum of its phases, process start and imports not included; *whole process* is the clock
 around it. Other tools are timed as whole processes in the table of first runs, and inside the process, imports left
 out, in the table of diffs. *Peak* is the largest resident memory of the whole process as the kernel counts it, in MB of
