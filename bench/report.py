@@ -26,11 +26,11 @@ TOOL_WORDS = {"drt": "drt", "dlt": "dlt"}
 
 _HOW = """\
 Every measurement is a process of its own; what is shown is the median of its runs, or the one run where the table says
-1. *Seconds* of candu-sync are those
-that `--json` tells, the sum of its phases, process start and imports not included; *whole process* is the clock
-around it. Other tools are timed as whole processes in the table of first runs, and inside the process, imports left
-out, in the table of diffs. *Peak* is the largest resident memory of the whole process as the kernel counts it, in MB of
-10⁶ bytes; PostgreSQL's own processes are not in it.
+1. *Seconds* of candu-sync are those that `--json` tells, the sum of its phases, process start and imports not included;
+*whole process* is the clock around it. Other tools are timed as whole processes in the table of first runs, and inside
+the process, imports left out, in the table of diffs. *Peak* is the largest resident memory of the whole process in any
+run, as the kernel counts it, in MB of 10⁶ bytes; PostgreSQL's own processes are not in it. Requests a second are from
+the first to the last, by the server's clock.
 
 The data are made-up users with 20 traits: 6 whole numbers, 4 decimals, 6 texts, 2 booleans, 2 timestamps. Candu is a
 process on the same machine that answers at once and counts, so that the processor is shared by both; there is no limit
@@ -39,8 +39,8 @@ of requests but where one is measured, and all else is at the defaults: 100 mess
 that the run before has left; commit and receipts are part of it.
 
 The sides of a diff are Parquet files: 1 % of the rows changed in one trait, 0.5 % new, 0.5 % gone; an engine that finds
-other numbers counts as failed. candu-sync's diff is `candu-sync plan` and does more than the others': it brings all
-values to their canonical form, builds the messages and stages them.
+other numbers counts as failed. candu-sync's diff is `candu-sync plan`, whose older side is its own snapshot, and does
+more than the others': it brings all values to their canonical form, and stages what would be sent.
 
 drt and dlt send the same rows to the same server in requests of 100, each set up for speed as its documentation has
 it (`bench/peers/whole.py`, `bench/peers/whole_dlt.py`). They keep no snapshot and no receipts here.
@@ -83,7 +83,7 @@ def _page(book: Book) -> Iterator[str]:
     yield "\n## In short\n"
     yield from (f"- {line}" for line in ratios(book))
     yield "\n## Targets\n"
-    yield "1 M users × 20 traits unless said.\n"
+    yield "1 M users × 20 traits unless said; a quick bench has no such size.\n"
     yield from table(["work", "target", "measured", "", "made of"], [_target(t) for t in targets(book)])
     yield "\n![Seconds and peak memory over rows](images/benchmarks.svg)"
     yield from _failures(book)
@@ -214,7 +214,8 @@ def _pushes(book: Book) -> Iterator[list[str]]:
     for workers in sizes(book, "push"):
         for what, words in PUSH_WORDS.items():
             name = f"push/{workers}/{what}"
-            yield [str(workers), words, _cell(book, name, "rate"), _runs(book, name)]
+            if name in book.records:
+                yield [str(workers), words, _cell(book, name, "rate"), _runs(book, name)]
 
 
 def _latencies(book: Book) -> Iterator[list[str]]:
