@@ -40,6 +40,7 @@ lint: install ## ruff, and mypy in strict mode over both packages
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# ARGS: more options, such as ARGS=--resume after an interruption; `python -m bench --help` has them all.
 bench: install ## How long everything takes, beside floors and other tools: docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -111,4 +111,4 @@ class Lab:
             raise Failed(f"{printed['messages'] - printed['accepted']} messages were not accepted")
         counts = {name: printed[name] for name in ("rows", "added", "changed", "removed", "messages", "requests")}
         phases = printed["seconds"]
-        return {"seconds": phases["total"], "wall": ended.seconds, "peak_mb": ended.peak_mb, "phases": phases, **counts}
+        return {"seconds": phases["total"], **ended.costs, "phases": phases, **counts}

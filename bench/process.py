@@ -23,11 +23,18 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that ended well: seconds from its start to its end, peak resident memory in MB (10^6 bytes), stdout."""
+    """A process that ended well: seconds from its start to its end, peak resident memory in MB (10^6 bytes), seconds of
+    processor, stdout."""
 
     seconds: float
     peak_mb: float
+    cpu: float
     out: str
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """As they are written down."""
+        return {"wall": self.seconds, "peak_mb": self.peak_mb, "cpu": self.cpu}
 
 
 def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Ended:
@@ -55,7 +62,7 @@ def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None 
         out, said = _text(printed), _text(errors)
     if process.returncode:
         raise Failed(f"{Path(command[0]).name} {_end(process.returncode)}: {_last_words(said or out)}")
-    return Ended(seconds, usage.ru_maxrss * 1024 / 1e6, out)
+    return Ended(seconds, usage.ru_maxrss * 1024 / 1e6, usage.ru_utime + usage.ru_stime, out)
 
 
 def _end(code: int) -> str:
@@ -81,14 +88,13 @@ def clean_environment() -> dict[str, str]:
 
 
 def child(function: str, **arguments: Any) -> dict[str, Any]:
-    """Call ``bench.<module>:<function>`` in a process of its own: what it returns, ``wall`` (seconds of the whole
-    process) and ``peak_mb``. Raises Failed."""
-    ended = run([sys.executable, "-m", "bench.child", function, json.dumps(arguments)])
-    return result_of(ended)
+    """Call ``bench.<module>:<function>`` in a process of its own: what it returns, and what the process
+    cost. Raises Failed."""
+    return result_of(run([sys.executable, "-m", "bench.child", function, json.dumps(arguments)]))
 
 
 def result_of(ended: Ended) -> dict[str, Any]:
-    """The JSON object on a process's last line, with ``wall`` and ``peak_mb``."""
+    """The JSON object on a process's last line, and what the process cost."""
     lines = ended.out.strip().splitlines()
     found = json.loads(lines[-1]) if lines else {}
-    return {**found, "wall": ended.seconds, "peak_mb": ended.peak_mb}
+    return {**found, **ended.costs}

@@ -30,7 +30,7 @@ Every measurement is a process of its own; what is shown is the median of its ru
 *whole process* is the clock around it. Other tools are timed as whole processes in the table of first runs, and inside
 the process, imports left out, in the table of diffs. *Peak* is the largest resident memory of the whole process in any
 run, as the kernel counts it, in MB of 10⁶ bytes; PostgreSQL's own processes are not in it. Requests a second are from
-the first to the last, by the server's clock.
+the first to the last, by the server's clock; *processors used* are the process's own, the server's come on top.
 
 The data are made-up users with 20 traits: 6 whole numbers, 4 decimals, 6 texts, 2 booleans, 2 timestamps. Candu is a
 process on the same machine that answers at once and counts, so that the processor is shared by both; there is no limit
@@ -103,7 +103,8 @@ def _page(book: Book) -> Iterator[str]:
     yield from table(["workers", "what, 100 messages a request, server answers at once", "requests/s", "runs"],
                      list(_pushes(book)))
     yield ""
-    yield from table(["workers", "server answers after 50 ms, whole job", "requests/s", "peak MB", "runs"],
+    yield from table(["workers", "server answers after 50 ms", "requests/s", "processors used", "peak MB",
+                      "runs"],
                      list(_latencies(book)))
     yield f"\n## How it is measured\n\n{_HOW}"
 
@@ -222,7 +223,10 @@ def _latencies(book: Book) -> Iterator[list[str]]:
     for workers in sizes(book, "latency"):
         for what, words in (("httpx", "*floor: httpx alone*"), ("candu", "**candu-sync**, a first run")):
             name = f"latency/{workers}/{what}"
-            yield [str(workers), words, _cell(book, name, "rate"), _cell(book, name, "peak_mb"), _runs(book, name)]
+            cpu, wall = book.get(name, "cpu"), book.get(name, "wall")
+            if name in book.records:
+                yield [str(workers), words, _cell(book, name, "rate"), f"{cpu / wall:.2f}" if cpu and wall else "",
+                       _cell(book, name, "peak_mb"), _runs(book, name)]
 
 
 def _cell(book: Book, name: str, field: str) -> str:

@@ -18,5 +18,4 @@ def starting(bench: Bench) -> None:
 
 
 def _help(lab: Lab) -> dict[str, Any]:
-    ended = lab.command("--help")
-    return {"wall": ended.seconds, "peak_mb": ended.peak_mb}
+    return dict(lab.command("--help").costs)

@@ -85,4 +85,4 @@ def _other(bench: Bench, sink: Sink, name: str, setup: Any, rows: int) -> dict[s
     stats = sink.stats()
     if stats["messages"] != rows:
         raise Failed(f"{stats['messages']:,} messages arrived instead of {rows:,}")
-    return {"seconds": ended.seconds, "wall": ended.seconds, "peak_mb": ended.peak_mb, "requests": stats["requests"]}
+    return {"seconds": ended.seconds, **ended.costs, "requests": stats["requests"]}
