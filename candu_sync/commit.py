@@ -96,7 +96,7 @@ def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: 
     connection.register("changes", ds.dataset(changes.folder / "changes.arrow", format="ipc"))
     connection.register("held", ds.dataset(changes.folder / "held.arrow", format="ipc"))
     connection.register("outgoing", ds.dataset(changes.outgoing, format="ipc"))
-    connection.execute(f"CREATE TABLE told AS {_numbers(connection, 'accepted_ranges', outcome.accepted)}")
+    connection.execute(f"CREATE TABLE told AS {_numbers(connection, 'accepted_ranges', outcome.accepted_ranges)}")
     connection.execute(f"CREATE TABLE unanswered AS {_numbers(connection, 'unanswered_ranges', outcome.uncertain)} "
                        "EXCEPT FROM told")
     if skip:
@@ -110,7 +110,7 @@ def _expose(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, name: str, ranges: list[tuple[int, int]]) -> str:
     connection.register(name, ranges_table(ranges))
-    return f"SELECT DISTINCT unnest(range(low, high + 1)) AS message FROM {name}"
+    return f"SELECT unnest(range(low, high + 1)) AS message FROM {name}"
 
 
 def ranges_table(ranges: Iterable[tuple[int, int]]) -> pa.Table:

@@ -36,6 +36,11 @@ Mask = npt.NDArray[np.bool_]
 # A trait's name and the kind of its values.
 Hashed = Sequence[tuple[str, str]]
 
+KEY_HASH = "hash(key)"
+
+# Hashed otherwise than for ``key_hash``: two keys that are one there are two here.
+_OTHER_KEY = "'~' || key"
+
 _FUNCTION = f"duckdb {duckdb.__version__} hash"
 _SCHEMA = pa.schema([("key_hash", pa.uint64()), ("row_hash", pa.uint64()), ("row", pa.uint32())])
 
@@ -48,14 +53,11 @@ def row_hash(values: Iterable[str]) -> str:
     return f"hash({', '.join([_OTHER_KEY, *values])})"
 
 
-# Hashed otherwise than for ``key_hash``: two keys that are one there are two here.
-_OTHER_KEY = "'~' || key"
-
 
 def hashes(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: str) -> pa.Table:
     """A batch's key hashes and the columns ``columns`` (SQL), in the order of its rows."""
     connection.register("hashed_batch", batch)
-    return connection.sql(f"SELECT hash(key) AS key_hash, {columns} FROM hashed_batch").to_arrow_table()
+    return connection.sql(f"SELECT {KEY_HASH} AS key_hash, {columns} FROM hashed_batch").to_arrow_table()
 
 
 class Index:

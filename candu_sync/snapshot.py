@@ -44,6 +44,9 @@ _FIXED = {"users": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR"}
           "groups": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR", "group_id": "VARCHAR"},
           "events": {}}
 
+# Rows told that a merge keeps at hand, rather than read them from the change set again.
+_KEPT = 200_000
+
 REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", pa.int32()),
                       ("refused_at", pa.string()), ("run", pa.string()), ("hash", pa.string())])
 
@@ -186,11 +189,10 @@ def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, h
         folder: where to write.
     """
     expose(connection, replace(old, kind=new.kind, traits=new.traits))
-    _lay_out_told(connection, new)
-    told = scalar(connection, "SELECT count(*) FROM told_rows")
-    live = _live(connection, old, new)
+    told = _lay_out_told(connection, new)
     if told == 0:
-        return Merged({}, live)
+        return Merged({}, old.rows)
+    live = _live(connection, old, new)
     columns = ", ".join(layout(new))
     writer = _Writer(connection, new, hashed, folder)
     if old.base is None or _outgrown(connection, old, told):
@@ -204,21 +206,29 @@ def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, h
     return Merged({**writer.write("delta", over), **writer.mend("base", old)}, live)
 
 
-def _lay_out_told(connection: duckdb.DuckDBPyConnection, new: Snapshot) -> None:
-    """The table ``told_rows``: what was told, in the snapshot's layout, a row a key."""
+def _lay_out_told(connection: duckdb.DuckDBPyConnection, new: Snapshot) -> int:
+    """Make ``told_rows``: what was told, in the snapshot's layout, a row a key. Returns how many they are."""
+    accepted = scalar(connection, "SELECT count(*) FROM accepted")
+    # Of events none is in doubt: each is told once.
+    doubtful = scalar(connection, "SELECT count(*) FROM doubtful") if new.kind != "events" else 0
     # A row in doubt that left without a word to Candu stays in doubt.
-    doubt = "message IS NULL AND key IN (SELECT key FROM snapshot WHERE doubt) AS doubt"
-    listed = ", ".join(doubt if column == "doubt" else column for column in layout(new))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW told_rows AS SELECT {listed} FROM accepted{_doubtful(new)}")
+    silent = scalar(connection, "SELECT count(*) FROM accepted WHERE message IS NULL")
+    doubt = "message IS NULL AND key IN (SELECT key FROM snapshot WHERE doubt)" if silent else "false"
+    listed = ", ".join(f"{doubt} AS doubt" if column == "doubt" else column for column in layout(new))
+    # Few rows are looked at several times, many are passed on.
+    form = "TABLE" if accepted + doubtful <= _KEPT else "VIEW"
+    connection.execute(f"CREATE TEMP {form} told_rows AS SELECT {listed} FROM accepted"
+                       + (_doubtful(new) if doubtful else ""))
+    return accepted + doubtful
 
 
 def _live(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot) -> int:
     """Rows that will not be gone: those of before, less those that were told anew, and those told that are there."""
-    there = "" if new.kind == "events" else " WHERE NOT gone"
     if old.base is None:
-        return scalar(connection, f"SELECT count(*) FROM told_rows{there}")
-    return (old.rows - scalar(connection, f"SELECT count(*) FROM snapshot SEMI JOIN told_rows USING (key){there}")
-            + scalar(connection, f"SELECT count(*) FROM told_rows{there}"))
+        return scalar(connection, f"SELECT count(*) FROM told_rows{'' if new.kind == 'events' else ' WHERE NOT gone'}")
+    there = ("count(*)", "count(s.key)") if new.kind == "events" else ("count_if(NOT t.gone)", "count_if(NOT s.gone)")
+    return old.rows + scalar(connection, f"SELECT {there[0]} - {there[1]} FROM told_rows t LEFT JOIN snapshot s "
+                             "ON s.key = t.key")
 
 
 class _Writer:
@@ -259,9 +269,7 @@ def _outgrown(connection: duckdb.DuckDBPyConnection, old: Snapshot, told: int) -
 
 
 def _doubtful(new: Snapshot) -> str:
-    """The doubtful rows in the snapshot's layout, as a further part of a UNION; events have none: each is told once."""
-    if new.kind == "events":
-        return ""
+    """The doubtful rows in the snapshot's layout, as a further part of a UNION."""
     columns = {"gone": "false AS gone", "doubt": "true AS doubt",
                **{t: f"coalesce(d.{t}, s.{t}) AS {t}" for t in trait_types(new.traits)}}
     listed = ", ".join(columns.get(name, f"d.{name}") for name in layout(new))

@@ -12,11 +12,14 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from candu_sync import index
 from candu_sync.commit import snapshot_of
 from candu_sync.engine import open_engine
 from candu_sync.simulator import Simulator
@@ -134,6 +137,16 @@ def test_users(running_simulator: Simulator, policies: Policies, drawn: list[pa.
 @given(policies(), st.lists(tables(("group_id", "user_id")), min_size=2, max_size=4))
 def test_groups(running_simulator: Simulator, policies: Policies, drawn: list[pa.Table]) -> None:
     check_runs(running_simulator, "groups", ("group_id", "user_id"), policies, drawn)
+
+
+@pytest.mark.parametrize(("kind", "ids"), [("users", ("user_id",)), ("groups", ("group_id", "user_id"))])
+@run_settings
+@given(policies=policies(), data=st.data())
+def test_keys_that_share_a_hash(running_simulator: Simulator, kind: str, ids: tuple[str, ...], policies: Policies,
+                                data: st.DataObject) -> None:
+    """Half of all keys have one hash, the others another: that costs time, and changes nothing."""
+    with mock.patch.object(index, "KEY_HASH", "hash(key) % 2"):
+        check_runs(running_simulator, kind, ids, policies, data.draw(st.lists(tables(ids), min_size=2, max_size=4)))
 
 
 @run_settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from candu_sync import delivery, pipeline, upkeep
 from candu_sync.errors import SettingsError, StaleChanges
+from candu_sync.project import Project
 from candu_sync.simulator import Simulator
 from candu_sync.sync import Sync
 from tests.engine import Lab
@@ -128,7 +130,7 @@ class TestInterruptions:
         people(lab, 100)
         sync = users(lab)
         with lab.project() as project:
-            threading.Timer(0.7, project.stop).start()
+            threading.Thread(target=stop_once_told, args=(project, simulator)).start()
             result = pipeline.run(project, sync)
         assert result.status == "failed"
         assert "stopped with" in str(result.error)
@@ -140,6 +142,12 @@ class TestInterruptions:
         lab.overrides["api_key"] = " "
         with pytest.raises(SettingsError, match="CANDU_API_KEY"):
             lab.run(users(lab))
+
+
+def stop_once_told(project: Project, simulator: Simulator) -> None:
+    while not simulator.messages():
+        time.sleep(0.02)
+    project.stop()
 
 
 class TestChangeSets:

@@ -61,14 +61,13 @@ class Outcome:
 
     @property
     def uncertain(self) -> list[tuple[int, int]]:
-        """The ranges, in order, that went out at least once without an answer; none overlaps another."""
-        merged: list[tuple[int, int]] = []
-        for low, high in sorted(pair for pair, times in self.unanswered.items() if times > 0):
-            if merged and low <= merged[-1][1]:
-                merged[-1] = merged[-1][0], max(high, merged[-1][1])
-            else:
-                merged.append((low, high))
-        return merged
+        """The ranges, in order, that went out at least once without an answer; none beside or over another."""
+        return _merged(pair for pair, times in self.unanswered.items() if times > 0)
+
+    @property
+    def accepted_ranges(self) -> list[tuple[int, int]]:
+        """``accepted`` in order, none beside or over another."""
+        return _merged(self.accepted)
 
     def note(self, line: dict[str, Any]) -> None:
         """Take in one line of a log."""
@@ -81,6 +80,16 @@ class Outcome:
             self.rejected[line["rejected"]] = (line["status"], line["reason"], line["at"])
         elif "unsent" in line:
             self.unanswered[_range(line["unsent"])] -= 1
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = merged[-1][0], max(high, merged[-1][1])
+        else:
+            merged.append((low, high))
+    return merged
 
 
 def _count(ranges: Iterable[tuple[int, int]]) -> int:
