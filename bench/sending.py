@@ -57,8 +57,8 @@ def latency(bench: Bench) -> None:
     """``latency/<workers>/candu`` and ``…/httpx``: requests a second at 50 ms until an answer."""
     with open_sink(LATENCY) as sink:
         for workers in (WORKERS[0], WORKERS[2]) if bench.quick else WORKERS:
-            # Forty requests for each worker, two seconds and more; ten where time is short.
-            rows = min(bench.main_size, workers * (1_000 if bench.quick else 4_000))
+            # Forty requests for each worker, two seconds and more; five where time is short.
+            rows = min(bench.main_size, workers * (500 if bench.quick else 4_000))
             bench.measure(f"latency/{workers}/httpx", partial(_httpx, sink, rows // 100, workers), slow=bench.quick)
             with Lab(bench.scratch / "lab", *bench.first_rows(rows), sink) as lab:
                 bench.measure(f"latency/{workers}/candu", partial(_first_run, lab, sink, concurrency=str(workers)),
