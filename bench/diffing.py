@@ -18,6 +18,8 @@ from bench.peers.environments import python_of
 from bench.process import ROOT, Failed, child, result_of, run
 from bench.warehouses import Warehouses
 
+FLOORS = ("parquet_duckdb", "parquet_pyarrow", "parquet_max")
+
 # Environment (None: ours) and script of each engine, and the rows up to which it is run: beyond, its memory or patience
 # of this machine does not suffice.
 PEERS = {"duckdb_join": (None, "diff_duckdb.py", 10_000_000), "polars": ("polars", "diff_polars.py", 10_000_000),
@@ -27,11 +29,11 @@ MEMORIES: dict[str, dict[str, str]] = {"candu": {}, "candu_512MB": {"memory": "5
 
 
 def diffing(bench: Bench) -> None:
-    """``diff/<rows>/…``: parquet_duckdb and parquet_pyarrow (the floor), candu, candu_512MB, and the peers."""
+    """``diff/<rows>/…``: the floors, candu, candu_512MB, and the peers."""
     for rows in bench.diff_sizes:
         prefix = f"diff/{rows}"
         old, new = bench.warehouses.pair(rows)
-        for floor in ("parquet_duckdb", "parquet_pyarrow"):
+        for floor in FLOORS:
             bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", old=str(old), new=str(new)))
         _candu(bench, prefix, rows, old, new)
         if bench.peers:

@@ -13,7 +13,8 @@ from bench.whole import KINDS
 
 KIND_WORDS = {"first": "first run", "same": "nothing changed", "changed": "1 % changed",
               "changed_512MB": "1 % changed, `CANDU_MEMORY=512MB`"}
-DIFF_WORDS = {"parquet_duckdb": "*floor: both sides read once, DuckDB*",
+DIFF_WORDS = {"parquet_duckdb": "*floor: both sides read once, DuckDB to Arrow*",
+              "parquet_max": "*floor: both sides read once inside DuckDB*",
               "parquet_pyarrow": "*floor: both sides read once, pyarrow*", "candu": "**candu-sync**",
               "candu_512MB": "**candu-sync**, `CANDU_MEMORY=512MB`", "duckdb_join": "DuckDB, full outer join",
               "polars": "polars, streaming", "datacompy": "datacompy (polars)"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bench.book import Book
+from bench.diffing import FLOORS
 
 MILLION, TEN = 1_000_000, 10_000_000
 
@@ -94,8 +95,8 @@ def _first_run(book: Book) -> Iterator[Target]:
 
 
 def parquet_floor(book: Book, rows: int) -> float | None:
-    """Seconds to read both sides of a diff once, by whoever is faster."""
-    found = [book.get(f"diff/{rows}/{name}") for name in ("parquet_duckdb", "parquet_pyarrow")]
+    """Seconds to read both sides of a diff once, by whatever is fastest."""
+    found = [book.get(f"diff/{rows}/{name}") for name in FLOORS]
     return min((seconds for seconds in found if seconds is not None), default=None)
 
 
