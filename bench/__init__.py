@@ -1,0 +1,19 @@
+"""The bench: how long candu-sync takes and how much memory, beside the floor of each stage and beside other tools.
+
+    python -m bench                          everything: an hour or more on 2 cores; `make bench`
+    python -m bench --quick                  100,000 rows: under two minutes; `make bench-quick`
+    python -m bench --only data              make the data and the environments of other tools, measure nothing
+    python -m bench --only diff whole --sizes 1M
+    python -m bench --only whole --sizes 10M --warehouses postgres
+    python -m bench --resume                 go on where an interrupted bench ended
+    python -m bench --report                 the page again, from what was measured
+
+Every measurement is a process of its own, so that neither memory nor imports mix; its peak is what the kernel says when
+it ends. Each is written down as it ends, in the cache folder (``.bench``), where data and other tools are kept too.
+
+    data      makes the tables               sink      a server that counts and does nothing else
+    child     runs one function here         floors    what a stage cannot be faster than
+    engine    the engine's own functions     peers/    other tools, by their own Python
+    making, starting, reading, diffing, sending, whole   the sections: what is made and measured
+    report, targets, plot                              the page
+"""

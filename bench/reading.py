@@ -1,0 +1,30 @@
+"""Reading: the model's result as Arrow, beside what the database and its driver take alone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.bench import Bench
+from bench.lab import Lab
+from bench.process import child
+
+FLOORS = {"duckdb": ["duckdb_arrow"], "postgres": ["server_copy", "client_copy", "adbc"]}
+
+
+def reading(bench: Bench) -> None:
+    """``read/<warehouse>/<rows>/…``: the floors, ``candu`` (reading), ``canonical`` (and canonical values)."""
+    rows = bench.main_size
+    for kind in bench.kinds:
+        floors = FLOORS[kind]
+        prefix = f"read/{kind}/{rows}"
+        names = [*floors, "candu"] if bench.quick else [*floors, "candu", "canonical"]
+        if not bench.book.wants(*(f"{prefix}/{name}" for name in names)):
+            continue
+        url, table = bench.warehouses.table(kind, rows)
+        for floor in floors:
+            bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", url=url, table=table))
+        bench.measure(f"{prefix}/candu", partial(child, "engine:read", url=url, table=table))
+        if "canonical" not in names:
+            continue
+        with Lab(bench.scratch / "lab", url, table) as lab:
+            bench.measure(f"{prefix}/canonical", partial(child, "engine:canonical", environment=lab.environment()))
