@@ -1,4 +1,4 @@
-"""What a diff reads of a snapshot: nothing when nothing changed, and else only the rows that no row of the result met."""
+"""What a diff reads of a snapshot: nothing when nothing changed, else only the rows that no row of the result met."""
 
 from __future__ import annotations
 
