@@ -172,6 +172,16 @@ def test_the_request_on_the_wire() -> None:
     assert isinstance(orjson.loads(body), list)
 
 
+def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[bytes] = []
+    with _server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", received) as url:
+        monkeypatch.setenv("http_proxy", url.removesuffix("/api"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        with Candu("http://candu.invalid/api", "key") as candu:
+            candu.send(MESSAGE)
+    assert received[0].startswith(b"POST http://candu.invalid/api/eventWebhook HTTP/1.1")
+
+
 @contextmanager
 def _server(answer: bytes, received: list[bytes] | None = None) -> Iterator[str]:
     """A server that gives one raw answer to one connection; ``received`` gets what was asked."""
