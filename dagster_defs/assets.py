@@ -49,6 +49,7 @@ from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
 from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
+from dagster_defs.source import code_references
 
 # Candu should hear of a user before of the user's groups, and of both before of events: a run goes through its steps
 # one by one, those of higher priority first.
@@ -102,7 +103,7 @@ def changes_spec(sync: Sync) -> AssetSpec:
         "nothing is sent.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql"},
         partitions_def=partitions_def(sync.partitions), automation_condition=changes_condition(sync),
-        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), "file": MetadataValue.path(str(sync.path))})
+        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), **code_references(sync)})
 
 
 def push_spec(sync: Sync) -> AssetSpec:
@@ -114,7 +115,7 @@ def push_spec(sync: Sync) -> AssetSpec:
         "looked at.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"candu"},
         partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync),
-        freshness_policy=freshness_policy(sync))
+        freshness_policy=freshness_policy(sync), metadata=code_references(sync))
 
 
 def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Sequence[str]) -> AssetsDefinition:
