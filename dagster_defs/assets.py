@@ -6,6 +6,7 @@ it as stale. In one run the guard stands between them.
 
 # Annotations are evaluated here: Dagster reads the classes of a context, a config and a resource from them.
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from dagster import (
     AssetCheckResult,
@@ -49,7 +50,7 @@ from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
 from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
-from dagster_defs.source import code_references
+from dagster_defs.source import code_references, warehouse_kind
 
 # Candu should hear of a user before of the user's groups, and of both before of events: a run goes through its steps
 # one by one, those of higher priority first.
@@ -101,9 +102,9 @@ def changes_spec(sync: Sync) -> AssetSpec:
         changes_key(sync.name), deps=[AssetDep(dep.split("/")) for dep in sync.deps],
         description=f"{about}What differs between the model and what Candu has. Materialize it alone for a preview: "
         "nothing is sent.",
-        group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql"},
+        group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql", *warehouse_kind()},
         partitions_def=partitions_def(sync.partitions), automation_condition=changes_condition(sync),
-        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), **code_references(sync)})
+        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), **code_references(sync.path)})
 
 
 def push_spec(sync: Sync) -> AssetSpec:
@@ -115,7 +116,7 @@ def push_spec(sync: Sync) -> AssetSpec:
         "looked at.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"candu"},
         partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync),
-        freshness_policy=freshness_policy(sync), metadata=code_references(sync))
+        freshness_policy=freshness_policy(sync), metadata=code_references(sync.path))
 
 
 def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Sequence[str]) -> AssetsDefinition:
@@ -136,9 +137,9 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
                     changes = pipeline.plan(project, sync, partition, full=config.full, force=config.force,
                                             progress=log_progress(context.log))
                     settings = project.settings
-                note(partition, changes_metadata(changes) | estimates(changes, settings)
-                     | lineage_metadata(sync, changes, settings.dbt_manifest)
-                     | ratios(changes, context.instance, spec.key))
+                outlook = ratios(changes, context.instance, spec.key) | estimates(changes, settings)
+                note(partition, changes_metadata(changes, outlook)
+                     | lineage_metadata(sync, changes, settings.dbt_manifest))
                 checks.append((
                     guard_result(changes, pipeline.guard(sync, changes), force=config.force, reason=reason),
                     rows_result(changes, force=config.force, reason=reason),
@@ -197,7 +198,7 @@ def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefiniti
     """
     told = "\n".join(str(error) for error in errors)
     spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{told}\n```",
-                     group_name="broken", kinds={"sql"})
+                     group_name="broken", kinds={"sql"}, metadata=code_references(Path(errors[0].path)))
 
     @multi_asset(name=_op_name(spec.key), specs=[spec])
     def broken_asset(context: AssetExecutionContext) -> None:

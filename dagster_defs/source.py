@@ -1,21 +1,38 @@
-"""Where a sync's files are, as Dagster's references to code: the asset's page opens them in an editor."""
+"""Where a sync comes from: its files, as Dagster's references to code, and its warehouse, as a kind with an icon."""
 
 from __future__ import annotations
 
+import re
 import warnings
+from contextlib import suppress
+from pathlib import Path
 
 from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
 
-from candu_sync.sync import Sync
+from candu_sync.errors import SettingsError
+from candu_sync.settings import load_settings
 from dagster_defs.metadata import Metadata
 
 _SETTINGS = (".yaml", ".yml")
 
+# SQLAlchemy's dialects that Dagster has an icon for under another name.
+_ICONS = {"mssql": "sqlserver", "awsathena": "athena"}
 
-def code_references(sync: Sync) -> Metadata:
-    """The model and, where there is one, the YAML beside it, as an asset's metadata."""
-    model = sync.path.resolve()
-    files = [model, *(path for suffix in _SETTINGS if (path := model.with_suffix(suffix)).is_file())]
+
+def warehouse_kind() -> set[str]:
+    """The dialect of ``CANDU_WAREHOUSE_URL``, like duckdb; nothing where it is not set or another setting is wrong."""
+    with suppress(SettingsError):
+        url = load_settings().warehouse_url
+        dialect = url.get_secret_value().partition(":")[0].partition("+")[0] if url else ""
+        return {_ICONS.get(dialect, dialect)} if re.fullmatch("[a-z0-9_]+", dialect) else set()
+    return set()
+
+
+def code_references(path: Path) -> Metadata:
+    """A sync's file and, where it is the model, the YAML beside it, as an asset's metadata."""
+    path = path.resolve()
+    beside = (path.with_suffix(suffix) for suffix in _SETTINGS)
+    files = [path, *(other for other in beside if other != path and other.is_file())]
     # Each of these classes warns, once for every sync, that it is in beta; nothing else happens in this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)
