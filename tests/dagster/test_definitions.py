@@ -80,7 +80,8 @@ class TestLooks:
     """What a person finds on an asset's page."""
 
     @pytest.fixture
-    def spec(self) -> AssetSpec:
+    def spec(self, monkeypatch: pytest.MonkeyPatch) -> AssetSpec:
+        monkeypatch.setenv("CANDU_WAREHOUSE_URL", "duckdb:///shop.duckdb")
         return changes_spec(load_syncs(MODELS).syncs["groups/accounts"])
 
     def test_description_group_owners_tags_and_kinds_come_from_the_files(self, spec: AssetSpec) -> None:
@@ -88,8 +89,21 @@ class TestLooks:
         assert spec.group_name == "groups"
         assert list(spec.owners) == ["team:revenue", "billing@example.com"]
         assert spec.tags["domain"] == "revenue"
-        assert spec.kinds == {"sql"}
+        assert spec.kinds == {"sql", "duckdb"}
         assert push_spec(load_syncs(MODELS).syncs["groups/accounts"]).kinds == {"candu"}
+
+    @pytest.mark.parametrize(("url", "kinds"), [
+        ("postgresql+psycopg://user:password@host/shop", {"sql", "postgresql"}),
+        ("mssql+pyodbc://host/shop", {"sql", "sqlserver"}), ("no url", {"sql"}), ("", {"sql"})])
+    def test_the_warehouse_is_a_kind(self, url: str, kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CANDU_WAREHOUSE_URL", url)
+        assert changes_spec(load_syncs(MODELS).syncs["groups/accounts"]).kinds == kinds
+
+    def test_the_files_open_in_an_editor(self, spec: AssetSpec) -> None:
+        references = spec.metadata["dagster/code_references"].code_references
+        assert [reference.label for reference in references] == ["accounts.sql", "accounts.yaml"]
+        assert all(Path(reference.file_path).is_absolute() for reference in references)
+        assert "dagster/code_references" in push_spec(load_syncs(MODELS).syncs["groups/accounts"]).metadata
 
     def test_the_sql_is_there_and_what_it_reads_is_upstream(self, spec: AssetSpec) -> None:
         assert 'as "total billed"' in spec.metadata["model"].value
