@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
@@ -21,11 +23,18 @@ _ICONS = {"mssql": "sqlserver", "awsathena": "athena"}
 
 def warehouse_kind() -> set[str]:
     """The dialect of ``CANDU_WAREHOUSE_URL``, like duckdb; nothing where it is not set or another setting is wrong."""
+    return set(_kind(os.getcwd(), os.environ.get("CANDU_WAREHOUSE_URL")))
+
+
+@lru_cache(maxsize=1)
+def _kind(folder: str, given: str | None) -> frozenset[str]:
+    """Settings are read from the environment and from a file in the folder: once for all syncs of a load."""
     with suppress(SettingsError):
         url = load_settings().warehouse_url
         dialect = url.get_secret_value().partition(":")[0].partition("+")[0] if url else ""
-        return {_ICONS.get(dialect, dialect)} if re.fullmatch("[a-z0-9_]+", dialect) else set()
-    return set()
+        if re.fullmatch("[a-z0-9_]+", dialect):
+            return frozenset({_ICONS.get(dialect, dialect)})
+    return frozenset()
 
 
 def code_references(path: Path) -> Metadata:
