@@ -21,6 +21,7 @@ from candu_sync.sync import Sync
 from dagster_defs.automation import partitions_sensor
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.conftest import Room
+from tests.dagster.live import instance_of
 from tests.dagster.test_assets import CHANGES, PUSH, people
 
 BOTH = {AssetKey(CHANGES.split("/")), AssetKey(PUSH.split("/"))}
@@ -125,6 +126,19 @@ class TestNewPartitions:
         assert [r.partition_key for r in found.run_requests or ()] == [f"{today - timedelta(days=1)}|trial"]
         room.instance.add_dynamic_partitions("segments", ["trial"])
         assert self.look(room, sync) == SkipReason("No new value among 2. Dagster takes no such key: 'a|b'.")
+
+    def test_the_daemon_takes_a_new_segment_beside_windows(self, room: Room) -> None:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        room.table("members", user_id=["u1"], segment=["trial"])
+        room.sync("users/segments", "select * from members where segment = :partition and :window_start < now()",
+                  f"partitions: {{daily: {yesterday}, dynamic: segments, values: select segment from members}}")
+        repository = room.definitions().get_repository_def()
+        with instance_of(room) as instance, build_sensor_context(
+                instance_ref=instance.get_ref(), repository_def=repository,
+                resources={"candu_sync": CanduSyncResource()}) as context:
+            tick = repository.get_sensor_def("users__segments__partitions").evaluate_tick(context)
+        [request] = tick.run_requests or ()
+        assert request.tags["dagster/partition"] == f"{yesterday}|trial"
 
     def test_a_cron_line_asks_for_the_newest_window_of_each_segment(self, room: Room) -> None:
         room.table("people", user_id=["u1"], plan=["free"])
