@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from dagster import (
     AssetKey,
     AssetMaterialization,
@@ -23,6 +24,9 @@ from dagster_defs.resources import CanduSyncResource
 from tests.dagster.conftest import Room
 from tests.dagster.live import instance_of
 from tests.dagster.test_assets import CHANGES, PUSH, people
+
+# Dagster's own tester of conditions, not the conditions.
+pytestmark = pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
 
 BOTH = {AssetKey(CHANGES.split("/")), AssetKey(PUSH.split("/"))}
 

@@ -48,6 +48,21 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no folder models" in loaded.stderr
 
 
+def test_two_hundred_syncs_load_within_three_seconds(tmp_path: Path) -> None:
+    """Of the processor's time, beyond Dagster's own import: other tests run beside this one."""
+    (tmp_path / "sql" / "users").mkdir(parents=True)
+    for n in range(200):
+        path = tmp_path / "sql" / "users" / f"sync{n}.sql"
+        path.write_text(f"-- Sync {n}\nselect user_id, plan from people{n} where segment = :partition")
+        path.with_suffix(".yaml").write_text(
+            "partitions: {daily: 2026-01-01, static: [eu, us]}\ndeps: [dim_users]\nautomation: '0 * * * *'\n")
+    code = ("import time, dagster; before = time.process_time(); import dagster_defs.definitions as d\n"
+            "d.defs.get_repository_def(); print(time.process_time() - before)")
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+                            check=True)
+    assert float(loaded.stdout) < 3
+
+
 class TestBrokenFiles:
     def test_a_bad_yaml_costs_its_own_sync_only(self, room: Room, caplog: pytest.LogCaptureFixture) -> None:
         people(room)

@@ -72,6 +72,15 @@ class TestOneRunOfARange:
         assert set(room.simulator.users()) == {"u1", "u2", "u3"}
         assert len(room.simulator.requests()) == sent + 1
 
+    def test_of_windows_with_segments_a_range_is_every_pair_between(self, room: Room) -> None:
+        room.table("people", user_id=["u1", "u2"], plan=["free", "pro"])
+        room.sync("users/people", "select * from people where plan = :partition and :window_start < now()",
+                  "partitions: {daily: 2026-11-01, static: [free, pro, team]}\nguard: {min_rows: null}")
+        result = room.materialize(CHANGES, PUSH, tags={FIRST: "2026-11-01|free", LAST: "2026-11-02|pro"})
+        assert result.success
+        assert recorded(room.instance, PUSH, "accepted") == {
+            f"2026-11-0{day}|{plan}": 1 for day in (1, 2) for plan in ("free", "pro")}
+
     def test_rows_set_aside_are_told_by_partition(self, room: Room) -> None:
         days(room)
         room.query("insert into people values (null, '2026-11-03', 'pro')")
