@@ -35,6 +35,9 @@ from dagster_defs.assets import changes_spec
 from tests.dagster.conftest import Room
 from tests.dagster.test_assets import CHANGES, PUSH
 
+# Dagster's sandbox for tests warns of what Dagster's own loading does not: see `test_they_load_without_a_warning`.
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+
 ONE = """
 type: dagster_defs.CanduSync
 attributes:
