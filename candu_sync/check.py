@@ -11,7 +11,7 @@ from candu_sync.errors import CanduSyncError
 from candu_sync.project import Project
 from candu_sync.result import Result, trait_columns
 from candu_sync.sync import Catalog, Sync
-from candu_sync.targets import WINDOWS, parameters
+from candu_sync.targets import any_target, parameters
 from candu_sync.values import Kind, Unsendable, ids, instants, key_parts, kind_of
 
 # Longer names, or more traits, work as far as is known; no tool that shows them will be pleased (candu-api,
@@ -107,15 +107,4 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
 
 def _any_parameters(project: Project, sync: Sync) -> dict[str, str | dt.datetime]:
     """Values to bind so that the query can be prepared."""
-    partition = None
-    if sync.partitions is not None:
-        keys = project.partitions(sync, []) if sync.partitions.spread not in WINDOWS else _first_window(sync)
-        partition = keys[0] if keys else "none"
-    return parameters(sync, partition, None)
-
-
-def _first_window(sync: Sync) -> list[str | None]:
-    from candu_sync.partitions import first_window
-
-    assert sync.partitions is not None
-    return [first_window(sync.partitions).key]
+    return parameters(sync, any_target(sync, project.warehouse_values), None)

@@ -12,6 +12,8 @@ import duckdb
 from candu_sync.commit import snapshot_of
 from candu_sync.diff import Diff
 from candu_sync.engine import literal, scalar
+from candu_sync.errors import UsageError
+from candu_sync.partitions import split
 from candu_sync.snapshot import Snapshot, expose
 from candu_sync.state.versions import State
 from candu_sync.sync import Sync
@@ -45,8 +47,12 @@ def keep_what_others_set(connection: duckdb.DuckDBPyConnection, state: State, sy
 
 def _is_run(sync: Sync, other: str | None) -> bool:
     """Whether a partition of the state is still one of the sync's. Of dynamic ones the warehouse alone knows."""
-    static = sync.partitions.static if sync.partitions is not None else None
-    return other is not None and (static is None or other in static)
+    if other is None or sync.partitions is None or sync.partitions.static is None:
+        return other is not None
+    try:
+        return split(sync.partitions, other)[1] in sync.partitions.static
+    except UsageError:
+        return False
 
 
 def _note(connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot) -> None:

@@ -1,8 +1,10 @@
-"""Windows of time: from a key to its start and end and back, in UTC, by arithmetic alone.
+"""Partitions' keys, and windows of time: from a key to its start and end and back, in UTC, by arithmetic alone.
 
 A window's key is its start, in the text that Dagster gives its own partition keys: ``2026-11-01`` for a day, for a
 week (by its Monday) and for a month (by its first day), ``2026-11-01-13:00`` for an hour. A start of the partitions
 that lies inside a window means the next one: no window is ever cut short.
+
+The key of a window with a segment is both, as Dagster joins them: ``2026-11-01|eu``.
 """
 
 from __future__ import annotations
@@ -10,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, cast
+from typing import cast
 
 from .errors import UsageError
-from .spec import Partitions
+from .spec import Every, Partitions
 
-__all__ = ["Window", "first_window", "window", "windows"]
+__all__ = ["Window", "first_window", "join", "split", "window", "windows"]
 
-_Every = Literal["hourly", "daily", "weekly", "monthly"]
-
+_BETWEEN = "|"
 _LENGTH = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 _FORMAT = {"hourly": "%Y-%m-%d-%H:%M", "daily": "%Y-%m-%d", "weekly": "%Y-%m-%d", "monthly": "%Y-%m-%d"}
 _WRITTEN = {
@@ -38,10 +39,31 @@ class Window:
     end: datetime
 
 
+def join(window: str | None, segment: str | None) -> str:
+    """The key of a partition, from those of its window and its segment, of which one may be None."""
+    return _BETWEEN.join(key for key in (window, segment) if key is not None)
+
+
+def split(partitions: Partitions, key: str) -> tuple[str | None, str | None]:
+    """The keys of a partition's window and of its segment; None where ``partitions`` have none. They are not looked at.
+
+    Raises UsageError when there should be two and the key is one.
+    """
+    if partitions.every is None:
+        return None, key
+    if partitions.segments is None:
+        return key, None
+    start, between, segment = key.partition(_BETWEEN)
+    if not between:
+        raise UsageError(f"{key!r} is not a partition; the key is a window's and a segment's, like "
+                         f"{join(first_window(partitions).key, (partitions.static or ('trial',))[0])}")
+    return start, segment
+
+
 def window(partitions: Partitions, key: str) -> Window:
     """The window whose key is ``key``; it need not have ended.
 
-    ``partitions`` must be hourly, daily, weekly or monthly. Raises UsageError when ``key`` is malformed, is not a
+    ``partitions`` must have windows. Raises UsageError when ``key`` is malformed, is not a
     window's start, or lies before the first window.
     """
     every, first = _every(partitions), first_window(partitions)
@@ -63,15 +85,15 @@ def windows(partitions: Partitions, now: datetime) -> list[Window]:
     return list(_ended(_every(partitions), first_window(partitions), now.astimezone(UTC)))
 
 
-def _ended(every: _Every, current: Window, now: datetime) -> Iterator[Window]:
+def _ended(every: Every, current: Window, now: datetime) -> Iterator[Window]:
     while current.end <= now:
         yield current
         current = _window(every, current.end)
 
 
-def _every(partitions: Partitions) -> _Every:
-    if partitions.spread in _FORMAT:
-        return cast(_Every, partitions.spread)
+def _every(partitions: Partitions) -> Every:
+    if partitions.every is not None:
+        return partitions.every
     raise UsageError(f"{partitions.spread} partitions are keys, not windows of time")
 
 
@@ -83,13 +105,13 @@ def first_window(partitions: Partitions) -> Window:
     return floor if floor.start == start else _window(every, floor.end)
 
 
-def _window(every: _Every, start: datetime) -> Window:
+def _window(every: Every, start: datetime) -> Window:
     # The 31st day after a month's first is always in the next month.
     end = _floor("monthly", start + timedelta(days=31)) if every == "monthly" else start + _LENGTH[every]
     return Window(start.strftime(_FORMAT[every]), start, end)
 
 
-def _floor(every: _Every, instant: datetime) -> datetime:
+def _floor(every: Every, instant: datetime) -> datetime:
     """The start of the window that ``instant`` is in."""
     if every == "hourly":
         return instant.replace(minute=0, second=0, microsecond=0)

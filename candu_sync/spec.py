@@ -23,13 +23,15 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.config import JsonDict, JsonValue
 
 from . import notations
 
-__all__ = ["Cursor", "Guard", "Kind", "Partitions", "Scalar", "Spec", "Spread"]
+__all__ = ["Cursor", "Every", "Guard", "Kind", "Partitions", "Scalar", "Spec"]
 
 Kind = Literal["users", "groups", "events"]
-Spread = Literal["daily", "hourly", "weekly", "monthly", "static", "dynamic"]
+Every = Literal["daily", "hourly", "weekly", "monthly"]
+Segments = Literal["static", "dynamic"]
 Scalar = bool | int | float | str
 
 
@@ -135,11 +137,19 @@ class Guard(_Settings):
         default=None, description="the most messages of a run, a whole number; null: no limit", examples=[100000])
 
 
+def _at_most_one(names: tuple[str, ...]) -> JsonDict:
+    """JSON Schema for it."""
+    given: list[JsonValue] = [{"required": [name]} for name in names]
+    return {"oneOf": [*given, {"not": {"anyOf": given}}]}
+
+
 class Partitions(_Settings):
-    """Parts of a model's result, each with its own snapshot: windows of time, or keys. Exactly one is set."""
+    """Parts of a model's result, each with its own snapshot: windows of time, segments, or both, which is a part for
+    each pair."""
 
     model_config = ConfigDict(json_schema_extra={
-        "oneOf": [{"required": [spread]} for spread in get_args(Spread)],
+        "anyOf": [{"required": [name]} for name in (*get_args(Every), *get_args(Segments))],
+        "allOf": [_at_most_one(get_args(Every)), _at_most_one(get_args(Segments))],
         "dependentRequired": {"dynamic": ["values"], "values": ["dynamic"]},
     })
 
@@ -159,26 +169,41 @@ class Partitions(_Settings):
     )
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Partitions:
-        given = self._given()
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(get_args(Spread))}"
-                             + (f", not {' and '.join(given)}" if given else ""))
+    def _one_of_each(self) -> Partitions:
+        if not self._given(Every) and not self._given(Segments):
+            raise ValueError(f"give one of {', '.join((*get_args(Every), *get_args(Segments)))}, or a window of time "
+                             "and one of static and dynamic")
+        for choices, what in (Every, "window of time"), (Segments, "set of keys"):
+            if len(given := self._given(choices)) > 1:
+                raise ValueError(f"give one {what}, not {' and '.join(given)}")
         if (self.dynamic is None) != (self.values is None):
             raise ValueError("dynamic and values go together: dynamic names the keys, values is the SQL to find them")
+        for key in self.static or () if self._given(Every) else ():
+            if set(key) & set("|[],"):
+                raise ValueError(f"the key {key!r} holds one of | [ ] , which Dagster refuses beside a window of time")
         return self
 
-    def _given(self) -> list[Spread]:
-        return [spread for spread in get_args(Spread) if getattr(self, spread) is not None]
+    def _given(self, choices: object) -> list[Any]:
+        return [name for name in get_args(choices) if getattr(self, name) is not None]
 
     @property
-    def spread(self) -> Spread:
-        """Which of the six is set."""
-        return self._given()[0]
+    def every(self) -> Every | None:
+        """Which windows of time there are; None for segments alone."""
+        return next(iter(self._given(Every)), None)
+
+    @property
+    def segments(self) -> Segments | None:
+        """Where the segments' keys come from; None for windows alone."""
+        return next(iter(self._given(Segments)), None)
+
+    @property
+    def spread(self) -> str:
+        """For people: ``daily``, ``static``, ``daily × static``."""
+        return " × ".join(name for name in (self.every, self.segments) if name)
 
     @property
     def start(self) -> datetime | None:
-        """From when there are windows of time, UTC; None for static and dynamic keys. May lie inside a window."""
+        """From when there are windows of time, UTC; None for segments alone. May lie inside a window."""
         return self.daily or self.hourly or self.weekly or self.monthly
 
 
@@ -226,9 +251,9 @@ class Spec(_Settings):
     )
     partitions: Partitions | None = Field(
         default=None,
-        description="a mapping: daily, hourly, weekly or monthly with the first date, static with a list of keys, or "
-        "dynamic with a name and values with SQL, like {daily: 2026-01-01}",
-        examples=[{"daily": "2026-01-01"}, {"static": ["eu", "us"]}],
+        description="a mapping: daily, hourly, weekly or monthly with the first date, static with a list of keys, "
+        "dynamic with a name and values with SQL, or one of the first four and one of these, like {daily: 2026-01-01}",
+        examples=[{"daily": "2026-01-01"}, {"static": ["eu", "us"]}, {"daily": "2026-01-01", "static": ["eu", "us"]}],
     )
     cursor: Cursor | None = Field(
         default=None,

@@ -76,12 +76,15 @@ def load_syncs(folder: Path) -> Catalog:
     settings = [path for path in files if path.suffix.lower() in (".yaml", ".yml")]
     errors: list[SpecError] = [*_clashes(folder, models), *_orphans(folder, models, settings)]
     clashing = {error.path for error in errors}
+    beside: dict[Path, list[Path]] = defaultdict(list)
+    for path in settings:
+        beside[_stem(path)].append(path)
     syncs: list[Sync] = []
     for path in models:
         if str(path) in clashing:
             continue
         try:
-            syncs.append(_load(folder, path, [file for file in settings if _stem(file) == _stem(path)]))
+            syncs.append(_load(folder, path, beside[_stem(path)]))
         except SpecError as error:
             errors.append(error)
     syncs.sort(key=lambda sync: (KINDS.index(sync.kind), sync.name))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from candu_sync.errors import UsageError
-from candu_sync.partitions import window, windows
+from candu_sync.partitions import first_window, join, split, window, windows
 from candu_sync.sync import Sync
-
-WINDOWS = ("hourly", "daily", "weekly", "monthly")
 
 # Before any event that a warehouse may hold: what :since is while nothing was sent.
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -22,7 +20,7 @@ def targets(sync: Sync, chosen: list[str], *, values: Callable[[str], list[str]]
 
     Args:
         chosen: what the user named; empty: all that are due, which for windows are those that have ended and were not
-            done yet, and the newest one again, since late rows land there.
+            done yet, and the newest one again, since late rows land there; with segments, each window of each segment.
         values: runs the SQL that finds the keys of dynamic partitions.
         done: whether a window's last run ended well.
         now: an aware time.
@@ -42,25 +40,47 @@ def targets(sync: Sync, chosen: list[str], *, values: Callable[[str], list[str]]
 
 def _due(sync: Sync, values: Callable[[str], list[str]], done: Callable[[str], bool], now: dt.datetime) -> list[str]:
     assert sync.partitions is not None
+    segments = _segments(sync, values)
+    if sync.partitions.every is None:
+        return [join(None, segment) for segment in segments]
+    ended = [w.key for w in windows(sync.partitions, now)]
+    earlier = (join(key, segment) for key in ended[:-1] for segment in segments)
+    newest = (join(key, segment) for key in ended[-1:] for segment in segments)
+    return [*(key for key in earlier if not done(key)), *newest]
+
+
+def _segments(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | None]:
+    """The segments that there are now; without any, the one that is none."""
+    assert sync.partitions is not None
     if sync.partitions.static is not None:
-        return list(sync.partitions.static)
+        return sync.partitions.static
     if sync.partitions.dynamic is not None:
         return [_not_blank(sync, key) for key in values(sync.partitions.values or "")]
-    ended = [w.key for w in windows(sync.partitions, now)]
-    return [key for key in ended[:-1] if not done(key)] + ended[-1:]
+    return [None]
+
+
+def any_target(sync: Sync, values: Callable[[str], list[str]]) -> str | None:
+    """A partition to prepare the model with, whether or not it holds anything; None: the sync has none."""
+    if sync.partitions is None:
+        return None
+    start = None if sync.partitions.every is None else first_window(sync.partitions).key
+    return join(start, next(iter(_segments(sync, values)), "none"))
 
 
 def _checked(sync: Sync, key: str) -> str:
     """The key, if it can be a partition. Any key of a dynamic one may be asked for: it may be new today."""
     assert sync.partitions is not None
-    if sync.partitions.spread in WINDOWS:
-        return window(sync.partitions, key).key
+    start, segment = split(sync.partitions, key)
+    if start is not None:
+        window(sync.partitions, start)
     static = sync.partitions.static
-    if static is not None and key not in static:
-        near = difflib.get_close_matches(key, static, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+    if segment is not None and static is not None and segment not in static:
+        near = difflib.get_close_matches(segment, static, 1)
+        hint = f"; did you mean {join(start, near[0])}?" if near else ""
         raise UsageError(f"{sync.name} has no partition {key}{hint} (it has {', '.join(static)})")
-    return _not_blank(sync, key)
+    if segment is not None:
+        _not_blank(sync, segment)
+    return key
 
 
 def _not_blank(sync: Sync, key: str) -> str:
@@ -73,15 +93,17 @@ def _not_blank(sync: Sync, key: str) -> str:
 
 def parameters(sync: Sync, partition: str | None, newest: dt.datetime | None) -> dict[str, str | dt.datetime]:
     """What ``:partition``, ``:window_start``, ``:window_end`` and ``:since`` stand for; datetimes are aware, in UTC.
+    Of a window with a segment, ``:partition`` is the segment.
 
     Args:
         newest: the newest value of the cursor's column that was sent, None: nothing was.
     """
     found: dict[str, str | dt.datetime] = {}
     if partition is not None and sync.partitions is not None:
-        found["partition"] = partition
-        if sync.partitions.spread in WINDOWS:
-            this = window(sync.partitions, partition)
+        start, segment = split(sync.partitions, partition)
+        found["partition"] = partition if segment is None else segment
+        if start is not None:
+            this = window(sync.partitions, start)
             found |= {"window_start": this.start, "window_end": this.end}
     if sync.cursor is not None:
         found["since"] = BEGINNING if newest is None else max(BEGINNING, newest - sync.cursor.lookback)

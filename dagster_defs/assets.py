@@ -6,6 +6,7 @@ it as stale. In one run the guard stands between them.
 
 # Annotations are evaluated here: Dagster reads the classes of a context, a config and a resource from them.
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from dagster import (
     AssetCheckResult,
@@ -23,8 +24,11 @@ from dagster import (
 from pydantic import Field
 
 from candu_sync import pipeline
+from candu_sync.changes import ChangeSet
 from candu_sync.errors import SpecError
+from candu_sync.project import Project
 from candu_sync.recovery import recover
+from candu_sync.report import RunResult
 from candu_sync.sync import Sync
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import (
@@ -39,12 +43,14 @@ from dagster_defs.checks import (
 from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.freshness import freshness_policy
-from dagster_defs.metadata import changes_metadata, push_metadata
+from dagster_defs.metadata import Metadata, changes_metadata, push_metadata
 from dagster_defs.oddities import oddities_result, oddities_spec, others_traits
 from dagster_defs.outlook import estimates, ratios
 from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress
+from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
+from dagster_defs.source import code_references, warehouse_kind
 
 # Candu should hear of a user before of the user's groups, and of both before of events: a run goes through its steps
 # one by one, those of higher priority first.
@@ -96,9 +102,9 @@ def changes_spec(sync: Sync) -> AssetSpec:
         changes_key(sync.name), deps=[AssetDep(dep.split("/")) for dep in sync.deps],
         description=f"{about}What differs between the model and what Candu has. Materialize it alone for a preview: "
         "nothing is sent.",
-        group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql"},
+        group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql", *warehouse_kind()},
         partitions_def=partitions_def(sync.partitions), automation_condition=changes_condition(sync),
-        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), "file": MetadataValue.path(str(sync.path))})
+        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), **code_references(sync.path)})
 
 
 def push_spec(sync: Sync) -> AssetSpec:
@@ -110,7 +116,7 @@ def push_spec(sync: Sync) -> AssetSpec:
         "looked at.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"candu"},
         partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync),
-        freshness_policy=freshness_policy(sync))
+        freshness_policy=freshness_policy(sync), metadata=code_references(sync.path))
 
 
 def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Sequence[str]) -> AssetsDefinition:
@@ -119,49 +125,69 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
 
     @multi_asset(name=_op_name(spec.key), specs=[spec],
                  check_specs=[guard_spec(spec.key), rows_spec(spec.key), oddities_spec(spec.key)],
-                 pool=_pool(sync), op_tags=_op_tags(sync))
+                 backfill_policy=backfill_policy(), pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
-        with failures(context, retries), candu_sync.project() as project:
-            changes = pipeline.plan(project, sync, _partition(context, sync), full=config.full, force=config.force,
-                                    progress=log_progress(context.log))
-            settings = project.settings
-        tripped = pipeline.guard(sync, changes)
         reason = told_reason(context.run.tags, config.reason)
-        metadata = changes_metadata(changes) | estimates(changes, settings)
-        metadata |= lineage_metadata(sync, changes, settings.dbt_manifest)
-        metadata |= ratios(changes, context.instance, spec.key)
-        yield MaterializeResult(asset_key=spec.key, metadata=metadata, check_results=[
-            guard_result(changes, tripped, force=config.force, reason=reason),
-            rows_result(changes, force=config.force, reason=reason),
-            oddities_result(sync, changes, others_traits(context.instance, neighbours), users=users)])
+        others = others_traits(context.instance, neighbours)
+        checks = []
+        with per_partition(context, spec.key) as note:
+            for partition in partitions_of(context, sync):
+                with failures(context, retries), candu_sync.project() as project:
+                    changes = pipeline.plan(project, sync, partition, full=config.full, force=config.force,
+                                            progress=log_progress(context.log))
+                    settings = project.settings
+                outlook = ratios(changes, context.instance, spec.key) | estimates(changes, settings)
+                note(partition, changes_metadata(changes, outlook)
+                     | lineage_metadata(sync, changes, settings.dbt_manifest))
+                checks.append((
+                    guard_result(changes, pipeline.guard(sync, changes), force=config.force, reason=reason),
+                    rows_result(changes, force=config.force, reason=reason),
+                    oddities_result(sync, changes, others, users=users)))
+        yield MaterializeResult(asset_key=spec.key,
+                                check_results=[in_one(results) for results in zip(*checks, strict=True)])
 
     return changes_asset
 
 
 def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefinition:
     @multi_asset(name=_op_name(spec.key), specs=[spec], check_specs=[set_aside_spec(spec.key)],
-                 pool=_pool(sync), op_tags=_op_tags(sync))
+                 backfill_policy=backfill_policy(), pool=_pool(sync), op_tags=_op_tags(sync))
     def push_asset(context: AssetExecutionContext, config: PushConfig,
                    candu_sync: CanduSyncResource) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
-        partition = _partition(context, sync)
-        with failures(context, retries), candu_sync.project() as project:
-            project.settings.require_api_key()
-            recover(project, sync, partition)
-            changes = pipeline.staged(project, sync, partition)
-            result = pipeline.push(project, sync, changes, force=config.force, progress=log_progress(context.log))
-            rows = project.state.of(sync.name, partition).current().rows
-        metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
-        if config.force:
-            metadata["forced"] = MetadataValue.text(told_reason(context.run.tags, config.reason))
-        if result.status == "guarded":
-            fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)
-        yield set_aside_result(changes, result)
-        if result.error is not None:
-            fail(result.error, context, retries if result.transient else None, metadata=metadata)
-        yield MaterializeResult(asset_key=spec.key, metadata=metadata)
+        partitions = partitions_of(context, sync)
+        # A step that is tried again finds no changes any more of those partitions that it has pushed.
+        tries = retries if len(partitions) == 1 else None
+        checks = []
+        with per_partition(context, spec.key) as note:
+            for partition in partitions:
+                with failures(context, tries), candu_sync.project() as project:
+                    changes, result, metadata = _pushed(context, config, project, sync, partition)
+                if result.status == "guarded":
+                    fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)
+                checks.append(set_aside_result(changes, result))
+                if result.error is not None:
+                    yield in_one(checks)
+                    fail(result.error, context, tries if result.transient else None, metadata=metadata)
+                note(partition, metadata)
+        yield in_one(checks)
+        yield MaterializeResult(asset_key=spec.key)
 
     return push_asset
+
+
+def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project, sync: Sync,
+            partition: str | None) -> tuple[ChangeSet, RunResult, Metadata]:
+    """The staged changes of a partition, and what their push came to."""
+    project.settings.require_api_key()
+    recover(project, sync, partition)
+    changes = pipeline.staged(project, sync, partition)
+    result = pipeline.push(project, sync, changes, force=config.force, progress=log_progress(context.log))
+    rows = project.state.of(sync.name, partition).current().rows
+    metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
+    if config.force:
+        metadata["forced"] = MetadataValue.text(told_reason(context.run.tags, config.reason))
+    return changes, result, metadata
 
 
 def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefinition:
@@ -172,24 +198,13 @@ def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefiniti
     """
     told = "\n".join(str(error) for error in errors)
     spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{told}\n```",
-                     group_name="broken", kinds={"sql"})
+                     group_name="broken", kinds={"sql"}, metadata=code_references(Path(errors[0].path)))
 
     @multi_asset(name=_op_name(spec.key), specs=[spec])
     def broken_asset(context: AssetExecutionContext) -> None:
         fail(told, context)
 
     return broken_asset
-
-
-def _partition(context: AssetExecutionContext, sync: Sync) -> str | None:
-    """The partition of this run. Each is a push of its own, with its own guard, so a run is of one; that is also how
-    Dagster divides a backfill that says nothing else."""
-    if sync.partitions is None:
-        return None
-    if len(context.partition_keys) != 1:
-        fail(f"{sync.name}: a run is of one partition, this one is of {len(context.partition_keys)}: start a backfill "
-             "with a run for each", context)
-    return str(context.partition_keys[0])
 
 
 def _op_name(key: AssetKey) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from dagster import (
 )
 
 from candu_sync.errors import SettingsError
+from candu_sync.partitions import join, windows
 from candu_sync.sync import Sync
 from dagster_defs.partitions import is_partition_key
 from dagster_defs.resources import CanduSyncResource
@@ -62,8 +64,9 @@ def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> Autom
 
 
 def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
-    """Adds the partitions of a dynamic sync that the warehouse has and Dagster has not, and runs them. On for a sync
-    with ``automation``; for another, a person turns it on or adds partitions by hand."""
+    """Adds the partitions of a dynamic sync that the warehouse has and Dagster has not, and runs them; beside windows,
+    the newest that has ended. On for a sync with ``automation``; for another, a person turns it on or adds partitions
+    by hand."""
     name, values = _dynamic(sync)
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
 
@@ -74,10 +77,11 @@ def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
         except SettingsError as error:
             return SkipReason(str(error))
         known = context.instance.get_dynamic_partitions(name)
-        new = [key for key in found if key not in known and is_partition_key(key)]
+        refused = [key for key in found if not is_partition_key(key, sync.partitions)]
+        new = [key for key in found if key not in known and key not in refused]
         if not new:
-            return SkipReason(_told(found, known))
-        return SensorResult(run_requests=[RunRequest(partition_key=key) for key in new],
+            return SkipReason(_told(found, known, refused))
+        return SensorResult(run_requests=[RunRequest(partition_key=key) for key in _newest(sync, new)],
                             dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)])
 
     return sensor(name=f"{sync.name.replace('/', '__')}__partitions", target=list(keys), default_status=status,
@@ -91,10 +95,18 @@ def _dynamic(sync: Sync) -> tuple[str, str]:
     return str(sync.partitions.dynamic), str(sync.partitions.values)
 
 
-def _told(found: Sequence[str], known: Sequence[str]) -> str:
+def _newest(sync: Sync, segments: Sequence[str]) -> list[str]:
+    """The partitions to run for new segments: older windows are a person's to ask for, by a backfill."""
+    assert sync.partitions is not None
+    if sync.partitions.every is None:
+        return list(segments)
+    ended = windows(sync.partitions, dt.datetime.now(dt.UTC))
+    return [join(window.key, segment) for window in ended[-1:] for segment in segments]
+
+
+def _told(found: Sequence[str], known: Sequence[str], refused: Sequence[str]) -> str:
     """Why there was nothing to do; partitions are never deleted, since Candu still has their users' traits."""
     gone = sorted(set(known) - set(found))
-    refused = [key for key in found if not is_partition_key(key)]
     return f"No new value among {len(found)}." + (
         f" Not in the warehouse any more: {', '.join(gone)}." if gone else "") + (
         f" Dagster takes no such key: {', '.join(map(repr, refused))}." if refused else "")

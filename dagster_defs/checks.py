@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue
@@ -37,7 +38,7 @@ def rows_spec(asset: AssetKey) -> AssetCheckSpec:
 def set_aside_spec(asset: AssetKey) -> AssetCheckSpec:
     """The check that warns of rows that were not sent."""
     return AssetCheckSpec(SET_ASIDE, asset=asset, description=(
-        "Warns of rows that could not be sent, or that Candu refused. All others went."))
+        "Warns of rows that could not be sent, or that Candu refused: they are set aside, and keep no other back."))
 
 
 def guard_result(changes: ChangeSet, tripped: GuardTripped | None, *, force: bool, reason: str) -> AssetCheckResult:
@@ -95,7 +96,7 @@ def set_aside_result(changes: ChangeSet, result: RunResult) -> AssetCheckResult:
     found = _partition(changes) | {"rows": MetadataValue.int(result.invalid + result.rejected)}
     found |= {reason: MetadataValue.int(count) for reason, count in counts.items()}
     told = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
-    partition = "" if changes.partition is None else f" --partition {changes.partition}"
+    partition = "" if changes.partition is None else f" --partition {shlex.quote(changes.partition)}"
     text = f"{told}. The rows are listed by `candu-sync rejected {changes.sync}{partition}`" if counts else None
     return AssetCheckResult(passed=not counts, severity=AssetCheckSeverity.WARN, check_name=SET_ASIDE,
                             description=text, metadata=found)

@@ -21,8 +21,8 @@ RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitt
 
 
 @contextmanager
-def failures(context: AssetExecutionContext, retries: RetryPolicy) -> Iterator[None]:
-    """Ends the step, as ``fail`` does, when the block raises one of the engine's errors."""
+def failures(context: AssetExecutionContext, retries: RetryPolicy | None) -> Iterator[None]:
+    """Ends the step, as ``fail`` does with these ``retries``, when the block raises one of the engine's errors."""
     try:
         yield
     except CanduSyncError as error:

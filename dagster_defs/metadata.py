@@ -23,13 +23,14 @@ COLUMNS = "dagster/column_schema"
 _TYPES = {str: "string", int: "int"}
 
 
-def changes_metadata(changes: ChangeSet) -> Metadata:
-    """What a plan found."""
+def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Metadata:
+    """What a plan found, in the order of an asset's page: the numbers first, ``outlook`` among them."""
     summary = changes.summary
     names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "bytes")
     found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
     found |= _columns(changes)
     found |= {name: MetadataValue.int(getattr(summary, name)) for name in names}
+    found |= outlook or {}
     found |= _oddities(changes)
     found |= {"traits": _traits(summary.traits)} if summary.traits else {}
     found |= {"sample": _sample(summary.sample)} if summary.sample else {}

@@ -21,9 +21,8 @@ from dagster import (
 )
 
 from candu_sync.changes import ChangeSet
-from candu_sync.partitions import window
+from candu_sync.partitions import split, window
 from candu_sync.sync import Sync
-from candu_sync.targets import WINDOWS
 from dagster_defs.metadata import COLUMNS
 
 ODDITIES = "oddities"
@@ -108,9 +107,12 @@ def _ids(changes: ChangeSet) -> Iterator[str]:
 
 
 def _late(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[str]:
-    if sync.kind != "events" or sync.partitions is None or sync.partitions.spread not in WINDOWS:
+    if sync.kind != "events" or sync.partitions is None or changes.partition is None:
         return
-    ended = window(sync.partitions, str(changes.partition)).end
+    start, _ = split(sync.partitions, changes.partition)
+    if start is None:
+        return
+    ended = window(sync.partitions, start).end
     if changes.summary.added and now - ended > _LATE:
         yield (f"this window ended {(now - ended).days:,} days ago: its {changes.summary.added:,} events go with their "
                "own timestamps, and Candu counts events from their arrival: segments and conditions take them for new")

@@ -1,14 +1,19 @@
-"""A sync's partitions in Dagster's words. The keys are the engine's own: see ``candu_sync.partitions``."""
+"""A sync's partitions in Dagster's words. The keys are the engine's own: see ``candu_sync.partitions``.
+
+The dimensions of a window with a segment are called ``date`` and ``segment``: Dagster joins their keys in the order of
+these names.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from dagster import (
     DailyPartitionsDefinition,
     DynamicPartitionsDefinition,
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
+    MultiPartitionsDefinition,
     PartitionsDefinition,
     StaticPartitionsDefinition,
     WeeklyPartitionsDefinition,
@@ -19,17 +24,31 @@ from candu_sync.spec import Partitions
 # What StaticPartitionsDefinition refuses. Dagster does not look at dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
 
+# What it refuses beside a window; one that it meets all the same it leaves out without a word.
+_REFUSED_IN_PAIRS = tuple("|[],")
+
 
 def partitions_def(partitions: Partitions | None) -> PartitionsDefinition[str] | None:
     """The definition for a sync's ``partitions``; windows are in UTC, weeks begin on Monday."""
     if partitions is None:
         return None
+    if partitions.every is None:
+        return _segments_def(partitions)
+    if partitions.segments is None:
+        return _windows_def(partitions)
+    pairs: Any = MultiPartitionsDefinition({"date": _windows_def(partitions), "segment": _segments_def(partitions)})
+    return cast("PartitionsDefinition[str]", pairs)
+
+
+def _segments_def(partitions: Partitions) -> PartitionsDefinition[str]:
     if partitions.static is not None:
         return StaticPartitionsDefinition(list(partitions.static))
-    if partitions.dynamic is not None:
-        return DynamicPartitionsDefinition(name=partitions.dynamic)
+    return DynamicPartitionsDefinition(name=partitions.dynamic)
+
+
+def _windows_def(partitions: Partitions) -> PartitionsDefinition[str]:
     start: Any = partitions.start
-    match partitions.spread:
+    match partitions.every:
         case "hourly":
             return HourlyPartitionsDefinition(start_date=start)
         case "daily":
@@ -40,6 +59,12 @@ def partitions_def(partitions: Partitions | None) -> PartitionsDefinition[str] |
             return MonthlyPartitionsDefinition(start_date=start)
 
 
-def is_partition_key(key: str) -> bool:
-    """Whether Dagster takes a value of the warehouse as a partition's key; a blank one nobody could read."""
-    return bool(key.strip()) and not any(refused in key for refused in _REFUSED)
+def is_partition_key(key: str, partitions: Partitions | None = None) -> bool:
+    """Whether Dagster takes a value of the warehouse as a partition's key; a blank one nobody could read.
+
+    Args:
+        partitions: where the key is the segment's; beside a window fewer are taken.
+    """
+    in_pairs = partitions is not None and partitions.every is not None
+    refused = (*_REFUSED, *(_REFUSED_IN_PAIRS if in_pairs else ()))
+    return bool(key.strip()) and not any(part in key for part in refused)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from candu_sync.simulator import Simulator
@@ -185,6 +187,20 @@ def test_partitions_are_chosen_one_by_one(project: Folder, simulator: Simulator)
     one = project.cli("run", "users/profile", "--partition", "free", "--json").row
     assert (one["partition"], one["added"]) == ("free", 1)
     assert [r["added"] for r in project.cli("run", "users/profile", "--json").rows] == [0, 0]
+
+
+def test_a_window_of_a_segment_is_chosen_by_both(project: Folder, simulator: Simulator) -> None:
+    project.people(4)
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    project.model("users/profile", f"{BY_PLAN} and :window_start < now()",
+                  f"partitions: {{daily: {yesterday}, static: [free, pro]}}")
+    assert project.cli("list", "--json").row["partitions"] == "daily × static"
+    assert project.cli("run", "users/profile", "--partition", f"{yesterday}|pro", "--json").row["accepted"] == 2
+    assert len(simulator.users()) == 2
+    due = project.cli("run", "users/profile", "--json").rows
+    assert [(r["partition"], r["accepted"]) for r in due] == [(f"{yesterday}|free", 2), (f"{yesterday}|pro", 0)]
+    assert project.cli("check", "users/profile", "--offline").code == 0
+    assert "did you mean" in project.cli("plan", "users/profile", "--partition", f"{yesterday}|prp").err
 
 
 def test_a_partition_key_may_look_like_markup(project: Folder) -> None:

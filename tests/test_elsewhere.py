@@ -43,6 +43,15 @@ def test_who_moves_ends_in_the_new_segment(lab: Lab, simulator: Simulator, order
     assert run_all(lab, sync, *order) == 0
 
 
+def test_who_moves_within_a_window_ends_in_the_new_segment(lab: Lab, simulator: Simulator) -> None:
+    sync = lab.sync("users/segments", MODEL, YAML.replace("{static:", "{daily: 2026-11-01, static:"))
+    members(lab, ada="trial", bo="won")
+    run_all(lab, sync, "2026-11-01|trial", "2026-11-01|won")
+    members(lab, ada="won", bo="won")
+    run_all(lab, sync, "2026-11-01|won", "2026-11-01|trial")
+    assert simulator.users()["ada"]["segment"] == "won"
+
+
 def test_who_leaves_all_segments_is_told_so(lab: Lab, simulator: Simulator) -> None:
     sync = lab.sync("users/segments", MODEL, YAML)
     members(lab, ada="trial", bo="won")

@@ -75,6 +75,22 @@ class TestPartitions:
         assert lab.run(sync, "2026-01-06").messages == 0
         assert arrived(simulator) == ["a", "late"]
 
+    def test_a_window_of_a_segment_has_its_own_snapshot(self, lab: Lab, simulator: Simulator) -> None:
+        def visits(plan: str) -> None:
+            lab.table("visits", user_id=["a", "b", "c"], plan=[plan] * 3, region=["eu", "us", "eu"],
+                      day=[dt.datetime(2026, 1, 5), dt.datetime(2026, 1, 5), dt.datetime(2026, 1, 6)])
+
+        visits("free")
+        sync = lab.sync("users/model", "select user_id, plan from visits where region = :partition "
+                        "and day >= :window_start and day < :window_end",
+                        "partitions: {daily: 2026-01-05, static: [eu, us]}")
+        assert lab.run(sync, "2026-01-05|eu").accepted == 1
+        assert simulator.users() == {"a": {"plan": "free"}}
+        assert [lab.run(sync, key).accepted for key in ("2026-01-05|us", "2026-01-06|eu")] == [1, 1]
+        visits("pro")
+        assert lab.run(sync, "2026-01-05|us", force=True).changed == 1
+        assert simulator.users() == {"a": {"plan": "free"}, "b": {"plan": "pro"}, "c": {"plan": "free"}}
+
     def test_dynamic_keys_come_from_their_sql(self, lab: Lab, simulator: Simulator) -> None:
         lab.table("members", user_id=["a", "b", "b"], segment=["power", "power", "at risk"])
         sync = lab.sync("users/model", "select user_id, true as in_segment from members where segment = :partition",

@@ -52,6 +52,8 @@ def test_it_is_a_json_schema_that_describes_every_key() -> None:
     GOOD, "{}", "key: user_id", "nulls: omit", "removed: keep", "automation: on_upstream",
     "partitions: {daily: 2026-01-01}",
     "partitions: {hourly: 2026-01-01T13:00}", "partitions: {static: [eu, us]}",
+    "partitions: {daily: 2026-01-01, static: [eu, us]}",
+    "partitions: {weekly: 2026-01-05, dynamic: segments, values: select 1}",
     "partitions: {dynamic: segments, values: select distinct segment from members}"])
 def test_what_the_loader_takes_the_editor_takes(yaml: str) -> None:
     read_spec(yaml, "users", path="a.yaml", sync="users/a")
@@ -61,7 +63,8 @@ def test_what_the_loader_takes_the_editor_takes(yaml: str) -> None:
 @pytest.mark.parametrize("yaml", [
     "renmae: {a: b}", "payload: all", "guard: {max_changed: 2}", "guard: {max_chnged: 1}", "partitions: {}",
     "omit: note",
-    "partitions: {daily: 2026-01-01, static: [a]}", "partitions: {dynamic: segments}", "nulls: {a: [1]}",
+    "partitions: {daily: 2026-01-01, weekly: 2026-01-05}", "partitions: {dynamic: segments}",
+    "partitions: {daily: 2026-01-01, static: [a], dynamic: b, values: select 1}", "nulls: {a: [1]}",
     "nulls: sent", "rename: {a: ' '}", "tags: {year: 2026}", "key: []"])
 def test_what_the_editor_underlines_the_loader_refuses(yaml: str) -> None:
     assert problems(yaml) != []

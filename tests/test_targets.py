@@ -9,7 +9,7 @@ import pytest
 
 from candu_sync.errors import UsageError
 from candu_sync.sync import Sync, load_syncs
-from candu_sync.targets import BEGINNING, named, parameters, targets
+from candu_sync.targets import BEGINNING, any_target, named, parameters, targets
 from tests.engine import error_of
 
 NOW = dt.datetime(2026, 11, 4, 9, 30, tzinfo=dt.UTC)
@@ -51,6 +51,44 @@ def test_static_keys_are_all_due_and_dynamic_ones_as_the_warehouse_has_them(fold
     assert due(dynamic, values=("us", "eu")) == ["us", "eu"]
     assert due(dynamic, values=()) == []
     assert due(dynamic, "new", values=("us",)) == ["new"]
+
+
+class TestWindowsWithSegments:
+    """``partitions: {daily: …, static: […]}``: a partition for each pair."""
+
+    YAML = "partitions: {daily: 2026-11-01, static: [eu, us]}"
+
+    def test_of_each_segment_those_that_are_not_done_and_the_newest_again(self, folder: Path) -> None:
+        sync = sync_with(folder, self.YAML)
+        pairs = [f"2026-11-0{day}|{segment}" for day in (1, 2, 3) for segment in ("eu", "us")]
+        assert due(sync) == pairs
+        assert due(sync, done=(*pairs[1:3], *pairs[4:])) == [pairs[0], pairs[3], *pairs[4:]]
+
+    def test_dynamic_segments_are_those_that_the_warehouse_has(self, folder: Path) -> None:
+        sync = sync_with(folder, "partitions: {daily: 2026-11-03, dynamic: regions, values: select 1}")
+        assert due(sync, values=("eu",)) == ["2026-11-03|eu"]
+        assert due(sync, values=()) == []
+        assert due(sync, "2026-11-03|new") == ["2026-11-03|new"]
+
+    def test_the_segment_and_the_window_are_bound(self, folder: Path) -> None:
+        bound = parameters(sync_with(folder, self.YAML), "2026-11-02|eu", None)
+        assert bound == {"partition": "eu", "window_start": dt.datetime(2026, 11, 2, tzinfo=dt.UTC),
+                         "window_end": dt.datetime(2026, 11, 3, tzinfo=dt.UTC)}
+
+    @pytest.mark.parametrize(("key", "says"), [
+        ("2026-11-02", "the key is a window's and a segment's, like 2026-11-01|eu"),
+        ("eu", "the key is a window's and a segment's, like 2026-11-01|eu"),
+        ("2026-11-02|euu", "did you mean 2026-11-02|eu?"),
+        ("2026-11-31|eu", "'2026-11-31' is not a partition"),
+        ("2026-10-31|eu", "lies before the first"),
+    ])
+    def test_a_key_that_cannot_be_is_refused(self, folder: Path, key: str, says: str) -> None:
+        assert says in error_of(due, sync_with(folder, self.YAML), key)
+
+    def test_any_of_them_will_do_to_prepare_a_model(self, folder: Path) -> None:
+        assert any_target(sync_with(folder, self.YAML), lambda _: []) == "2026-11-01|eu"
+        dynamic = sync_with(folder, "partitions: {daily: 2026-11-01, dynamic: regions, values: select 1}")
+        assert any_target(dynamic, lambda _: []) == "2026-11-01|none"
 
 
 def test_chosen_keys_are_taken_once_in_their_order(folder: Path) -> None:

@@ -85,15 +85,6 @@ def test_a_partition_is_pushed_by_itself(room: Room) -> None:
     assert len(room.simulator.users()) == 3
 
 
-def test_a_run_is_of_one_partition_however_it_is_named(room: Room) -> None:
-    people(room)
-    room.sync("users/people", "select * from people where plan = :partition", "partitions: {static: [free, pro]}")
-    first, last = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-    assert room.materialize(CHANGES, PUSH, tags={first: "free", last: "free"}).success
-    result = room.materialize(CHANGES, PUSH, tags={first: "free", last: "pro"})
-    assert "a run is of one partition, this one is of 2" in failure(result, CHANGES)
-
-
 def test_users_come_before_groups_and_groups_before_events(room: Room) -> None:
     room.table("members", user_id=["u1"], group_id=["g1"], event_id=["e1"], event=["joined"],
                timestamp=["2026-11-01T00:00:00Z"])

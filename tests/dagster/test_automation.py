@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from dagster import (
     AssetKey,
     AssetMaterialization,
@@ -21,7 +22,11 @@ from candu_sync.sync import Sync
 from dagster_defs.automation import partitions_sensor
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.conftest import Room
+from tests.dagster.live import instance_of
 from tests.dagster.test_assets import CHANGES, PUSH, people
+
+# Dagster's own tester of conditions, not the conditions.
+pytestmark = pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
 
 BOTH = {AssetKey(CHANGES.split("/")), AssetKey(PUSH.split("/"))}
 
@@ -112,6 +117,41 @@ class TestNewPartitions:
         sync = self.sync(room, "won")
         room.instance.add_dynamic_partitions("segments", ["lost", "won"])
         assert self.look(room, sync) == SkipReason("No new value among 1. Not in the warehouse any more: lost.")
+
+    def test_beside_windows_the_newest_that_has_ended_is_run(self, room: Room) -> None:
+        today = datetime.now(UTC).date()
+        start = today - timedelta(days=3)
+        room.table("members", user_id=["u1", "u2"], segment=["trial", "a|b"])
+        sync = room.sync("users/segments", "select * from members where segment = :partition and :window_start < now()",
+                         f"partitions: {{daily: {start}, dynamic: segments, values: select distinct segment from "
+                         "members order by 1}\nautomation: '5 * * * *'")
+        found = self.look(room, sync)
+        assert isinstance(found, SensorResult)
+        assert [r.partition_key for r in found.run_requests or ()] == [f"{today - timedelta(days=1)}|trial"]
+        room.instance.add_dynamic_partitions("segments", ["trial"])
+        assert self.look(room, sync) == SkipReason("No new value among 2. Dagster takes no such key: 'a|b'.")
+
+    def test_the_daemon_takes_a_new_segment_beside_windows(self, room: Room) -> None:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        room.table("members", user_id=["u1"], segment=["trial"])
+        room.sync("users/segments", "select * from members where segment = :partition and :window_start < now()",
+                  f"partitions: {{daily: {yesterday}, dynamic: segments, values: select segment from members}}")
+        repository = room.definitions().get_repository_def()
+        with instance_of(room) as instance, build_sensor_context(
+                instance_ref=instance.get_ref(), repository_def=repository,
+                resources={"candu_sync": CanduSyncResource()}) as context:
+            tick = repository.get_sensor_def("users__segments__partitions").evaluate_tick(context)
+        [request] = tick.run_requests or ()
+        assert request.tags["dagster/partition"] == f"{yesterday}|trial"
+
+    def test_a_cron_line_asks_for_the_newest_window_of_each_segment(self, room: Room) -> None:
+        room.table("people", user_id=["u1"], plan=["free"])
+        room.sync("users/people", "select * from people where plan = :partition and :window_start < now()",
+                  "partitions: {daily: 2026-11-01, static: [free, pro]}\nautomation: '0 * * * *'")
+        clock = Clock(room)
+        assert clock.tick(10, 1) == BOTH
+        assert clock.before.get_requested_partitions(AssetKey(PUSH.split("/"))) == {
+            "2026-11-14|free", "2026-11-14|pro"}
 
     def test_a_value_that_cannot_be_a_key_is_named_and_left_out(self, room: Room) -> None:
         sync = self.sync(room, "a...b")

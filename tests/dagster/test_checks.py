@@ -88,12 +88,14 @@ class TestOddities:
         people(room)
         assert self.told(room, "changes/events/logins") == ""
 
-    def test_a_late_window_of_events(self, room: Room) -> None:
+    @pytest.mark.parametrize(("partitions", "segment"), [("", ""), (", static: [eu]", "|eu")])
+    def test_a_late_window_of_events(self, room: Room, partitions: str, segment: str) -> None:
         people(room)
         room.sync("events/logins", "select 'e' || user_id as event_id, user_id, 'login' as event, "
-                  ":window_start::timestamptz as timestamp from people", "partitions: {daily: 2026-01-01}")
+                  ":window_start::timestamptz as timestamp from people",
+                  f"partitions: {{daily: 2026-01-01{partitions}}}")
         today = dt.datetime.now(dt.UTC).date()
-        old, new = (str(today - dt.timedelta(days=days)) for days in (10, 1))
+        old, new = (f"{today - dt.timedelta(days=days)}{segment}" for days in (10, 1))
         assert self.told(room, "changes/events/logins", old).startswith(
             "this window ended 9 days ago: its 3 events go with their own timestamps, and Candu counts events from")
         assert self.told(room, "changes/events/logins", new) == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -32,6 +34,9 @@ from dagster_defs import CanduSync, CanduSyncs
 from dagster_defs.assets import changes_spec
 from tests.dagster.conftest import Room
 from tests.dagster.test_assets import CHANGES, PUSH
+
+# Dagster's sandbox for tests warns of what Dagster's own loading does not: see `test_they_load_without_a_warning`.
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
 ONE = """
 type: dagster_defs.CanduSync
@@ -225,6 +230,18 @@ class TestCommands:
         assert written["type"] == f"dagster_defs.{component}"
         assert len(list((defs / "people").rglob("*.sql"))) == 1
         assert self.dg("check", "yaml") == (0, "All component YAML validated successfully.\n")
+
+    def test_they_load_without_a_warning(self, defs: Path) -> None:
+        for component in ("CanduSync", "CanduSyncs"):
+            self.dg("scaffold", "defs", f"dagster_defs.{component}", component.lower())
+        model = defs / "candusyncs" / "sql" / "users" / "profile.sql"
+        model.with_suffix(".yaml").write_text('partitions: {daily: 2026-11-01, static: [eu]}\nautomation: "0 * * * *"')
+        code = ("from pathlib import Path; from dagster import load_from_defs_folder\n"
+                f"found = load_from_defs_folder(path_within_project=Path({str(defs)!r}))\n"
+                "print(len(found.resolve_all_asset_keys()))")
+        loaded = subprocess.run([sys.executable, "-W", "error", "-c", code], env=os.environ | {
+            "PYTHONPATH": str(defs.parents[1])}, capture_output=True, text=True, timeout=60, check=False)
+        assert (loaded.stdout, loaded.stderr) == ("4\n", "")
 
     def test_check_yaml_names_the_wrong_key_and_those_that_there_are(self, defs: Path) -> None:
         self.dg("scaffold", "defs", "dagster_defs.CanduSync", "people")

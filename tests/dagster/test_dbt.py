@@ -36,6 +36,9 @@ from tests.manifests import model, write
 
 dagster_dbt = pytest.importorskip("dagster_dbt")
 
+# Dagster's own tester of conditions, not the conditions.
+pytestmark = pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dbt"
 BIN = Path(sys.executable).parent
 

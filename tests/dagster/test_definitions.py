@@ -48,6 +48,21 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no folder models" in loaded.stderr
 
 
+def test_two_hundred_syncs_load_within_three_seconds(tmp_path: Path) -> None:
+    """Of the processor's time, beyond Dagster's own import: other tests run beside this one."""
+    (tmp_path / "sql" / "users").mkdir(parents=True)
+    for n in range(200):
+        path = tmp_path / "sql" / "users" / f"sync{n}.sql"
+        path.write_text(f"-- Sync {n}\nselect user_id, plan from people{n} where segment = :partition")
+        path.with_suffix(".yaml").write_text(
+            "partitions: {daily: 2026-01-01, static: [eu, us]}\ndeps: [dim_users]\nautomation: '0 * * * *'\n")
+    code = ("import time, dagster; before = time.process_time(); import dagster_defs.definitions as d\n"
+            "d.defs.get_repository_def(); print(time.process_time() - before)")
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+                            check=True)
+    assert float(loaded.stdout) < 3
+
+
 class TestBrokenFiles:
     def test_a_bad_yaml_costs_its_own_sync_only(self, room: Room, caplog: pytest.LogCaptureFixture) -> None:
         people(room)
@@ -80,7 +95,8 @@ class TestLooks:
     """What a person finds on an asset's page."""
 
     @pytest.fixture
-    def spec(self) -> AssetSpec:
+    def spec(self, monkeypatch: pytest.MonkeyPatch) -> AssetSpec:
+        monkeypatch.setenv("CANDU_WAREHOUSE_URL", "duckdb:///shop.duckdb")
         return changes_spec(load_syncs(MODELS).syncs["groups/accounts"])
 
     def test_description_group_owners_tags_and_kinds_come_from_the_files(self, spec: AssetSpec) -> None:
@@ -88,8 +104,21 @@ class TestLooks:
         assert spec.group_name == "groups"
         assert list(spec.owners) == ["team:revenue", "billing@example.com"]
         assert spec.tags["domain"] == "revenue"
-        assert spec.kinds == {"sql"}
+        assert spec.kinds == {"sql", "duckdb"}
         assert push_spec(load_syncs(MODELS).syncs["groups/accounts"]).kinds == {"candu"}
+
+    @pytest.mark.parametrize(("url", "kinds"), [
+        ("postgresql+psycopg://user:password@host/shop", {"sql", "postgresql"}),
+        ("mssql+pyodbc://host/shop", {"sql", "sqlserver"}), ("no url", {"sql"}), ("", {"sql"})])
+    def test_the_warehouse_is_a_kind(self, url: str, kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CANDU_WAREHOUSE_URL", url)
+        assert changes_spec(load_syncs(MODELS).syncs["groups/accounts"]).kinds == kinds
+
+    def test_the_files_open_in_an_editor(self, spec: AssetSpec) -> None:
+        references = spec.metadata["dagster/code_references"].code_references
+        assert [reference.label for reference in references] == ["accounts.sql", "accounts.yaml"]
+        assert all(Path(reference.file_path).is_absolute() for reference in references)
+        assert "dagster/code_references" in push_spec(load_syncs(MODELS).syncs["groups/accounts"]).metadata
 
     def test_the_sql_is_there_and_what_it_reads_is_upstream(self, spec: AssetSpec) -> None:
         assert 'as "total billed"' in spec.metadata["model"].value

@@ -6,9 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from dagster import DagsterInvalidDefinitionError, StaticPartitionsDefinition, TimeWindowPartitionsDefinition
+from dagster import (
+    DagsterInvalidDefinitionError,
+    MultiPartitionsDefinition,
+    StaticPartitionsDefinition,
+    TimeWindowPartitionsDefinition,
+)
 
-from candu_sync.partitions import window, windows
+from candu_sync.partitions import join, window, windows
 from candu_sync.spec import Partitions
 from dagster_defs.partitions import is_partition_key, partitions_def
 from tests.dagster.conftest import Room
@@ -35,6 +40,44 @@ def test_static_keys_are_the_sync_s_own() -> None:
     definition = partitions_def(Partitions.model_validate({"static": ["eu", "us / ca", "日本"]}))
     assert definition is not None
     assert list(definition.get_partition_keys()) == ["eu", "us / ca", "日本"]
+
+
+class TestWindowsWithSegments:
+    """Dagster's two dimensions are the engine's pairs."""
+
+    YAML = "partitions: {daily: 2026-11-01, dynamic: regions, values: select distinct region from visits}"
+    SQL = ("select user_id, plan from visits where region = :partition "
+           "and day >= :window_start and day < :window_end")
+
+    @pytest.mark.parametrize("every", [
+        {"daily": "2026-11-13"}, {"hourly": "2026-11-15T11:00"}, {"weekly": "2026-11-02"}, {"monthly": "2026-09-01"}],
+        ids=str)
+    def test_keys_are_joined_in_the_same_order(self, room: Room, every: dict[str, Any]) -> None:
+        partitions = Partitions.model_validate({**every, "static": ["eu", "us"]})
+        definition = partitions_def(partitions)
+        assert isinstance(definition, MultiPartitionsDefinition)
+        keys = [str(key) for key in definition.get_partition_keys(current_time=NOW)]
+        assert keys == [join(w.key, segment) for w in windows(partitions, NOW) for segment in ("eu", "us")]
+        assert len(keys) >= 2
+
+    def sync(self, room: Room) -> None:
+        room.table("visits", user_id=["a", "b", "c"], plan=["free"] * 3, region=["eu", "us", "eu"],
+                   day=[datetime(2026, 11, 1), datetime(2026, 11, 1), datetime(2026, 11, 2)])
+        room.sync("users/visits", self.SQL, self.YAML)
+        room.instance.add_dynamic_partitions("regions", ["eu", "us"])
+
+    def test_a_pair_is_pushed_by_itself(self, room: Room) -> None:
+        self.sync(room)
+        result = room.materialize("changes/users/visits", "candu/users/visits", partition="2026-11-01|eu")
+        assert result.success
+        assert room.simulator.users() == {"a": {"plan": "free"}}
+        assert room.run(room.sync("users/visits", self.SQL, self.YAML), "2026-11-01|eu").messages == 0
+
+    def test_a_key_that_dagster_would_leave_out_without_a_word_is_told(self) -> None:
+        pairs = Partitions.model_validate({"daily": "2026-11-01", "dynamic": "regions", "values": "select 1"})
+        for key in ("a|b", "a,b", "[a]"):
+            assert is_partition_key(key)
+            assert not is_partition_key(key, pairs)
 
 
 def test_a_sync_without_partitions_has_none() -> None:

@@ -1,0 +1,50 @@
+"""Where a sync comes from: its files, as Dagster's references to code, and its warehouse, as a kind with an icon."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
+
+from candu_sync.errors import SettingsError
+from candu_sync.settings import load_settings
+from dagster_defs.metadata import Metadata
+
+_SETTINGS = (".yaml", ".yml")
+
+# SQLAlchemy's dialects that Dagster has an icon for under another name.
+_ICONS = {"mssql": "sqlserver", "awsathena": "athena"}
+
+
+def warehouse_kind() -> set[str]:
+    """The dialect of ``CANDU_WAREHOUSE_URL``, like duckdb; nothing where it is not set or another setting is wrong."""
+    return set(_kind(os.getcwd(), os.environ.get("CANDU_WAREHOUSE_URL")))
+
+
+@lru_cache(maxsize=1)
+def _kind(folder: str, given: str | None) -> frozenset[str]:
+    """Settings are read from the environment and from a file in the folder: once for all syncs of a load."""
+    with suppress(SettingsError):
+        url = load_settings().warehouse_url
+        dialect = url.get_secret_value().partition(":")[0].partition("+")[0] if url else ""
+        if re.fullmatch("[a-z0-9_]+", dialect):
+            return frozenset({_ICONS.get(dialect, dialect)})
+    return frozenset()
+
+
+def code_references(path: Path) -> Metadata:
+    """A sync's file and, where it is the model, the YAML beside it, as an asset's metadata."""
+    path = path.resolve()
+    beside = (path.with_suffix(suffix) for suffix in _SETTINGS)
+    files = [path, *(other for other in beside if other != path and other.is_file())]
+    # Each of these classes warns, once for every sync, that it is in beta; nothing else happens in this block.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BetaWarning)
+        references = [LocalFileCodeReference(file_path=str(path), line_number=1, label=path.name) for path in files]
+        value = CodeReferencesMetadataValue(code_references=list(references))
+    return {"dagster/code_references": value}
