@@ -2,60 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, Engine, text
+from sqlalchemy import Connection, CursorResult, text
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import translated
-from candu_sync.warehouse.parameters import Value, bindable
+from candu_sync.warehouse.mysql_types import mysql_values
+from candu_sync.warehouse.parameters import bindable
 from candu_sync.warehouse.postgres_types import arrow_type
-from candu_sync.warehouse.reading import Reading, refuse_duplicates
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.sessions import Cancel, canceller, prepare
 
 if TYPE_CHECKING:
     from psycopg import Column
 
+_LIMIT_0 = {
+    "postgresql", "redshift", "mysql", "mariadb", "snowflake", "bigquery", "databricks", "trino", "clickhousedb",
+}
+"""Dialects whose columns are asked for without a row: an aggregate would run whole for its first one."""
 
-def read_rows(engine: Engine, sql: str, values: Mapping[str, Value], size: int) -> Reading:
-    """Streams the query, ``size`` rows at a time."""
+
+def read_rows(query: Query) -> Reading:
+    """Streams the query, ``query.size`` rows at a time."""
     with ExitStack() as stack:
-        result = _result(engine, sql, values, stack)
+        result = _result(query, query.sql, stack)
         names = list(result.keys())
-        return Reading("rows", names, _batches(result, names, size), stack.pop_all())
+        return Reading(query, "rows", names, _batches(result, names, query), stack.pop_all())
 
 
-def rows_columns(engine: Engine, sql: str, values: Mapping[str, Value]) -> pa.Schema:
+def rows_columns(query: Query) -> pa.Schema:
     """The names of the query's columns, and their types where the driver tells them without a row; else null."""
-    if engine.dialect.name == "postgresql":
-        # SQLAlchemy fetches a first row as soon as a server-side cursor is open, for which an aggregate runs whole.
-        sql = f"select * from (\n{sql}\n) as model limit 0"
+    dialect = query.engine.dialect.name
+    sql = f"select * from (\n{query.sql}\n) as model limit 0" if dialect in _LIMIT_0 else query.sql
     with ExitStack() as stack:
-        result = _result(engine, sql, values, stack)
-        return pa.schema(list(zip(result.keys(), _types(result, engine.dialect.name), strict=True)))
+        result = _result(query, sql, stack)
+        return pa.schema(list(zip(result.keys(), _types(result, dialect), strict=True)))
 
 
-def _result(engine: Engine, sql: str, values: Mapping[str, Value], stack: ExitStack) -> CursorResult[Any]:
-    connection = _connection(engine, stack)
-    statement = text(bindable(sql, engine.dialect.name))
+def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
+    connection, cancel = _connection(query, stack)
+    statement = text(bindable(sql, query.engine.dialect.name))
     with translated():
-        result = connection.execution_options(stream_results=True).execute(statement, dict(values))
-        stack.callback(result.close)
+        result = connection.execution_options(stream_results=True).execute(statement, query.values)
+        if query.engine.dialect.name in ("mysql", "mariadb"):
+            stack.callback(_leave_mysql, connection, result, cancel)
+        else:
+            stack.callback(result.close)
         names = list(result.keys())
+    if cancel is None and hasattr(result.cursor, "cancel"):
+        # Trino's queries are cancelled by their cursor, which is there once they are under way.
+        query.cancel_by(result.cursor.cancel, stack)
     refuse_duplicates(names)
     return result
 
 
-def _connection(engine: Engine, stack: ExitStack) -> Connection:
-    with translated(doing=f"cannot connect to the warehouse {shown(engine.url)}", into=WarehouseUnreachable):
-        connection = stack.enter_context(engine.connect())
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("set local time zone 'UTC'")
-    return connection
+def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | None]:
+    doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
+    with translated(doing=doing, into=WarehouseUnreachable):
+        connection = stack.enter_context(query.engine.connect())
+        prepare(connection, query.timeout)
+    cancel = canceller(connection)
+    query.cancel_by(cancel, stack)
+    return connection, cancel
+
+
+def _leave_mysql(connection: Connection, result: CursorResult[Any], cancel: Cancel | None) -> None:
+    """Leaves a result of MySQL's, whose drivers read on to the end of it before they let go: the server is told to end
+    it first, and the connection is not used again."""
+    unread = getattr(result.cursor, "_result", None)
+    if cancel is not None:
+        with suppress(Exception):
+            cancel()
+    with suppress(Exception):
+        result.close()
+    connection.invalidate()
+    if unread is not None:
+        # PyMySQL would read on from a connection that was lost, as late as when its memory is freed.
+        unread.unbuffered_active = False
 
 
 def _types(result: CursorResult[Any], dialect: str) -> list[pa.DataType]:
@@ -65,7 +94,8 @@ def _types(result: CursorResult[Any], dialect: str) -> list[pa.DataType]:
     return [arrow_type(cast("Column", column)) for column in description]
 
 
-def _batches(result: CursorResult[Any], names: list[str], size: int) -> Iterator[pa.RecordBatch]:
+def _batches(result: CursorResult[Any], names: list[str], query: Query) -> Batches:
+    typed = mysql_values(result.cursor.description) if query.engine.dialect.name in ("mysql", "mariadb") else None
     # The size stands here since text() does not heed the execution option yield_per.
-    for rows in result.partitions(size):
-        yield from record_batches(names, rows)
+    for rows in result.partitions(query.size):
+        yield from record_batches(names, rows if typed is None else typed(rows))
