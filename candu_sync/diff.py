@@ -133,8 +133,8 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         expose_rejected(connection, snapshot)
     _set_aside(connection, sync, result)
     traits, compared = compared_traits(sync, result, snapshot)
-    if sync.kind == "events":
-        found = _new_events(sync, traits, compared)
+    if sync.kind == "events" or snapshot.base is None:
+        found = _new_rows(sync, traits, compared)
     else:
         found = (f"{_changed_rows(sync, traits, compared, full=full)} UNION ALL BY NAME "
                  f"{_removed_rows(connection, sync, traits, compared)}")
@@ -177,10 +177,11 @@ def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> 
         "FROM unlike WHERE unlike.group_id = result.group_id AND reason IS NULL")
 
 
-def _new_events(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
-    """The events that were never accepted, SQL."""
+def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
+    """The events that were never accepted, or all rows where there is no snapshot, SQL."""
+    fixed = {"users": "", "groups": "r.group_id, ", "events": "r.event, r.occurred, "}[sync.kind]
     cursor = "r.cursor, " if sync.cursor is not None else ""
-    return (f"SELECT r.key, r.user_id, r.event, r.occurred, {cursor}'added' AS op"
+    return (f"SELECT r.key, r.user_id, {fixed}{cursor}'added' AS op"
             f"{_after(traits, compared)}{_flags(c.present for c in compared)} "
             "FROM result r ANTI JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL")
 
