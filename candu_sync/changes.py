@@ -47,7 +47,7 @@ class Summary:
         removed: rows of the snapshot that left the result.
         held: rows that Candu refused before, and that have not changed since.
         messages, bytes: what would go over the wire, without the brackets and commas of batches; of more than
-            ``SIZED`` messages the bytes are estimated from so many.
+            ``SIZED`` messages the bytes are estimated from the first of them.
         traits: name → messages that carry it.
         snapshot_rows: rows that Candu has and that had not left.
         gone_traits: traits of the snapshot that the model no longer gives.
@@ -165,9 +165,8 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
 
 
 def _bytes(connection: duckdb.DuckDBPyConnection, encoding: Encoding, messages: int) -> int:
-    """The bytes of all messages, from some of them that are spread over all."""
-    every = max(1, messages // SIZED)
-    some = (f"(SELECT * FROM outgoing WHERE message % {every} = 0 AND message NOT IN (SELECT message FROM held))")
+    """The bytes of all messages, from the first of them."""
+    some = f"(SELECT * FROM outgoing ANTI JOIN held USING (message) LIMIT {SIZED})"
     size, count = connection.execute(f"SELECT coalesce(sum(strlen(body)), 0), count(*) "
                                      f"FROM ({encoding.messages(some)})").fetchall()[0]
     return round(size * messages / count) if count else 0

@@ -126,7 +126,8 @@ class Narrowing:
 
 def _chosen(path: Path, take: Mask, met: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """The rows ``take`` of an Arrow file, with a column ``met``."""
-    reader = ipc.open_file(pa.memory_map(str(path)))
+    # Not mapped: each batch is read once, and would else stay in the process's memory until its end.
+    reader = ipc.open_file(pa.OSFile(str(path)))
     schema = reader.schema.append(pa.field("met", pa.bool_()))
 
     def batches() -> Iterator[pa.RecordBatch]:

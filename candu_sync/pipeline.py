@@ -271,7 +271,7 @@ def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Itera
     """The rows of the messages that are not settled yet, in order, at most ``sample`` of them."""
     left = sample
     settled = _numbers(outcome)
-    with pa.memory_map(str(changes.outgoing)) as source:
+    with pa.OSFile(str(changes.outgoing)) as source:
         reader = ipc.open_file(source)
         for index in range(reader.num_record_batches):
             batch = reader.get_batch(index)

@@ -147,7 +147,7 @@ def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
     if found is not None:
         return found
     path: Path = getattr(snapshot, name)
-    reader = ipc.open_file(pa.memory_map(str(path)))
+    reader = ipc.open_file(pa.OSFile(str(path)))
     batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
     columns = _stored_hash(snapshot, hashed, reader.schema.names)
     return Index.of([hashes(connection, batch, columns) for batch in batches])
