@@ -1,15 +1,15 @@
 """PostgreSQL's native Arrow path: ADBC, some five times as fast as rows, where it says exactly what rows would say.
 
-It runs the query as a COPY, which takes no parameters, so that queries with parameters are read by rows; and so are
-queries with a type that ADBC leaves raw (inet, timetz), rounds (float4 to a float32), or takes for another (money as
-an integer, JSON as text).
+It runs the query as a COPY, to which a server binds no parameters: psycopg binds them, as literals that it quotes. ADBC
+would bind them itself only for a query that it does not run as a COPY, whose whole result it then holds in memory.
+Queries with a type that ADBC leaves raw (inet, timetz), rounds (float4 to a float32), or takes for another (money as an
+integer, JSON as text) are not for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.postgres_types import session, with_literals
+from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Reading, refuse_duplicates
 
 _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp", "timestamptz", "numeric", "uuid"}
@@ -28,27 +29,24 @@ _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp"
 
 _TYPE = b"POSTGRESQL:type"
 
-_WIDEST = 76
-"""Digits of Arrow's widest decimal."""
 
-
-def read_adbc(engine: Engine, sql: str) -> Reading | None:
-    """Streams a query without parameters, in batches of about 16 MB (ADBC's default); None when ADBC cannot be used:
-    it is not installed, the URL has options of psycopg's own, or a type of the query is none of its exact ones."""
+def read_adbc(query: Query) -> Reading | None:
+    """Streams a query in batches of about 16 MB (ADBC's default); None when ADBC cannot be used: it is not installed,
+    the URL has options of psycopg's own, or a type of the query is none of its exact ones."""
     try:
         import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
     except ImportError:
         return None
-    address = _address(engine)
+    address = _address(query.engine)
     if address is None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
     with ExitStack() as stack:
-        doing = f"cannot connect to the warehouse {shown(engine.url)}"
+        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
         with translated(*errors, doing=doing, into=WarehouseUnreachable):
-            cursor = _read_only_cursor(adbc.connect(address), stack)
+            cursor = _read_only_cursor(adbc.connect(address), query, stack)
         with translated(*errors):
-            return _reading(cursor, sql, stack, errors)
+            return _reading(cursor, query, stack, errors)
 
 
 def _address(engine: Engine) -> str | None:
@@ -59,23 +57,26 @@ def _address(engine: Engine) -> str | None:
     options = engine.dialect.create_connect_args(engine.url)[1]
     options.pop("context", None)
     try:
-        return make_conninfo(**options)
+        # Literals are quoted for UTF-8.
+        return make_conninfo(**options | {"client_encoding": "UTF8"})
     except ProgrammingError:
         return None
 
 
-def _read_only_cursor(connection: Any, stack: ExitStack) -> Any:
+def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
     stack.callback(connection.close)
     cursor = connection.cursor()
     stack.callback(cursor.close)
     cursor.execute("set transaction read only")
-    cursor.execute("set local time zone 'UTC'")
+    for setting in session(query.timeout):
+        cursor.execute(setting)
+    query.cancel_by(connection.adbc_cancel, stack)
     return cursor
 
 
-def _reading(cursor: Any, sql: str, stack: ExitStack, errors: Errors) -> Reading | None:
+def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Reading | None:
     # COPY closes a bracket right after the query, which must not stand in a comment of its last line.
-    sql = f"{sql}\n"
+    sql = f"{with_literals(query)}\n"
     schema = cursor.adbc_execute_schema(sql)
     if not all(map(_is_exact, schema)):
         return None
@@ -83,7 +84,7 @@ def _reading(cursor: Any, sql: str, stack: ExitStack, errors: Errors) -> Reading
     cursor.execute(sql)
     reader = cursor.fetch_record_batch()
     stack.callback(reader.close)
-    return Reading("adbc", schema.names, _batches(reader), stack.pop_all(), errors)
+    return Reading(query, "adbc", schema.names, _batches(reader), stack.pop_all(), errors)
 
 
 def _is_exact(field: pa.Field[Any]) -> bool:
@@ -93,49 +94,23 @@ def _is_exact(field: pa.Field[Any]) -> bool:
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     for batch in reader:
-        for bounded in within_calendar(batch):
-            yield from _plain(bounded)
+        columns = [_column(column) for column in batch.columns]
+        yield from within_calendar(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
 
 
-def _plain(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in plain Arrow types; by way of rows when some of its numbers are none, such as ``NaN``."""
-    columns = [_column(column) for column in batch.columns]
-    arrays = [column for column in columns if isinstance(column, pa.Array)]
-    if len(arrays) == len(columns):
-        yield pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-        return
-    values = [column.to_pylist() if isinstance(column, pa.Array) else column for column in columns]
-    yield from record_batches(batch.schema.names, list(zip(*values, strict=True)))
-
-
-def _column(column: pa.Array) -> pa.Array | list[Decimal | None]:
-    if not isinstance(column, pa.ExtensionArray):
-        return column
-    if isinstance(column.type, pa.UuidType):
+def _column(column: pa.Array) -> pa.Array:
+    """Numbers stay the opaque digits that they are; ``candu_sync.values`` reads them, ``NaN`` and infinity too."""
+    if isinstance(column, pa.ExtensionArray) and isinstance(column.type, pa.UuidType):
         return _uuid_text(column.storage)
-    try:
-        return _decimals(column.storage)
-    except pa.ArrowInvalid:
-        return [None if text is None else Decimal(text) for text in column.storage.to_pylist()]
-
-
-def _decimals(texts: pa.Array) -> pa.Array:
-    """Numbers as text, plain digits with or without a point -> the narrowest decimals that hold them all.
-
-    Raises ``ArrowInvalid`` for a text that is no number, or has more digits than Arrow's widest decimal.
-    """
-    digits = pc.utf8_ltrim(texts, "-")
-    length = pc.utf8_length(digits)
-    point = pc.find_substring(digits, ".")
-    whole = pc.max(pc.if_else(pc.less(point, 0), length, point)).as_py() or 1
-    scale = max(pc.max(pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))).as_py() or 0, 0)
-    width = whole + scale
-    if width > _WIDEST:
-        raise pa.ArrowInvalid(f"{width} digits")
-    return texts.cast(pa.decimal128(width, scale) if width <= 38 else pa.decimal256(width, scale))
+    return column
 
 
 def _uuid_text(storage: pa.Array) -> pa.Array:
-    digits = pa.array([None if value is None else value.hex() for value in storage.to_pylist()], pa.string())
+    """16 bytes each -> the usual 36 characters: all of the digits at once, then cut."""
+    data = storage.buffers()[1].slice(storage.offset * 16, len(storage) * 16)
+    digits = pa.py_buffer(memoryview(data).hex().encode())
+    texts = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), len(storage), [None, digits])
     cuts = zip((0, 8, 12, 16, 20), (8, 12, 16, 20, 32), strict=True)
-    return pc.binary_join_element_wise(*(pc.utf8_slice_codeunits(digits, start, end) for start, end in cuts), "-")
+    parts = [pc.binary_slice(texts, start, end).cast(pa.binary()) for start, end in cuts]
+    dashed = pc.binary_join_element_wise(*parts, b"-").cast(pa.string())
+    return pc.if_else(storage.is_valid(), dashed, pa.scalar(None, pa.string())) if storage.null_count else dashed

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import cast
 
 import duckdb
 import pyarrow as pa
-from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseError, WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.faults import Errors, translated
-from candu_sync.warehouse.parameters import Value, dollar_parameters
+from candu_sync.warehouse.parameters import dollar_parameters
+from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Reading, refuse_duplicates
 
 ERRORS: Errors = (duckdb.Error, pa.ArrowException, OSError)
@@ -23,41 +23,40 @@ _QUERIES = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
 """PIVOT is of the type MULTI. A read-only database still allows COPY to a file, so the type is looked at too."""
 
 
-def read_duckdb(engine: Engine, sql: str, values: Mapping[str, Value], size: int) -> Reading:
-    """Streams the query in batches of at most about ``size`` rows; DuckDB holds a few of them at a time."""
+def read_duckdb(query: Query) -> Reading:
+    """Streams the query in batches of at most about ``query.size`` rows; DuckDB holds a few of them at a time."""
     with ExitStack() as stack:
-        relation = _relation(engine, sql, values, stack)
+        relation = _relation(query, stack)
         with translated(*ERRORS):
-            reader = relation.to_arrow_reader(size)
-        return Reading("duckdb arrow", relation.columns, _batches(reader), stack.pop_all(), ERRORS)
+            reader = relation.to_arrow_reader(query.size)
+        return Reading(query, "duckdb arrow", relation.columns, _batches(reader), stack.pop_all(), ERRORS)
 
 
-def duckdb_columns(engine: Engine, sql: str, values: Mapping[str, Value]) -> pa.Schema:
+def duckdb_columns(query: Query) -> pa.Schema:
     """The names and Arrow types of the query's columns, without running it over its rows."""
     with ExitStack() as stack:
-        relation = _relation(engine, sql, values, stack)
+        relation = _relation(query, stack)
         with translated(*ERRORS):
             return cast(pa.Schema, relation.limit(0).to_arrow_table().schema)
 
 
-def _relation(
-    engine: Engine, sql: str, values: Mapping[str, Value], stack: ExitStack
-) -> duckdb.DuckDBPyRelation:
+def _relation(query: Query, stack: ExitStack) -> duckdb.DuckDBPyRelation:
     """The query as a lazy relation. ``execute`` would build the whole result first, outside of the memory limit."""
-    connection = _connection(engine, stack)
+    connection = _connection(query, stack)
+    sql = dollar_parameters(query.sql, "duckdb")
     with translated(*ERRORS):
-        statements = connection.extract_statements(dollar_parameters(sql, "duckdb"))
+        statements = connection.extract_statements(sql)
         if {statement.type for statement in statements} - _QUERIES:
             raise WarehouseError("the SQL is not a query; a model is one SELECT, and the warehouse is only read")
-        relation = connection.sql(dollar_parameters(sql, "duckdb"), params=dict(values) or None)
+        relation = connection.sql(sql, params=query.values or None)
         refuse_duplicates(relation.columns)
     return relation
 
 
-def _connection(engine: Engine, stack: ExitStack) -> duckdb.DuckDBPyConnection:
+def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     """A connection of its own on the engine's database: a DuckDB connection has one open stream at a time."""
     with translated(*ERRORS, doing="the warehouse cannot be opened", into=WarehouseUnreachable):
-        pooled = engine.raw_connection()
+        pooled = query.engine.raw_connection()
         stack.callback(pooled.close)
         # duckdb-engine's cursor passes on what it does not know, and DuckDB's own cursor() is a new connection.
         connection = cast(duckdb.DuckDBPyConnection, pooled.cursor().cursor())
@@ -65,6 +64,7 @@ def _connection(engine: Engine, stack: ExitStack) -> duckdb.DuckDBPyConnection:
         connection.execute("set TimeZone = 'UTC'")
         # A name that is no table would else be looked for among this program's variables.
         connection.execute("set python_enable_replacements = false")
+    query.cancel_by(connection.interrupt, stack)
     return connection
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from candu_sync.errors import WarehouseError
+from candu_sync.errors import WarehouseError, WarehouseUnreachable
 
 Errors = tuple[type[Exception], ...]
 
@@ -21,6 +21,8 @@ _MAX_LINES = 4
 _VALUE = re.compile(r"""'[^']*'|"[^"]*"|(?<!\w)-?\d[\d.:+-]*(?!\w)""")
 _VALUE_FAULTS = re.compile(r"(Conversion|Out of Range|Invalid Input|Constraint) Error", re.IGNORECASE)
 _POSTGRES_LEVEL = re.compile(r"^.*?(?:ERROR|FATAL|PANIC):\s+")
+_LOST = ("08", "57P")
+"""SQLSTATE classes of a connection that is no more: connection exceptions, and the server's own end of it."""
 _POSTGRES_MORE = re.compile(r"^(?:DETAIL|CONTEXT|STATEMENT|Query was):", re.MULTILINE)
 
 
@@ -28,12 +30,13 @@ _POSTGRES_MORE = re.compile(r"^(?:DETAIL|CONTEXT|STATEMENT|Query was):", re.MULT
 def translated(*errors: type[Exception], doing: str = "the warehouse refused the query",
                into: type[WarehouseError] = WarehouseError) -> Iterator[None]:
     """Turns SQLAlchemy's errors, and those given, into a ``WarehouseError`` (or the leaf ``into``) that starts with
-    ``doing``."""
+    ``doing``; a lost connection always is a ``WarehouseUnreachable``."""
     expected: Errors = (SQLAlchemyError, *errors)
     try:
         yield
     except expected as error:
-        raise into(f"{doing}: {described(error)}") from None
+        kind = WarehouseUnreachable if _is_lost(error) else into
+        raise kind(f"{doing}: {described(error)}") from None
 
 
 def described(error: Exception) -> str:
@@ -44,6 +47,16 @@ def described(error: Exception) -> str:
         text = _VALUE.sub("…", text.split("\n", 1)[0])
     lines = [line for line in text.splitlines() if line.strip()]
     return "\n".join(lines[:_MAX_LINES]) or type(original).__name__
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection is gone, as opposed to a query that the database refuses."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    if not hasattr(error, "sqlstate"):
+        return False
+    # A server gives each of its errors a state: one without is the driver's own, about the connection.
+    return str(error.sqlstate).startswith(_LOST) if error.sqlstate else type(error).__name__ == "OperationalError"
 
 
 def _is_about_values(error: Exception, text: str) -> bool:

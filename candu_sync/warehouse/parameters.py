@@ -11,7 +11,7 @@ How a dialect quotes differs; ``dialect`` is SQLAlchemy's name of it, and the ru
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -95,19 +95,23 @@ def parameters_in(sql: str, dialect: str = "") -> frozenset[str]:
 
 def bindable(sql: str, dialect: str = "") -> str:
     """The SQL for ``sqlalchemy.text()``: our parameters as they are, every other colon escaped."""
-    return _rewritten(sql, dialect, colon=r"\:", prefix=":")
+    return placed(sql, dialect, lambda name: f":{name}", colon=r"\:")
 
 
 def dollar_parameters(sql: str, dialect: str = "") -> str:
     """The SQL with our parameters as ``$name``, the form that DuckDB binds itself; nothing else changes."""
-    return _rewritten(sql, dialect, colon=":", prefix="$")
+    return placed(sql, dialect, lambda name: f"${name}")
 
 
-def _rewritten(sql: str, dialect: str, *, colon: str, prefix: str) -> str:
+def placed(sql: str, dialect: str, place: Callable[[str], str], *, colon: str = ":") -> str:
+    """The SQL with ``place(name)`` where a parameter stands: a placeholder, or a literal that the driver has quoted.
+
+    ``colon`` is what any other colon turns into.
+    """
     parts, position = [], 0
     for token in _tokens(sql, dialect):
         if token.kind == "parameter":
-            parts += [sql[position : token.start].replace(":", colon), prefix, sql[token.start + 1 : token.end]]
+            parts += [sql[position : token.start].replace(":", colon), place(sql[token.start + 1 : token.end])]
             position = token.end
     return "".join([*parts, sql[position:].replace(":", colon)])
 

@@ -1,14 +1,19 @@
-"""PostgreSQL's column types: their Arrow types, and values that Python's own types cannot hold."""
+"""What every path of PostgreSQL's shares: its session, its literals, its column types and the Arrow types of them."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from candu_sync.warehouse.parameters import placed
+
 if TYPE_CHECKING:
     from psycopg import Column, Connection
     from psycopg.abc import AdaptContext, Buffer, Loader
+
+    from candu_sync.warehouse.query import Query
 
 _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -30,6 +35,28 @@ _CALENDAR = ("date", "time", "timetz", "timestamp", "timestamptz")
 
 _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
 """A ``numeric`` without precision says nothing of its digits; what is read has as many as it needs."""
+
+
+NUMERIC = pa.opaque(pa.string(), "numeric", "PostgreSQL")
+"""A ``numeric`` as its digits, as ADBC gives it."""
+
+
+def session(timeout: float | None) -> list[str]:
+    """What is set for a transaction before its query, so that its text forms are the ones that are read here."""
+    settings = ["set local time zone 'UTC'", "set local datestyle = 'ISO, YMD'", "set local extra_float_digits = 1"]
+    # The server's own end, should this process no longer be able to ask for it; a second later, so that ours is named.
+    limit = [] if timeout is None else [f"set local statement_timeout = {math.ceil(timeout * 1000) + 1000}"]
+    return settings + limit
+
+
+def with_literals(query: Query) -> str:
+    """The query with its values as literals, quoted by psycopg: COPY takes no parameters.
+
+    They are what psycopg binds elsewhere: text without a type of its own, and timestamps with a zone.
+    """
+    from psycopg.sql import Literal
+
+    return placed(query.sql, "postgresql", lambda name: Literal(query.values[name]).as_string(None))
 
 
 def arrow_type(column: Column) -> pa.DataType:

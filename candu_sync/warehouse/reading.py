@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import chain, islice
 from types import TracebackType
 
 import pyarrow as pa
@@ -12,44 +13,53 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from candu_sync.errors import ModelError, WarehouseError
 from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.query import Query
 
 
 class Reading:
     """A stream of record batches, to be iterated once; batches may differ in their columns' types, never in names.
 
-    ``names`` are the columns in order, ``path`` is how it is read: ``"duckdb arrow"``, ``"adbc"`` or ``"rows"``.
+    ``names`` are the columns in order, ``path`` is how it is read: ``"duckdb arrow"``, ``"adbc"``, ``"rows"``, …
     ``resources`` are closed when the stream ends, fails, or the context is left. Iterating raises ``WarehouseError``
-    when the database fails half-way.
+    when the database fails half-way, or the query is cancelled.
     """
 
-    def __init__(
-        self, path: str, names: list[str], batches: Iterator[pa.RecordBatch], resources: ExitStack, errors: Errors = ()
-    ) -> None:
+    def __init__(self, query: Query, path: str, names: list[str], batches: Iterator[pa.RecordBatch],
+                 resources: ExitStack, errors: Errors = ()) -> None:
         self.path = path
         self.names = names
-        self._batches = batches
+        self._query = query
         self._resources = resources
         self._errors = errors
+        self._head: list[pa.RecordBatch] = []
+        self._rest = self._stream(batches)
         self._started = False
+
+    def wait(self) -> None:
+        """Until the first rows are there, or it is known that there are none: what fails before may be tried again."""
+        self._head = list(islice(self._rest, 1))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         # A second pass would find nothing, and an empty result means that every row has left the model.
         if self._started:
             raise WarehouseError("this result was read already; run the query again to read it once more")
         self._started = True
-        return self._stream()
+        head, self._head = self._head, []
+        return chain(head, self._rest)
 
-    def _stream(self) -> Iterator[pa.RecordBatch]:
+    def _stream(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         try:
-            with translated(*self._errors, doing="reading from the warehouse failed"):
-                for batch in self._batches:
+            with self._query.explained(), translated(*self._errors, doing="reading from the warehouse failed"):
+                for batch in batches:
                     if batch.num_rows:
                         yield batch
+                self._query.refuse_if_cancelled()
         finally:
             self.close()
 
     def close(self) -> None:
         """Closes the cursor and gives the connection back; a second call does nothing."""
+        self._query.end()
         with suppress(SQLAlchemyError, *self._errors):
             self._resources.close()
 

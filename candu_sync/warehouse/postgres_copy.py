@@ -1,0 +1,162 @@
+"""PostgreSQL by psycopg's COPY, where ADBC is missing or not exact: CSV from the server, read by Arrow.
+
+Numbers, text and booleans are read as they come; what text holds them in another way than rows do (JSON, intervals,
+arrays, network addresses, times with a zone) is left to rows. psycopg binds the parameters, as literals that it quotes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pyarrow.csv as csv
+
+from candu_sync.errors import WarehouseUnreachable
+from candu_sync.warehouse.arrays import record_batches
+from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.postgres_types import NUMERIC, session, with_literals
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Reading, refuse_duplicates
+
+if TYPE_CHECKING:
+    from psycopg import Connection, Cursor
+
+_BLOCK = 8_000_000
+"""Bytes of text that are read at a time."""
+
+_TEXT = pa.string()
+
+_ARROW: dict[str, pa.DataType] = {
+    "bool": pa.bool_(),
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), pa.int64()),
+    **dict.fromkeys(("float4", "float8"), pa.float64()),
+    "numeric": NUMERIC,
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "uuid", "time", "money"), _TEXT),
+}
+"""The types that are read here, by PostgreSQL's names."""
+
+_AT_ONCE = (pa.bool_(), pa.int64(), pa.float64())
+"""What the CSV reader itself is asked for: every text of these types can be read."""
+
+_CSV = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
+
+
+def read_copy(query: Query) -> Reading | None:
+    """Streams the query in blocks of about 8 MB of text; None when it is not for this path: another driver than
+    psycopg, or a type that its text does not hold as rows do."""
+    if query.engine.dialect.driver != "psycopg":
+        return None
+    import psycopg
+
+    errors: Errors = (psycopg.Error, pa.ArrowException)
+    with ExitStack() as stack:
+        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
+        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+            connection = _connection(query, stack)
+        with translated(*errors):
+            sql = with_literals(query)
+            columns = _columns(connection, sql)
+            if columns is None:
+                return None
+            refuse_duplicates(list(columns))
+            cursor = stack.enter_context(connection.cursor())
+            copy = stack.enter_context(cursor.copy(f"copy (\n{sql}\n) to stdout (format csv)".encode()))
+        return Reading(query, "postgres copy", list(columns), _batches(copy, columns), stack.pop_all(), errors)
+
+
+def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
+    connection = stack.enter_context(query.engine.connect())
+    for setting in session(query.timeout):
+        connection.exec_driver_sql(setting)
+    raw = cast("Connection[Any]", connection.connection.driver_connection)
+    query.cancel_by(raw.cancel_safe, stack)
+    return raw
+
+
+def _columns(connection: Connection[Any], sql: str) -> dict[str, pa.DataType] | None:
+    cursor: Cursor[Any] = connection.execute(f"select * from (\n{sql}\n) as model limit 0".encode())
+    columns = cursor.description or []
+    refuse_duplicates([column.name for column in columns])
+    types = {column.name: _type(column.type_code) for column in columns}
+    return None if None in types.values() else cast("dict[str, pa.DataType]", types)
+
+
+def _type(code: int) -> pa.DataType | None:
+    from psycopg import adapters
+
+    info = adapters.types.get(code)
+    # What psycopg does not know, enums among it, is text by every path.
+    if info is None:
+        return _TEXT
+    return None if info.array_oid == code else _ARROW.get(info.name)
+
+
+def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    options = csv.ConvertOptions(
+        column_types={name: type_ if type_ in _AT_ONCE else _TEXT for name, type_ in columns.items()},
+        null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+        true_values=["t"], false_values=["f"])
+    for block in _blocks(copy):
+        # One block is read whole, so that no row is cut.
+        read = csv.ReadOptions(column_names=list(columns), block_size=len(block), use_threads=False)
+        table = csv.read_csv(pa.py_buffer(block), read, _CSV, options)
+        for batch in table.to_batches():
+            yield from _typed(batch, columns)
+
+
+def _blocks(copy: Iterable[Any]) -> Iterator[bytes]:
+    """Whole rows, some megabytes of them: the server sends a row at a time."""
+    rows: list[bytes] = []
+    size = 0
+    for row in copy:
+        rows.append(bytes(row))
+        size += len(row)
+        if size >= _BLOCK:
+            yield b"".join(rows)
+            rows, size = [], 0
+    if rows:
+        yield b"".join(rows)
+
+
+def _typed(batch: pa.RecordBatch, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    """The batch with its text as what it stands for; by way of rows when a date in it is beyond the calendar."""
+    try:
+        arrays = [_cast(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
+    except pa.ArrowInvalid:
+        values = [_values(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
+        yield from record_batches(list(columns), list(zip(*values, strict=True)))
+        return
+    yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    if type_ == NUMERIC:
+        return pa.ExtensionArray.from_storage(type_, array)
+    return array if array.type == type_ else array.cast(type_)
+
+
+def _values(array: pa.Array, type_: pa.DataType) -> list[Any]:
+    if pa.types.is_date(type_):
+        return [_on_calendar(text, date.fromisoformat) for text in array.to_pylist()]
+    if pa.types.is_timestamp(type_):
+        return [_on_calendar(text, _instant) for text in array.to_pylist()]
+    return _cast(array, type_).to_pylist()
+
+
+def _on_calendar(text: str | None, parse: Any) -> object:
+    try:
+        return None if text is None else parse(text)
+    except ValueError:
+        return float("inf")
+
+
+def _instant(text: str) -> datetime:
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo is None else value.astimezone(UTC)

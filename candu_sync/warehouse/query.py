@@ -1,0 +1,95 @@
+"""One query on its way: what is asked, until when it may run, and how it is cancelled at the warehouse."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+
+from sqlalchemy import Engine
+
+from candu_sync.errors import WarehouseError
+from candu_sync.warehouse.parameters import Value
+
+BATCH_ROWS = 50_000
+"""Rows of a batch: enough to make the cost of a batch small, few enough for a wide table's batch to stay in memory."""
+
+CANCELLED = "the query was cancelled; nothing of it was used"
+
+
+class Query:
+    """A query with the values that are bound to it; it may be cancelled from any thread while it is under way.
+
+    ``timeout`` is in seconds, from its start to its last row; None: no limit. ``size`` is the rows of a batch.
+    """
+
+    def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
+                 timeout: float | None = None, size: int = BATCH_ROWS) -> None:
+        self.engine = engine
+        self.sql = sql
+        self.values = dict(values or {})
+        self.timeout = timeout
+        self.size = size
+        self._cancel: Callable[[], object] | None = None
+        self._why: str | None = None
+        self._ended = False
+        # A cancellation under way is waited for before its connection is closed or used by another.
+        self._lock = threading.RLock()
+        self._timer = self._started_timer()
+
+    def cancel_by(self, cancel: Callable[[], object] | None, stack: ExitStack) -> None:
+        """How the query is cancelled from now on, until ``stack`` closes, where its connection has been put before.
+
+        Raises ``WarehouseError`` when it was cancelled already.
+        """
+        with self._lock:
+            self._cancel = cancel
+        stack.callback(self._forget)
+        self.refuse_if_cancelled()
+
+    def cancel(self, why: str = CANCELLED) -> None:
+        """Ends the query at the warehouse; whoever reads it gets ``why`` as the error. Safe in any thread."""
+        with self._lock:
+            if self._ended or self._why is not None:
+                return
+            self._why = why
+            if self._cancel is not None:
+                # A driver's own error: the query may have ended, or the network be gone.
+                with suppress(Exception):
+                    self._cancel()
+
+    def end(self) -> None:
+        """No more of it is wanted: the clock stops; a second call does nothing."""
+        with self._lock:
+            self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def refuse_if_cancelled(self) -> None:
+        """Raises ``WarehouseError`` when it was cancelled: some drivers end such a stream as if it were complete."""
+        if self._why is not None:
+            raise WarehouseError(self._why)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Says of an error after a cancellation that it was one, instead of the driver's words."""
+        try:
+            yield
+        except WarehouseError as error:
+            if self._why is None or str(error) == self._why:
+                raise
+            raise WarehouseError(self._why) from None
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._cancel = None
+
+    def _started_timer(self) -> threading.Timer | None:
+        if self.timeout is None:
+            return None
+        why = (f"the query took longer than {self.timeout:g} s, the limit of CANDU_QUERY_TIMEOUT, and was cancelled; "
+               "make the model smaller or raise the limit")
+        timer = threading.Timer(self.timeout, self.cancel, (why,))
+        timer.daemon = True
+        timer.start()
+        return timer
