@@ -22,7 +22,7 @@ from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import session, with_literals
 from candu_sync.warehouse.query import Query
-from candu_sync.warehouse.reading import Reading, refuse_duplicates
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 
 _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp", "timestamptz", "numeric", "uuid"}
 """PostgreSQL's names of the types that come out exactly; whatever comes out as a string does too (text, enums)."""
@@ -92,7 +92,7 @@ def _is_exact(field: pa.Field[Any]) -> bool:
     return name in _EXACT or pa.types.is_string(field.type)
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _batches(reader: pa.RecordBatchReader) -> Batches:
     for batch in reader:
         columns = [_column(column) for column in batch.columns]
         yield from within_calendar(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))

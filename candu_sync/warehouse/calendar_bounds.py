@@ -24,12 +24,17 @@ def within_calendar(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     for index, column in enumerate(batch.columns):
         beyond = _beyond(column)
         if beyond is not None:
-            yield from within_calendar(batch.filter(pc.invert(beyond)))
-            outside = batch.filter(beyond)
-            infinite = pa.repeat(pa.scalar(float("inf")), outside.num_rows)
-            yield from within_calendar(outside.set_column(index, batch.schema.names[index], infinite))
+            for part in apart(batch, index, beyond):
+                yield from within_calendar(part)
             return
     yield batch
+
+
+def apart(batch: pa.RecordBatch, index: int, beyond: pa.Array) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """The rows where ``beyond`` is false, and those where it is true with infinite floats in the column ``index``."""
+    outside = batch.filter(beyond)
+    infinite = pa.repeat(pa.scalar(float("inf")), outside.num_rows)
+    return batch.filter(pc.invert(beyond)), outside.set_column(index, batch.schema.names[index], infinite)
 
 
 def _beyond(column: pa.Array) -> pa.Array | None:

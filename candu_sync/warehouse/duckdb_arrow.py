@@ -14,7 +14,7 @@ from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.parameters import dollar_parameters
 from candu_sync.warehouse.query import Query
-from candu_sync.warehouse.reading import Reading, refuse_duplicates
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 
 ERRORS: Errors = (duckdb.Error, pa.ArrowException, OSError)
 """A stream that fails half-way raises an OSError that carries DuckDB's message."""
@@ -68,7 +68,7 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _batches(reader: pa.RecordBatchReader) -> Batches:
     try:
         for batch in reader:
             yield from within_calendar(batch)

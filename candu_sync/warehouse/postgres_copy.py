@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as csv
 
 from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.arrays import record_batches
+from candu_sync.warehouse.calendar_bounds import apart
 from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import NUMERIC, session, with_literals
 from candu_sync.warehouse.query import Query
-from candu_sync.warehouse.reading import Reading, refuse_duplicates
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
@@ -44,6 +44,11 @@ _ARROW: dict[str, pa.DataType] = {
 
 _AT_ONCE = (pa.bool_(), pa.int64(), pa.float64())
 """What the CSV reader itself is asked for: every text of these types can be read."""
+
+_DATES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+
+_ON_CALENDAR = r"^\d{4}-[^B]*$"
+"""A year of four digits, and not before Christ; neither infinity nor year 0 are."""
 
 _CSV = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
 
@@ -98,7 +103,7 @@ def _type(code: int) -> pa.DataType | None:
     return None if info.array_oid == code else _ARROW.get(info.name)
 
 
-def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Batches:
     options = csv.ConvertOptions(
         column_types={name: type_ if type_ in _AT_ONCE else _TEXT for name, type_ in columns.items()},
         null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
@@ -126,37 +131,21 @@ def _blocks(copy: Iterable[Any]) -> Iterator[bytes]:
 
 
 def _typed(batch: pa.RecordBatch, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """The batch with its text as what it stands for; by way of rows when a date in it is beyond the calendar."""
-    try:
+    """The batch with its text as what it stands for; rows with a date beyond the calendar apart, as infinite floats."""
+    for index, type_ in enumerate(columns.values()):
+        column = batch.column(index)
+        if type_ in _DATES and pa.types.is_string(column.type):
+            beyond = pc.fill_null(pc.invert(pc.match_substring_regex(column, _ON_CALENDAR)), False)
+            if pc.any(beyond).as_py():
+                for part in apart(batch, index, beyond):
+                    yield from _typed(part, columns)
+                return
+    if batch.num_rows:
         arrays = [_cast(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
-    except pa.ArrowInvalid:
-        values = [_values(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
-        yield from record_batches(list(columns), list(zip(*values, strict=True)))
-        return
-    yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
 def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    if type_ == NUMERIC:
-        return pa.ExtensionArray.from_storage(type_, array)
-    return array if array.type == type_ else array.cast(type_)
-
-
-def _values(array: pa.Array, type_: pa.DataType) -> list[Any]:
-    if pa.types.is_date(type_):
-        return [_on_calendar(text, date.fromisoformat) for text in array.to_pylist()]
-    if pa.types.is_timestamp(type_):
-        return [_on_calendar(text, _instant) for text in array.to_pylist()]
-    return _cast(array, type_).to_pylist()
-
-
-def _on_calendar(text: str | None, parse: Any) -> object:
-    try:
-        return None if text is None else parse(text)
-    except ValueError:
-        return float("inf")
-
-
-def _instant(text: str) -> datetime:
-    value = datetime.fromisoformat(text)
-    return value if value.tzinfo is None else value.astimezone(UTC)
+    if array.type != pa.string() or type_ == _TEXT:
+        return array
+    return pa.ExtensionArray.from_storage(type_, array) if type_ == NUMERIC else array.cast(type_)

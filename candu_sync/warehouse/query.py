@@ -32,7 +32,7 @@ class Query:
         self.size = size
         self._cancel: Callable[[], object] | None = None
         self._why: str | None = None
-        self._ended = False
+        self.ended = False
         # A cancellation under way is waited for before its connection is closed or used by another.
         self._lock = threading.RLock()
         self._timer = self._started_timer()
@@ -50,7 +50,7 @@ class Query:
     def cancel(self, why: str = CANCELLED) -> None:
         """Ends the query at the warehouse; whoever reads it gets ``why`` as the error. Safe in any thread."""
         with self._lock:
-            if self._ended or self._why is not None:
+            if self.ended or self._why is not None:
                 return
             self._why = why
             if self._cancel is not None:
@@ -61,7 +61,7 @@ class Query:
     def end(self) -> None:
         """No more of it is wanted: the clock stops; a second call does nothing."""
         with self._lock:
-            self._ended = True
+            self.ended = True
         if self._timer is not None:
             self._timer.cancel()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, suppress
 from itertools import chain, islice
 from types import TracebackType
 
@@ -15,6 +15,8 @@ from candu_sync.errors import ModelError, WarehouseError
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.query import Query
 
+Batches = Generator[pa.RecordBatch, None, None]
+
 
 class Reading:
     """A stream of record batches, to be iterated once; batches may differ in their columns' types, never in names.
@@ -24,7 +26,7 @@ class Reading:
     when the database fails half-way, or the query is cancelled.
     """
 
-    def __init__(self, query: Query, path: str, names: list[str], batches: Iterator[pa.RecordBatch],
+    def __init__(self, query: Query, path: str, names: list[str], batches: Batches,
                  resources: ExitStack, errors: Errors = ()) -> None:
         self.path = path
         self.names = names
@@ -47,18 +49,25 @@ class Reading:
         head, self._head = self._head, []
         return chain(head, self._rest)
 
-    def _stream(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _stream(self, batches: Batches) -> Batches:
         try:
             with self._query.explained(), translated(*self._errors, doing="reading from the warehouse failed"):
-                for batch in batches:
-                    if batch.num_rows:
-                        yield batch
+                # The driver's stream ends before its connection does.
+                with closing(batches):
+                    for batch in batches:
+                        if batch.num_rows:
+                            yield batch
                 self._query.refuse_if_cancelled()
         finally:
-            self.close()
+            self._release()
 
     def close(self) -> None:
         """Closes the cursor and gives the connection back; a second call does nothing."""
+        self._head = []
+        self._rest.close()
+        self._release()
+
+    def _release(self) -> None:
         self._query.end()
         with suppress(SQLAlchemyError, *self._errors):
             self._resources.close()

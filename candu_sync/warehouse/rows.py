@@ -2,60 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, Engine, text
+from sqlalchemy import Connection, CursorResult, text
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import translated
-from candu_sync.warehouse.parameters import Value, bindable
+from candu_sync.warehouse.mysql_types import mysql_values
+from candu_sync.warehouse.parameters import bindable
 from candu_sync.warehouse.postgres_types import arrow_type
-from candu_sync.warehouse.reading import Reading, refuse_duplicates
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.sessions import canceller, prepare
 
 if TYPE_CHECKING:
     from psycopg import Column
 
+_LIMIT_0 = {"postgresql", "redshift", "mysql", "mariadb", "snowflake", "bigquery", "databricks", "trino", "clickhousedb"}
+"""Dialects whose columns are asked for without a row: an aggregate would run whole for its first one."""
 
-def read_rows(engine: Engine, sql: str, values: Mapping[str, Value], size: int) -> Reading:
-    """Streams the query, ``size`` rows at a time."""
+
+def read_rows(query: Query) -> Reading:
+    """Streams the query, ``query.size`` rows at a time."""
     with ExitStack() as stack:
-        result = _result(engine, sql, values, stack)
+        result = _result(query, query.sql, stack)
         names = list(result.keys())
-        return Reading("rows", names, _batches(result, names, size), stack.pop_all())
+        return Reading(query, "rows", names, _batches(result, names, query), stack.pop_all())
 
 
-def rows_columns(engine: Engine, sql: str, values: Mapping[str, Value]) -> pa.Schema:
+def rows_columns(query: Query) -> pa.Schema:
     """The names of the query's columns, and their types where the driver tells them without a row; else null."""
-    if engine.dialect.name == "postgresql":
-        # SQLAlchemy fetches a first row as soon as a server-side cursor is open, for which an aggregate runs whole.
-        sql = f"select * from (\n{sql}\n) as model limit 0"
+    dialect = query.engine.dialect.name
+    sql = f"select * from (\n{query.sql}\n) as model limit 0" if dialect in _LIMIT_0 else query.sql
     with ExitStack() as stack:
-        result = _result(engine, sql, values, stack)
-        return pa.schema(list(zip(result.keys(), _types(result, engine.dialect.name), strict=True)))
+        result = _result(query, sql, stack)
+        return pa.schema(list(zip(result.keys(), _types(result, dialect), strict=True)))
 
 
-def _result(engine: Engine, sql: str, values: Mapping[str, Value], stack: ExitStack) -> CursorResult[Any]:
-    connection = _connection(engine, stack)
-    statement = text(bindable(sql, engine.dialect.name))
+def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
+    connection = _connection(query, stack)
+    statement = text(bindable(sql, query.engine.dialect.name))
     with translated():
-        result = connection.execution_options(stream_results=True).execute(statement, dict(values))
-        stack.callback(result.close)
+        result = connection.execution_options(stream_results=True).execute(statement, query.values)
+        stack.callback(_left, connection, result)
         names = list(result.keys())
     refuse_duplicates(names)
     return result
 
 
-def _connection(engine: Engine, stack: ExitStack) -> Connection:
-    with translated(doing=f"cannot connect to the warehouse {shown(engine.url)}", into=WarehouseUnreachable):
-        connection = stack.enter_context(engine.connect())
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("set local time zone 'UTC'")
+def _connection(query: Query, stack: ExitStack) -> Connection:
+    doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
+    with translated(doing=doing, into=WarehouseUnreachable):
+        connection = stack.enter_context(query.engine.connect())
+        prepare(connection, query.timeout)
+    query.cancel_by(canceller(connection), stack)
     return connection
+
+
+def _left(connection: Connection, result: CursorResult[Any]) -> None:
+    """Leaves a result, whether read to its end or not: MySQL's drivers would first read on to the end of it."""
+    if connection.dialect.name in ("mysql", "mariadb"):
+        connection.invalidate()
+    result.close()
 
 
 def _types(result: CursorResult[Any], dialect: str) -> list[pa.DataType]:
@@ -65,7 +78,8 @@ def _types(result: CursorResult[Any], dialect: str) -> list[pa.DataType]:
     return [arrow_type(cast("Column", column)) for column in description]
 
 
-def _batches(result: CursorResult[Any], names: list[str], size: int) -> Iterator[pa.RecordBatch]:
+def _batches(result: CursorResult[Any], names: list[str], query: Query) -> Batches:
+    typed = mysql_values(result.cursor.description) if query.engine.dialect.name in ("mysql", "mariadb") else None
     # The size stands here since text() does not heed the execution option yield_per.
-    for rows in result.partitions(size):
-        yield from record_batches(names, rows)
+    for rows in result.partitions(query.size):
+        yield from record_batches(names, rows if typed is None else typed(rows))

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from types import TracebackType
 
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from candu_sync.errors import ModelError
+from candu_sync.errors import ModelError, WarehouseUnreachable
 from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.engines import open_engine
 from candu_sync.warehouse.parameters import Value, one_query, used_values
+from candu_sync.warehouse.postgres_copy import read_copy
+from candu_sync.warehouse.query import CANCELLED, Query
 from candu_sync.warehouse.reading import Reading
 from candu_sync.warehouse.rows import read_rows, rows_columns
 
-BATCH_ROWS = 50_000
-"""Rows of a batch: enough to make the cost of a batch small, few enough for a wide table's batch to stay in memory."""
+Path = Callable[[Query], Reading | None]
+
+_NATIVE: dict[str, tuple[Path, ...]] = {
+    "duckdb": (read_duckdb,),
+    "postgresql": (read_adbc, read_copy),
+}
+"""The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact, and rows are
+what is left."""
 
 
 class Warehouse:
-    """A context manager over one engine. ``dialect`` is SQLAlchemy's name of it: ``"duckdb"``, ``"postgresql"``, …"""
+    """A context manager over one engine. ``dialect`` is SQLAlchemy's name of it: ``"duckdb"``, ``"postgresql"``, …
 
-    def __init__(self, engine: Engine) -> None:
+    ``timeout`` is how many seconds a query may take, from its start to its last row; None: no limit.
+    """
+
+    def __init__(self, engine: Engine, timeout: float | None = None) -> None:
         self._engine = engine
+        self._timeout = timeout
+        self._queries: list[Query] = []
         self.dialect: str = engine.dialect.name
 
     def read(self, sql: str, parameters: Mapping[str, Value]) -> Reading:
-        """Starts one query, with those of our parameters bound that it uses; datetimes are instants with a zone.
+        """Runs one query until its first rows, with those of our parameters bound that it uses; datetimes are instants
+        with a zone. A connection that fails before the first row is tried once more, never after.
 
         Raises ``ModelError`` when the SQL is not one query, uses a parameter without a value or names a column twice,
-        ``WarehouseError`` when the warehouse cannot be reached or refuses it.
+        ``WarehouseError`` when the warehouse cannot be reached or refuses it, or the query is cancelled.
         """
         sql, values = self._prepared(sql, parameters)
-        if self.dialect == "duckdb":
-            return read_duckdb(self._engine, sql, values, BATCH_ROWS)
-        if self.dialect == "postgresql" and not values and (reading := read_adbc(self._engine, sql)):
-            return reading
-        return read_rows(self._engine, sql, values, BATCH_ROWS)
+        try:
+            return self._started(self._new_query(sql, values))
+        except WarehouseUnreachable:
+            return self._started(self._new_query(sql, values))
 
     def columns(self, sql: str, parameters: Mapping[str, Value]) -> pa.Schema:
         """The query's columns without its rows. A type that only a row can tell, as in SQLite, is ``pa.null()``.
@@ -47,9 +60,20 @@ class Warehouse:
         Raises what ``read`` raises.
         """
         sql, values = self._prepared(sql, parameters)
-        if self.dialect == "duckdb":
-            return duckdb_columns(self._engine, sql, values)
-        return rows_columns(self._engine, sql, values)
+        query = self._new_query(sql, values)
+        try:
+            with query.explained():
+                return duckdb_columns(query) if self.dialect == "duckdb" else rows_columns(query)
+        finally:
+            query.end()
+
+    def cancel(self, why: str = CANCELLED) -> None:
+        """Ends the queries that are under way, at the warehouse; safe in any thread.
+
+        Whoever reads one gets a ``WarehouseError`` that says ``why``.
+        """
+        for query in self._queries:
+            query.cancel(why)
 
     def values(self, sql: str) -> list[str]:
         """The values of a one-column query as text, each once, in the order that they came in; nulls are left out.
@@ -77,6 +101,27 @@ class Warehouse:
     ) -> None:
         self.close()
 
+    def _new_query(self, sql: str, values: Mapping[str, Value]) -> Query:
+        query = Query(self._engine, sql, values, self._timeout)
+        self._queries = [*(other for other in self._queries if not other.ended), query]
+        return query
+
+    def _started(self, query: Query) -> Reading:
+        try:
+            with query.explained():
+                reading = self._opened(query)
+                reading.wait()
+                return reading
+        except BaseException:
+            query.end()
+            raise
+
+    def _opened(self, query: Query) -> Reading:
+        for path in _NATIVE.get(self.dialect, ()):
+            if reading := path(query):
+                return reading
+        return read_rows(query)
+
     def _prepared(self, sql: str, parameters: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
         sql = one_query(sql, self.dialect)
         used = used_values(sql, parameters, self.dialect)
@@ -92,17 +137,20 @@ class Warehouse:
         return instant.replace(tzinfo=None).isoformat(sep=" ")
 
 
-def open_warehouse(url: str, *, memory: int | None = None) -> Warehouse:
-    """Opens the warehouse at a SQLAlchemy URL, to be read only; ``memory`` limits DuckDB's own memory, in bytes.
+def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None) -> Warehouse:
+    """Opens the warehouse at a SQLAlchemy URL, to be read only.
+
+    ``memory`` limits DuckDB's own memory, in bytes; ``timeout`` each query, in seconds (None or 0: no limit).
 
     Raises ``WarehouseError`` when the URL is wrong or its file or driver is missing. A server is reached at the first
     query, which raises ``WarehouseError`` when it is not there.
     """
-    return Warehouse(open_engine(url, memory))
+    return Warehouse(open_engine(url, memory, timeout or None), timeout or None)
 
 
 def _as_text(column: pa.Array, name: str) -> list[str]:
     try:
-        return [value for value in column.cast(pa.string()).to_pylist() if value is not None]
+        plain = column.storage if isinstance(column, pa.ExtensionArray) else column
+        return [value for value in plain.cast(pa.string()).to_pylist() if value is not None]
     except pa.ArrowException:
         raise ModelError(f"the column {name!r} has values without a text form: {column.type}; cast it in SQL") from None

@@ -66,9 +66,9 @@ def test_a_server_that_is_not_there_is_named_without_its_password(parameters: di
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("path", "condition"), [("adbc", ""), ("rows", "where :partition = 'eu'")])
+@pytest.mark.parametrize(("path", "as_type"), [("adbc", "text"), ("postgres copy", "money"), ("rows", "json")])
 def test_a_password_with_special_characters_and_options_reach_the_server(
-    postgres_url: str, path: str, condition: str
+    postgres_url: str, path: str, as_type: str
 ) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("drop role if exists wh_reader")
@@ -77,7 +77,7 @@ def test_a_password_with_special_characters_and_options_reach_the_server(
     url = url.update_query_dict({"options": "-c statement_timeout=54321", "application_name": "candu sync"})
     sql = "select current_user || current_setting('statement_timeout') || current_setting('application_name')"
     with open_warehouse(url.render_as_string(hide_password=False)) as warehouse:
-        reading = warehouse.read(f"{sql} {condition}", {"partition": "eu"})
+        reading = warehouse.read(f"{sql}, null::{as_type} as typed where :partition = 'eu'", {"partition": "eu"})
         assert [batch.column(0).to_pylist() for batch in reading] == [["wh_reader54321mscandu sync"]]
         assert reading.path == path
 

@@ -1,4 +1,4 @@
-"""PostgreSQL is read by ADBC where it is exact, by rows elsewhere, and both say the same of every type."""
+"""PostgreSQL is read by ADBC where it is exact, by COPY or rows elsewhere, and all say the same of every type."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from candu_sync.errors import CanduSyncError, WarehouseError
 from candu_sync.warehouse import Reading, Warehouse, open_warehouse
 from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.postgres_copy import read_copy
+from candu_sync.warehouse.postgres_types import NUMERIC
+from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.rows import read_rows
 
 TYPES = """
@@ -60,22 +63,34 @@ def warehouse(postgres_url: str) -> Iterator[Warehouse]:
 
 
 def by_adbc(engine: Engine, sql: str) -> Reading:
-    reading = read_adbc(engine, sql)
+    reading = read_adbc(Query(engine, sql))
+    assert reading is not None
+    return reading
+
+
+def by_copy(engine: Engine, sql: str) -> Reading:
+    reading = read_copy(Query(engine, sql))
     assert reading is not None
     return reading
 
 
 def by_rows(engine: Engine, sql: str) -> Reading:
-    return read_rows(engine, sql, {}, 1000)
+    return read_rows(Query(engine, sql, size=1000))
 
+
+Path = Callable[[Query], Reading | None]
+
+PATHS_WITH_VALUES = pytest.mark.parametrize("path", [read_adbc, read_copy, read_rows])
 
 OURS = "pg_stat_activity where application_name = 'wh_postgres'"
 
-PATHS = pytest.mark.parametrize("path", [by_adbc, by_rows])
+PATHS = pytest.mark.parametrize("path", [by_adbc, by_copy, by_rows])
 
 
-def canonical(value: object) -> object:
+def canonical(value: object, type_: pa.DataType) -> object:
     """Equal for what is one value: NaN is itself, a decimal is its number, an instant has no zone but UTC."""
+    if type_ == NUMERIC and value is not None:
+        value = Decimal(str(value))
     if isinstance(value, float | Decimal) and not math.isfinite(value):
         return str(float(value))
     if isinstance(value, datetime) and value.tzinfo is not None:
@@ -84,25 +99,35 @@ def canonical(value: object) -> object:
 
 
 def values(reading: Reading) -> list[tuple[object, ...]]:
-    found = [row for batch in reading for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
-    return sorted((tuple(map(canonical, row)) for row in found), key=repr)
+    found = [
+        row
+        for batch in reading
+        for row in zip(*([canonical(v, c.type) for v in c.to_pylist()] for c in batch.columns), strict=True)
+    ]
+    return sorted(found, key=repr)
 
 
-def test_adbc_and_rows_say_the_same_of_every_exact_type(engine: Engine) -> None:
-    by_both = [values(path(engine, "select * from wh_types.exact")) for path in (by_adbc, by_rows)]
-    assert len(by_both[0]) == 6
-    assert by_both[0] == by_both[1]
+def test_every_path_says_the_same_of_every_exact_type(engine: Engine) -> None:
+    columns = "i2, i4, i8, f8, b, t, vc, c, n, d, ts, tz, num, price, id, m, p"
+    by_each = [values(path(engine, f"select {columns} from wh_types.exact")) for path in (by_adbc, by_copy, by_rows)]
+    assert len(by_each[0]) == 6
+    assert by_each[0] == by_each[1] == by_each[2]
+
+
+def test_numbers_are_digits_in_arrow_and_decimals_in_rows(engine: Engine) -> None:
+    sql = "select price, num from wh_types.exact where i2 in (-1, 1)"
+    for path in (by_adbc, by_copy):
+        assert [batch.schema.types for batch in path(engine, sql)] == [[NUMERIC, NUMERIC]]
+    [batch] = by_rows(engine, sql)
+    assert batch.schema.types == [pa.decimal128(10, 2), pa.decimal128(8, 5)]
 
 
 @PATHS
 @pytest.mark.parametrize(
     ("value", "type_"),
     [
-        ("price", pa.decimal128(10, 2)),
-        ("num", pa.decimal128(8, 5)),
         ("id", pa.string()),
         ("m", pa.string()),
-        ("raw", pa.binary()),
         ("tz", pa.timestamp("us", "UTC")),
     ],
 )
@@ -114,30 +139,36 @@ def test_types_are_exact_in_arrow(
 
 
 @pytest.mark.parametrize("spread", [1, 9, 19, 41])
-def test_numbers_of_every_length_are_exact_by_adbc(engine: Engine, spread: int) -> None:
+@pytest.mark.parametrize("path", [by_adbc, by_copy])
+def test_numbers_of_every_length_are_exact(
+    engine: Engine, path: Callable[[Engine, str], Reading], spread: int
+) -> None:
     number = f"(9 * i + 1) * 10::numeric ^ (i % {spread} - {spread // 2}) * (-1) ^ (i % 2)::numeric"
     sql = f"select x, x::text as written from (select {number} as x from generate_series(1, 2000) i)"
-    found = values(by_adbc(engine, sql))
+    found = values(path(engine, sql))
     assert len(found) == 2000
     assert all(number == Decimal(str(written)) for number, written in found)
 
 
 @pytest.mark.parametrize(
-    ("expression", "value"),
+    ("expression", "path", "value"),
     [
-        ("'12.50'::money", "$12.50"),
-        ("1.1::float4", 1.1),
-        ("'10.0.0.1'::inet", "10.0.0.1"),
-        ("'10:30+02'::timetz", "10:30:00+02:00"),
-        ("'24:00'::time", "24:00:00"),
-        ("'\"text\"'::jsonb", "text"),
-        ("'7'::json", 7),
-        ("'true'::jsonb", True),
+        ("'12.50'::money", "postgres copy", "$12.50"),
+        ("1.1::float4", "postgres copy", 1.1),
+        ("'24:00'::time", "postgres copy", "24:00:00"),
+        ("'10:30:00.5'::time", "postgres copy", "10:30:00.5"),
+        ("'10.0.0.1'::inet", "rows", "10.0.0.1"),
+        ("'10:30+02'::timetz", "rows", "10:30:00+02:00"),
+        ("'\"text\"'::jsonb", "rows", "text"),
+        ("'7'::json", "rows", 7),
+        ("'true'::jsonb", "rows", True),
     ],
 )
-def test_what_adbc_does_not_say_exactly_is_read_by_rows(warehouse: Warehouse, expression: str, value: object) -> None:
+def test_what_adbc_does_not_say_exactly_is_read_by_the_next_path(
+    warehouse: Warehouse, expression: str, path: str, value: object
+) -> None:
     with warehouse.read(f"select {expression} as x", {}) as reading:
-        assert reading.path == "rows"
+        assert reading.path == path
         assert values(reading) == [(value,)]
 
 
@@ -220,7 +251,34 @@ def test_no_connection_is_left_behind(
     pytest.fail("a connection is still open")
 
 
-def test_without_adbc_rows_are_read(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_adbc_it_is_read_by_psycopgs_copy(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql.dbapi", None)
     with warehouse.read("select i2 from wh_types.exact where i2 = 1", {}) as reading:
-        assert (reading.path, values(reading)) == ("rows", [(1,)])
+        assert (reading.path, values(reading)) == ("postgres copy", [(1,)])
+
+
+AWKWARD = ["plain", "it's", 'a "quoted" name', "back\\slash", "\\' or 1=1 --", "%(partition)s %s", "é🙂", "$1", "a\nb", "", "\\."]
+
+
+@PATHS_WITH_VALUES
+@pytest.mark.parametrize("text", AWKWARD)
+def test_a_parameter_is_bound_as_it_is_on_every_path(engine: Engine, path: Path, text: str) -> None:
+    sql = "select :partition as x, length(:partition) as n, :since::text as at"
+    since = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    reading = path(Query(engine, sql, {"partition": text, "since": since}))
+    assert reading is not None
+    assert values(reading) == [(text, len(text), "2026-01-05 10:00:00+00")]
+
+
+@PATHS_WITH_VALUES
+def test_a_parameter_takes_the_type_that_it_is_compared_with(engine: Engine, path: Path) -> None:
+    for condition, value in (("m = :partition", "calm"), ("i4 = :partition", "2"), ("price = :partition", "1.50")):
+        reading = path(Query(engine, f"select i2 from wh_types.exact where {condition}", {"partition": value}))
+        assert reading is not None
+        assert values(reading) == [(1,)]
+
+
+@pytest.mark.parametrize("path", [by_copy, by_rows])
+def test_nulls_empty_texts_and_lines_are_told_apart(engine: Engine, path: Callable[[Engine, str], Reading]) -> None:
+    sql = "select t from (values (null), (''), ('\\N'), (E'two\\nlines'), ('\"'), ('a,b')) as x(t)"
+    assert set(values(path(engine, sql))) == {(None,), ("",), ("\\N",), ("two\nlines",), ('"',), ("a,b",)}

@@ -1,0 +1,80 @@
+"""What each dialect's session is told before a query that is read by rows, and how the server is told to end one.
+
+Every session is in UTC, reads only where the dialect can say so, and ends a query by itself soon after our own limit:
+our clock cancels it first, and the server's holds when this process can no longer ask.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from candu_sync.warehouse.postgres_types import session as postgres_session
+
+Cancel = Callable[[], object]
+
+_GRACE = 1
+"""Seconds between our own limit and the server's."""
+
+
+def prepare(connection: Connection, timeout: float | None) -> None:
+    """Sets the session up; ``timeout`` in seconds, None: no limit."""
+    for statement in _statements(connection, timeout):
+        connection.exec_driver_sql(statement)
+    if connection.dialect.name == "mssql" and timeout is not None:
+        # pyodbc and mssql-python have the limit on the connection; SQL Server itself has none.
+        raw: Any = connection.connection.driver_connection
+        raw.timeout = math.ceil(timeout) + _GRACE
+
+
+def _statements(connection: Connection, timeout: float | None) -> list[str]:
+    dialect: Any = connection.dialect
+    seconds = None if timeout is None else math.ceil(timeout) + _GRACE
+    match dialect.name:
+        case "postgresql":
+            return postgres_session(timeout)
+        case "redshift":
+            return ["set timezone to 'UTC'", *_limited(seconds, "set statement_timeout to {0}000")]
+        case "mysql" | "mariadb":
+            limit = "set max_statement_time = {0}" if dialect.is_mariadb else "set max_execution_time = {0}000"
+            return ["set time_zone = '+00:00'", "set net_write_timeout = 3600", *_limited(seconds, limit),
+                    "start transaction read only"]
+        case "databricks":
+            return ["set time zone 'UTC'", *_limited(seconds, "set statement_timeout = {0}")]
+        case "trino":
+            return _limited(seconds, "set session query_max_run_time = '{0}s'")
+        case _:
+            return []
+
+
+def _limited(seconds: int | None, statement: str) -> list[str]:
+    return [] if seconds is None else [statement.format(seconds)]
+
+
+def canceller(connection: Connection) -> Cancel | None:
+    """What ends the connection's query at the server, from another thread; None: the driver has no way to."""
+    raw: Any = connection.connection.driver_connection
+    match connection.dialect.name:
+        case "mysql" | "mariadb":
+            return _by_statement(connection, f"kill query {connection.exec_driver_sql('select connection_id()').scalar()}")
+        case "snowflake":
+            return _by_statement(connection, f"select system$cancel_all_queries({raw.session_id})")
+    # psycopg's cancel_safe waits for the server's word; psycopg2 has cancel, sqlite3 interrupt.
+    for name in ("cancel_safe", "cancel", "interrupt"):
+        if hasattr(raw, name):
+            method: Cancel = getattr(raw, name)
+            return method
+    return None
+
+
+def _by_statement(connection: Connection, statement: str) -> Cancel:
+    """Cancelling by a statement on a connection of its own."""
+
+    def cancel() -> None:
+        with connection.engine.connect() as another:
+            another.exec_driver_sql(statement)
+
+    return cancel
