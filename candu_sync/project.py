@@ -54,7 +54,13 @@ class Project:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse, opened at first use."""
-        return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory)
+        return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory,
+                              timeout=self.settings.query_timeout)
+
+    def cancel_queries(self) -> None:
+        """End what is being read, at the warehouse. Safe in any thread."""
+        if "warehouse" in self.__dict__:
+            self.warehouse.cancel()
 
     def stop(self) -> None:
         """End what is being sent: no new request, those under way are waited for. Safe in a signal handler."""

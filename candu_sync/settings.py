@@ -82,6 +82,13 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _limit(value: object) -> float:
+    seconds = _number(str(value).strip().removesuffix("s"))
+    if not seconds >= 0:
+        raise ValueError("must be a number of seconds, like 600 or 600s, or 0 for no limit")
+    return seconds
+
+
 def _rate(value: object) -> float:
     rate = _number(str(value))
     if not rate >= 0:
@@ -127,6 +134,8 @@ class Settings(BaseSettings):
     """Without a slash at its end."""
     warehouse_url: SecretStr | None = None
     """A SQLAlchemy URL; may hold a password."""
+    query_timeout: Annotated[float, BeforeValidator(_limit)] = 0.0
+    """Seconds that a query may take, from its start to its last row; 0: no limit."""
     state_url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = ".candu_sync"
     """A folder, or ``s3://``, ``gs://``, ``az://``."""
     sql_dir: Path = Path("sql")

@@ -23,7 +23,8 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
     next run folds them in.
 
     Python's own handlers wait until the main thread comes back from a driver, which may be after a long query; so a
-    thread watches too, and ends a process that is only reading after ``PATIENCE`` seconds.
+    thread watches too: it cancels the query at the warehouse, and ends a process that is only reading after
+    ``PATIENCE`` seconds.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -51,6 +52,9 @@ def _watch(reader: socket.socket, project: Project, say: Callable[[str], None]) 
     with reader:
         if not reader.recv(1):
             return
+        if not project.pushing:
+            # On a thread of its own: a warehouse that does not answer must not hold this one up.
+            threading.Thread(target=project.cancel_queries, name="candu-sync cancel", daemon=True).start()
         while True:
             reader.settimeout(None if project.pushing else PATIENCE)
             try:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from candu_sync.simulator import Simulator
@@ -93,6 +94,25 @@ def test_a_query_that_takes_long_is_not_waited_for(project: Folder, simulator: S
     assert ended.code == 1
     assert "nothing was being sent" in ended.err
     assert time.monotonic() - began < 10
+    assert not simulator.requests()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("typed", ["1", "null::money", "null::json"])
+def test_a_query_that_takes_long_is_ended_at_the_server(
+    project: Folder, simulator: Simulator, postgres_url: str, number: signal.Signals, typed: str
+) -> None:
+    """By each of PostgreSQL's paths: ADBC, COPY and rows."""
+    project.model("users/slow", f"select count(*) as user_id, {typed} as x from generate_series(1, 1e9) i")
+    process = project.start("run", "users/slow", warehouse_url=f"{postgres_url}&application_name=signalled")
+    ours = "select pid from pg_stat_activity where application_name = 'signalled' and state = 'active'"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        wait_for(lambda: admin.execute(ours).fetchall(), process)
+        process.send_signal(number)
+        ended = project.ended(process)
+        assert ended.code == 1
+        assert "nothing was being sent" in ended.err
+        assert admin.execute(ours).fetchall() == []
     assert not simulator.requests()
 
 

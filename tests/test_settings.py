@@ -31,9 +31,9 @@ def refusal(**overrides: object) -> str:
 def test_the_defaults_are_the_documented_ones() -> None:
     settings = load_settings()
     assert settings.model_dump() == {
-        "api_key": None, "api_url": "https://api.candu.ai/api", "warehouse_url": None, "state_url": ".candu_sync",
-        "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0, "concurrency": 4,
-        "timeout": 30.0, "max_attempts": 8, "message_id": True, "dbt_manifest": None}
+        "api_key": None, "api_url": "https://api.candu.ai/api", "warehouse_url": None, "query_timeout": 0.0,
+        "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0,
+        "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "dbt_manifest": None}
     assert settings.warnings == ()
 
 
@@ -62,6 +62,7 @@ def test_memory_is_a_size_with_its_unit(text: str, size: int) -> None:
 
 @pytest.mark.parametrize(("name", "wrong"), [
     ("memory", "12"), ("memory", "0MB"), ("memory", "much"), ("timeout", "0"), ("timeout", "30m"), ("timeout", "inf"),
+    ("query_timeout", "-1"), ("query_timeout", "10m"),
     ("rate", "-1"), ("rate", "nan"), ("rate", "fast"), ("batch_size", "0"), ("batch_size", "1.5"),
     ("concurrency", "-4"), ("max_attempts", "many"), ("message_id", "perhaps"), ("state_url", "  ")])
 def test_a_wrong_value_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, wrong: str) -> None:
@@ -79,6 +80,7 @@ def test_numbers_are_read_as_people_write_them() -> None:
     settings = load_settings(timeout="2.5s", rate="0", message_id="off")
     assert (settings.timeout, settings.rate, settings.message_id) == (2.5, 0.0, False)
     assert load_settings(timeout="30").timeout == 30.0
+    assert [load_settings(query_timeout=text).query_timeout for text in ("0", "600", "1.5s")] == [0.0, 600.0, 1.5]
 
 
 @pytest.mark.parametrize("url", [

@@ -8,7 +8,6 @@ integer, JSON as text) are not for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -58,7 +57,7 @@ def _address(engine: Engine) -> str | None:
     options.pop("context", None)
     try:
         # Literals are quoted for UTF-8.
-        return make_conninfo(**options | {"client_encoding": "UTF8"})
+        return make_conninfo(**{**options, "client_encoding": "UTF8"})
     except ProgrammingError:
         return None
 

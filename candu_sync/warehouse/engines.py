@@ -20,7 +20,8 @@ _MEMORY = (None, "", ":memory:")
 def open_engine(url_text: str, memory: int | None = None, timeout: float | None = None) -> Engine:
     """The engine behind ``open_warehouse``; a file is looked for now, a server is reached at the first query.
 
-    ``memory`` is DuckDB's limit in bytes, ``timeout`` a query's in seconds. Raises ``WarehouseError`` when the URL is wrong, its file or driver missing.
+    ``memory`` is DuckDB's limit in bytes, ``timeout`` a query's in seconds. Raises ``WarehouseError`` when the URL is
+    wrong, its file or driver missing.
     """
     url = _parsed(url_text)
     backend = url.get_backend_name()

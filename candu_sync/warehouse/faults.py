@@ -23,6 +23,8 @@ _VALUE_FAULTS = re.compile(r"(Conversion|Out of Range|Invalid Input|Constraint) 
 _POSTGRES_LEVEL = re.compile(r"^.*?(?:ERROR|FATAL|PANIC):\s+")
 _LOST = ("08", "57P")
 """SQLSTATE classes of a connection that is no more: connection exceptions, and the server's own end of it."""
+_GONE = re.compile("terminating connection|server closed the connection|connection not open")
+"""What libpq says of it in the middle of an Arrow stream, whose errors have no class: libpq's messages, in English."""
 _POSTGRES_MORE = re.compile(r"^(?:DETAIL|CONTEXT|STATEMENT|Query was):", re.MULTILINE)
 
 
@@ -54,9 +56,10 @@ def _is_lost(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     if not hasattr(error, "sqlstate"):
-        return False
+        return isinstance(error, OSError) and bool(_GONE.search(str(error)))
     # A server gives each of its errors a state: one without is the driver's own, about the connection.
-    return str(error.sqlstate).startswith(_LOST) if error.sqlstate else type(error).__name__ == "OperationalError"
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state.startswith(_LOST) if state else type(error).__name__ == "OperationalError"
 
 
 def _is_about_values(error: Exception, text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _TINY, _TIMESTAMP, _DATE, _TIME, _DATETIME, _BIT, _JSON = 1, 7, 10, 11, 12, 16, 245
@@ -37,8 +37,7 @@ def mysql_values(description: Sequence[Sequence[Any]]) -> Callable[[Rows], Rows]
 def _conversion(code: int, length: int | None) -> Convert | None:
     if code in (_TINY, _BIT) and length == 1:
         return _boolean
-    return {_TIMESTAMP: _instant, _DATETIME: _on_calendar, _DATE: _on_calendar, _TIME: _time_of_day,
-            _JSON: json.loads}.get(code)
+    return _CONVERSIONS.get(code)
 
 
 def _boolean(value: int | bytes) -> object:
@@ -62,4 +61,9 @@ def _time_of_day(value: timedelta) -> object:
     """A ``time`` is a length of time, to 838 hours; those of a day are its hours."""
     if not timedelta(0) <= value < _DAY:
         return value
-    return (datetime.min + value).time() if value else time()
+    return (datetime.min + value).time()
+
+
+_CONVERSIONS: dict[int, Convert] = {
+    _TIMESTAMP: _instant, _DATETIME: _on_calendar, _DATE: _on_calendar, _TIME: _time_of_day, _JSON: json.loads,
+}

@@ -78,6 +78,8 @@ def read_copy(query: Query) -> Reading | None:
 
 def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
     connection = stack.enter_context(query.engine.connect())
+    # In the middle of a COPY there is no rollback; this connection is not used again.
+    stack.callback(connection.invalidate)
     for setting in session(query.timeout):
         connection.exec_driver_sql(setting)
     raw = cast("Connection[Any]", connection.connection.driver_connection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +22,9 @@ from candu_sync.warehouse.sessions import canceller, prepare
 if TYPE_CHECKING:
     from psycopg import Column
 
-_LIMIT_0 = {"postgresql", "redshift", "mysql", "mariadb", "snowflake", "bigquery", "databricks", "trino", "clickhousedb"}
+_LIMIT_0 = {
+    "postgresql", "redshift", "mysql", "mariadb", "snowflake", "bigquery", "databricks", "trino", "clickhousedb",
+}
 """Dialects whose columns are asked for without a row: an aggregate would run whole for its first one."""
 
 

@@ -59,7 +59,8 @@ def canceller(connection: Connection) -> Cancel | None:
     raw: Any = connection.connection.driver_connection
     match connection.dialect.name:
         case "mysql" | "mariadb":
-            return _by_statement(connection, f"kill query {connection.exec_driver_sql('select connection_id()').scalar()}")
+            number = connection.exec_driver_sql("select connection_id()").scalar()
+            return _by_statement(connection, f"kill query {number}")
         case "snowflake":
             return _by_statement(connection, f"select system$cancel_all_queries({raw.session_id})")
     # psycopg's cancel_safe waits for the server's word; psycopg2 has cancel, sqlite3 interrupt.

