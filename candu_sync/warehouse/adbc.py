@@ -8,6 +8,8 @@ integer, JSON as text) are not for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -66,9 +68,8 @@ def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
     stack.callback(connection.close)
     cursor = connection.cursor()
     stack.callback(cursor.close)
-    cursor.execute("set transaction read only")
-    for setting in session(query.timeout):
-        cursor.execute(setting)
+    for setting in ("set transaction read only", *session(query.timeout)):
+        _aside(cursor.execute, setting)
     query.cancel_by(connection.adbc_cancel, stack)
     return cursor
 
@@ -76,14 +77,20 @@ def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
 def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Reading | None:
     # COPY closes a bracket right after the query, which must not stand in a comment of its last line.
     sql = f"{with_literals(query)}\n"
-    schema = cursor.adbc_execute_schema(sql)
+    schema = _aside(cursor.adbc_execute_schema, sql)
     if not all(map(_is_exact, schema)):
         return None
     refuse_duplicates(schema.names)
-    cursor.execute(sql)
+    _aside(cursor.execute, sql)
     reader = cursor.fetch_record_batch()
     stack.callback(reader.close)
     return Reading(query, "adbc", schema.names, _batches(reader), stack.pop_all(), errors)
+
+
+def _aside(call: Callable[[str], Any], sql: str) -> Any:
+    """The call in a thread of its own: in the main one ADBC would take SIGINT for itself, and nobody else hear of it."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, sql).result()
 
 
 def _is_exact(field: pa.Field[Any]) -> bool:
