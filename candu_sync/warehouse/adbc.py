@@ -88,7 +88,7 @@ def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Rea
 
 
 def _aside(call: Callable[[str], Any], sql: str) -> Any:
-    """The call in a thread of its own: in the main one ADBC would take SIGINT for itself, and nobody else hear of it."""
+    """The call in a thread of its own: in the main one ADBC takes SIGINT for itself, and nobody else hears of it."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, sql).result()
 

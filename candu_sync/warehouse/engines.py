@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,12 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from candu_sync.errors import WarehouseError
 from candu_sync.warehouse.postgres_types import keep_every_date
+
+_EXTRAS = {
+    "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "clickhousedb": "clickhouse",
+    **{name: name for name in ("redshift", "snowflake", "bigquery", "databricks", "trino", "mssql")},
+}
+"""The extra that brings a dialect and its driver."""
 
 _MEMORY = (None, "", ":memory:")
 
@@ -28,7 +35,9 @@ def open_engine(url_text: str, memory: int | None = None, timeout: float | None 
     try:
         if backend == "duckdb":
             return _duckdb(url, memory)
-        return _OPENERS.get(backend, create_engine)(url)
+        if backend == "snowflake":
+            return _snowflake(url, timeout)
+        return _OPENERS.get(backend, _server)(url)
     except (ImportError, NoSuchModuleError) as error:
         raise WarehouseError(f"there is no driver for {url.drivername}:// here: {_install(backend)}") from error
     except ArgumentError as error:
@@ -52,15 +61,18 @@ def _parsed(url_text: str) -> URL:
         ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
+    if url.drivername in ("mysql", "mariadb"):
+        url = url.set(drivername=f"{url.drivername}+pymysql")
+    if url.drivername == "mssql":
+        url = url.set(drivername="mssql+mssqlpython")
     if url.get_backend_name() == "postgresql" and "@" in f"{url.host}{url.database}":
         raise WarehouseError("the warehouse URL has a second @: in a user name or a password it is written %40")
     return url
 
 
 def _install(backend: str) -> str:
-    if backend == "postgresql":
-        return "pip install 'candu-sync[postgres]'"
-    return f"install the SQLAlchemy dialect of {backend}"
+    extra = _EXTRAS.get(backend)
+    return f"pip install 'candu-sync[{extra}]'" if extra else f"install the SQLAlchemy dialect of {backend}"
 
 
 def _duckdb(url: URL, memory: int | None) -> Engine:
@@ -85,8 +97,22 @@ def _require_file(database: str) -> None:
         )
 
 
+def _server(url: URL) -> Engine:
+    """A connection for each query: a long-lived process would else meet connections that the server has dropped."""
+    return create_engine(url, poolclass=NullPool)
+
+
+def _snowflake(url: URL, timeout: float | None) -> Engine:
+    session: dict[str, object] = {"TIMEZONE": "UTC"}
+    if timeout is not None:
+        # The server's own end, a second after ours.
+        session["STATEMENT_TIMEOUT_IN_SECONDS"] = math.ceil(timeout) + 1
+    # Numbers with a fraction as the decimals that they are, instead of floats.
+    options = {"session_parameters": session, "arrow_number_to_decimal": True}
+    return create_engine(url, poolclass=NullPool, connect_args=options)
+
+
 def _postgres(url: URL) -> Engine:
-    # A connection for each query: a long-lived process would else meet connections that the server has dropped.
     engine = create_engine(url, poolclass=NullPool, execution_options={"postgresql_readonly": True})
 
     @event.listens_for(engine, "connect")

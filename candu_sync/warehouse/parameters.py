@@ -29,8 +29,8 @@ NEEDS: dict[str, str] = {
 """Our parameters, and the setting that gives each its value."""
 
 _BRACKET_NAMES = {"sqlite", "mssql"}
-_BACKSLASHES = {"mysql", "mariadb", "bigquery", "databricks", "snowflake"}
-_HASH_COMMENTS = {"mysql", "mariadb", "bigquery"}
+_BACKSLASHES = {"mysql", "mariadb", "bigquery", "databricks", "snowflake", "clickhousedb"}
+_HASH_COMMENTS = {"mysql", "mariadb", "bigquery", "clickhousedb"}
 _NESTED_COMMENTS = {"", "postgresql", "duckdb", "mssql"}
 _NO_DOLLAR_QUOTES = {"sqlite", "mysql", "mariadb", "mssql", "bigquery"}
 

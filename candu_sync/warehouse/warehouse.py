@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from candu_sync.errors import ModelError, WarehouseUnreachable
 from candu_sync.warehouse.adbc import read_adbc
+from candu_sync.warehouse.bigquery_arrow import read_bigquery
+from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.engines import open_engine
 from candu_sync.warehouse.parameters import Value, one_query, used_values
@@ -18,12 +20,16 @@ from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import CANCELLED, Query
 from candu_sync.warehouse.reading import Reading
 from candu_sync.warehouse.rows import read_rows, rows_columns
+from candu_sync.warehouse.snowflake_arrow import read_snowflake
 
 Path = Callable[[Query], Reading | None]
 
 _NATIVE: dict[str, tuple[Path, ...]] = {
     "duckdb": (read_duckdb,),
     "postgresql": (read_adbc, read_copy),
+    "snowflake": (read_snowflake,),
+    "bigquery": (read_bigquery,),
+    "databricks": (read_databricks,),
 }
 """The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact, and rows are
 what is left."""
@@ -128,13 +134,14 @@ class Warehouse:
         return sql, {name: self._bound(value) for name, value in used.items()}
 
     def _bound(self, value: Value) -> Value:
-        """A value as the dialect compares it: SQLite keeps timestamps as text, and its functions write them so."""
+        """A value as the dialect compares it: SQLite keeps timestamps as text, and its functions write them so; MySQL's
+        have no zone, and are in the session's, which is UTC."""
         if isinstance(value, str):
             return value
         instant = value.astimezone(UTC)
-        if self.dialect != "sqlite":
-            return instant
-        return instant.replace(tzinfo=None).isoformat(sep=" ")
+        if self.dialect == "sqlite":
+            return instant.replace(tzinfo=None).isoformat(sep=" ")
+        return instant.replace(tzinfo=None) if self.dialect in ("mysql", "mariadb") else instant
 
 
 def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None) -> Warehouse:

@@ -1,0 +1,71 @@
+"""BigQuery's own Arrow batches, by ``to_arrow_iterable`` of a query job's rows, over its Storage API.
+
+https://cloud.google.com/python/docs/reference/bigquery/latest/google.cloud.bigquery.table.RowIterator names the method;
+parameters are BigQuery's named ones (``@name``), bound by the server with their types.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from candu_sync.errors import WarehouseUnreachable
+from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.json_values import scalars
+from candu_sync.warehouse.parameters import placed
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+
+
+def read_bigquery(query: Query) -> Reading | None:
+    """Streams the query in the batches that BigQuery makes; None when the engine has a client that is not ours."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud import bigquery
+
+    errors: Errors = (GoogleAPIError, GoogleAuthError, pa.ArrowException)
+    dialect: Any = query.engine.dialect
+    with ExitStack() as stack:
+        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
+        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+            client = dialect.create_connect_args(query.engine.url)[1].get("client")
+            if client is None:
+                return None
+            stack.callback(client.close)
+            storage = _storage(dialect, stack)
+        with translated(*errors):
+            config = bigquery.QueryJobConfig(query_parameters=[
+                bigquery.ScalarQueryParameter(name, "STRING" if isinstance(value, str) else "TIMESTAMP", value)
+                for name, value in query.values.items()])
+            if query.timeout is not None:
+                config.job_timeout_ms = math.ceil(query.timeout * 1000) + 1000
+            job = client.query(placed(query.sql, "bigquery", lambda name: f"@{name}"), job_config=config)
+            query.cancel_by(job.cancel, stack)
+            rows = job.result()
+        names = [field.name for field in rows.schema]
+        refuse_duplicates(names)
+        json = {index for index, field in enumerate(rows.schema) if field.field_type == "JSON"}
+        return Reading(query, "bigquery arrow", names, _batches(rows, storage, names, json), stack.pop_all(), errors)
+
+
+def _storage(dialect: Any, stack: ExitStack) -> Any:
+    """A client of the Storage API with the credentials of the URL, or those that the machine has."""
+    from google.cloud.bigquery_storage import BigQueryReadClient
+
+    if dialect.credentials_path:
+        storage = BigQueryReadClient.from_service_account_file(dialect.credentials_path)
+    elif dialect.credentials_info:
+        storage = BigQueryReadClient.from_service_account_info(dialect.credentials_info)
+    else:
+        storage = BigQueryReadClient()
+    return stack.enter_context(storage)
+
+
+def _batches(rows: Any, storage: Any, names: list[str], json: set[int]) -> Batches:
+    # One stream: several would be read ahead into memory.
+    for batch in rows.to_arrow_iterable(bqstorage_client=storage, max_stream_count=1):
+        yield from scalars(pa.RecordBatch.from_arrays(batch.columns, names=names), json)

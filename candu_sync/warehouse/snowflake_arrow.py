@@ -1,0 +1,80 @@
+"""Snowflake's own Arrow batches, by ``fetch_arrow_batches`` of its connector's cursor.
+
+https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-api names the methods and, under "Type
+codes", the numbers of the types. The connector binds the parameters (``%(name)s``), as it does for rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from candu_sync.errors import WarehouseUnreachable
+from candu_sync.warehouse.calendar_bounds import within_calendar
+from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.json_values import scalars
+from candu_sync.warehouse.parameters import placed
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.sessions import canceller
+
+_VARIANT = 5
+_REFUSED: Mapping[int, pa.DataType] = {9: pa.struct([]), 10: pa.list_(pa.string())}
+"""OBJECT and ARRAY: they come as JSON text, and are no more a trait than any object and array."""
+
+
+def read_snowflake(query: Query) -> Reading | None:
+    """Streams the query in the batches that Snowflake makes, of some ten thousand rows."""
+    from snowflake.connector.errors import Error
+
+    errors: Errors = (Error, pa.ArrowException)
+    with ExitStack() as stack:
+        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
+        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+            connection = stack.enter_context(query.engine.connect())
+        cursor: Any = connection.connection.cursor()
+        stack.callback(cursor.close)
+        query.cancel_by(canceller(connection), stack)
+        with translated(*errors):
+            cursor.execute(pyformat(query), query.values or None)
+        names = [_name(query, column[0]) for column in cursor.description]
+        refuse_duplicates(names)
+        codes = [column[1] for column in cursor.description]
+        return Reading(query, "snowflake arrow", names, _batches(cursor, names, codes), stack.pop_all(), errors)
+
+
+def pyformat(query: Query) -> str:
+    """The SQL with ``%(name)s`` for each parameter; other percent signs are doubled when any is bound, and only then
+    does the connector look for them."""
+    if not query.values:
+        return query.sql
+    return placed(query.sql.replace("%", "%%"), query.engine.dialect.name, lambda name: f"%({name})s")
+
+
+def _name(query: Query, name: str) -> str:
+    """A column's name as SQLAlchemy has it: lower case where Snowflake has made it upper case by itself."""
+    return str(query.engine.dialect.normalize_name(name))
+
+
+def _batches(cursor: Any, names: list[str], codes: list[int]) -> Batches:
+    variants = {index for index, code in enumerate(codes) if code == _VARIANT}
+    # Nanoseconds would not hold the years before 1677 and after 2262.
+    for table in cursor.fetch_arrow_batches(force_microsecond_precision=True):
+        for batch in table.to_batches():
+            arrays = [_column(array, code) for array, code in zip(batch.columns, codes, strict=True)]
+            plain = pa.RecordBatch.from_arrays(arrays, names=names)
+            for part in scalars(plain, variants):
+                yield from within_calendar(part)
+
+
+def _column(array: pa.Array, code: int) -> pa.Array:
+    if code not in _REFUSED:
+        return array
+    # Its contents are left behind; where it is null it may be refused without a row being set aside.
+    refused = pa.array([[] if pa.types.is_list(_REFUSED[code]) else {}], _REFUSED[code])
+    indices = pa.array([0 if valid else None for valid in array.is_valid().to_pylist()], pa.int8())
+    return refused.take(indices)

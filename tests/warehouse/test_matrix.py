@@ -1,0 +1,231 @@
+"""One table of SQL types, and the canonical value that each must come out as: by every dialect, by every path.
+
+The table is written in docs/warehouses.md too; ``python -m tests.warehouse.test_matrix`` prints it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pymysql
+import pytest
+from sqlalchemy import Engine, make_url
+
+from candu_sync.values import Unsendable, canonical
+from candu_sync.warehouse.adbc import read_adbc
+from candu_sync.warehouse.duckdb_arrow import read_duckdb
+from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.postgres_copy import read_copy
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Reading
+from candu_sync.warehouse.rows import read_rows
+from candu_sync.warehouse.snowflake_arrow import read_snowflake
+
+REFUSED = "refused"
+ASIDE = "row set aside"
+
+DOCS = Path(__file__).parents[2] / "docs" / "warehouses.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A type with a value: what it must come out as, and how each dialect writes it (MariaDB: a column's type and the
+    value that is put in it). None: the dialect has no such type."""
+
+    what: str
+    value: object
+    duckdb: str | None = None
+    postgresql: str | None = None
+    sqlite: str | None = None
+    mariadb: str | None = None
+    snowflake: str | None = None
+
+
+NOON = dt.datetime(2026, 1, 5, 12, 30)
+MIDNIGHT = dt.datetime(2026, 1, 5)
+UUID = "6f1c3a52-0000-4000-8000-00000000abcd"
+
+TABLE = [
+    Row("tiny integer", -7.0, "(-7)::tinyint", None, None, "tinyint = -7"),
+    Row("small integer", -7.0, "(-7)::smallint", "(-7)::int2", "-7", "smallint = -7"),
+    Row("integer", 2_000_000_000.0, "2000000000::int", "2000000000::int4", "2000000000", "int = 2000000000",
+        "2000000000::int"),
+    Row("big integer, to 2^53", 2.0**53, "9007199254740992", "9007199254740992::int8", "9007199254740992",
+        "bigint = 9007199254740992", "9007199254740992::bigint"),
+    Row("big integer, beyond", ASIDE, "9007199254740993", "9007199254740993::int8", "9007199254740993",
+        "bigint = 9007199254740993", "9007199254740993::bigint"),
+    Row("unsigned big integer", ASIDE, "18446744073709551615::ubigint", None, None,
+        "bigint unsigned = 18446744073709551615"),
+    Row("huge integer", ASIDE, "170141183460469231731687303715884105727::hugeint",
+        "170141183460469231731687303715884105727::numeric", None,
+        "decimal(39) = 170141183460469231731687303715884105727"),
+    Row("decimal", 1.5, "1.50::decimal(10, 2)", "1.50::numeric(10, 2)", None, "decimal(10, 2) = 1.50",
+        "1.50::number(10, 2)"),
+    Row("decimal without a scale", 0.1, None, "0.1::numeric"),
+    Row("long decimal, to the nearest double", 12345678901234.568, "12345678901234.5678::decimal(38, 4)",
+        "12345678901234.5678::numeric", None, "decimal(38, 4) = 12345678901234.5678",
+        "12345678901234.5678::number(38, 4)"),
+    Row("decimal that is no number", None, None, "'NaN'::numeric"),
+    Row("32-bit float", 1.1, "1.1::float4", "1.1::float4", None, "float = 1.1"),
+    Row("64-bit float", 0.1, "0.1::float8", "0.1::float8", "0.1", "double = 0.1", "0.1::float"),
+    Row("float, negative zero", 0.0, "'-0'::float8", "'-0'::float8", "-0.0", "double = -0.0"),
+    Row("float, NaN and infinity", None, "'NaN'::float8", "'-Infinity'::float8", "9e999"),
+    Row("boolean", True, "true", "true", None, "boolean = true", "true"),
+    Row("boolean, as a number", 1.0, None, None, "true", "int = true"),
+    Row("one bit", True, None, None, None, "bit(1) = b'1'"),
+    Row("text", "é🙂 x ", "'é🙂 x '", "'é🙂 x '", "'é🙂 x '", "text = 'é🙂 x '", "'é🙂 x '"),
+    Row("empty text", "", "''", "''", "''", "varchar(5) = ''", "''"),
+    Row("char(4)", "ab", "'ab'::char(4)", None, "cast('ab' as char(4))", "char(4) = 'ab'", "'ab'::char(4)"),
+    Row("char(4), padded", "ab  ", None, "'ab'::char(4)"),
+    Row("money", "$12.50", None, "'12.50'::money"),
+    Row("date", MIDNIGHT, "date '2026-01-05'", "date '2026-01-05'", None, "date = '2026-01-05'",
+        "'2026-01-05'::date"),
+    Row("date, as text", "2026-01-05", None, None, "date('2026-01-05')"),
+    Row("date that is none", None, "'infinity'::date", "'infinity'::date", None, "date = '0000-00-00'"),
+    Row("time", "10:30:00.5", "time '10:30:00.500'", "time '10:30:00.500'", None, "time(3) = '10:30:00.500'",
+        "'10:30:00.500'::time"),
+    Row("time of a day with 24 hours", "24:00:00", None, "'24:00'::time"),
+    Row("time with a zone", "10:30:00+02:00", None, "'10:30+02'::timetz"),
+    Row("timestamp without a zone", NOON, "timestamp '2026-01-05 12:30:00.9'", "timestamp '2026-01-05 12:30:00.9'", None,
+        "datetime(3) = '2026-01-05 12:30:00.9'", "'2026-01-05 12:30:00.9'::timestamp_ntz"),
+    Row("timestamp with a zone", NOON, "timestamptz '2026-01-05 14:30:00+02'", "timestamptz '2026-01-05 14:30:00+02'",
+        None, "timestamp = '2026-01-05 12:30:00'", "'2026-01-05 14:30:00 +0200'::timestamp_tz"),
+    Row("timestamp far away", dt.datetime(9999, 12, 31, 23, 59, 59), "timestamp '9999-12-31 23:59:59'",
+        "timestamp '9999-12-31 23:59:59'", None, "datetime = '9999-12-31 23:59:59'"),
+    Row("timestamp beyond year 9999", None, "'20000-01-01'::timestamp", "'20000-01-01'::timestamptz"),
+    Row("UUID", UUID, f"'{UUID}'::uuid", f"'{UUID}'::uuid", None, f"uuid = '{UUID}'"),
+    Row("enum", "calm", "'calm'::enum('calm', 'glad')", "'calm'::mood", None, "enum('calm', 'glad') = 'calm'"),
+    Row("JSON number", 7.5, "'7.5'::json", "'7.5'::jsonb", None, None, "parse_json('7.5')"),
+    Row("JSON text", "x", "'\"x\"'::json", "'\"x\"'::jsonb", None, None, "parse_json('\"x\"')"),
+    Row("JSON boolean", True, "'true'::json", "'true'::jsonb", None, None, "parse_json('true')"),
+    Row("JSON, as text", '"x"', None, None, "json('\"x\"')", "json = '\"x\"'"),
+    Row("JSON object", REFUSED, "'{\"a\": 1}'::json", "'{\"a\": 1}'::jsonb", None, None, "parse_json('{\"a\": 1}')"),
+    Row("array", REFUSED, "[1, 2]", "array[1, 2]"),
+    Row("object", REFUSED, "{'a': 1}", "row(1, 2)"),
+    Row("binary", REFUSED, "'\\xff'::blob", "'\\xff'::bytea", "x'ff'", "varbinary(4) = x'ff'", "to_binary('ff')"),
+    Row("interval", REFUSED, "interval 1 day", "interval '1 day'", None, "time = '800:00:00'"),
+    Row("NULL", None, "null", "null", "null", "int = null", "null"),
+]
+
+Path_ = Callable[[Query], Reading | None]
+
+DIALECTS: dict[str, tuple[Path_, ...]] = {
+    "duckdb": (read_duckdb,),
+    "postgresql": (read_adbc, read_copy, read_rows),
+    "sqlite": (read_rows,),
+    "mariadb": (read_rows,),
+    "snowflake": (read_snowflake, read_rows),
+}
+"""Each dialect, and its paths; where a path says that it is not for a type, another has it."""
+
+CASES = [
+    pytest.param(row, dialect, path, id=f"{row.what} by {path.__module__.rpartition('.')[2]} of {dialect}")
+    for row in TABLE
+    for dialect, paths in DIALECTS.items()
+    if getattr(row, dialect)
+    for path in paths
+]
+
+
+@pytest.fixture(scope="module")
+def postgresql(postgres_url: str) -> Engine:
+    import psycopg
+
+    with psycopg.connect(postgres_url) as admin:
+        admin.execute("create schema wh_matrix create table made(n int)")
+        admin.execute("create type wh_matrix.mood as enum ('calm', 'glad')")
+    return open_engine(f"{postgres_url}&options=-csearch_path%3Dwh_matrix", None)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("matrix")
+    duckdb.connect(str(folder / "wh.duckdb")).close()
+    sqlite3.connect(folder / "wh.sqlite").executescript("create table made(n int)").connection.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mariadb(mariadb_url: str) -> Iterator[Engine]:
+    """A table ``matrix`` with a column for each row of ours, ``c0``, ``c1``, … by its place."""
+    columns = {index: row.mariadb.split(" = ", 1) for index, row in enumerate(TABLE) if row.mariadb}
+    address = make_url(mariadb_url).query["unix_socket"]
+    with pymysql.connect(unix_socket=str(address), user="root", database="wh", autocommit=True) as connection:
+        cursor = connection.cursor()
+        cursor.execute("set sql_mode = '', time_zone = '+00:00'")
+        cursor.execute(f"create table matrix ({', '.join(f'c{i} {type_} null' for i, (type_, _) in columns.items())})")
+        cursor.execute(f"insert into matrix values ({', '.join(value for _, value in columns.values())})")
+    engine = open_engine(mariadb_url, None)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, dialect: str) -> Engine:
+    if dialect in ("duckdb", "sqlite"):
+        return open_engine(f"{dialect}:///{request.getfixturevalue('files')}/wh.{dialect}", None)
+    found: Engine = request.getfixturevalue("snowflake_engine" if dialect == "snowflake" else dialect)
+    return found
+
+
+@pytest.mark.parametrize(("row", "dialect", "path"), CASES)
+def test_a_type_comes_out_as_the_table_says(row: Row, dialect: str, path: Path_, engine: Engine) -> None:
+    sql = f"select c{TABLE.index(row)} as x from matrix" if dialect == "mariadb" else f"select {getattr(row, dialect)} as x"
+    reading = path(Query(engine, sql))
+    if reading is None:
+        assert path in (read_adbc, read_copy)
+        return
+    [batch] = reading
+    assert told(batch.column(0)) == row.value
+
+
+def told(array: object) -> object:
+    """What becomes of the one value of an array."""
+    try:
+        found = canonical(array)
+    except Unsendable:
+        return REFUSED
+    if found.reasons is not None:
+        return ASIDE
+    return found.values.to_pylist()[0]
+
+
+def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engine) -> None:
+    """So that the test above cannot pass by reading nothing."""
+    left = {row.what for row in TABLE if row.postgresql and read_copy(Query(postgresql, f"select {row.postgresql}")) is None}
+    assert left == {"time with a zone", "JSON number", "JSON text", "JSON boolean", "JSON object", "array", "object",
+                    "binary", "interval"}
+
+
+def test_the_table_stands_in_the_docs() -> None:
+    assert markdown() in DOCS.read_text()
+
+
+def markdown() -> str:
+    """The table as docs/warehouses.md has it."""
+    heads = ["type", "comes out as", "DuckDB", "PostgreSQL", "SQLite", "MariaDB", "Snowflake"]
+    lines = [heads, ["---"] * len(heads)]
+    for row in TABLE:
+        writings = [getattr(row, dialect) for dialect in ("duckdb", "postgresql", "sqlite", "mariadb", "snowflake")]
+        lines.append([row.what, shown(row.value), *(f"`{writing}`" if writing else "–" for writing in writings)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def shown(value: object) -> str:
+    """A canonical value for readers."""
+    if value in (REFUSED, ASIDE):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return f"`{value.isoformat()}Z`"
+    if isinstance(value, float):
+        return f"`{int(value)}`" if value.is_integer() else f"`{value}`"
+    return {True: "`true`", None: "NULL"}[value] if value is None or value is True else f'`"{value}"`'
+
+
+if __name__ == "__main__":
+    print(markdown())  # noqa: T201
