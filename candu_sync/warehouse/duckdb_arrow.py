@@ -11,6 +11,7 @@ import pyarrow as pa
 from candu_sync.errors import WarehouseError, WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.parameters import dollar_parameters
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
@@ -28,7 +29,8 @@ def read_duckdb(query: Query) -> Reading:
         relation = _relation(query, stack)
         with translated(*ERRORS):
             reader = relation.to_arrow_reader(query.size)
-        return Reading(query, "duckdb arrow", relation.columns, _batches(reader), stack.pop_all(), ERRORS)
+        batches = _batches(reader, _json_columns(relation))
+        return Reading(query, "duckdb arrow", relation.columns, batches, stack.pop_all(), ERRORS)
 
 
 def duckdb_columns(query: Query) -> pa.Schema:
@@ -36,7 +38,15 @@ def duckdb_columns(query: Query) -> pa.Schema:
     with ExitStack() as stack:
         relation = _relation(query, stack)
         with translated(*ERRORS):
-            return cast(pa.Schema, relation.limit(0).to_arrow_table().schema)
+            schema = cast(pa.Schema, relation.limit(0).to_arrow_table().schema)
+        for index in _json_columns(relation):
+            # What a JSON value is shows only when it is read.
+            schema = schema.set(index, pa.field(schema.names[index], pa.null()))
+        return schema
+
+
+def _json_columns(relation: duckdb.DuckDBPyRelation) -> set[int]:
+    return {index for index, type_ in enumerate(relation.types) if str(type_) == "JSON"}
 
 
 def _relation(query: Query, stack: ExitStack) -> duckdb.DuckDBPyRelation:
@@ -67,9 +77,10 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _batches(reader: pa.RecordBatchReader) -> Batches:
+def _batches(reader: pa.RecordBatchReader, json: set[int]) -> Batches:
     try:
         for batch in reader:
-            yield from within_calendar(batch)
+            for bounded in within_calendar(batch):
+                yield from scalars(bounded, json)
     finally:
         reader.close()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 
-from candu_sync.warehouse.arrays import record_batches
+from candu_sync.warehouse.arrays import Kind, kind_of
 
 
 def scalars(batch: pa.RecordBatch, columns: Collection[int]) -> Iterator[pa.RecordBatch]:
@@ -16,11 +16,15 @@ def scalars(batch: pa.RecordBatch, columns: Collection[int]) -> Iterator[pa.Reco
     if not columns:
         yield batch
         return
-    arrays = [
-        [_read(text) for text in array.to_pylist()] if index in columns else array.to_pylist()
-        for index, array in enumerate(batch.columns)
-    ]
-    yield from record_batches(batch.schema.names, list(zip(*arrays, strict=True)))
+    values = {index: [_read(text) for text in batch.column(index).to_pylist()] for index in columns}
+    groups: dict[tuple[Kind, ...], list[int]] = {}
+    for row, read in enumerate(zip(*values.values(), strict=True)):
+        groups.setdefault(tuple(map(kind_of, read)), []).append(row)
+    for kinds, rows in groups.items():
+        part = batch if len(groups) == 1 else batch.take(pa.array(rows, pa.int64()))
+        for kind, (index, column) in zip(kinds, values.items(), strict=True):
+            part = part.set_column(index, batch.schema.names[index], kind.array([column[row] for row in rows]))
+        yield part
 
 
 def _read(text: str | None) -> object:

@@ -91,8 +91,9 @@ TABLE = [
         "'10:30:00.500'::time"),
     Row("time of a day with 24 hours", "24:00:00", None, "'24:00'::time"),
     Row("time with a zone", "10:30:00+02:00", None, "'10:30+02'::timetz"),
-    Row("timestamp without a zone", NOON, "timestamp '2026-01-05 12:30:00.9'", "timestamp '2026-01-05 12:30:00.9'", None,
-        "datetime(3) = '2026-01-05 12:30:00.9'", "'2026-01-05 12:30:00.9'::timestamp_ntz"),
+    Row("timestamp without a zone", NOON, "timestamp '2026-01-05 12:30:00.9'",
+        "timestamp '2026-01-05 12:30:00.9'", None, "datetime(3) = '2026-01-05 12:30:00.9'",
+        "'2026-01-05 12:30:00.9'::timestamp_ntz"),
     Row("timestamp with a zone", NOON, "timestamptz '2026-01-05 14:30:00+02'", "timestamptz '2026-01-05 14:30:00+02'",
         None, "timestamp = '2026-01-05 12:30:00'", "'2026-01-05 14:30:00 +0200'::timestamp_tz"),
     Row("timestamp far away", dt.datetime(9999, 12, 31, 23, 59, 59), "timestamp '9999-12-31 23:59:59'",
@@ -107,7 +108,8 @@ TABLE = [
     Row("JSON object", REFUSED, "'{\"a\": 1}'::json", "'{\"a\": 1}'::jsonb", None, None, "parse_json('{\"a\": 1}')"),
     Row("array", REFUSED, "[1, 2]", "array[1, 2]"),
     Row("object", REFUSED, "{'a': 1}", "row(1, 2)"),
-    Row("binary", REFUSED, "'\\xff'::blob", "'\\xff'::bytea", "x'ff'", "varbinary(4) = x'ff'", "to_binary('ff')"),
+    Row("binary", REFUSED, "'\\xff'::blob", "'\\xff'::bytea", "x'ff'", "varbinary(4) = x'ff'",
+        "to_binary('ff', 'hex')"),
     Row("interval", REFUSED, "interval 1 day", "interval '1 day'", None, "time = '800:00:00'"),
     Row("NULL", None, "null", "null", "null", "int = null", "null"),
 ]
@@ -119,7 +121,7 @@ DIALECTS: dict[str, tuple[Path_, ...]] = {
     "postgresql": (read_adbc, read_copy, read_rows),
     "sqlite": (read_rows,),
     "mariadb": (read_rows,),
-    "snowflake": (read_snowflake, read_rows),
+    "snowflake": (read_snowflake,),
 }
 """Each dialect, and its paths; where a path says that it is not for a type, another has it."""
 
@@ -158,7 +160,8 @@ def mariadb(mariadb_url: str) -> Iterator[Engine]:
     with pymysql.connect(unix_socket=str(address), user="root", database="wh", autocommit=True) as connection:
         cursor = connection.cursor()
         cursor.execute("set sql_mode = '', time_zone = '+00:00'")
-        cursor.execute(f"create table matrix ({', '.join(f'c{i} {type_} null' for i, (type_, _) in columns.items())})")
+        types = ", ".join(f"c{index} {type_} null" for index, (type_, _) in columns.items())
+        cursor.execute(f"create table matrix ({types}) charset utf8mb4")
         cursor.execute(f"insert into matrix values ({', '.join(value for _, value in columns.values())})")
     engine = open_engine(mariadb_url, None)
     yield engine
@@ -175,8 +178,8 @@ def engine(request: pytest.FixtureRequest, dialect: str) -> Engine:
 
 @pytest.mark.parametrize(("row", "dialect", "path"), CASES)
 def test_a_type_comes_out_as_the_table_says(row: Row, dialect: str, path: Path_, engine: Engine) -> None:
-    sql = f"select c{TABLE.index(row)} as x from matrix" if dialect == "mariadb" else f"select {getattr(row, dialect)} as x"
-    reading = path(Query(engine, sql))
+    asked = f"c{TABLE.index(row)} as x from matrix" if dialect == "mariadb" else f"{getattr(row, dialect)} as x"
+    reading = path(Query(engine, f"select {asked}"))
     if reading is None:
         assert path in (read_adbc, read_copy)
         return
@@ -197,7 +200,15 @@ def told(array: object) -> object:
 
 def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engine) -> None:
     """So that the test above cannot pass by reading nothing."""
-    left = {row.what for row in TABLE if row.postgresql and read_copy(Query(postgresql, f"select {row.postgresql}")) is None}
+    left = set()
+    for row in TABLE:
+        if row.postgresql is None:
+            continue
+        reading = read_copy(Query(postgresql, f"select {row.postgresql} as x"))
+        if reading is None:
+            left.add(row.what)
+        else:
+            reading.close()
     assert left == {"time with a zone", "JSON number", "JSON text", "JSON boolean", "JSON object", "array", "object",
                     "binary", "interval"}
 
