@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from candu_sync.warehouse.parameters import bindable
 from candu_sync.warehouse.postgres_types import arrow_type
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
-from candu_sync.warehouse.sessions import canceller, prepare
+from candu_sync.warehouse.sessions import Cancel, canceller, prepare
 
 if TYPE_CHECKING:
     from psycopg import Column
@@ -46,30 +46,42 @@ def rows_columns(query: Query) -> pa.Schema:
 
 
 def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
-    connection = _connection(query, stack)
+    connection, cancel = _connection(query, stack)
     statement = text(bindable(sql, query.engine.dialect.name))
     with translated():
         result = connection.execution_options(stream_results=True).execute(statement, query.values)
-        stack.callback(_left, connection, result)
+        if query.engine.dialect.name in ("mysql", "mariadb"):
+            stack.callback(_leave_mysql, connection, result, cancel)
+        else:
+            stack.callback(result.close)
         names = list(result.keys())
     refuse_duplicates(names)
     return result
 
 
-def _connection(query: Query, stack: ExitStack) -> Connection:
+def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | None]:
     doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
     with translated(doing=doing, into=WarehouseUnreachable):
         connection = stack.enter_context(query.engine.connect())
         prepare(connection, query.timeout)
-    query.cancel_by(canceller(connection), stack)
-    return connection
+    cancel = canceller(connection)
+    query.cancel_by(cancel, stack)
+    return connection, cancel
 
 
-def _left(connection: Connection, result: CursorResult[Any]) -> None:
-    """Leaves a result, whether read to its end or not: MySQL's drivers would first read on to the end of it."""
-    if connection.dialect.name in ("mysql", "mariadb"):
-        connection.invalidate()
-    result.close()
+def _leave_mysql(connection: Connection, result: CursorResult[Any], cancel: Cancel | None) -> None:
+    """Leaves a result of MySQL's, whose drivers read on to the end of it before they let go: the server is told to end
+    it first, and the connection is not used again."""
+    unread = getattr(result.cursor, "_result", None)
+    if cancel is not None:
+        with suppress(Exception):
+            cancel()
+    with suppress(Exception):
+        result.close()
+    connection.invalidate()
+    if unread is not None:
+        # PyMySQL would read on from a connection that was lost, as late as when its memory is freed.
+        unread.unbuffered_active = False
 
 
 def _types(result: CursorResult[Any], dialect: str) -> list[pa.DataType]:
