@@ -54,14 +54,15 @@ def read_bigquery(query: Query) -> Reading | None:
 
 def _storage(dialect: Any, stack: ExitStack) -> Any:
     """A client of the Storage API with the credentials of the URL, or those that the machine has."""
-    from google.cloud.bigquery_storage import BigQueryReadClient
+    from google.cloud import bigquery_storage
 
+    client: Any = bigquery_storage.BigQueryReadClient
     if dialect.credentials_path:
-        storage = BigQueryReadClient.from_service_account_file(dialect.credentials_path)
+        storage = client.from_service_account_file(dialect.credentials_path)
     elif dialect.credentials_info:
-        storage = BigQueryReadClient.from_service_account_info(dialect.credentials_info)
+        storage = client.from_service_account_info(dialect.credentials_info)
     else:
-        storage = BigQueryReadClient()
+        storage = client()
     return stack.enter_context(storage)
 
 

@@ -102,6 +102,15 @@ def _server(url: URL) -> Engine:
     return create_engine(url, poolclass=NullPool)
 
 
+def _bigquery(url: URL) -> Engine:
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return _server(url)
+    except GoogleAuthError as error:
+        raise WarehouseError(f"cannot connect to the warehouse {shown(url)}: {error}") from None
+
+
 def _snowflake(url: URL, timeout: float | None) -> Engine:
     session: dict[str, object] = {"TIMEZONE": "UTC"}
     if timeout is not None:
@@ -150,4 +159,4 @@ def _text(raw: bytes) -> str | bytes:
         return raw
 
 
-_OPENERS: dict[str, Callable[[URL], Engine]] = {"postgresql": _postgres, "sqlite": _sqlite}
+_OPENERS: dict[str, Callable[[URL], Engine]] = {"bigquery": _bigquery, "postgresql": _postgres, "sqlite": _sqlite}
