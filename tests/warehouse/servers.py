@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -33,7 +34,7 @@ def mariadb() -> Iterator[str]:
     # A socket's path has room for some hundred characters.
     with TemporaryDirectory(prefix="candu-mariadb-", dir="/tmp") as name:
         folder = Path(name)
-        here = ["--no-defaults", f"--datadir={folder}/data", "--user=root"]
+        here = ["--no-defaults", f"--datadir={folder}/data", *(["--user=root"] if os.geteuid() == 0 else [])]
         subprocess.run([install, *here, "--auth-root-authentication-method=normal", "--skip-test-db"],
                        check=True, capture_output=True)
         server = subprocess.Popen(
@@ -77,12 +78,10 @@ def _fakesnow() -> Any:
 
 
 class _Login:
-    """fakesnow with an answer to the login that has all that the connector's version 5 looks for, and that records the
-    session parameters that it asks for."""
+    """fakesnow with an answer to the login that has all that the connector's version 5 looks for."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self.parameters: dict[str, Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].endswith("/login-request"):
