@@ -55,6 +55,9 @@ def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
         else:
             stack.callback(result.close)
         names = list(result.keys())
+    if cancel is None and hasattr(result.cursor, "cancel"):
+        # Trino's queries are cancelled by their cursor, which is there once they are under way.
+        query.cancel_by(result.cursor.cancel, stack)
     refuse_duplicates(names)
     return result
 
