@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
 
@@ -184,10 +185,11 @@ def _beyond_exact(array: pa.Array) -> pa.Array | None:
     if pa.types.is_int64(type_) or pa.types.is_uint64(type_):
         high = pc.greater(array, pa.scalar(LARGEST_INTEGER, type_))
         return high if pa.types.is_uint64(type_) else pc.or_(high, pc.less(array, pa.scalar(-LARGEST_INTEGER, type_)))
-    if pa.types.is_decimal(type_) and type_.scale <= 0 and type_.precision - type_.scale > 15:
-        bound = pa.scalar(LARGEST_INTEGER, pa.decimal128(38, 0))
-        whole = array.cast(pa.decimal256(76, 0))
-        return pc.greater(pc.abs(whole), bound.cast(pa.decimal256(76, 0)))
+    if pa.types.is_decimal(type_) and type_.precision - type_.scale > 15:
+        # Whatever its scale: 9007199254740993.00 is a whole number too.
+        wide = array.cast(pa.decimal256(76, max(type_.scale, 0)))
+        high = pc.greater(pc.abs(wide), pa.scalar(Decimal(LARGEST_INTEGER), wide.type))
+        return high if type_.scale <= 0 else pc.and_(high, pc.equal(pc.floor(wide), wide))
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return _long_digits(array)
     return None
@@ -195,10 +197,10 @@ def _beyond_exact(array: pa.Array) -> pa.Array | None:
 
 def _long_digits(array: pa.Array) -> pa.Array:
     """Numeric as text: true where it is a whole number beyond 2^53. Only texts of 16 digits or more are looked at."""
-    candidate = pc.match_substring_regex(array, r"^-?\d{16,}$")
+    candidate = pc.match_substring_regex(array, r"^-?\d{16,}(\.0*)?$")
     if not pc.any(candidate).as_py():
         return candidate
-    return pa.array([None if c is None else bool(c) and abs(int(v)) > LARGEST_INTEGER
+    return pa.array([None if c is None else bool(c) and abs(Decimal(v)) > LARGEST_INTEGER
                      for c, v in zip(candidate.to_pylist(), array.to_pylist(), strict=True)], pa.bool_())
 
 

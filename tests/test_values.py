@@ -111,8 +111,10 @@ class TestNumbers:
         pa.array([LIMIT, -LIMIT, LIMIT + 1, -LIMIT - 1, None], pa.int64()),
         pa.array([LIMIT, -LIMIT, LIMIT + 1, -LIMIT - 1, None], pa.decimal128(38, 0)),
         pa.array([LIMIT, -LIMIT, LIMIT + 1, -LIMIT - 1, None], pa.decimal256(70, 0)),
+        pa.array([LIMIT, -LIMIT, LIMIT + 1, -LIMIT - 1, None], pa.decimal128(38, 9)),
         numeric(str(LIMIT), str(-LIMIT), str(LIMIT + 1), str(-LIMIT - 1), None),
-    ], ids=["int64", "decimal(38,0)", "decimal(70,0)", "numeric as text"])
+        numeric(f"{LIMIT}.00", f"{-LIMIT}.00", f"{LIMIT + 1}.00", f"{-LIMIT - 1}.00", None),
+    ], ids=["int64", "decimal(38,0)", "decimal(70,0)", "decimal(38,9)", "numeric as text", "with places"])
     def test_integers_beyond_2_53_are_set_aside_and_their_neighbours_are_not(self, array: pa.Array) -> None:
         assert values_of(array) == [LIMIT, -LIMIT, None, None, None]
         assert reasons_of(canonical(array)) == [None, None, TOO_LARGE, TOO_LARGE, None]
