@@ -97,10 +97,10 @@ def test_a_query_that_takes_long_is_not_waited_for(project: Folder, simulator: S
     assert not simulator.requests()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("typed", ["1", "null::money", "null::json"])
+@pytest.mark.parametrize(("typed", "number"), [
+    ("1", signal.SIGINT), ("1", signal.SIGTERM), ("null::money", signal.SIGINT), ("null::json", signal.SIGTERM)])
 def test_a_query_that_takes_long_is_ended_at_the_server(
-    project: Folder, simulator: Simulator, postgres_url: str, number: signal.Signals, typed: str
+    project: Folder, simulator: Simulator, postgres_url: str, typed: str, number: signal.Signals
 ) -> None:
     """By each of PostgreSQL's paths: ADBC, COPY and rows."""
     project.model("users/slow", f"select count(*) as user_id, {typed} as x from generate_series(1, 1e9) i")
