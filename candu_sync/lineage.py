@@ -85,7 +85,7 @@ def _steps(sql: str, dialect: str, nodes: tuple[Node, ...]) -> dict[str, Step]:
         from sqlglot.lineage import lineage
 
     query = parse_one(sql, dialect=dialect)
-    if _counts_columns_of_a_star(query):
+    if _counts_columns_of_a_star(query) or (not nodes and _reads_its_own_names(query)):
         return {}
     _put_tables_for_their_ctes(query)
     steps = lineage(None, query, _schema(dialect, nodes), dialect=dialect)
@@ -102,6 +102,19 @@ def _counts_columns_of_a_star(query: exp.Expr) -> bool:
 
     named = [table.this for table in query.find_all(exp.CTE, exp.Subquery) if table.alias_column_names]
     return any(isinstance(part, exp.Query) and part.is_star for part in (*named, *query.find_all(exp.SetOperation)))
+
+
+def _reads_its_own_names(query: exp.Expr) -> bool:
+    """Whether ``select tier as k, k as plan``: k is the name given here, or a column of the table, if it has one."""
+    from sqlglot import exp
+
+    for select in query.find_all(exp.Select):
+        given = {part.alias.casefold() for part in select.selects if isinstance(part, exp.Alias)}
+        for part in select.selects:
+            read = {column.name.casefold() for column in part.find_all(exp.Column) if not column.table}
+            if read & (given - {part.alias_or_name.casefold()}):
+                return True
+    return False
 
 
 def _put_tables_for_their_ctes(query: exp.Expr) -> None:
