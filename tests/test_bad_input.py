@@ -91,7 +91,7 @@ def test_the_warehouse_url_is_asked_for_by_check_too(filled: Folder) -> None:
     ("duckdb:///none.duckdb", "the warehouse file none.duckdb does not exist"),
     ("sqlite:///none.db", "the warehouse file none.db does not exist"),
     ("nosuch://me:sesame@host/db", "there is no driver for nosuch:// here"),
-    ("snowflake://me:sesame@account/db", "there is no driver for snowflake:// here"),
+    ("databricks://me:sesame@host/db", "there is no driver for databricks:// here"),
     ("postgresql://me:sesame@pass@host/db", "is written %40"),
     ("warehouse.duckdb", "the warehouse URL cannot be read"),
     ("duckdb:///notes.txt", "not a valid DuckDB database file"),

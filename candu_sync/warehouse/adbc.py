@@ -36,6 +36,7 @@ def read_adbc(query: Query) -> Reading | None:
     the URL has options of psycopg's own, or a type of the query is none of its exact ones."""
     try:
         import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
+        import psycopg  # noqa: F401  (quotes the parameters; an engine of psycopg2 may do without)
     except ImportError:
         return None
     address = _address(query.engine)

@@ -18,7 +18,7 @@ from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import apart
 from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import Errors, translated
-from candu_sync.warehouse.postgres_types import NUMERIC, session, with_literals
+from candu_sync.warehouse.postgres_types import NUMERIC, own_types, session, with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 
@@ -91,17 +91,17 @@ def _columns(connection: Connection[Any], sql: str) -> dict[str, pa.DataType] | 
     cursor: Cursor[Any] = connection.execute(f"select * from (\n{sql}\n) as model limit 0".encode())
     columns = cursor.description or []
     refuse_duplicates([column.name for column in columns])
-    types = {column.name: _type(column.type_code) for column in columns}
+    own = own_types(connection, [column.type_code for column in columns])
+    types = {column.name: _type(column.type_code, own) for column in columns}
     return None if None in types.values() else cast("dict[str, pa.DataType]", types)
 
 
-def _type(code: int) -> pa.DataType | None:
+def _type(code: int, own: dict[int, pa.DataType]) -> pa.DataType | None:
     from psycopg import adapters
 
     info = adapters.types.get(code)
-    # What psycopg does not know, enums among it, is text by every path.
     if info is None:
-        return _TEXT
+        return _TEXT if own.get(code) == _TEXT else None
     return None if info.array_oid == code else _ARROW.get(info.name)
 
 

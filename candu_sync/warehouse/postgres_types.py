@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from psycopg.abc import AdaptContext, Buffer, Loader
 
     from candu_sync.warehouse.query import Query
+
+Rows = Sequence[Sequence[Any]]
 
 _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -37,6 +40,9 @@ _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
 """A ``numeric`` without precision says nothing of its digits; what is read has as many as it needs."""
 
 
+_CATEGORIES = {"A": pa.list_(pa.string()), "C": pa.list_(pa.string()), "R": pa.struct([])}
+"""What a database's own arrays, composites and ranges are, by ``pg_type.typcategory``; psycopg has them as text."""
+
 NUMERIC = pa.opaque(pa.string(), "numeric", "PostgreSQL")
 """A ``numeric`` as its digits, as ADBC gives it."""
 
@@ -57,6 +63,30 @@ def with_literals(query: Query) -> str:
     from psycopg.sql import Literal
 
     return placed(query.sql, "postgresql", lambda name: Literal(query.values[name]).as_string(None))
+
+
+def own_types(connection: Connection[Any], codes: Iterable[int]) -> dict[int, pa.DataType]:
+    """The types of a database's own among the OIDs: text (enums, extensions), or what is refused."""
+    from psycopg import adapters
+
+    unknown = [code for code in codes if adapters.types.get(code) is None]
+    if not unknown:
+        return {}
+    found = connection.execute("select oid, typcategory from pg_type where oid = any(%s)", [unknown])
+    return {code: _CATEGORIES.get(category, pa.string()) for code, category in found}
+
+
+def own_values(connection: Connection[Any], columns: Sequence[Column]) -> Callable[[Rows], Rows] | None:
+    """A conversion of rows whose columns hold arrays, composites or ranges of the database's own types, so that they
+    are refused as others are; None when there is none."""
+    own = own_types(connection, [column.type_code for column in columns])
+    refused: dict[int, object] = {index: {} if pa.types.is_struct(type_) else []
+               for index, column in enumerate(columns)
+               if not pa.types.is_string(type_ := own.get(column.type_code, pa.string()))}
+    if not refused:
+        return None
+    return lambda rows: [
+        [refused.get(index, value) if value is not None else None for index, value in enumerate(row)] for row in rows]
 
 
 def arrow_type(column: Column) -> pa.DataType:

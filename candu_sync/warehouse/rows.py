@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from candu_sync.warehouse.engines import shown
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.mysql_types import mysql_values
 from candu_sync.warehouse.parameters import bindable
-from candu_sync.warehouse.postgres_types import arrow_type
+from candu_sync.warehouse.postgres_types import Rows, arrow_type, own_types, own_values
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.sessions import Cancel, canceller, prepare
@@ -88,14 +89,35 @@ def _leave_mysql(connection: Connection, result: CursorResult[Any], cancel: Canc
 
 
 def _types(result: CursorResult[Any], dialect: str) -> list[pa.DataType]:
-    description = result.cursor.description if result.cursor is not None else None
-    if dialect != "postgresql" or description is None:
+    columns = _psycopg_columns(result, dialect)
+    if columns is None:
         return [pa.null()] * len(result.keys())
-    return [arrow_type(cast("Column", column)) for column in description]
+    own = own_types(_raw(result), [column.type_code for column in columns])
+    return [own.get(column.type_code) or arrow_type(column) for column in columns]
+
+
+def _psycopg_columns(result: CursorResult[Any], dialect: str) -> list[Column] | None:
+    """PostgreSQL's columns as psycopg describes them; None for another dialect or driver."""
+    description = result.cursor.description if result.cursor is not None else None
+    if dialect != "postgresql" or result.dialect.driver != "psycopg" or description is None:
+        return None
+    return cast("list[Column]", list(description))
+
+
+def _raw(result: CursorResult[Any]) -> Any:
+    return result.connection.connection.driver_connection
+
+
+def _conversion(result: CursorResult[Any], dialect: str) -> Callable[[Rows], Rows] | None:
+    """What a driver's values leave out, and its columns' types tell."""
+    if dialect in ("mysql", "mariadb"):
+        return mysql_values(result.cursor.description)
+    columns = _psycopg_columns(result, dialect)
+    return None if columns is None else own_values(_raw(result), columns)
 
 
 def _batches(result: CursorResult[Any], names: list[str], query: Query) -> Batches:
-    typed = mysql_values(result.cursor.description) if query.engine.dialect.name in ("mysql", "mariadb") else None
+    converted = _conversion(result, query.engine.dialect.name)
     # The size stands here since text() does not heed the execution option yield_per.
     for rows in result.partitions(query.size):
-        yield from record_batches(names, rows if typed is None else typed(rows))
+        yield from record_batches(names, rows if converted is None else converted(rows))

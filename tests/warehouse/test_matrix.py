@@ -110,6 +110,7 @@ TABLE = [
     Row("JSON, as text", '"x"', None, None, "json('\"x\"')", "json = '\"x\"'"),
     Row("JSON object", REFUSED, "'{\"a\": 1}'::json", "'{\"a\": 1}'::jsonb", None, None, "parse_json('{\"a\": 1}')"),
     Row("array", REFUSED, "[1, 2]", "array[1, 2]"),
+    Row("array of enums", REFUSED, "['calm'::enum('calm', 'glad')]", "array['calm']::mood[]"),
     Row("object", REFUSED, "{'a': 1}", "row(1, 2)"),
     Row("binary", REFUSED, "'\\xff'::blob", "'\\xff'::bytea", "x'ff'", "varbinary(4) = x'ff'",
         "to_binary('ff', 'hex')"),
@@ -212,8 +213,8 @@ def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engin
             left.add(row.what)
         else:
             reading.close()
-    assert left == {"time with a zone", "JSON number", "JSON text", "JSON boolean", "JSON object", "array", "object",
-                    "binary", "interval"}
+    assert left == {"time with a zone", "JSON number", "JSON text", "JSON boolean", "JSON object", "array",
+                    "array of enums", "object", "binary", "interval"}
 
 
 def test_the_table_stands_in_the_docs() -> None:

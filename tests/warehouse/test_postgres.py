@@ -27,6 +27,7 @@ TYPES = """
 create schema wh_types;
 set search_path = wh_types;
 create type mood as enum ('calm', 'glad');
+create type felt as (m mood, since int);
 create domain positive as int check (value > 0);
 create table exact (
     i2 int2, i4 int4, i8 int8, f8 float8, b bool, t text, vc varchar(5), c char(4), n name, d date, ts timestamp,
@@ -180,6 +181,8 @@ def test_what_adbc_does_not_say_exactly_is_read_by_the_next_path(
         ("array[1, 2]", pa.types.is_list),
         ("interval '1 month'", pa.types.is_duration),
         ("row(1, 2)", pa.types.is_list),
+        ("array['calm']::wh_types.mood[]", pa.types.is_list),
+        ("row('calm', 1)::wh_types.felt", pa.types.is_list),
         ("int4range(1, 2)", pa.types.is_struct),
     ],
 )
