@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -13,9 +13,9 @@ _T = TypeVar("_T")
 _LOOK = 0.1
 
 
-def ahead(items: Iterable[_T], most: int) -> Generator[_T, None, None]:
+def ahead(items: Iterable[_T], most: int, cancel: Callable[[], None] = lambda: None) -> Generator[_T, None, None]:
     """The items, of which at most ``most`` wait to be taken. What making them raises is raised here. When the generator
-    is closed before its end, so is the making of items, after the one under way."""
+    is closed before its end, so is the making of items, after the one under way, which ``cancel`` is to shorten."""
     made: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(most)
     unwanted = threading.Event()
 
@@ -38,11 +38,13 @@ def ahead(items: Iterable[_T], most: int) -> Generator[_T, None, None]:
         else:
             put(None)
 
-    thread = threading.Thread(target=make, name="candu-sync reader", daemon=True)
+    thread = threading.Thread(target=make, name="candu-sync ahead", daemon=True)
     thread.start()
+    ended = False
     try:
         while True:
             item, error = made.get()
+            ended = item is None
             if error is not None:
                 raise error
             if item is None:
@@ -50,4 +52,6 @@ def ahead(items: Iterable[_T], most: int) -> Generator[_T, None, None]:
             yield item
     finally:
         unwanted.set()
+        if not ended:
+            cancel()
         thread.join()

@@ -91,7 +91,7 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
             result = Result(sync, reading.names)
             # A full run tells every row; for it, and the first one, there is nothing to narrow.
             narrowing = Narrowing(connection, snapshot, result) if snapshot.base and not full else None
-            rows = _counted(ahead(result.batches(reading), READ_AHEAD), progress)
+            rows = _counted(ahead(result.batches(reading), READ_AHEAD, project.cancel_queries), progress)
             load(connection, sync, result, rows if narrowing is None else narrowing.news(rows))
         with seconds.phase("diff"):
             found = diff(connection, sync, result, snapshot, narrowing=narrowing, full=full)

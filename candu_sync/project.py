@@ -54,12 +54,13 @@ class Project:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse, opened at first use."""
-        return open_warehouse(self.settings.require_warehouse_url(), memory=self.memory,
+        return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
                               timeout=self.settings.query_timeout)
 
     @property
     def memory(self) -> int:
-        """Bytes for the engine of a plan or a commit, and as many for a DuckDB warehouse: both work at once."""
+        """Bytes for the engine of a plan or a commit: half, since a DuckDB warehouse has a quarter at the same time, and
+        the batches on their way and the row index need some."""
         return self.settings.memory // 2
 
     def cancel_queries(self) -> None:
