@@ -63,6 +63,20 @@ def hashes(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns
     return connection.sql(f"SELECT {KEY_HASH} AS key_hash, {columns} FROM hashed_batch").to_arrow_table()
 
 
+# A table of 16 MB at most: with it a look-up takes two or three steps, without it 23 of 10 million rows.
+_MOST_BITS = 22
+_COUNTED = 1_000_000
+
+
+def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
+    """For each beginning of so many bits, the place of the first entry that has it, or of the next one."""
+    counts = np.zeros(2**bits + 1, np.int64)
+    for start in range(0, len(key_hash), _COUNTED):
+        beginnings = (key_hash[start : start + _COUNTED] >> np.uint64(64 - bits)).astype(np.intp)
+        counts[1:] += np.bincount(beginnings, minlength=2**bits)
+    return np.cumsum(counts).astype(np.uint32)
+
+
 class Index:
     """The index of one file, and which of its rows a result has met so far.
 
@@ -73,6 +87,8 @@ class Index:
     def __init__(self, key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> None:
         self._key_hash, self._row_hash, self._row = key_hash, row_hash, row
         self._state = np.zeros(len(key_hash), np.uint8)
+        self._bits = max(1, min(_MOST_BITS, len(key_hash).bit_length() - 1))
+        self._starts = _starts(key_hash, self._bits)
 
     def __len__(self) -> int:
         return len(self._key_hash)
@@ -108,11 +124,19 @@ class Index:
         self._state[self._positions(np.sort(keys))] = _COVERED
 
     def meet(self, key_hash: Hashes, row_hash: Hashes) -> Mask:
-        """Which rows of a result this file has just so; sorted by ``key_hash``, which is quicker to look up."""
+        """Which rows of a result this file has just so."""
         if not len(self):
             return np.zeros(len(key_hash), np.bool_)
-        at = np.minimum(np.searchsorted(self._key_hash, key_hash), len(self) - 1)
-        same = ((self._key_hash[at] == key_hash) & (self._row_hash[at] == row_hash) & (self._state[at] != _COVERED))
+        last = len(self) - 1
+        # From the first entry that begins with the same bits, step by step to the first that is not less.
+        at = np.minimum(self._starts[(key_hash >> np.uint64(64 - self._bits)).astype(np.intp)], last).astype(np.intp)
+        less = np.flatnonzero(self._key_hash[at] < key_hash)
+        while len(less):
+            at[less] += 1
+            less = less[at[less] <= last]
+            less = less[self._key_hash[at[less]] < key_hash[less]]
+        at = np.minimum(at, last)
+        same = (self._key_hash[at] == key_hash) & (self._row_hash[at] == row_hash) & (self._state[at] != _COVERED)
         self._state[at[same]] = _MET
         return np.asarray(same, np.bool_)
 

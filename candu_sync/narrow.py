@@ -57,11 +57,10 @@ class Narrowing:
         for batch in batches:
             found = hashes(self._cursor, batch, self._columns(batch))
             key_hash, row_hashes, apart = (column.to_numpy() for column in found.columns)
-            order = np.argsort(key_hash)
-            order = order[~apart[order]]
             met = np.zeros(batch.num_rows, np.bool_)
+            together = ~apart
             for index in self._indexes.values():
-                met[order] |= index.meet(key_hash[order], row_hashes[order])
+                met[together] |= index.meet(key_hash[together], row_hashes[together])
             if not met.all():
                 self._news.append(key_hash[~met])
                 yield batch.filter(pa.array(~met))

@@ -42,7 +42,7 @@ from candu_sync.sync import Sync
 from candu_sync.targets import named, parameters
 
 # Batches of the result that are read while earlier ones are compared.
-READ_AHEAD = 2
+READ_AHEAD = 1
 
 
 def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bool = False, force: bool = False,

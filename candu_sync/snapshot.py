@@ -194,7 +194,7 @@ def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, h
     live = _live(connection, old, new)
     columns = ", ".join(layout(new))
     writer = _Writer(connection, new, hashed, folder)
-    if old.base is None or _outgrown(connection, old, told):
+    if old.base is None or _outgrown(old, told):
         over = " ANTI JOIN told_rows USING (key)"
         files = writer.write("base", f"SELECT {columns} FROM snapshot{over} UNION ALL FROM told_rows")
         return Merged({**files, "delta": None, "delta_index": None}, live)
@@ -225,9 +225,16 @@ def _live(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot) -
     """Rows that will not be gone: those of before, less those that were told anew, and those told that are there."""
     if old.base is None:
         return scalar(connection, f"SELECT count(*) FROM told_rows{'' if new.kind == 'events' else ' WHERE NOT gone'}")
-    there = ("count(*)", "count(s.key)") if new.kind == "events" else ("count_if(NOT t.gone)", "count_if(NOT s.gone)")
-    return old.rows + scalar(connection, f"SELECT {there[0]} - {there[1]} FROM told_rows t LEFT JOIN snapshot s "
-                             "ON s.key = t.key")
+    # A row that changed, or stayed, was there and still is: for it the snapshot need not be read.
+    moved = "op IN ('added', 'removed')"
+    gone, there = ("false", "") if new.kind == "events" else ("gone", " WHERE NOT gone")
+    connection.execute(f"CREATE TEMP TABLE moved AS SELECT key, {gone} AS gone FROM accepted WHERE {moved} "
+                       f"UNION ALL SELECT key, false FROM doubtful WHERE {moved} AND {new.kind != 'events'}")
+    if scalar(connection, "SELECT count(*) FROM moved") == 0:
+        return old.rows
+    # A semi-join keeps the few rows at hand and lets the many go by; an outer join might do it the other way round.
+    return (old.rows + scalar(connection, "SELECT count(*) FROM moved WHERE NOT gone")
+            - scalar(connection, f"SELECT count(*) FROM snapshot SEMI JOIN moved USING (key){there}"))
 
 
 class _Writer:
@@ -261,10 +268,13 @@ class _Writer:
         return {f"{name}_index": path}
 
 
-def _outgrown(connection: duckdb.DuckDBPyConnection, old: Snapshot, told: int) -> bool:
-    base = scalar(connection, "SELECT count(*) FROM base")
-    delta = scalar(connection, "SELECT count(*) FROM delta") if old.delta else 0
-    return delta + told > _FOLD_SHARE * base
+def _outgrown(old: Snapshot, told: int) -> bool:
+    return (_length(old.delta) if old.delta else 0) + told > _FOLD_SHARE * (_length(old.base) if old.base else 0)
+
+
+def _length(path: Path) -> int:
+    """The rows of an Arrow IPC file, by its index of batches."""
+    return int(arrow_file(path).count_rows())
 
 
 def _doubtful(new: Snapshot) -> str:

@@ -16,6 +16,7 @@ A version becomes real by one put-if-absent of its file; what it names was put b
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import json
 import uuid
@@ -280,5 +281,13 @@ def _age(at: str) -> float:
 
 
 def _sha256(path: Path) -> str:
+    about = path.stat()
+    return _digest(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, inode: int, size: int, changed: int) -> str:
+    """Read once by a process: a plan and its commit look at the same file, which another or a later write makes another
+    one by its number, size or time."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,7 +21,7 @@ from candu_sync.warehouse.sessions import prepare
 
 
 def read_databricks(query: Query) -> Reading | None:
-    """Streams the query, ``query.size`` rows at a time."""
+    """Streams the query, ``query.batch_rows`` rows at a time."""
     from databricks.sql.exc import Error
 
     errors: Errors = (Error, pa.ArrowException)
@@ -38,7 +38,7 @@ def read_databricks(query: Query) -> Reading | None:
         names = [column[0] for column in cursor.description]
         refuse_duplicates(names)
         variants = {index for index, column in enumerate(cursor.description) if column[1] == "variant"}
-        batches = _batches(cursor, names, variants, query.size)
+        batches = _batches(cursor, names, variants, query.batch_rows(len(names)))
         return Reading(query, "databricks arrow", names, batches, stack.pop_all(), errors)
 
 

@@ -24,11 +24,11 @@ _QUERIES = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
 
 
 def read_duckdb(query: Query) -> Reading:
-    """Streams the query in batches of at most about ``query.size`` rows; DuckDB holds a few of them at a time."""
+    """Streams the query in batches of at most about ``query.batch_rows`` rows; DuckDB holds a few of them at a time."""
     with ExitStack() as stack:
         relation = _relation(query, stack)
         with translated(*ERRORS):
-            reader = relation.to_arrow_reader(query.size)
+            reader = relation.to_arrow_reader(query.batch_rows(len(relation.columns)))
         batches = _batches(reader, _json_columns(relation))
         return Reading(query, "duckdb arrow", relation.columns, batches, stack.pop_all(), ERRORS)
 

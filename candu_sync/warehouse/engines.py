@@ -82,7 +82,9 @@ def _duckdb(url: URL, memory: int | None) -> Engine:
         _require_file(url.database or "")
     read_only = not in_memory and not _is_remote(url.database or "")
     url = url.difference_update_query(["access_mode", "read_only"])
-    return create_engine(url, connect_args={"read_only": read_only, "config": config})
+    # What a file's reader has kept of it is let go with its connection; one in memory lives in its connection.
+    pool = None if in_memory else NullPool
+    return create_engine(url, poolclass=pool, connect_args={"read_only": read_only, "config": config})
 
 
 def _is_remote(database: str) -> bool:

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from candu_sync.errors import WarehouseError
 from candu_sync.warehouse.parameters import Value
 
-BATCH_ROWS = 50_000
-"""Rows of a batch: enough to make the cost of a batch small, few enough for a wide table's batch to stay in memory."""
+BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
+"""Values, and rows, of a batch: enough to make the cost of a batch small, few enough for a wide table's to stay small."""
 
 CANCELLED = "the query was cancelled; nothing of it was used"
 
@@ -20,22 +20,29 @@ CANCELLED = "the query was cancelled; nothing of it was used"
 class Query:
     """A query with the values that are bound to it; it may be cancelled from any thread while it is under way.
 
-    ``timeout`` is in seconds, from its start to its last row; None: no limit. ``size`` is the rows of a batch.
+    ``timeout`` is in seconds, from its start to its last row; None: no limit. ``size`` is the rows of a batch;
+    None: ``values_of_batch`` by its columns, ``BATCH_ROWS`` at most.
     """
 
     def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
-                 timeout: float | None = None, size: int = BATCH_ROWS) -> None:
+                 timeout: float | None = None, size: int | None = None,
+                 values_of_batch: int = BATCH_VALUES) -> None:
         self.engine = engine
         self.sql = sql
         self.values = dict(values or {})
         self.timeout = timeout
-        self.size = size
+        self._size = size
+        self._values_of_batch = values_of_batch
         self._cancel: Callable[[], object] | None = None
         self._why: str | None = None
         self.ended = False
         # A cancellation under way is waited for before its connection is closed or used by another.
         self._lock = threading.RLock()
         self._timer = self._started_timer()
+
+    def batch_rows(self, columns: int) -> int:
+        """Rows of a batch with so many columns."""
+        return self._size or max(1, min(BATCH_ROWS, self._values_of_batch // max(columns, 1)))
 
     def cancel_by(self, cancel: Callable[[], object] | None, stack: ExitStack) -> None:
         """How the query is cancelled from now on, until ``stack`` closes, where its connection has been put before.

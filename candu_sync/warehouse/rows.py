@@ -30,7 +30,7 @@ _LIMIT_0 = {
 
 
 def read_rows(query: Query) -> Reading:
-    """Streams the query, ``query.size`` rows at a time."""
+    """Streams the query, ``query.batch_rows`` rows at a time."""
     with ExitStack() as stack:
         result = _result(query, query.sql, stack)
         names = list(result.keys())
@@ -119,5 +119,5 @@ def _conversion(result: CursorResult[Any], dialect: str) -> Callable[[Rows], Row
 def _batches(result: CursorResult[Any], names: list[str], query: Query) -> Batches:
     converted = _conversion(result, query.engine.dialect.name)
     # The size stands here since text() does not heed the execution option yield_per.
-    for rows in result.partitions(query.size):
+    for rows in result.partitions(query.batch_rows(len(names))):
         yield from record_batches(names, rows if converted is None else converted(rows))

@@ -17,10 +17,14 @@ from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.engines import open_engine
 from candu_sync.warehouse.parameters import Value, one_query, used_values
 from candu_sync.warehouse.postgres_copy import read_copy
-from candu_sync.warehouse.query import CANCELLED, Query
+from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Reading
 from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
+
+# A value of a batch for so many bytes of memory: of 16 bytes a value, a batch then takes an eighth.
+_BYTES_OF_MEMORY = 125
+_FEWEST_VALUES = 200_000
 
 Path = Callable[[Query], Reading | None]
 
@@ -41,8 +45,9 @@ class Warehouse:
     ``timeout`` is how many seconds a query may take, from its start to its last row; None: no limit.
     """
 
-    def __init__(self, engine: Engine, timeout: float | None = None) -> None:
+    def __init__(self, engine: Engine, timeout: float | None = None, batch_values: int = BATCH_VALUES) -> None:
         self._engine = engine
+        self._batch_values = batch_values
         self._timeout = timeout
         self._queries: list[Query] = []
         self.dialect: str = engine.dialect.name
@@ -108,7 +113,7 @@ class Warehouse:
         self.close()
 
     def _new_query(self, sql: str, values: Mapping[str, Value]) -> Query:
-        query = Query(self._engine, sql, values, self._timeout)
+        query = Query(self._engine, sql, values, self._timeout, values_of_batch=self._batch_values)
         self._queries = [*(other for other in self._queries if not other.ended), query]
         return query
 
@@ -147,12 +152,14 @@ class Warehouse:
 def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None) -> Warehouse:
     """Opens the warehouse at a SQLAlchemy URL, to be read only.
 
-    ``memory`` limits DuckDB's own memory, in bytes; ``timeout`` each query, in seconds (None or 0: no limit).
+    ``memory`` limits DuckDB's own memory, in bytes, and the size of batches; ``timeout`` each query, in seconds (None or
+    0: no limit).
 
     Raises ``WarehouseError`` when the URL is wrong or its file or driver is missing. A server is reached at the first
     query, which raises ``WarehouseError`` when it is not there.
     """
-    return Warehouse(open_engine(url, memory, timeout or None), timeout or None)
+    values = BATCH_VALUES if memory is None else max(_FEWEST_VALUES, min(BATCH_VALUES, memory // _BYTES_OF_MEMORY))
+    return Warehouse(open_engine(url, memory, timeout or None), timeout or None, values)
 
 
 def _as_text(column: pa.Array, name: str) -> list[str]:
