@@ -59,8 +59,8 @@ class Project:
 
     @property
     def memory(self) -> int:
-        """Bytes for the engine of a plan or a commit: half, since a DuckDB warehouse has a quarter at the same time, and
-        the batches on their way and the row index need some."""
+        """Bytes for the engine of a plan or a commit: half, since a DuckDB warehouse has a quarter at the same time,
+        and the batches on their way and the row index need some."""
         return self.settings.memory // 2
 
     def cancel_queries(self) -> None:

@@ -12,7 +12,7 @@ from candu_sync.errors import WarehouseError
 from candu_sync.warehouse.parameters import Value
 
 BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
-"""Values, and rows, of a batch: enough to make the cost of a batch small, few enough for a wide table's to stay small."""
+"""Values, and rows, of a batch: enough to make the cost of a batch small, few enough for one of a wide table."""
 
 CANCELLED = "the query was cancelled; nothing of it was used"
 

@@ -152,8 +152,8 @@ class Warehouse:
 def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None) -> Warehouse:
     """Opens the warehouse at a SQLAlchemy URL, to be read only.
 
-    ``memory`` limits DuckDB's own memory, in bytes, and the size of batches; ``timeout`` each query, in seconds (None or
-    0: no limit).
+    ``memory`` limits DuckDB's own memory, in bytes, and the size of batches; ``timeout`` each query, in seconds
+    (None or 0: no limit).
 
     Raises ``WarehouseError`` when the URL is wrong or its file or driver is missing. A server is reached at the first
     query, which raises ``WarehouseError`` when it is not there.
