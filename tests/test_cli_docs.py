@@ -28,7 +28,7 @@ def spans() -> list[str]:
     return lines + re.findall(r"`([^`\n]+)`", prose)
 
 
-USES = [match.groups() for span in spans() if (match := re.match(r"candu-sync ([\w-]+)(.*)", span.strip()))]
+USES = [match.groups() for span in spans() if (match := re.match(r"candu-sync (\w[\w-]*)(.*)", span.strip()))]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

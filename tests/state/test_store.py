@@ -134,13 +134,13 @@ class TestDisk:
 
         def remove() -> None:
             while not done.wait(0.0003):
-                store.delete("runs/other/messages.arrow")
+                store.delete("runs/other/changes.arrow")
 
         remover = threading.Thread(target=remove)
         remover.start()
         try:
             for _ in range(300):
-                assert store.add("runs/other/messages.arrow", file(tmp_path, b"rows")) == 4
+                assert store.add("runs/other/changes.arrow", file(tmp_path, b"rows")) == 4
         finally:
             done.set()
             remover.join()
