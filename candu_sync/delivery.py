@@ -256,7 +256,10 @@ class Delivery:
     def _send(self, connection: Connection, batch: Batch, body: bytes, attempt: int) -> None:
         """One request with its receipts. Raises what Candu's answer is."""
         self._record({"sent": batch.span})
-        # Asked last: the disk may have kept the receipt waiting for longer than the claim lasts.
+        # Both asked last: the disk may have kept the receipt waiting.
+        if not self._pace.enter(self._stop):
+            self._record({"unsent": batch.span})
+            return
         if not self._may_send():
             self._record({"unsent": batch.span})
             raise CanduError("this run was silent for longer than its lease and has lost its claim: nothing more was "

@@ -19,6 +19,9 @@ _UNLIMITED_START = 0.05
 # one too many in a second by Candu's clock. That is 15 ms for the first and the last of a second together, at any rate.
 _MARGIN = 1.015
 
+# Seconds in which no more requests go than the rate says; a little over one, for the same reason.
+_WINDOW = 1.01
+
 
 class Pace:
     """Turns for requests, shared by all workers: never more than ``rate`` (rounded up) in any second.
@@ -37,23 +40,28 @@ class Pace:
     def wait(self, stop: threading.Event) -> bool:
         """Wait for a turn; False when ``stop`` came first."""
         with self._lock:
-            turn = max(self._next, time.monotonic())
+            now = time.monotonic()
+            turn = max(self._next, now)
             self._next = turn + self._current()
-        while (left := self._left(turn)) > 0:
+        return not stop.wait(turn - now) if turn > now else not stop.is_set()
+
+    def enter(self, stop: threading.Event) -> bool:
+        """The last thing before a request goes; False when ``stop`` came first. One that was held up after its turn,
+        by a slow disk say, must not be followed by a full second's worth of punctual ones."""
+        while (left := self._left()) > 0:
             if stop.wait(left):
                 return False
         return not stop.is_set()
 
-    def _left(self, turn: float) -> float:
-        """Seconds until a request may go; 0 or less: it goes now. One that woke up late must not be followed by a full
-        second's worth of punctual ones."""
+    def _left(self) -> float:
+        """Seconds until a request may go; 0 or less: it goes now."""
         with self._lock:
             now = time.monotonic()
-            if len(self._last_second) == self._last_second.maxlen and self._last_second:
-                turn = max(turn, self._last_second[0] + 1.0)
-            if turn <= now:
-                self._last_second.append(now)
-            return turn - now
+            if self._last_second and len(self._last_second) == self._last_second.maxlen \
+                    and now < self._last_second[0] + _WINDOW:
+                return self._last_second[0] + _WINDOW - now
+            self._last_second.append(now)
+            return 0.0
 
     def _current(self) -> float:
         if self._factor <= 1.0:

@@ -27,7 +27,8 @@ def turns(pace: Pace, seconds: float, workers: int = 4) -> list[float]:
     end = time.monotonic() + seconds
 
     def work() -> None:
-        while time.monotonic() < end and pace.wait(threading.Event()):
+        stop = threading.Event()
+        while time.monotonic() < end and pace.wait(stop) and pace.enter(stop):
             found.append(time.monotonic())
 
     threads = [threading.Thread(target=work) for _ in range(workers)]
@@ -50,11 +51,35 @@ def test_a_worker_that_slept_does_not_make_the_others_catch_up() -> None:
     stop = threading.Event()
     times: list[float] = []
     for turn in range(40):
-        pace.wait(stop)
+        assert pace.wait(stop)
+        assert pace.enter(stop)
         times.append(time.monotonic())
         if turn == 10:
             time.sleep(0.5)
     assert most_in_a_second(times) <= 20
+
+
+def test_requests_that_are_held_up_after_their_turn_do_not_bunch() -> None:
+    """Of every ten one waits a fifth of a second between its turn and its going."""
+    pace, stop = Pace(50), threading.Event()
+    times: list[float] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        for turn in range(30):
+            pace.wait(stop)
+            if turn % 10 == 0:
+                time.sleep(0.2)
+            pace.enter(stop)
+            with lock:
+                times.append(time.monotonic())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most_in_a_second(sorted(times)) <= 50
 
 
 def test_by_candus_clock_too(lab: Lab, simulator: Simulator) -> None:
