@@ -28,7 +28,8 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    threading.Thread(target=_watch, args=(reader, project, say), name="candu-sync signals", daemon=True).start()
+    watcher = threading.Thread(target=_watch, args=(reader, project, say), name="candu-sync signals", daemon=True)
+    watcher.start()
 
     def on_signal(number: int, _: Any) -> None:
         if project.pushing and not project.stopped:
@@ -46,6 +47,8 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         writer.close()
+        # A thread that is still there when the interpreter goes makes DuckDB print pages of leaks.
+        watcher.join(PATIENCE)
 
 
 def _watch(reader: socket.socket, project: Project, say: Callable[[str], None]) -> None:
