@@ -57,7 +57,12 @@ class Candu:
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json",
                          "accept": "application/json", "user-agent": "candu-sync"}
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
-        self._transport: httpx.HTTPTransport | None = None
+        try:
+            self._webhook, self._metadata = (httpx.URL(f"{url}/{path}") for path in ("eventWebhook", "contentMetadata"))
+        except httpx.InvalidURL as error:
+            raise _silence(error, url) from None
+        # Now, not with the first request: reading the certificates would hold that up after its turn.
+        self._transport = _transport(self._webhook)
 
     def __enter__(self) -> Candu:
         return self
@@ -67,8 +72,7 @@ class Candu:
 
     def close(self) -> None:
         """Close the connection; a request that is under way in another thread fails."""
-        if self._transport is not None:
-            self._transport.close()
+        self._transport.close()
 
     def send(self, body: bytes) -> None:
         """Post one JSON array of messages.
@@ -80,16 +84,11 @@ class Candu:
 
     def probe(self) -> None:
         """Read the content's metadata: proves that the key and the network work. Raises as ``send``."""
-        _judge(self._ask("GET", httpx.URL(f"{self._url}/contentMetadata"), None))
-
-    @functools.cached_property
-    def _webhook(self) -> httpx.URL:
-        return httpx.URL(f"{self._url}/eventWebhook")
+        _judge(self._ask("GET", self._metadata, None))
 
     def _ask(self, method: str, url: httpx.URL, body: bytes | None) -> httpx.Response:
         request = httpx.Request(method, url, headers=self._headers, content=body, extensions=self._extensions)
         try:
-            self._transport = self._transport or _transport(url)
             answer = self._transport.handle_request(request)
             try:
                 answer.read()
