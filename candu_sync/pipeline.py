@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,10 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
             result = Result(sync, reading.names)
             # A full run tells every row; for it, and the first one, there is nothing to narrow.
             narrowing = Narrowing(connection, snapshot, result) if snapshot.base and not full else None
-            rows = _counted(ahead(result.batches(reading), READ_AHEAD, project.cancel_queries), progress)
-            load(connection, sync, result, rows if narrowing is None else narrowing.news(rows))
+            # Its thread is to be gone before the reading is closed, whatever happens.
+            with closing(ahead(result.batches(reading), READ_AHEAD, project.cancel_queries)) as made:
+                rows = _counted(made, progress)
+                load(connection, sync, result, rows if narrowing is None else narrowing.news(rows))
         with seconds.phase("diff"):
             found = diff(connection, sync, result, snapshot, narrowing=narrowing, full=full)
             if full:
@@ -253,18 +256,19 @@ def _deliver(project: Project, sync: Sync, state: PartitionState, changes: Chang
     delivery = Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record, may_send=claim.held,
                         progress=count, report=report)
     try:
-        with project.delivery(delivery):
+        with project.delivery(delivery), closing(messages):
             delivery.run(messages)
     finally:
         log.close()
 
 
 def _messages(project: Project, sync: Sync, changes: ChangeSet, outcome: Outcome,
-              sample: int | None) -> Iterator[pa.RecordBatch]:
+              sample: int | None) -> Generator[pa.RecordBatch, None, None]:
     """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
     encoding = Encoding(sync.kind, changes.traits, _identity(project, sync, changes.partition, changes.base))
-    with open_engine(project.memory) as connection:
-        yield from ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)
+    with (open_engine(project.memory) as connection,
+          closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
+        yield from messages
 
 
 def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:
