@@ -26,7 +26,7 @@ def read(url: str, table: str) -> dict[str, Any]:
 def canonical(environment: dict[str, str]) -> dict[str, Any]:
     """Reading, and bringing the values to their canonical form."""
     project, sync = _open(environment)
-    from candu_sync.result import Result
+    from candu_sync.rows import Result
 
     with project:
         began = time.perf_counter()
@@ -40,7 +40,7 @@ def messages(environment: dict[str, str]) -> dict[str, Any]:
     as it is."""
     project, sync = _open(environment)
     from candu_sync import pipeline
-    from candu_sync.state.receipts import Outcome
+    from candu_sync.state import Outcome
 
     with project:
         changes = pipeline.plan(project, sync, keep=False)
@@ -62,9 +62,8 @@ def deliver(environment: dict[str, str], messages: int, size: int, receipts: boo
     project, sync = _open(environment)
     import pyarrow as pa
 
-    from candu_sync.candu import Candu
-    from candu_sync.delivery import Delivery, Limits
-    from candu_sync.state.receipts import ReceiptLog
+    from candu_sync.delivery import Candu, Delivery, Limits
+    from candu_sync.state import ReceiptLog
 
     settings = project.settings
     key = settings.require_api_key()
@@ -93,7 +92,7 @@ def _open(environment: dict[str, str]) -> tuple[Any, Any]:
     os.environ.update(environment)
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
-    from candu_sync.sync import load_syncs
+    from candu_sync.syncs import load_syncs
 
     settings = load_settings()
     return Project(settings), load_syncs(settings.sql_dir).syncs["users/u"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from candu_sync.changes import ChangeSet as ChangeSet
     from candu_sync.changes import Summary as Summary
+    from candu_sync.commit import RunResult as RunResult
     from candu_sync.errors import CanduSyncError as CanduSyncError
     from candu_sync.pipeline import guard as guard
     from candu_sync.pipeline import plan as plan
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from candu_sync.pipeline import run as run
     from candu_sync.pipeline import staged as staged
     from candu_sync.project import Project as Project
-    from candu_sync.report import RunResult as RunResult
     from candu_sync.settings import Settings as Settings
     from candu_sync.settings import load_settings as load_settings
-    from candu_sync.sync import Catalog as Catalog
-    from candu_sync.sync import Sync as Sync
-    from candu_sync.sync import load_syncs as load_syncs
+    from candu_sync.syncs import Catalog as Catalog
+    from candu_sync.syncs import Sync as Sync
+    from candu_sync.syncs import load_syncs as load_syncs
 
 _FROM = {
     "Catalog": "sync",

@@ -7,40 +7,45 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.ipc as ipc
 
-from candu_sync.ahead import ahead
-from candu_sync.changes import ChangeSet, hold_refused, summarize, write_files
-from candu_sync.commit import commit, snapshot_of
+from candu_sync.changes import (
+    ChangeSet,
+    Encoding,
+    forced,
+    hold_refused,
+    identity_of,
+    leave_out_sent,
+    make_outgoing,
+    new_run_id,
+    opened,
+    set_large_aside,
+    settle,
+    stage,
+    summarize,
+    take_over,
+    tripped,
+    unsettled_messages,
+    write_files,
+)
+from candu_sync.commit import RunResult, commit, failed, recover, remember, result_of
 from candu_sync.delivery import Delivery, Limits, Report
-from candu_sync.diff import diff, load
-from candu_sync.elsewhere import keep_what_others_set
-from candu_sync.engine import open_engine
+from candu_sync.diff import Narrowing, diff, keep_what_others_set, load
+from candu_sync.embedded import open_engine
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
-from candu_sync.full import leave_out_sent
-from candu_sync.guard import tripped
-from candu_sync.messages import Encoding, Identity, encode, make_outgoing, set_large_aside
-from candu_sync.narrow import Narrowing
-from candu_sync.project import Progress, Project, silent
-from candu_sync.recovery import recover
-from candu_sync.report import RunResult, failed, remember, result_of
-from candu_sync.result import Result
-from candu_sync.seconds import Seconds
-from candu_sync.staging import forced, new_run_id, opened, settle, stage, take_over
-from candu_sync.state.claims import Claim
-from candu_sync.state.receipts import Outcome, ReceiptLog, read_receipts
-from candu_sync.state.store import remove_folder
-from candu_sync.state.versions import PartitionState, Version
-from candu_sync.sync import Sync
-from candu_sync.targets import named, parameters
+from candu_sync.prefetch import ahead
+from candu_sync.progress import Progress, silent
+from candu_sync.project import Project
+from candu_sync.rows import Result
+from candu_sync.snapshot import snapshot_of
+from candu_sync.state import Claim, Outcome, PartitionState, ReceiptLog, Version, read_receipts, remove_folder
+from candu_sync.syncs import Sync, named, parameters
+from candu_sync.timing import Seconds
 
 # Batches of the result that are read while earlier ones are compared.
 READ_AHEAD = 1
@@ -101,7 +106,7 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
             if full:
                 leave_out_sent(connection, project.state.of(sync.name, partition), version)
             keep_what_others_set(connection, project.state, sync, partition, found)
-            encoding = Encoding(sync.kind, found.traits, _identity(project, sync, partition, version.number))
+            encoding = Encoding(sync.kind, found.traits, identity_of(project, sync, partition, version.number))
             make_outgoing(connection, encoding)
             set_large_aside(connection, encoding)
             hold_refused(connection, encoding)
@@ -119,13 +124,6 @@ def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[
         rows += batch.num_rows
         progress("read", rows, None)
         yield batch
-
-
-def _identity(project: Project, sync: Sync, partition: str | None, version: int) -> Identity | None:
-    if not project.settings.message_id:
-        return None
-    name = f"{sync.name}\n{partition or ''}" + ("" if sync.kind == "events" else f"\n{version}")
-    return Identity(project.state.workspace, name)
 
 
 def staged(project: Project, sync: Sync, partition: str | None = None) -> ChangeSet:
@@ -233,14 +231,14 @@ def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Ver
 def _deliver(project: Project, sync: Sync, state: PartitionState, changes: ChangeSet, outcome: Outcome, claim: Claim,
              report: Report, sample: int | None, progress: Progress) -> None:
     # httpx takes longer to load than a plan with nothing to send takes altogether.
-    from candu_sync.candu import Candu
+    from candu_sync.delivery import Candu
 
     settings = project.settings
     key = settings.require_api_key()
     log = ReceiptLog(state, changes.run_id)
     limits = Limits(settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
                     max_attempts=settings.max_attempts)
-    messages = _messages(project, sync, changes, outcome, sample)
+    messages = unsettled_messages(project, sync, changes, outcome, sample)
     total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
     done = 0
 
@@ -260,56 +258,6 @@ def _deliver(project: Project, sync: Sync, state: PartitionState, changes: Chang
             delivery.run(messages)
     finally:
         log.close()
-
-
-def _messages(project: Project, sync: Sync, changes: ChangeSet, outcome: Outcome,
-              sample: int | None) -> Generator[pa.RecordBatch, None, None]:
-    """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
-    encoding = Encoding(sync.kind, changes.traits, _identity(project, sync, changes.partition, changes.base))
-    with (open_engine(project.memory) as connection,
-          closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
-        yield from messages
-
-
-def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:
-    """The rows of the messages that are not settled yet, in order, at most ``sample`` of them."""
-    left = sample
-    settled = _numbers(outcome)
-    with pa.OSFile(str(changes.outgoing)) as source:
-        reader = ipc.open_file(source)
-        for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
-            for rows in _unsettled(batch.filter(batch.column("message").is_valid()), settled):
-                for start in range(0, rows.num_rows, _ENCODED):
-                    if left == 0:
-                        return
-                    part = rows.slice(start, _ENCODED if left is None else min(left, _ENCODED))
-                    left = None if left is None else left - part.num_rows
-                    yield part
-
-
-# Rows that become messages together: the next ones are built while these are sent.
-_ENCODED = 25_000
-
-
-def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.RecordBatch]:
-    """The parts of a batch between the settled messages. A receipt names the first and the last message of a request:
-    a request must not reach over one that was refused before."""
-    if settled is None:
-        yield batch
-        return
-    start = 0
-    for is_settled, run in itertools.groupby(pc.is_in(batch.column("message"), settled).to_pylist()):
-        length = len(list(run))
-        if not is_settled:
-            yield batch.slice(start, length)
-        start += length
-
-
-def _numbers(outcome: Outcome) -> pa.Array | None:
-    """The numbers of the settled messages; None: there are none, as in every push but a repeated one."""
-    numbers = [n for low, high in outcome.accepted for n in range(low, high + 1)] + list(outcome.rejected)
-    return pa.array(numbers, pa.int64()) if numbers else None
 
 
 def run(project: Project, sync: Sync, partition: str | None = None, *, force: bool = False, full: bool = False,

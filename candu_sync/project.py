@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
 from candu_sync.dbt import resolve, resolve_sync
 from candu_sync.delivery import Delivery
-from candu_sync.report import last_run
 from candu_sync.settings import Settings
-from candu_sync.state.versions import State
-from candu_sync.sync import Sync
-from candu_sync.targets import targets
+from candu_sync.state import State, last_run
+from candu_sync.syncs import Sync, targets
 from candu_sync.warehouse import Warehouse, open_warehouse
-
-# What a caller is told while a run goes on: the phase, how much is done, and of how much (None: not known).
-Progress = Callable[[str, int, int | None], None]
-
-def silent(phase: str, done: int, total: int | None) -> None:
-    """Nobody listens."""
 
 
 class Project:

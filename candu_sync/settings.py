@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, PrivateAttr, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
-from .errors import SettingsError
-from .nearest import nearest
+from candu_sync.errors import SettingsError
+from candu_sync.suggestions import nearest
 
 __all__ = ["Settings", "load_settings"]
 

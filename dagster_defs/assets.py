@@ -25,11 +25,10 @@ from pydantic import Field
 
 from candu_sync import pipeline
 from candu_sync.changes import ChangeSet
+from candu_sync.commit import RunResult, recover
 from candu_sync.errors import SpecError
 from candu_sync.project import Project
-from candu_sync.recovery import recover
-from candu_sync.report import RunResult
-from candu_sync.sync import Sync
+from candu_sync.syncs import Sync
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import (
     guard_result,

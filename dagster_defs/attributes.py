@@ -7,8 +7,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
-from candu_sync.nearest import hint
-from candu_sync.spec import Cursor, Guard, Partitions
+from candu_sync.suggestions import hint
+from candu_sync.syncs import Cursor, Guard, Partitions
 
 _NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions}
 

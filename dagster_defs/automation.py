@@ -22,8 +22,7 @@ from dagster import (
 )
 
 from candu_sync.errors import SettingsError
-from candu_sync.partitions import join, windows
-from candu_sync.sync import Sync
+from candu_sync.syncs import Sync, join, windows
 from dagster_defs.partitions import is_partition_key
 from dagster_defs.resources import CanduSyncResource
 

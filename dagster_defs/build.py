@@ -11,7 +11,7 @@ from pathlib import Path
 from dagster import AssetsDefinition, AssetSpec, Definitions, RetryPolicy, SensorDefinition, in_process_executor
 
 from candu_sync.errors import SpecError
-from candu_sync.sync import Catalog, Sync, load_syncs
+from candu_sync.syncs import Catalog, Sync, load_syncs
 from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, changes_spec, push_key, push_spec
 from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
 from dagster_defs.dbt import with_upstream

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue
 
-from candu_sync.changes import ChangeSet
+from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, ChangeSet
+from candu_sync.commit import RunResult
 from candu_sync.errors import GuardTripped
-from candu_sync.guard import LEAST_ROWS_FOR_RATIOS
-from candu_sync.report import RunResult
 from dagster_defs.metadata import Metadata
 
 GUARD = "guard"

@@ -21,9 +21,7 @@ from dagster import (
 from pydantic import BaseModel, Field
 
 from candu_sync.errors import SettingsError, SpecError
-from candu_sync.rules import conflicts
-from candu_sync.spec import Kind, Spec
-from candu_sync.sync import Catalog, Sync, build_sync, load_syncs, read_model
+from candu_sync.syncs import Catalog, Kind, Spec, Sync, build_sync, conflicts, load_syncs, read_model
 from dagster_defs.assets import changes_key, changes_spec, push_key, push_spec
 from dagster_defs.attributes import Attributes
 from dagster_defs.automation import AUTOMATION

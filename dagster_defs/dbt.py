@@ -10,12 +10,11 @@ from pathlib import Path
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
 from candu_sync.changes import ChangeSet
-from candu_sync.dbt import linked
+from candu_sync.dbt import Column, linked, trait_lineage
 from candu_sync.errors import SettingsError
-from candu_sync.lineage import Column, trait_lineage
+from candu_sync.rows import Kind
 from candu_sync.settings import load_settings
-from candu_sync.sync import Catalog, Sync
-from candu_sync.values import Kind
+from candu_sync.syncs import Catalog, Sync
 from dagster_defs.metadata import Metadata
 
 # For which Dagster's UI has an icon.

@@ -11,8 +11,7 @@ from itertools import pairwise
 
 from dagster import FreshnessPolicy
 
-from candu_sync.notations import cron_fields
-from candu_sync.sync import Sync
+from candu_sync.syncs import Sync, cron_fields
 
 # What a run may take or wait for others, beside a quarter of the time between two.
 _LEAST_GRACE = dt.timedelta(minutes=15)

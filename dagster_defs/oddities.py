@@ -21,8 +21,7 @@ from dagster import (
 )
 
 from candu_sync.changes import ChangeSet
-from candu_sync.partitions import split, window
-from candu_sync.sync import Sync
+from candu_sync.syncs import Sync, split, window
 from dagster_defs.metadata import COLUMNS
 
 ODDITIES = "oddities"

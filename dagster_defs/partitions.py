@@ -19,7 +19,7 @@ from dagster import (
     WeeklyPartitionsDefinition,
 )
 
-from candu_sync.spec import Partitions
+from candu_sync.syncs import Partitions
 
 # What StaticPartitionsDefinition refuses. Dagster does not look at dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")

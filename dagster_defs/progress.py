@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from candu_sync.progress import lines
-from candu_sync.project import Progress
+from candu_sync.progress import Progress, lines
 
 # Every line stays in Dagster's event log.
 _LINE_EVERY = 30.0

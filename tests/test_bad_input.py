@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.simulator import Simulator
-from tests.project import EXECUTABLE, Ended, Folder
+from tests.support.folder import EXECUTABLE, Ended, Folder
 
 # Nothing listens there.
 NOBODY = "127.0.0.1:9"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from candu_sync.errors import UsageError
 from candu_sync.simulator import Simulator
-from candu_sync.sync import Sync
-from tests.engine import Lab, error_of
+from candu_sync.syncs.sync import Sync
+from tests.support.lab import Lab, error_of
 
 DAY = dt.timedelta(days=1)
 NOON = dt.datetime(2026, 1, 5, 12)

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candu_sync import delivery, pipeline, upkeep
+from candu_sync import pipeline
+from candu_sync.delivery import delivery
 from candu_sync.errors import SettingsError, StaleChanges
+from candu_sync.operate import maintenance
 from candu_sync.project import Project
 from candu_sync.simulator import Simulator
-from candu_sync.sync import Sync
-from tests.engine import Lab
-from tests.test_delivery import faults
-from tests.test_diff_properties import snapshot_rows
+from candu_sync.syncs.sync import Sync
+from tests.delivery.faults import faults
+from tests.support.lab import Lab
+from tests.support.snapshots import snapshot_rows
 
 
 @pytest.fixture(autouse=True)
@@ -230,7 +232,7 @@ class TestRejectedRows:
         lab.run(sync)
         simulator.clear_faults()
         with lab.project() as project:
-            assert upkeep.retry(project, sync, None) == 1
+            assert maintenance.retry(project, sync, None) == 1
         assert lab.run(sync).accepted == 1
         assert lab.rejected(sync) == []
 
@@ -302,7 +304,7 @@ class TestUncertainEvents:
         assert len(simulator.events()) == 19
         assert [row["key"] for row in lab.rejected(sync)] == ["e7"]
         with lab.project() as project:
-            upkeep.retry(project, sync, None)
+            maintenance.retry(project, sync, None)
         simulator.clear_faults()
         assert lab.run(sync).accepted == 1
 
@@ -332,7 +334,7 @@ def test_after_any_faults_the_snapshot_is_what_candu_accepted_and_a_clean_run_co
         assert snapshot(lab, sync).keys() | refused == {f"u{i}" for i in range(count)}
         if refused:
             with lab.project() as project:
-                upkeep.retry(project, sync, None)
+                maintenance.retry(project, sync, None)
             lab.run(sync)
         assert snapshot(lab, sync) == running_simulator.users()
         assert len(running_simulator.users()) == count

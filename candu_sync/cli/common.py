@@ -17,7 +17,7 @@ from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized, Usage
 
 if TYPE_CHECKING:
     from candu_sync.project import Project
-    from candu_sync.sync import Catalog, Sync
+    from candu_sync.syncs import Catalog, Sync
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="SYNC…", help="Names of syncs, like users/profile.")]
 Partitions = Annotated[list[str] | None, typer.Option(
@@ -39,7 +39,7 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
     """The project of the current folder, and its syncs; files that are no syncs are said on stderr."""
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
-    from candu_sync.sync import load_syncs
+    from candu_sync.syncs import load_syncs
 
     settings = load_settings()
     for warning in settings.warnings:
@@ -53,7 +53,7 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
 
 def chosen(catalog: Catalog, names: list[str] | None, everything: bool) -> tuple[list[Sync], int]:
     """The syncs that were named, users before groups before events, and 2 when a wrong file is among them."""
-    from candu_sync.nearest import nearest
+    from candu_sync.suggestions import nearest
 
     if everything or not names:
         return list(catalog.syncs.values()), 2 if catalog.errors else 0
@@ -128,7 +128,7 @@ def require_names(names: list[str] | None, everything: bool, command: str) -> No
 
 def title(sync: Sync, key: str | None) -> str:
     """A sync and its partition, as people write them."""
-    from candu_sync.targets import named
+    from candu_sync.syncs import named
 
     return named(sync.name, key)
 

@@ -12,13 +12,13 @@ from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
     from candu_sync.project import Project
-    from candu_sync.sync import Catalog
+    from candu_sync.syncs import Catalog
 
 
 def exposures(output: Annotated[Path | None, typer.Option(
         "--output", metavar="FILE", help="Where to write it, in place of stdout.")] = None) -> None:
     """The syncs as dbt exposures: a YAML file for the dbt project."""
-    from candu_sync import exposures as room
+    from candu_sync.dbt import exposures as room
 
     with opened_project() as (project, catalog):
         if project.settings.dbt_manifest is None and any(sync.deps for sync in catalog.syncs.values()):
@@ -38,7 +38,7 @@ def exposures(output: Annotated[Path | None, typer.Option(
 
 def _traits(project: Project, catalog: Catalog) -> dict[str, list[str]]:
     """The traits of those syncs whose model the warehouse takes; the file is of use without them."""
-    from candu_sync.check import check_models
+    from candu_sync.operate import check_models
 
     if project.settings.warehouse_url is None:
         complain("the exposures say nothing of traits: CANDU_WAREHOUSE_URL is not set")

@@ -22,15 +22,14 @@ from candu_sync.cli.common import (
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
-    from candu_sync.check import Finding
+    from candu_sync.operate import Finding
     from candu_sync.project import Project
-    from candu_sync.sync import Sync
+    from candu_sync.syncs import Sync
 
 
 def list_syncs(as_json: Json = False) -> None:
     """The syncs, their kinds, partitions, last run."""
-    from candu_sync.overview import overview
-    from candu_sync.tables import show_rows
+    from candu_sync.operate import overview, show_rows
 
     with opened_project() as (project, catalog):
         rows = overview(project, catalog)
@@ -45,8 +44,8 @@ def list_syncs(as_json: Json = False) -> None:
 def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, typer.Option(
         "--offline", help="Leave out the request to Candu that proves the key.")] = False) -> None:
     """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key."""
-    from candu_sync.candu import Candu
-    from candu_sync.check import check_models, check_project
+    from candu_sync.delivery import Candu
+    from candu_sync.operate import check_models, check_project
 
     with opened_project() as (project, catalog):
         syncs, code = chosen(catalog, names, False)
@@ -82,8 +81,7 @@ def _traits(finding: Finding) -> str:
 
 def status(as_json: Json = False) -> None:
     """For each sync and partition: last run, rows, pending, rejected, claimed by whom."""
-    from candu_sync.overview import statuses
-    from candu_sync.tables import show_rows
+    from candu_sync.operate import show_rows, statuses
 
     with opened_project() as (project, catalog):
         rows = statuses(project, catalog)
@@ -100,8 +98,7 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
                  "--reason", help="Only rows whose reason has this in it.")] = None,
              as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False, as_json: Json = False) -> None:
     """The rows that were set aside, with the reason."""
-    from candu_sync import upkeep
-    from candu_sync.tables import show_set_aside
+    from candu_sync.operate import maintenance, show_set_aside
 
     with opened_project() as (project, catalog):
         syncs, code = chosen(catalog, [name], False)
@@ -110,16 +107,16 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
             if again:
                 _retry(project, sync, keys)
                 continue
-            rows = [(key, row) for key in keys for row in upkeep.set_aside(project, sync, key)
+            rows = [(key, row) for key in keys for row in maintenance.set_aside(project, sync, key)
                     if not reason or reason in row.reason]
             show_set_aside(sync.name, rows, "csv" if as_csv else "json" if as_json else "table")
     finish([code])
 
 
 def _retry(project: Project, sync: Sync, keys: list[str | None]) -> None:
-    from candu_sync import upkeep
+    from candu_sync.operate import maintenance
 
-    counts = {key: upkeep.retry(project, sync, key) for key in keys}
+    counts = {key: maintenance.retry(project, sync, key) for key in keys}
     if not any(counts.values()):
         raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
     for key, count in counts.items():

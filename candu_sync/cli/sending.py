@@ -25,19 +25,19 @@ from candu_sync.cli.common import (
 from candu_sync.errors import CanduSyncError, SettingsError
 
 if TYPE_CHECKING:
-    from candu_sync.report import RunResult
-    from candu_sync.sync import Sync
+    from candu_sync.commit import RunResult
+    from candu_sync.syncs import Sync
 
 
 def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
          as_json: Json = False) -> None:
     """What a run would send, and why. Sends nothing, changes nothing that a run would see."""
     from candu_sync import pipeline
-    from candu_sync.progress import progress
-    from candu_sync.report import result_of
-    from candu_sync.signals import signals
-    from candu_sync.staging import discard
-    from candu_sync.tables import show_plan
+    from candu_sync.changes import discard
+    from candu_sync.cli.progress_bar import progress
+    from candu_sync.cli.signals import signals
+    from candu_sync.commit import result_of
+    from candu_sync.operate import show_plan
 
     require_names(names, everything, "plan")
     with opened_project() as (project, catalog), signals(project, complain):
@@ -64,10 +64,10 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         as_json: Json = False) -> None:
     """Plan, guard, push, commit."""
     from candu_sync import pipeline
-    from candu_sync.progress import progress
-    from candu_sync.report import failed
-    from candu_sync.signals import signals
-    from candu_sync.tables import show_results
+    from candu_sync.cli.progress_bar import progress
+    from candu_sync.cli.signals import signals
+    from candu_sync.commit import failed
+    from candu_sync.operate import show_results
 
     require_names(names, everything, "run")
     results: list[RunResult] = []
@@ -102,10 +102,10 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
 def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
              as_json: Json = False) -> None:
     """Take today's result as already sent: nothing is pushed."""
-    from candu_sync import upkeep
-    from candu_sync.progress import progress
-    from candu_sync.report import result_of
-    from candu_sync.signals import signals
+    from candu_sync.cli.progress_bar import progress
+    from candu_sync.cli.signals import signals
+    from candu_sync.commit import result_of
+    from candu_sync.operate import maintenance
 
     require_names(names, everything, "baseline")
     with opened_project() as (project, catalog), signals(project, complain):
@@ -113,7 +113,7 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
 
         def act(sync: Sync, key: str | None) -> int:
             with progress(title(sync, key)) as show:
-                changes = upkeep.baseline(project, sync, key, progress=show)
+                changes = maintenance.baseline(project, sync, key, progress=show)
             s = changes.summary
             if as_json:
                 print_lines([result_of(changes, "succeeded").to_json()])
@@ -127,7 +127,7 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
 
 def reset(names: Names = None, partition: Partitions = None, everything: All = False, as_json: Json = False) -> None:
     """Forget what was sent: the next run sends everything."""
-    from candu_sync import upkeep
+    from candu_sync.operate import maintenance
 
     require_names(names, everything, "reset")
     with opened_project() as (project, catalog):
@@ -135,7 +135,7 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
         for sync in syncs:
             keys = with_state(project, sync, partition)
             for key in keys:
-                upkeep.reset(project, sync, key)
+                maintenance.reset(project, sync, key)
                 if as_json:
                     print_lines([{"sync": sync.name, "partition": key}])
                 else:

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from candu_sync.demo.warehouse import build, next_day
 from candu_sync.errors import CanduSyncError
+from candu_sync.operate import console
 from candu_sync.simulator import Simulator
-from candu_sync.tables import console
 
 # The models' windows have fixed dates, so the story has, too.
 TODAY = dt.date(2026, 11, 15)
@@ -79,7 +79,7 @@ def _windows(start: dt.date, end: dt.date) -> list[str]:
 
 def by_command_line(environment: dict[str, str], windows: list[str]) -> list[dict[str, Any]]:
     """Run all syncs by `candu-sync run --json`, in processes of their own."""
-    from candu_sync.sync import load_syncs
+    from candu_sync.syncs import load_syncs
 
     catalog = load_syncs(Path(os.environ.get("CANDU_SQL_DIR", "sql")))
     whole = [name for name in catalog.syncs if name != EVENTS]

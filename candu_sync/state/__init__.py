@@ -1,1 +1,35 @@
-"""Versions, claims and receipts, on a disk or an object store. Nothing in here knows what the rows mean."""
+"""The state: versions, claims and receipts, on a disk or in an object store.
+
+Does not know what the rows mean.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.state.claims import Claim as Claim
+    from candu_sync.state.claims import Owner as Owner
+    from candu_sync.state.claims import drop_claims as drop_claims
+    from candu_sync.state.claims import read_claim as read_claim
+    from candu_sync.state.claims import refusal as refusal
+    from candu_sync.state.disk import remove_folder as remove_folder
+    from candu_sync.state.last_run import last_run as last_run
+    from candu_sync.state.receipts import Outcome as Outcome
+    from candu_sync.state.receipts import ReceiptLog as ReceiptLog
+    from candu_sync.state.receipts import local_folder as local_folder
+    from candu_sync.state.receipts import ranges_table as ranges_table
+    from candu_sync.state.receipts import read_receipts as read_receipts
+    from candu_sync.state.versions import PartitionState as PartitionState
+    from candu_sync.state.versions import State as State
+    from candu_sync.state.versions import Version as Version
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "claims": "Claim Owner drop_claims read_claim refusal",
+    "last_run": "last_run",
+    "receipts": "Outcome ReceiptLog local_folder ranges_table read_receipts",
+    "disk": "remove_folder",
+    "versions": "PartitionState State Version",
+})

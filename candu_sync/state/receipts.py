@@ -27,8 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from candu_sync.errors import StateError
-from candu_sync.state.store import DiskStore
+from candu_sync.state.disk import DiskStore
 from candu_sync.state.versions import PartitionState
 
 SYNC_SECONDS = 0.5
@@ -193,3 +195,10 @@ def local_folder(state: PartitionState, run_id: str, files: tuple[str, ...]) -> 
     """A run's staged files as one folder on this machine; None: they are not all there."""
     paths = [state.store.local(state.name("runs", run_id, file)) for file in files]
     return None if any(path is None for path in paths) or paths[0] is None else paths[0].parent
+
+
+def ranges_table(ranges: Iterable[tuple[int, int]]) -> pa.Table:
+    """Ranges of message numbers as a table (low int64, high int64), both ends included."""
+    pairs = list(ranges)
+    return pa.table({"low": pa.array([low for low, _ in pairs], pa.int64()),
+                     "high": pa.array([high for _, high in pairs], pa.int64())})

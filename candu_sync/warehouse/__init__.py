@@ -1,7 +1,23 @@
-"""Reading the warehouse: a query with bound parameters -> a stream of Arrow record batches."""
+"""The warehouse: a query with bound parameters → a stream of Arrow record batches.
 
-from candu_sync.warehouse.parameters import parameters_in
-from candu_sync.warehouse.reading import Reading
-from candu_sync.warehouse.warehouse import Warehouse, open_warehouse
+Knows neither syncs nor Candu.
+"""
 
-__all__ = ["Reading", "Warehouse", "open_warehouse", "parameters_in"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.warehouse.parameters import blanked as blanked
+    from candu_sync.warehouse.parameters import parameters_in as parameters_in
+    from candu_sync.warehouse.reading import Reading as Reading
+    from candu_sync.warehouse.warehouse import Warehouse as Warehouse
+    from candu_sync.warehouse.warehouse import open_warehouse as open_warehouse
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "parameters": "blanked parameters_in",
+    "reading": "Reading",
+    "warehouse": "Warehouse open_warehouse",
+})

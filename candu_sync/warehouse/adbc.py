@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import within_calendar
-from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import session, with_literals
 from candu_sync.warehouse.query import Query

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query

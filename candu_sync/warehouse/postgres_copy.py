@@ -16,7 +16,7 @@ import pyarrow.csv as csv
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import apart
-from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import NUMERIC, own_types, session, with_literals
 from candu_sync.warehouse.query import Query

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, CursorResult, text
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.arrays import record_batches
-from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.mysql_types import mysql_values
 from candu_sync.warehouse.parameters import bindable

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.warehouse.calendar_bounds import within_calendar
-from candu_sync.warehouse.engines import shown
+from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.parameters import placed

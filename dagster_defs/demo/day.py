@@ -13,9 +13,9 @@ from dagster import DagsterInstance, Definitions
 
 from candu_sync.demo.story import EVENTS
 from candu_sync.project import Project
-from candu_sync.report import last_run
 from candu_sync.settings import load_settings
-from candu_sync.sync import Sync, load_syncs
+from candu_sync.state import last_run
+from candu_sync.syncs import Sync, load_syncs
 from dagster_defs.assets import changes_key, push_key
 from dagster_defs.build import build_definitions
 

@@ -1,52 +1,17 @@
-"""A project with Dagster around it: the same models, warehouse and simulator as in ``tests.engine``, real instances."""
+"""A project with Dagster around it, for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dagster import (
-    AssetKey,
-    AssetsDefinition,
-    AssetSelection,
     DagsterInstance,
-    Definitions,
-    ExecuteInProcessResult,
-    RetryPolicy,
-    materialize,
 )
 
 from candu_sync.simulator import Simulator
-from dagster_defs.build import build_definitions
-from dagster_defs.resources import CanduSyncResource
-from tests.engine import Lab
-
-
-class Room(Lab):
-    """A project's folder and a Dagster instance that works in it."""
-
-    def __init__(self, folder: Path, simulator: Simulator, instance: DagsterInstance) -> None:
-        super().__init__(folder, simulator)
-        self.simulator = simulator
-        self.instance = instance
-
-    def environment(self) -> dict[str, str]:
-        """The settings as a person gives them."""
-        return {f"CANDU_{name.upper()}": str(value) for name, value in self.overrides.items()}
-
-    def definitions(self) -> Definitions:
-        return build_definitions(self.sql, retries=RetryPolicy(max_retries=2, delay=0))
-
-    def materialize(self, *keys: str, partition: str | None = None, tags: dict[str, str] | None = None,
-                    **config: dict[str, Any]) -> ExecuteInProcessResult:
-        """One run of the assets, whose outcome is for the test to look at. ``config``: by ``changes`` and ``candu``."""
-        assets = [asset for asset in self.definitions().assets or () if isinstance(asset, AssetsDefinition)]
-        ops = {key.replace("/", "__"): {"config": config.get(key.split("/")[0], {})} for key in keys}
-        return materialize(assets, selection=AssetSelection.assets(*keys), instance=self.instance, raise_on_error=False,
-                           partition_key=partition, resources={"candu_sync": CanduSyncResource()},
-                           run_config={"ops": ops}, tags=tags)
+from tests.dagster.room import Room
 
 
 @pytest.fixture
@@ -60,18 +25,5 @@ def room(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) 
         yield room
 
 
-def metadata(result: ExecuteInProcessResult, key: str) -> dict[str, Any]:
-    """What an asset's materialization in a run says, as plain values."""
-    found = result.asset_materializations_for_node(key.replace("/", "__"))
-    assert [event.asset_key for event in found] == [AssetKey(key.split("/"))]
-    return {name: value.value for name, value in found[0].metadata.items()}
 
 
-def failure(result: ExecuteInProcessResult, key: str) -> str:
-    """The sentence that a step of a run failed with."""
-    events = [event for event in result.all_events
-              if event.is_step_failure and event.step_key == key.replace("/", "__")]
-    assert len(events) == 1
-    data = events[0].step_failure_data
-    assert data.user_failure_data is not None
-    return data.user_failure_data.description or ""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import httpx
 from dagster import DagsterInstance
 
-from tests.engine import Lab
+from tests.support.lab import Lab
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,7 @@ import pytest
 from dagster import ExecuteInProcessResult, build_run_status_sensor_context
 
 from dagster_defs.alerts import failure_alerts
-from tests.dagster.conftest import Room
-from tests.dagster.test_assets import CHANGES, PUSH, people
+from tests.dagster.room import CHANGES, PUSH, Room, people
 
 
 class Webhook(HTTPServer):

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from dagster import AssetCheckEvaluation, AssetCheckSeverity, ExecuteInProcessResult
+from dagster import AssetCheckSeverity
 
-from candu_sync.sync import Sync
-from candu_sync.upkeep import baseline
-from tests.dagster.conftest import Room, failure, metadata
-
-CHANGES, PUSH = "changes/users/people", "candu/users/people"
-
-
-def people(room: Room, count: int = 3, yaml: str = "") -> Sync:
-    """A sync of users u0, u1, …, whose plan is free."""
-    room.table("people", user_id=[f"u{n}" for n in range(count)], plan=["free"] * count)
-    return room.sync("users/people", "select * from people", yaml)
-
-
-def evaluation(result: ExecuteInProcessResult, check: str) -> AssetCheckEvaluation:
-    """What a check of a run found."""
-    [found] = [found for found in result.get_asset_check_evaluations() if found.check_name == check]
-    return found
+from candu_sync.operate.maintenance import baseline
+from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, metadata, people
 
 
 def test_both_assets_bring_the_users_to_candu_and_the_snapshot(room: Room) -> None:

@@ -18,12 +18,11 @@ from dagster import (
     evaluate_automation_conditions,
 )
 
-from candu_sync.sync import Sync
+from candu_sync.syncs.sync import Sync
 from dagster_defs.automation import partitions_sensor
 from dagster_defs.resources import CanduSyncResource
-from tests.dagster.conftest import Room
 from tests.dagster.live import instance_of
-from tests.dagster.test_assets import CHANGES, PUSH, people
+from tests.dagster.room import CHANGES, PUSH, Room, people
 
 # Dagster's own tester of conditions, not the conditions.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter `include_sources`")

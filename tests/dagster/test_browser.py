@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from candu_sync.simulator import Simulator
-from tests.dagster.conftest import Room
 from tests.dagster.live import Live, instance_of, live, until
+from tests.dagster.room import Room
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 needs_browser = pytest.mark.skipif(not Path(CHROMIUM).is_file(), reason="no chromium on this machine")

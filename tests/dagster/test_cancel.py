@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 
-from tests.dagster.conftest import Room
-from tests.dagster.test_assets import CHANGES, PUSH, people
+from tests.dagster.room import CHANGES, PUSH, Room, people
 
 CONFIGURATION = Path(__file__).parents[2] / "dagster.yaml"
 

@@ -7,8 +7,7 @@ import datetime as dt
 import pytest
 from dagster import AssetCheckSeverity
 
-from tests.dagster.conftest import Room, metadata
-from tests.dagster.test_assets import CHANGES, PUSH, evaluation, people
+from tests.dagster.room import CHANGES, PUSH, Room, evaluation, metadata, people
 
 
 class TestRows:

@@ -29,11 +29,10 @@ from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster_dg_cli.cli import create_dg_cli
 
-from candu_sync.sync import Sync
+from candu_sync.syncs.sync import Sync
 from dagster_defs import CanduSync, CanduSyncs
 from dagster_defs.assets import changes_spec
-from tests.dagster.conftest import Room
-from tests.dagster.test_assets import CHANGES, PUSH
+from tests.dagster.room import CHANGES, PUSH, Room
 
 # Dagster's sandbox for tests warns of what Dagster's own loading does not: see `test_they_load_without_a_warning`.
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")

@@ -27,12 +27,12 @@ from dagster import (
     materialize,
 )
 
-from candu_sync.manifest import read_manifest
+from candu_sync.dbt.manifest import read_manifest
 from candu_sync.simulator import Simulator
-from candu_sync.sync import load_syncs
+from candu_sync.syncs.sync import load_syncs
 from dagster_defs.build import build_definitions
-from tests.dagster.conftest import Room, failure, metadata
-from tests.manifests import model, write
+from tests.dagster.room import Room, failure, metadata
+from tests.support.manifests import model, write
 
 dagster_dbt = pytest.importorskip("dagster_dbt")
 

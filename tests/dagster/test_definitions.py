@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from dagster import AssetSpec, Definitions
 
-from candu_sync.sync import load_syncs
+from candu_sync.syncs.sync import load_syncs
 from dagster_defs.assets import changes_spec, push_spec
 from dagster_defs.build import build_definitions
-from tests.dagster.conftest import Room, failure
-from tests.dagster.test_assets import CHANGES, PUSH, people
+from tests.dagster.room import CHANGES, PUSH, Room, failure, people
 
 MODELS = Path(__file__).parents[2] / "sql"
 

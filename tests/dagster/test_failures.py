@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from dagster import ExecuteInProcessResult
 
-from tests.dagster.conftest import Room, failure, metadata
-from tests.dagster.test_assets import CHANGES, PUSH, people
+from tests.dagster.room import CHANGES, PUSH, Room, failure, metadata, people
 
 
 def retries(result: ExecuteInProcessResult) -> int:

@@ -8,8 +8,7 @@ import pytest
 
 from dagster_defs.assets import push_spec
 from dagster_defs.freshness import longest_gap
-from tests.dagster.conftest import Room
-from tests.dagster.test_assets import people
+from tests.dagster.room import Room, people
 
 
 @pytest.mark.parametrize(("line", "gap"), [

@@ -6,8 +6,7 @@ from dagster import AssetKey, TableMetadataValue
 from dagster._serdes import serialize_value
 
 from dagster_defs.metadata import changes_metadata
-from tests.dagster.conftest import Room, metadata
-from tests.dagster.test_assets import CHANGES, PUSH, people
+from tests.dagster.room import CHANGES, PUSH, Room, metadata, people
 
 
 def records(table: TableMetadataValue) -> list[dict[str, object]]:

@@ -13,10 +13,10 @@ from dagster import (
     TimeWindowPartitionsDefinition,
 )
 
-from candu_sync.partitions import join, window, windows
-from candu_sync.spec import Partitions
+from candu_sync.syncs.partitions import join, window, windows
+from candu_sync.syncs.spec import Partitions
 from dagster_defs.partitions import is_partition_key, partitions_def
-from tests.dagster.conftest import Room
+from tests.dagster.room import Room
 
 NOW = datetime(2026, 11, 15, 12, 34, tzinfo=UTC)
 

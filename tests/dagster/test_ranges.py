@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
-from candu_sync.sync import Sync
-from tests.dagster.conftest import Room, failure
-from tests.dagster.test_assets import CHANGES, PUSH, evaluation
+from candu_sync.syncs.sync import Sync
+from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure
 
 ROOT = Path(__file__).parents[2]
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"

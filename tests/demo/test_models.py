@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from candu_sync.diff import diff, load
-from candu_sync.engine import open_engine
-from candu_sync.result import Result
-from candu_sync.snapshot import Snapshot
-from candu_sync.sync import Sync, load_syncs
+from candu_sync.diff.changed_rows import diff, load
+from candu_sync.embedded import open_engine
+from candu_sync.rows.result import Result
+from candu_sync.snapshot.snapshot import Snapshot
+from candu_sync.syncs.sync import Sync, load_syncs
 from candu_sync.warehouse import open_warehouse
 
 SQL = Path(__file__).parents[2] / "sql"

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from candu_sync import pace, pipeline
-from candu_sync.candu import Candu
-from candu_sync.delivery import Limits
+from candu_sync import pipeline
+from candu_sync.delivery import pace
+from candu_sync.delivery.candu import Candu
+from candu_sync.delivery.delivery import Limits
 from candu_sync.errors import StateError
 from candu_sync.state import claims
+from candu_sync.state.disk import DiskStore
 from candu_sync.state.receipts import ReceiptLog
-from candu_sync.state.store import DiskStore
 
 # What leaves a trace on the disk or at Candu.
 TRACES: tuple[tuple[type, str], ...] = ((DiskStore, "put"), (DiskStore, "add"), (DiskStore, "delete"),

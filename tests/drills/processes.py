@@ -21,7 +21,7 @@ import pytest
 from candu_sync import cli
 from candu_sync.state import claims
 from tests.drills.interruptions import place
-from tests.engine import Lab
+from tests.support.lab import Lab
 
 _forkserver = mp.get_context("forkserver")
 _forkserver.set_forkserver_preload(["tests.drills.processes"])

@@ -21,7 +21,7 @@ import pytest
 from candu_sync.simulator import Simulator
 from candu_sync.state.claims import read_claim
 from candu_sync.state.receipts import read_receipts
-from candu_sync.sync import Sync
+from candu_sync.syncs.sync import Sync
 from tests.drills.processes import Conditions, Launcher
 from tests.drills.world import SYNCS, World, make_world
 

@@ -16,7 +16,8 @@ from moto.server import ThreadedMotoServer
 
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.simulator import Simulator
-from candu_sync.state.store import ObjectStore, open_store
+from candu_sync.state.object_store import ObjectStore
+from candu_sync.state.store import open_store
 from candu_sync.state.versions import State
 from tests.drills.processes import Launcher
 from tests.drills.world import World, make_world

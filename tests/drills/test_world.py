@@ -27,8 +27,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from candu_sync import pipeline, upkeep
+from candu_sync import pipeline
 from candu_sync.errors import CanduSyncError, Claimed, StaleChanges
+from candu_sync.operate import maintenance
 from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
@@ -158,7 +159,7 @@ class Drill(RuleBasedStateMachine):
     @rule(name=syncs)
     def refused_rows_are_tried_again(self, name: str) -> None:
         with self.points.acting(0, None), self._world.lab.project() as project:
-            upkeep.retry(project, self._world.syncs[name], None)
+            maintenance.retry(project, self._world.syncs[name], None)
 
     @rule()
     def candu_is_well_again(self) -> None:

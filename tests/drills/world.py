@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.commit import snapshot_of
+from candu_sync.commit.uncertain_events import uncertain_events
 from candu_sync.simulator import Simulator
-from candu_sync.sync import Sync
-from candu_sync.uncertain import uncertain_events
-from tests.engine import Lab
+from candu_sync.snapshot.versions import snapshot_of
+from candu_sync.syncs.sync import Sync
+from tests.support.lab import Lab
 
 # An integer that cannot be sent: the row that holds it is set aside.
 TOO_LARGE = 2**60

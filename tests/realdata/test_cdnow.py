@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from candu_sync.report import RunResult
+from candu_sync.commit.run_result import RunResult
 from candu_sync.simulator import Simulator
-from candu_sync.sync import load_syncs
-from tests.engine import Lab
+from candu_sync.syncs.sync import load_syncs
 from tests.realdata.inbox import Inbox, changed, traits_told, types
 from tests.realdata.ledger import Ledger
+from tests.support.lab import Lab
 
 SYNCS = load_syncs(Path(__file__).parent / "cdnow" / "sql").syncs
 TOTALS, PURCHASES = SYNCS["users/totals"], SYNCS["events/purchases"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from candu_sync.simulator import Simulator
-
-Send = Callable[..., httpx.Response]
+from tests.simulator.messages import Send
 
 
 @pytest.fixture

@@ -8,15 +8,7 @@ import httpx
 import pytest
 
 from candu_sync.simulator import Simulator
-from tests.simulator.conftest import Send
-
-
-def identify(user_id: str, **traits: object) -> dict[str, object]:
-    return {"type": "identify", "userId": user_id, "traits": traits}
-
-
-def track(user_id: str, event: str, message_id: str) -> dict[str, object]:
-    return {"type": "track", "userId": user_id, "event": event, "messageId": message_id, "properties": {"n": 1}}
+from tests.simulator.messages import Send, identify, track
 
 
 def test_traits_merge_and_null_stays_null(sim: Simulator, send: Send) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import httpx
 
 from candu_sync.simulator import Simulator
-from tests.simulator.conftest import Send
-from tests.simulator.test_api import identify, track
+from tests.simulator.messages import Send, identify, track
 
 
 def test_users_come_in_pages_and_by_search(send: Send, http: httpx.Client) -> None:

@@ -11,8 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from candu_sync.simulator import Simulator
-from tests.simulator.conftest import Send
-from tests.simulator.test_api import identify, track
+from tests.simulator.messages import Send, identify, track
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 needs_browser = pytest.mark.skipif(not Path(CHROMIUM).is_file(), reason="no chromium on this machine")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from candu_sync.simulator import Simulator
-from tests.simulator.test_api import identify
+from tests.simulator.messages import identify
 
 SERVE = """
 import sys

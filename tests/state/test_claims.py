@@ -21,8 +21,8 @@ from candu_sync.simulator import Simulator
 from candu_sync.state import claims
 from candu_sync.state.claims import LEASE, Claim, Owner, read_claim
 from candu_sync.state.versions import PartitionState, State
-from candu_sync.sync import Sync
-from tests.engine import Lab
+from candu_sync.syncs.sync import Sync
+from tests.support.lab import Lab
 
 # A run of its own process, which tells nothing and may be killed.
 RUN = """

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from candu_sync.errors import SettingsError, StateError
-from candu_sync.state.store import DiskStore, ObjectStore, Store, open_store
+from candu_sync.state.disk import DiskStore
+from candu_sync.state.object_store import ObjectStore
+from candu_sync.state.store import Store, open_store
 
 
 @pytest.fixture(params=["disk", "objects"])

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from candu_sync import pipeline, upkeep
+from candu_sync import pipeline
 from candu_sync.errors import DamagedState, ForeignState, StaleChanges, StateError
+from candu_sync.operate import maintenance
 from candu_sync.simulator import Simulator
 from candu_sync.state.versions import PartitionState, State, Version
-from candu_sync.sync import Sync
-from tests.engine import Lab, error_of
+from candu_sync.syncs.sync import Sync
+from tests.support.lab import Lab, error_of
 
 LONG_AGO = "2020-01-01T00:00:00+00:00"
 
@@ -127,7 +128,7 @@ class TestDamage:
     def test_a_reset_helps(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
         self.version(lab, sync).write_bytes(b"")
         with lab.project() as project:
-            upkeep.reset(project, sync, None)
+            maintenance.reset(project, sync, None)
         assert lab.run(sync).accepted == 2
 
     def test_a_damaged_change_set_is_no_empty_one(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:

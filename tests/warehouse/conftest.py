@@ -11,18 +11,12 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.connect import open_engine
 from tests.warehouse import servers
+from tests.warehouse.events import EVENTS
 
 DIALECTS = ("duckdb", "sqlite", "postgresql")
 
-EVENTS = [
-    ("before", "2026-01-04 23:59:59.999999", "free"),
-    ("start", "2026-01-05 00:00:00", "pro"),
-    ("noon", "2026-01-05 12:30:00.5", "pro"),
-    ("last", "2026-01-05 23:59:59.999999", "free"),
-    ("end", "2026-01-06 00:00:00", "pro"),
-]
 
 
 @pytest.fixture(scope="session")

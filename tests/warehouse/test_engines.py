@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from candu_sync.errors import WarehouseError
 from candu_sync.warehouse import open_warehouse
-from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.connect import open_engine
 
 PASSWORD = "s3cret:p@ss/w?rd#%"
 

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from candu_sync.errors import ModelError, WarehouseError
 from candu_sync.warehouse import Warehouse, open_warehouse
-from tests.warehouse.conftest import EVENTS
+from tests.warehouse.events import EVENTS
 
 MANY = "select seq as n, repeat('x', 200) as x from seq_1_to_1000000"
 ENDLESS = "select count(*) from seq_1_to_1000000 a, seq_1_to_1000000 b where a.seq * b.seq % 7 = 1"

@@ -16,10 +16,11 @@ import pymysql
 import pytest
 from sqlalchemy import Engine, make_url
 
-from candu_sync.values import Unsendable, canonical
+from candu_sync.rows.kinds import Unsendable
+from candu_sync.rows.values import canonical
 from candu_sync.warehouse.adbc import read_adbc
+from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.duckdb_arrow import read_duckdb
-from candu_sync.warehouse.engines import open_engine
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Reading

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from candu_sync.errors import CanduSyncError, WarehouseError
 from candu_sync.warehouse import Reading, Warehouse, open_warehouse
 from candu_sync.warehouse.adbc import read_adbc
-from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.postgres_types import NUMERIC
 from candu_sync.warehouse.query import Query

@@ -20,9 +20,10 @@ from google.cloud import bigquery
 from sqlalchemy import make_url
 
 from candu_sync.errors import ModelError, WarehouseError
-from candu_sync.values import Unsendable, canonical
+from candu_sync.rows.kinds import Unsendable
+from candu_sync.rows.values import canonical
 from candu_sync.warehouse import Reading, bigquery_arrow, databricks_arrow
-from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.query import Query
 
 SINCE = datetime(2026, 1, 5, 10, tzinfo=UTC)

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import Engine
 
 from candu_sync.errors import ModelError, WarehouseError
-from candu_sync.values import Unsendable, canonical
+from candu_sync.rows.kinds import Unsendable
+from candu_sync.rows.values import canonical
 from candu_sync.warehouse import Warehouse
-from candu_sync.warehouse.engines import open_engine
+from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.snowflake_arrow import _batches, pyformat
 

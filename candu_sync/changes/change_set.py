@@ -1,0 +1,103 @@
+"""A change set: what a plan found, staged as files so that what was looked at is what is sent.
+
+| file             | columns                                                                           |
+|------------------|-----------------------------------------------------------------------------------|
+| `changes.arrow`  | what the rows found are: as ``diff.py`` says, those held left out                 |
+| `outgoing.arrow` | of groups alone: a row a message, as ``messages.py`` says; else ``changes`` is it |
+| `held.arrow`     | rows that Candu refused before and that have not changed since                    |
+| `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary            |
+
+Messages are built from these rows while they are sent, the same ones whenever that is.
+
+And `invalid.arrow` (key, reason): the rows that cannot be sent, kept beside the versions until the next plan.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from candu_sync.changes.summary import Summary
+from candu_sync.embedded import write_arrow
+from candu_sync.errors import DamagedState, StateError
+from candu_sync.rows import Kind, Trait
+from candu_sync.syncs import Sync
+
+FILES = ("changes.arrow", "outgoing.arrow", "held.arrow", "plan.json")
+
+INVALID = "invalid.arrow"
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A staged change set.
+
+    Attributes:
+        run_id: the run that made it, its name.
+        sync, kind, partition: whose it is; partition None: the sync has none.
+        base: the version of the snapshot that it was computed from; 0: there was none.
+        traits: the columns ``t0`` … of ``changes.arrow``, which the next snapshot will have.
+        given: the names of those that the model gives.
+        path: how the warehouse was read ("duckdb arrow", "rows", …).
+        full: every row, whole.
+        seconds: phase → seconds, of the plan.
+        folder: where the files are, on this machine.
+    """
+
+    run_id: str
+    sync: str
+    kind: str
+    partition: str | None
+    base: int
+    traits: tuple[Trait, ...]
+    given: tuple[str, ...]
+    summary: Summary
+    path: str
+    full: bool
+    seconds: dict[str, float]
+    folder: Path
+
+    @property
+    def outgoing(self) -> Path:
+        """The file with a row a message, in the order of their numbers; rows without a number are none."""
+        return self.folder / ("outgoing.arrow" if self.kind == "groups" else "changes.arrow")
+
+    def save(self) -> None:
+        """Write ``plan.json`` beside the files. Raises StateError when the disk does not take it."""
+        body = asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
+        try:
+            (self.folder / "plan.json").write_text(json.dumps(body))
+        except OSError as error:
+            raise StateError(f"{self.folder / 'plan.json'} cannot be written: {error.strerror}. Free some space and "
+                             "run again") from error
+
+    @classmethod
+    def load(cls, folder: Path) -> ChangeSet:
+        """Read a staged change set back.
+
+        Raises:
+            DamagedState: ``plan.json`` is missing or cannot be read.
+        """
+        try:
+            body = json.loads((folder / "plan.json").read_text())
+            traits = tuple(Trait(name, Kind(kind)) for name, kind in body.pop("traits"))
+            return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
+                                 "summary": Summary(**body["summary"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DamagedState(str(folder / "plan.json"), f"{folder / 'plan.json'} cannot be read ({error}): "
+                               "make the plan again") from error
+
+
+def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path) -> None:
+    """Write the files of a change set from the tables in the connection."""
+    # Of users the rows stand in the order of their messages; a sort of all their columns would be the slowest step.
+    order = "" if sync.kind == "users" else " ORDER BY message"
+    write_arrow(connection, f"SELECT * FROM changes WHERE op <> 'held'{order}", folder / "changes.arrow")
+    going = "SELECT * FROM outgoing ANTI JOIN held USING (message) ORDER BY message" if sync.kind == "groups" \
+        else "SELECT 0 AS message LIMIT 0"
+    write_arrow(connection, going, folder / "outgoing.arrow")
+    write_arrow(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / "held.arrow")
+    write_arrow(connection, "SELECT key, reason FROM result WHERE reason IS NOT NULL", folder / INVALID)

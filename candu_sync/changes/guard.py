@@ -1,0 +1,42 @@
+"""Guards: reasons to stop before anything is sent, in words and figures."""
+
+from __future__ import annotations
+
+from candu_sync.changes.summary import Summary
+from candu_sync.syncs import Sync
+
+# A share of a small snapshot says little: 3 changed rows of 4 are a quiet day.
+LEAST_ROWS_FOR_RATIOS = 100
+
+
+def tripped(sync: Sync, summary: Summary, *, full: bool = False) -> list[str]:
+    """The guards that this change set trips, a sentence each; empty: it may go.
+
+    Args:
+        full: a full run sends every row on purpose: ``max_messages`` still counts, the shares are of what changed.
+    """
+    guard = sync.guard
+    reasons = []
+    if guard.min_rows is not None and summary.rows < guard.min_rows:
+        reasons.append(f"the model returned {_rows(summary.rows)}, min_rows is {guard.min_rows:,}")
+    for name, count, limit in (("changed", summary.changed, guard.max_changed),
+                               ("removed", summary.removed, guard.max_removed)):
+        if limit is None or summary.snapshot_rows < LEAST_ROWS_FOR_RATIOS:
+            continue
+        share = count / summary.snapshot_rows
+        if share > limit:
+            reasons.append(f"{count:,} of {_rows(summary.snapshot_rows)} {name} ({share:.1%}), "
+                           f"max_{name} is {limit:.1%}{_most(summary) if name == 'changed' else ''}")
+    if guard.max_messages is not None and summary.messages > guard.max_messages:
+        reasons.append(f"{summary.messages:,} messages to send, max_messages is {guard.max_messages:,}")
+    return reasons
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _most(summary: Summary) -> str:
+    """The traits that changed most, since a guard on changes is often one column's doing."""
+    most = list(summary.traits.items())[:3]
+    return f" (most: {', '.join(f'{name} {count:,}' for name, count in most)})" if most else ""

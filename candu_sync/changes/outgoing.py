@@ -1,0 +1,114 @@
+"""TODO changes.outgoing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterator
+from contextlib import closing
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc as ipc
+
+from candu_sync.changes.change_set import ChangeSet
+from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, Identity, encode
+from candu_sync.embedded import literal, open_engine, scalar
+from candu_sync.prefetch import ahead
+from candu_sync.project import Project
+from candu_sync.state import Outcome
+from candu_sync.syncs import Sync
+
+
+def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
+    """Make the table or view ``outgoing`` of ``changes``: a row a message.
+
+    The rows of a group agree on what changed, so their one message is any of them together.
+    """
+    if encoding.kind != "groups":
+        connection.execute("CREATE TEMP VIEW outgoing AS SELECT * FROM changes WHERE message IS NOT NULL")
+        return
+    names = encoding.names
+    flags = [f"bool_or(c{n}) AS c{n}" for n in range(len(names))]
+    values = [f"any_value(t{i}) FILTER (c{names.index(trait.name)}) AS t{i}" for i, trait in enumerate(encoding.traits)]
+    columns = ", ".join(["message", "min(key) AS key", "min(user_id) AS user_id", "min(group_id) AS group_id",
+                         *flags, *values])
+    connection.execute(f"CREATE TEMP VIEW outgoing AS SELECT {columns} FROM changes WHERE message IS NOT NULL "
+                       "GROUP BY message")
+
+
+def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
+    """Move rows whose message is too large from ``changes`` to the set-aside."""
+    suspects = f"(SELECT * FROM outgoing WHERE {encoding.most_bytes()} > {LARGEST_MESSAGE})"
+    connection.execute(f"CREATE TEMP TABLE large AS SELECT message FROM ({encoding.messages(suspects)}) "
+                       f"WHERE strlen(body) > {LARGEST_MESSAGE}")
+    if scalar(connection, "SELECT count(*) FROM large"):
+        connection.execute(f"UPDATE result SET reason = {literal(TOO_LARGE)} WHERE key IN "
+                           "(SELECT key FROM changes SEMI JOIN large USING (message))")
+        connection.execute("DELETE FROM changes WHERE message IN (FROM large)")
+
+
+def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
+    """Take the rows that Candu refused before, and that are still what it refused, out of what goes."""
+    again = "SELECT * FROM outgoing WHERE message IN (SELECT message FROM rejected JOIN changes USING (key))"
+    connection.execute("CREATE TABLE held AS SELECT r.*, m.message FROM rejected r JOIN changes c USING (key) "
+                       f"JOIN (SELECT message, {encoding.content_hash()} AS hash FROM ({again})) m "
+                       "ON m.message = c.message AND m.hash = r.hash")
+    if scalar(connection, "SELECT count(*) FROM held"):
+        connection.execute("UPDATE changes SET op = 'held' WHERE message IN (SELECT message FROM held)")
+
+
+def identity_of(project: Project, sync: Sync, partition: str | None, version: int) -> Identity | None:
+    if not project.settings.message_id:
+        return None
+    name = f"{sync.name}\n{partition or ''}" + ("" if sync.kind == "events" else f"\n{version}")
+    return Identity(project.state.workspace, name)
+
+
+def unsettled_messages(project: Project, sync: Sync, changes: ChangeSet, outcome: Outcome,
+              sample: int | None) -> Generator[pa.RecordBatch, None, None]:
+    """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
+    encoding = Encoding(sync.kind, changes.traits, identity_of(project, sync, changes.partition, changes.base))
+    with (open_engine(project.memory) as connection,
+          closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
+        yield from messages
+
+
+def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:
+    """The rows of the messages that are not settled yet, in order, at most ``sample`` of them."""
+    left = sample
+    settled = _numbers(outcome)
+    with pa.OSFile(str(changes.outgoing)) as source:
+        reader = ipc.open_file(source)
+        for index in range(reader.num_record_batches):
+            batch = reader.get_batch(index)
+            for rows in _unsettled(batch.filter(batch.column("message").is_valid()), settled):
+                for start in range(0, rows.num_rows, _ENCODED):
+                    if left == 0:
+                        return
+                    part = rows.slice(start, _ENCODED if left is None else min(left, _ENCODED))
+                    left = None if left is None else left - part.num_rows
+                    yield part
+
+# Rows that become messages together: the next ones are built while these are sent.
+_ENCODED = 25_000
+
+
+def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.RecordBatch]:
+    """The parts of a batch between the settled messages. A receipt names the first and the last message of a request:
+    a request must not reach over one that was refused before."""
+    if settled is None:
+        yield batch
+        return
+    start = 0
+    for is_settled, run in itertools.groupby(pc.is_in(batch.column("message"), settled).to_pylist()):
+        length = len(list(run))
+        if not is_settled:
+            yield batch.slice(start, length)
+        start += length
+
+
+def _numbers(outcome: Outcome) -> pa.Array | None:
+    """The numbers of the settled messages; None: there are none, as in every push but a repeated one."""
+    numbers = [n for low, high in outcome.accepted for n in range(low, high + 1)] + list(outcome.rejected)
+    return pa.array(numbers, pa.int64()) if numbers else None

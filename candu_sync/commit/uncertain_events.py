@@ -1,0 +1,55 @@
+"""Events of uncertain fate: they went to Candu at least once without an answer, so that it may have them twice, or,
+under ``uncertain: skip``, not at all.
+
+A run that has such leaves their ids in the state, ``uncertain/<run>.json``, before the version is committed that the
+next run starts from: none goes unreported, whenever the process dies. They are rare, and kept until a reset.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+
+import pyarrow.compute as pc
+
+from candu_sync.changes import ChangeSet
+from candu_sync.embedded import arrow_file
+from candu_sync.state import Outcome, PartitionState
+
+# Ids that are listed for a run; the count goes on.
+LISTED = 10_000
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """The events of one run: when it was noted (ISO 8601, UTC), how many, and the ids of the first ``LISTED``."""
+
+    run_id: str
+    at: str
+    count: int
+    keys: list[str]
+
+
+def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
+    """Write down which events of a run are uncertain; for users and groups there are none: they are told again.
+
+    Raises:
+        StateError: it cannot be written.
+    """
+    if changes.kind != "events" or not outcome.uncertain:
+        return
+    numbers = [number for low, high in outcome.uncertain for number in range(low, high + 1)]
+    file = arrow_file(changes.folder / "changes.arrow")
+    keys = set(file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist())
+    name = f"uncertain/{changes.run_id}.json"
+    # What another process noted for this run, which it took for dead, stays.
+    keys |= set((state.read_json(name) or {}).get("keys", []))
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    state.write_json(name, asdict(Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])))
+
+
+def uncertain_events(state: PartitionState) -> list[Uncertain]:
+    """The uncertain events of all runs since the last reset, the oldest run first."""
+    names = state.store.list(state.name("uncertain/"))
+    found = [state.read_json(name.removeprefix(state.name(""))) for name in names]
+    return [Uncertain(**body) for body in found if body is not None]

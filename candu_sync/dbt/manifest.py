@@ -1,0 +1,184 @@
+"""What a dbt project's manifest says of its models and sources: where they stand in the warehouse, and their names.
+
+The manifest is ``target/manifest.json``, which ``dbt parse``, ``dbt build`` and others write
+(https://docs.getdbt.com/reference/artifacts/manifest-json). Only what is needed here is kept of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from candu_sync.suggestions import nearest
+
+__all__ = ["Manifest", "ManifestError", "Node", "read_manifest"]
+
+_REFABLE = ("model", "seed", "snapshot")
+
+
+class ManifestError(Exception):
+    """There is no manifest to read, or it has no such model or source. The sentence is for a SpecError to place."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A model, seed, snapshot or source.
+
+    Attributes:
+        package: the dbt package that it is of.
+        source: the source's name, for which ``name`` is the table's; None: no source.
+        version: a versioned model's; ``latest`` is whether it is the one that a ref without a version means.
+        relation: its name in the warehouse, quoted as dbt quotes it; None: an ephemeral model, which is not there.
+        asset_key: the key of its Dagster asset, as dagster-dbt gives it unless told otherwise.
+        columns: those that dbt's YAML files describe; often fewer than there are.
+    """
+
+    package: str
+    name: str
+    source: str | None
+    version: str | None
+    latest: bool
+    relation: str | None
+    asset_key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The models and sources of a project and of its packages; ``adapter`` is dbt's word for the warehouse's kind."""
+
+    project: str
+    adapter: str
+    nodes: tuple[Node, ...]
+    disabled: frozenset[str]
+
+    @cached_property
+    def _models(self) -> dict[str, list[Node]]:
+        return _by_name(node for node in self.nodes if node.source is None)
+
+    @cached_property
+    def _tables(self) -> dict[str, list[Node]]:
+        return _by_name(node for node in self.nodes if node.source is not None)
+
+    @cached_property
+    def _keys(self) -> set[tuple[str, ...]]:
+        return {node.asset_key for node in self.nodes}
+
+    def model(self, name: str, package: str | None = None, version: str | None = None) -> Node:
+        """What ``ref(name)`` means. The project's own model goes before one of a package.
+
+        Raises ManifestError when there is none, or several that could be meant.
+        """
+        named = [node for node in self._models.get(name, ()) if package in (None, node.package)]
+        if not named:
+            raise ManifestError(self._no_model(name, package))
+        found = [node for node in named if (node.version == version if version else node.latest)]
+        found = [node for node in found if node.package == self.project] or found
+        if len(found) != 1:
+            raise ManifestError(_several(name, found) if found else f"the dbt model {name} has no version {version}")
+        return found[0]
+
+    def table(self, source: str, name: str) -> Node:
+        """What ``source(source, name)`` means. Raises as ``model``."""
+        named = [node for node in self._tables.get(name, ()) if node.source == source]
+        found = [node for node in named if node.package == self.project] or named
+        if len(found) > 1:
+            raise ManifestError(_several(f"{source}.{name}", found))
+        if not found:
+            known = (f"{node.source}.{node.name}" for nodes in self._tables.values() for node in nodes)
+            raise ManifestError(f"dbt has no source {source}.{name}{_or(f'{source}.{name}', known)}")
+        return found[0]
+
+    def asset_key(self, dependency: str) -> str:
+        """The asset key that an entry of ``deps`` means: a model's name for its asset, any other text for itself."""
+        if tuple(dependency.split("/")) in self._keys or dependency not in self._models:
+            return dependency
+        try:
+            return "/".join(self.model(dependency).asset_key)
+        except ManifestError:
+            return dependency
+
+    def _no_model(self, name: str, package: str | None) -> str:
+        if name in self.disabled:
+            return f"the dbt model {name} is disabled"
+        packages = {node.package for node in self.nodes}
+        if package is not None and package not in packages:
+            return f"dbt has no package {package}{_or(package, packages)}"
+        within = f" in the package {package}" if package else ""
+        return f"dbt has no model {name}{within}{_or(name, self._models)}"
+
+
+def _by_name(nodes: Iterator[Node]) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        found[node.name].append(node)
+    return found
+
+
+def _several(name: str, found: list[Node]) -> str:
+    packages = ", ".join(node.package for node in found)
+    return f"several dbt packages have a {name}: {packages}; name the one that is meant, as in ref('package', 'model')"
+
+
+def _or(word: str, known: Any) -> str:
+    close = nearest(word, known)
+    return f"; did you mean {close}?" if close else "; if it is new, let `dbt parse` write the manifest again"
+
+
+def read_manifest(path: Path | None) -> Manifest:
+    """The manifest, kept until the file changes. Raises ManifestError when there is none, or it is not one."""
+    if path is None:
+        raise ManifestError("CANDU_DBT_MANIFEST is not set; put the path of dbt's target/manifest.json there")
+    try:
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} cannot be read ({error.strerror}); `dbt parse` writes it, "
+                            "into the folder target of the dbt project") from None
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, _changed: int, _size: int) -> Manifest:
+    try:
+        body = orjson.loads(path.read_bytes())
+        return _manifest(body)
+    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} is not a manifest of dbt's, or not a whole one; `dbt parse` "
+                            "writes it again") from None
+
+
+def _manifest(body: Mapping[str, Any]) -> Manifest:
+    models = [node for node in body["nodes"].values() if node["resource_type"] in _REFABLE]
+    nodes = tuple(_node(properties) for properties in (*models, *body["sources"].values()))
+    disabled = frozenset(node["name"] for nodes in body.get("disabled", {}).values() for node in nodes)
+    metadata = body["metadata"]
+    return Manifest(metadata.get("project_name") or "", metadata.get("adapter_type") or "", nodes, disabled)
+
+
+def _node(properties: Mapping[str, Any]) -> Node:
+    version = properties.get("version")
+    columns = tuple(column["name"] for column in properties["columns"].values())
+    return Node(package=properties["package_name"], name=properties["name"], source=properties.get("source_name"),
+                version=None if version is None else str(version), latest=version == properties.get("latest_version"),
+                relation=properties.get("relation_name"), asset_key=_asset_key(properties), columns=columns)
+
+
+def _asset_key(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    """As ``default_asset_key_fn`` of dagster-dbt has it."""
+    config = properties.get("config") or {}
+    meta = config.get("meta") or properties.get("meta") or {}
+    own = meta.get("dagster", {}).get("asset_key")
+    if own:
+        return (own,) if isinstance(own, str) else tuple(own)
+    if properties["resource_type"] == "source":
+        return properties["source_name"], properties["name"]
+    if properties.get("version"):
+        return (properties["alias"],)
+    schema = config.get("schema")
+    return (properties["name"],) if schema is None else (schema, properties["name"])

@@ -1,0 +1,188 @@
+"""``{{ ref('dim_users') }}`` and ``{{ source('app', 'users') }}`` in models: resolved through dbt's manifest.
+
+Those two and nothing else: no template is run. What stands in a comment or in quotes is left alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from candu_sync.dbt.manifest import Manifest, ManifestError, Node, read_manifest
+from candu_sync.errors import SpecError
+from candu_sync.syncs import Catalog, Sync
+from candu_sync.warehouse import blanked
+
+__all__ = ["Call", "Resolved", "calls", "linked", "nodes_read", "resolve", "resolve_sync"]
+
+_OPENING = re.compile(r"\{[{%#]")
+_BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[{%#]", re.DOTALL)
+_EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
+
+# SQLAlchemy's names, which say how SQL is quoted, of the adapters that are called otherwise.
+_DIALECTS = {"postgres": "postgresql", "sqlserver": "mssql", "synapse": "mssql", "fabric": "mssql",
+             "spark": "databricks"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A ref or a source: ``words`` are its one or two names, ``version`` that of a ref, as text."""
+
+    function: str
+    words: tuple[str, ...]
+    version: str | None = None
+
+    def __str__(self) -> str:
+        words = [f"'{word}'" for word in self.words] + ([f"v={self.version}"] if self.version else [])
+        return f"{self.function}({', '.join(words)})"
+
+    def node(self, manifest: Manifest) -> Node:
+        """What it means. Raises ManifestError when that cannot be told."""
+        if self.function == "source":
+            return manifest.table(*self.words)
+        *package, name = self.words
+        return manifest.model(name, package[0] if package else None, self.version)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """SQL as the warehouse takes it, and what it reads of dbt's, each once."""
+
+    sql: str
+    nodes: tuple[Node, ...] = ()
+
+
+def calls(sql: str, *, path: str, sync: str | None = None, dialect: str = "") -> list[tuple[int, int, Call]]:
+    """Every ref and source of the SQL: where it starts and ends, and what it says.
+
+    Args:
+        path, sync: the file and the sync, for the error.
+        dialect: SQLAlchemy's name of it; it decides what is a comment and what is quoted.
+
+    Raises:
+        SpecError: something else of a template stands there.
+    """
+    if not _OPENING.search(sql):
+        return []
+    found = []
+    for block in _BLOCK.finditer(blanked(sql, dialect)):
+        text = sql[block.start() : block.end()]
+        call = _call(text)
+        if call is None:
+            shown = " ".join(text.split())
+            raise SpecError(path, f"{shown if len(shown) <= 60 else shown[:60] + '…'} is not run: of dbt's templates "
+                            "only {{ ref('model') }} and {{ source('source', 'table') }} have a meaning in a sync; "
+                            "put the rest into a dbt model", line=_line(sql, block.start()), sync=sync)
+        found.append((block.start(), block.end(), call))
+    return found
+
+
+def _call(text: str) -> Call | None:
+    """``{{ ref('a', v=2) }}`` is, within its braces, an expression of Python's too."""
+    block = _EXPRESSION.fullmatch(text)
+    try:
+        tree = ast.parse(block[1].strip() if block else "", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        return None
+    words = [str(value) for value in _constants(tree.args) if isinstance(value, str)]
+    versions = [str(value) for value in _constants([word.value for word in tree.keywords
+                                                    if word.arg in ("v", "version")])]
+    function = tree.func.id
+    right = {"ref": len(words) in (1, 2) and len(versions) < 2, "source": len(words) == 2 and not versions}
+    if len(words) != len(tree.args) or len(versions) != len(tree.keywords) or not right.get(function):
+        return None
+    return Call(function, tuple(words), versions[0] if versions else None)
+
+
+def _constants(nodes: Sequence[ast.expr]) -> list[object]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant)]
+
+
+def _line(sql: str, position: int) -> int:
+    return sql.count("\n", 0, position) + 1
+
+
+def resolve(sql: str, manifest: Path | None, *, path: str, sync: str | None = None) -> Resolved:
+    """The SQL with each ref and source as the relation's name; other lines stay where they are.
+
+    Args:
+        manifest: ``CANDU_DBT_MANIFEST``; read only when the SQL has something of a template.
+        path, sync: the file and the sync, for the error.
+
+    Raises:
+        SpecError: the manifest is missing or broken, has no such model or source, or the SQL holds another template.
+    """
+    if not _OPENING.search(sql):
+        return Resolved(sql)
+    known, trouble = _read(manifest)
+    parts: list[str] = []
+    nodes: dict[Node, None] = {}
+    end = 0
+    for start, stop, call in calls(sql, path=path, sync=sync, dialect=_dialect(known)):
+        try:
+            node = _there(call, known, trouble)
+        except ManifestError as error:
+            raise SpecError(path, f"{call}: {error}", line=_line(sql, start), sync=sync) from None
+        nodes[node] = None
+        parts += [sql[end:start], str(node.relation), "\n" * sql.count("\n", start, stop)]
+        end = stop
+    return Resolved("".join([*parts, sql[end:]]), tuple(nodes))
+
+
+def _read(path: Path | None) -> tuple[Manifest | None, ManifestError | None]:
+    """The manifest, or what is wrong with it: SQL with braces in its comments only needs none."""
+    try:
+        return read_manifest(path), None
+    except ManifestError as error:
+        return None, error
+
+
+def _dialect(manifest: Manifest | None) -> str:
+    return _DIALECTS.get(manifest.adapter, manifest.adapter) if manifest else ""
+
+
+def _there(call: Call, manifest: Manifest | None, trouble: ManifestError | None) -> Node:
+    if manifest is None:
+        raise trouble or ManifestError("there is no manifest")
+    node = call.node(manifest)
+    if node.relation is None:
+        raise ManifestError("it is ephemeral: dbt builds nothing of it in the warehouse; materialize it as a view")
+    return node
+
+
+def resolve_sync(sync: Sync, manifest: Path | None) -> Resolved:
+    """A sync's model as the warehouse takes it. Raises as ``resolve``."""
+    return resolve(sync.sql, manifest, path=str(sync.path), sync=sync.name)
+
+
+def linked(catalog: Catalog, manifest: Path | None) -> Catalog:
+    """The catalog with what its models read of dbt's among their ``deps``, and a model's name there as the key of its
+    asset. A sync whose ref or source cannot be resolved becomes an error."""
+    syncs: dict[str, Sync] = {}
+    errors = list(catalog.errors)
+    for name, sync in catalog.syncs.items():
+        try:
+            syncs[name] = sync.model_copy(update={"deps": tuple(dict.fromkeys(_deps(sync, manifest)))})
+        except SpecError as error:
+            errors.append(error)
+    return replace(catalog, syncs=syncs, errors=tuple(sorted(errors, key=lambda error: error.path)))
+
+
+def _deps(sync: Sync, manifest: Path | None) -> Iterator[str]:
+    known, _ = _read(manifest)
+    yield from (known.asset_key(dep) if known else dep for dep in sync.deps)
+    yield from ("/".join(node.asset_key) for node in nodes_read(sync, manifest))
+
+
+def nodes_read(sync: Sync, manifest: Path | None) -> tuple[Node, ...]:
+    """What a sync reads of dbt's: its model, and the SQL that finds its partitions. Raises as ``resolve``."""
+    nodes = resolve_sync(sync, manifest).nodes
+    if sync.partitions is None or sync.partitions.values is None:
+        return nodes
+    values = resolve(sync.partitions.values, manifest, path=f"{sync.path} (partitions.values)", sync=sync.name)
+    return tuple(dict.fromkeys((*nodes, *values.nodes)))

@@ -1,0 +1,23 @@
+"""The delivery: messages → Candu, with a receipt for each. ``candu.py`` alone imports httpx.
+
+Knows neither warehouses nor Dagster.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.delivery.candu import Candu as Candu
+    from candu_sync.delivery.delivery import Delivery as Delivery
+    from candu_sync.delivery.delivery import Limits as Limits
+    from candu_sync.delivery.delivery import Report as Report
+    from candu_sync.delivery.pace import Pace as Pace
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "candu": "Candu",
+    "delivery": "Delivery Limits Report",
+    "pace": "Pace",
+})

@@ -1,0 +1,78 @@
+"""TODO delivery.batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+# The limits of Segment and Customer.io a request; Candu publishes none (candu-api, "What is not published").
+LARGEST_REQUEST = 500_000
+
+
+class Chunk:
+    """Messages beside each other in memory, each with a comma after it, so that a request's are one piece of it.
+
+    Args:
+        messages: columns ``message`` (int64) and ``body`` (string, ending in a comma), in order.
+    """
+
+    def __init__(self, messages: pa.RecordBatch) -> None:
+        bodies = messages.column("body").cast(pa.large_string())
+        _, offsets, text = bodies.buffers()
+        self.numbers = messages.column("message").to_numpy()
+        self._offsets = np.frombuffer(offsets, np.int64)[bodies.offset : bodies.offset + len(bodies) + 1]
+        self._text = memoryview(text) if text is not None else memoryview(b"")
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def bytes(self, first: int, end: int) -> int:
+        """The size of some messages."""
+        return int(self._offsets[end] - self._offsets[first])
+
+    def text(self, first: int, end: int) -> memoryview:
+        """Some messages, one after the other."""
+        return self._text[self._offsets[first] : self._offsets[end]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages of one request: rows ``first`` to ``end`` (not included) of a chunk."""
+
+    chunk: Chunk
+    first: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    @property
+    def span(self) -> list[int]:
+        """The first and the last number."""
+        return [int(self.chunk.numbers[self.first]), int(self.chunk.numbers[self.end - 1])]
+
+    def body(self) -> bytes:
+        """The JSON array."""
+        return b"".join((b"[", self.chunk.text(self.first, self.end)[:-1], b"]"))
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The batch in two."""
+        middle = (self.first + self.end) // 2
+        return Batch(self.chunk, self.first, middle), Batch(self.chunk, middle, self.end)
+
+
+def batches(messages: Iterable[pa.RecordBatch], size: int, most_bytes: int) -> Iterator[Batch]:
+    """Cut messages (see ``Chunk``) into requests of at most ``size`` messages and ``most_bytes``; a message that is
+    larger by itself goes alone."""
+    for batch in messages:
+        chunk, start = Chunk(batch), 0
+        while start < len(chunk):
+            count = min(size, len(chunk) - start)
+            # The brackets take two bytes, the last comma none.
+            while count > 1 and chunk.bytes(start, start + count) + 1 > most_bytes:
+                count //= 2
+            yield Batch(chunk, start, start + count)
+            start += count

@@ -1,0 +1,25 @@
+"""The diff: the rows of a result against the snapshot → the rows that were added, changed or removed.
+
+Knows neither files nor HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.diff.changed_rows import Diff as Diff
+    from candu_sync.diff.changed_rows import diff as diff
+    from candu_sync.diff.changed_rows import load as load
+    from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
+    from candu_sync.diff.prefilter import Narrowing as Narrowing
+    from candu_sync.diff.trait_rules import iso_text as iso_text
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "changed_rows": "Diff diff load",
+    "other_partitions": "keep_what_others_set",
+    "prefilter": "Narrowing",
+    "trait_rules": "iso_text",
+})

@@ -1,0 +1,251 @@
+"""The diff: a result against its snapshot, as SQL in the embedded engine.
+
+    result ──narrow.py──► rows that may differ ──set aside──► rows that may go ──join on key──► changes
+
+In: the canonical batches of ``result.py`` and the snapshot's files. Out: a table ``changes`` in the connection.
+
+| column                | meaning                                                                          |
+|-----------------------|----------------------------------------------------------------------------------|
+| `key`, `user_id`, …   | as in the result                                                                 |
+| `op`                  | added (or here again after it was gone, or in doubt: sent whole, since what      |
+|                       | Candu holds is not known), changed, removed, unchanged (full runs only)          |
+| `t0` …                | the row's values once Candu has accepted it, as ``Diff.traits`` names them       |
+| `c0` …                | whether the message carries that trait, as ``Diff.names`` names them             |
+| `message`             | the number of the message that tells Candu; null: nothing to tell                |
+
+Rows that the snapshot's row index does not know just so are compared value by value; what its hashes could hide is said
+there (``index.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from candu_sync.diff.prefilter import Narrowing
+from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
+from candu_sync.embedded import literal, scalar
+from candu_sync.rows import ARROW, BLANK_KEY, NOT_WHOLE, NULL_KEY, SQL_TYPE, Kind, Result, Trait
+from candu_sync.snapshot import Snapshot, expose, expose_rejected
+from candu_sync.syncs import Sync
+
+DUPLICATE_KEY = "duplicate key"
+_NO_KEY = f"({literal(NULL_KEY)}, {literal(BLANK_KEY)}, {literal(NOT_WHOLE)})"
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What stands in the connection after a diff.
+
+    Attributes:
+        traits: the columns ``t0`` … of ``changes``: the snapshot's traits, then the new ones.
+        compared: the trait names, each with its columns; the n-th has the flag ``c<n>``.
+        rows: rows of the result, equal ones counted once. ``invalid`` of them are set aside.
+        snapshot_rows: rows of the snapshot that are not gone.
+        gone_traits: names in the snapshot that the model no longer has.
+        not_finite: trait → NaN and ±Inf that became null.
+    """
+
+    traits: tuple[Trait, ...]
+    compared: tuple[Compared, ...]
+    rows: int
+    invalid: int
+    snapshot_rows: int
+    gone_traits: tuple[str, ...] = ()
+    not_finite: dict[str, int] = field(default_factory=dict)
+
+
+def load(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, batches: Iterable[pa.RecordBatch]) -> None:
+    """Put a result's canonical batches into the table ``result`` of an empty engine.
+
+    Args:
+        result: whose they are; all of its traits that have a kind at the end have a column.
+        batches: some of its rows, or all.
+
+    Raises:
+        ModelError: by the result, for a column that cannot be sent.
+    """
+    fixed = {"users": [], "groups": [("group_id", pa.string())],
+             "events": [("event", pa.string()), ("occurred", pa.timestamp("us"))]}[sync.kind]
+    if sync.cursor is not None:
+        fixed = [*fixed, ("cursor", pa.timestamp("us"))]
+    table = _Table(connection, [("key", pa.string()), ("reason", pa.string()), ("user_id", pa.string()), *fixed])
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        if waiting and (batch.schema != waiting[0].schema or sum(b.nbytes for b in waiting) > _TOGETHER):
+            table.add(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        table.add(waiting)
+    table.widen([(f"t{j}", ARROW[kind]) for j, kind in enumerate(result.kinds) if kind is not Kind.EMPTY])
+
+
+# Bytes of batches that are put into the engine together: enough for its threads to share the work.
+_TOGETHER = 64_000_000
+
+
+class _Table:
+    """The table ``result``. A trait's column is added when it begins to hold values."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, columns: list[tuple[str, pa.DataType]]) -> None:
+        self._connection = connection
+        self._there = {name for name, _ in columns}
+        connection.register("incoming", pa.schema(columns).empty_table())
+        connection.execute("CREATE TABLE result AS SELECT * FROM incoming")
+
+    def widen(self, columns: Iterable[tuple[str, pa.DataType]]) -> None:
+        for name, type_ in columns:
+            if name not in self._there:
+                self._connection.register("incoming", pa.schema([(name, type_)]).empty_table())
+                sql_type = self._connection.execute("SELECT column_type FROM (DESCRIBE incoming)").fetchall()[0][0]
+                self._connection.execute(f"ALTER TABLE result ADD COLUMN {name} {sql_type}")
+                self._there.add(name)
+
+    def add(self, batches: list[pa.RecordBatch]) -> None:
+        self.widen((field.name, field.type) for field in batches[0].schema)
+        self._connection.register("incoming", pa.Table.from_batches(batches))
+        self._connection.execute("INSERT INTO result BY NAME SELECT * FROM incoming")
+        self._connection.unregister("incoming")
+
+
+def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
+         narrowing: Narrowing | None = None, full: bool = False) -> Diff:
+    """Compare a result with its snapshot.
+
+    Args:
+        connection: an engine with the table ``result``; gets the table ``changes`` and the table or view ``snapshot``.
+        result: whose batches were loaded.
+        narrowing: what the batches went through; None: all of them were loaded.
+        full: every row that may go is in ``changes``, whole.
+
+    Raises:
+        ModelError: the YAML names a trait that the model does not give.
+    """
+    if narrowing is None:
+        expose(connection, snapshot)
+    else:
+        narrowing.rest()
+        expose_rejected(connection, snapshot)
+    _set_aside(connection, sync, result)
+    traits, compared = compared_traits(sync, result, snapshot)
+    if sync.kind == "events" or snapshot.base is None:
+        found = _new_rows(sync, traits, compared)
+    else:
+        found = (f"{_changed_rows(sync, traits, compared, full=full)} UNION ALL BY NAME "
+                 f"{_removed_rows(connection, sync, traits, compared)}")
+    _number(connection, sync, found, len(compared), full=full)
+    return Diff(
+        traits, compared,
+        rows=scalar(connection, "SELECT count(*) FROM result") + (narrowing.left_out if narrowing else 0),
+        invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
+        snapshot_rows=snapshot.rows,
+        gone_traits=tuple(sorted({t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)))),
+        not_finite=dict(result.not_finite))
+
+
+def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result) -> None:
+    """Give every row that must not go its reason; equal rows become one."""
+    connection.execute("CREATE TEMP TABLE repeated AS SELECT key FROM result GROUP BY key HAVING count(*) > 1")
+    if scalar(connection, "SELECT count(*) FROM repeated"):
+        same = "key IS NOT DISTINCT FROM"
+        connection.execute("CREATE TEMP TABLE candidates AS SELECT DISTINCT result.* FROM result, repeated "
+                           f"WHERE result.{same} repeated.key")
+        connection.execute(f"DELETE FROM result USING repeated WHERE result.{same} repeated.key")
+        connection.execute("UPDATE candidates SET reason = coalesce(reason, ?) WHERE key IN "
+                           "(SELECT key FROM candidates GROUP BY key HAVING count(*) > 1)", [DUPLICATE_KEY])
+        connection.execute("INSERT INTO result SELECT * FROM candidates")
+    if sync.kind == "groups":
+        _set_groups_aside(connection, result)
+
+
+def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> None:
+    """A group whose rows disagree, or one of whose rows has a value that cannot be sent, goes aside whole."""
+    unlike = {name: f"(count(t{i}) NOT IN (0, count(*)) OR min(t{i}) IS DISTINCT FROM max(t{i}))"
+              for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True)) if kind is not Kind.EMPTY}
+    names = ", ".join(f"CASE WHEN {test} THEN {literal(name)} END" for name, test in unlike.items()) or "NULL"
+    tests = " OR ".join(["(count(reason) > 0 AND count(reason) < count(*))", *unlike.values()])
+    connection.execute(
+        f"CREATE TEMP TABLE unlike AS SELECT group_id, concat_ws(', ', {names}) AS names FROM result "
+        f"WHERE group_id IS NOT NULL AND coalesce(reason, '') NOT IN {_NO_KEY} GROUP BY group_id HAVING {tests}")
+    connection.execute(
+        "UPDATE result SET reason = 'group rows disagree' || CASE WHEN names = '' THEN '' ELSE ' on ' || names END "
+        "FROM unlike WHERE unlike.group_id = result.group_id AND reason IS NULL")
+
+
+def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
+    """The events that were never accepted, or all rows where there is no snapshot, SQL."""
+    fixed = {"users": "", "groups": "r.group_id, ", "events": "r.event, r.occurred, "}[sync.kind]
+    cursor = "r.cursor, " if sync.cursor is not None else ""
+    return (f"SELECT r.key, r.user_id, {fixed}{cursor}'added' AS op"
+            f"{_after(traits, compared)}{_flags(c.present for c in compared)} "
+            "FROM result r ANTI JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL")
+
+
+def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool) -> str:
+    """The rows that are new, or not what they were, SQL."""
+    differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
+    whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
+    op = f"CASE WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added' WHEN {differs} THEN 'changed' ELSE 'unchanged' END"
+    values = _after(traits, compared)
+    flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
+    group = "r.group_id, " if sync.kind == "groups" else ""
+    wanted = "true" if full else f"(s.key IS NULL OR s.gone OR s.doubt OR {differs})"
+    return (f"SELECT r.key, r.user_id, {group}{op} AS op{values}{flags} "
+            f"FROM result r LEFT JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL AND {wanted}")
+
+
+def _after(traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
+    after = {index: sql for c in compared for index, sql in c.after.items()}
+    return "".join(f", ({after[i]})::{SQL_TYPE[trait.kind]} AS t{i}" for i, trait in enumerate(traits))
+
+
+def _flags(tests: Iterable[str]) -> str:
+    return "".join(f", coalesce({test}, false) AS c{n}" for n, test in enumerate(tests))
+
+
+def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
+                  compared: tuple[Compared, ...]) -> str:
+    """Rows that left the result, SQL. One set aside has not left; a group's constants wait until its last row left."""
+    constants = _constants(sync)
+    there = "s.group_id IN (SELECT group_id FROM result WHERE group_id IS NOT NULL)"
+    stays = there if sync.kind == "groups" else "false"
+    stored = _stored(connection)
+    values = []
+    for index, trait in enumerate(traits):
+        old = f"s.t{index}" if f"t{index}" in stored else "NULL"
+        if trait.name in constants:
+            mine = kind_of_constant(constants[trait.name]) is trait.kind
+            old = f"CASE WHEN {stays} THEN {old} ELSE {sql_constant(constants[trait.name]) if mine else 'NULL'} END"
+        values.append(f", ({old})::{SQL_TYPE[trait.kind]} AS t{index}")
+    flags = _flags(f"NOT {stays} AND (s.doubt OR {c.old_differs(constants[c.name])})"
+                   if c.name in constants else "false" for c in compared)
+    group = "s.group_id, " if sync.kind == "groups" else ""
+    return (f"SELECT s.key, s.user_id, {group}'removed' AS op{''.join(values)}{flags} "
+            "FROM snapshot s ANTI JOIN result r ON r.key = s.key WHERE NOT s.gone")
+
+
+def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT column_name FROM (DESCRIBE snapshot)").fetchall()}
+
+
+def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
+    return sync.removed if isinstance(sync.removed, dict) else {}
+
+
+def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool) -> None:
+    """Make the table ``changes`` of the rows found (SQL, with ``flags`` flags), the messages numbered from 0: a row
+    each, but a group's changed traits and its constants once for the group; events in the order of their time."""
+    any_flag = " OR ".join(f"c{n}" for n in range(flags)) or "false"
+    unchanged = " OR op = 'unchanged'" if full else ""
+    tells = f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))"
+    once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
+    number = {"users": f"count_if({tells}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+              "groups": f"dense_rank() OVER (PARTITION BY {tells} "
+                        f"ORDER BY CASE WHEN {once} THEN group_id ELSE key END, {once})",
+              "events": "row_number() OVER (ORDER BY occurred, key)"}[sync.kind]
+    connection.execute("CREATE TABLE changes AS SELECT *, "
+                       f"CASE WHEN {tells} THEN ({number} - 1)::BIGINT END AS message FROM ({found})")

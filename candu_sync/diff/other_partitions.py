@@ -1,0 +1,81 @@
+"""A row that left one partition and is in another of the same sync: what the other one set is not unset.
+
+A user who moves from one segment to another is removed here and added there. Whichever is sent first, the trait must
+end as the new segment says: here first, the constant of ``removed`` goes and the other partition's row follows it,
+whole; there first, the constant would undo it, so it is left out for the traits that the other partition has told.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from candu_sync.diff.changed_rows import Diff
+from candu_sync.embedded import literal, scalar
+from candu_sync.errors import UsageError
+from candu_sync.snapshot import Snapshot, expose, snapshot_of
+from candu_sync.state import State
+from candu_sync.syncs import Sync, split
+
+_ID = {"users": "user_id", "groups": "group_id"}
+_LEFT = "FROM changes WHERE op = 'removed' AND message IS NOT NULL"
+
+
+def keep_what_others_set(connection: duckdb.DuckDBPyConnection, state: State, sync: Sync, partition: str | None,
+                         diff: Diff) -> None:
+    """Take the constants of ``removed`` out of ``changes`` for users, or groups, that are in the snapshot of another
+    partition with a value of that trait.
+
+    Args:
+        connection: as ``diff`` left it.
+        partition: the one whose changes these are; None: the sync has none, and nothing happens.
+
+    Raises:
+        DamagedState: another partition's snapshot cannot be read.
+    """
+    if partition is None or not isinstance(sync.removed, dict) or not scalar(connection, f"SELECT count(*) {_LEFT}"):
+        return
+    connection.execute("CREATE TABLE elsewhere (id VARCHAR, trait VARCHAR)")
+    for other in state.partitions(sync.name):
+        if other != partition and _is_run(sync, other):
+            at = state.of(sync.name, other)
+            _note(connection, sync, snapshot_of(at, at.current(), sync.kind))
+    if scalar(connection, "SELECT count(*) FROM elsewhere"):
+        _leave_out(connection, sync, diff)
+
+
+def _is_run(sync: Sync, other: str | None) -> bool:
+    """Whether a partition of the state is still one of the sync's. Of dynamic ones the warehouse alone knows."""
+    if other is None or sync.partitions is None or sync.partitions.static is None:
+        return other is not None
+    try:
+        return split(sync.partitions, other)[1] in sync.partitions.static
+    except UsageError:
+        return False
+
+
+def _note(connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot) -> None:
+    """Note which of those that left are in another partition's snapshot, with which traits."""
+    constants = sync.removed if isinstance(sync.removed, dict) else {}
+    id_ = _ID[sync.kind]
+    # A cursor has views of its own: this partition's snapshot stays the connection's.
+    with connection.cursor() as cursor:
+        expose(cursor, snapshot)
+        for index, trait in enumerate(snapshot.traits):
+            if trait.name in constants:
+                cursor.execute(f"INSERT INTO elsewhere SELECT DISTINCT {id_}, {literal(trait.name)} FROM snapshot "
+                               f"WHERE NOT gone AND t{index} IS NOT NULL AND {id_} IN (SELECT {id_} {_LEFT})")
+
+
+def _leave_out(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> None:
+    """What is not told stays in the snapshot as it was."""
+    for n, compared in enumerate(diff.compared):
+        kept = "".join(f", t{i} = {f's.t{i}' if i in compared.stored else 'NULL'}" for i in compared.columns)
+        connection.execute(
+            f"UPDATE changes SET c{n} = false{kept} FROM snapshot s WHERE s.key = changes.key AND op = 'removed' "
+            f"AND c{n} AND changes.{_ID[sync.kind]} IN (SELECT id FROM elsewhere WHERE trait = ?)", [compared.name])
+    flags = " OR ".join(f"c{n}" for n in range(len(diff.compared)))
+    connection.execute(f"UPDATE changes SET message = NULL WHERE op = 'removed' AND NOT ({flags})")
+    # A receipt counts messages by their numbers, which must have no gap.
+    connection.execute("UPDATE changes SET message = n.new FROM (SELECT message AS old, row_number() OVER (ORDER BY "
+                       "message) - 1 AS new FROM (SELECT DISTINCT message FROM changes WHERE message IS NOT NULL)) n "
+                       "WHERE changes.message = n.old")

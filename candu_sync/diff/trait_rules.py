@@ -1,0 +1,143 @@
+"""When is a trait changed, and what does Candu hold afterwards: the rules of one trait, as SQL over ``r`` and ``s``.
+
+``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). The policies are those of
+``nulls``: a value that turns null is told (send), kept quiet (omit), or replaced by a constant; one that was never
+sent is left out whatever the policy (candu-api: "a first-time null is left out").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from candu_sync.embedded import literal
+from candu_sync.errors import ModelError
+from candu_sync.rows import Kind, Result, Trait
+from candu_sync.snapshot import Snapshot
+from candu_sync.syncs import Sync
+
+Constant = str | int | float | bool
+
+ISO = "'%Y-%m-%dT%H:%M:%SZ'"
+
+
+def iso_text(instant: str) -> str:
+    """SQL of an instant as ISO 8601. DuckDB's strftime of whole seconds goes by nanoseconds, which end in 2262."""
+    return f"strftime(({instant})::TIMESTAMP, {ISO})"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One trait name in a comparison.
+
+    Attributes:
+        name: the trait.
+        columns: index in the traits → kind, for each kind that it has or had.
+        value: the result's value, SQL.
+        differs: SQL, true when Candu must be told.
+        after: index in the traits → SQL of what Candu holds afterwards, in that kind's column.
+        present: SQL, true when a row that is sent whole carries it: Candu holds a value afterwards, and the model
+            gives one (a column that is gone, or a null that is to be omitted, is not told again).
+        stored: the indexes that the snapshot has.
+    """
+
+    name: str
+    columns: dict[int, Kind]
+    value: str
+    differs: str
+    after: dict[int, str]
+    present: str
+    stored: frozenset[int]
+
+    def old_differs(self, constant: Constant) -> str:
+        """SQL, true when what Candu holds now is not this constant."""
+        kind = kind_of_constant(constant)
+        tests = [f"s.t{i} IS DISTINCT FROM {sql_constant(constant)}" for i, k in self.columns.items()
+                 if k is kind and i in self.stored]
+        return f"({' OR '.join(tests)})" if tests else "true"
+
+
+def kind_of_constant(constant: Constant) -> Kind:
+    """The kind of a constant from the YAML."""
+    if isinstance(constant, bool):
+        return Kind.BOOLEAN
+    return Kind.TEXT if isinstance(constant, str) else Kind.NUMBER
+
+
+def sql_constant(constant: Constant) -> str:
+    """A constant from the YAML as a SQL literal."""
+    if isinstance(constant, bool):
+        return "true" if constant else "false"
+    return literal(constant) if isinstance(constant, str) else f"{float(constant)!r}::DOUBLE"
+
+
+def compared_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[tuple[Trait, ...], tuple[Compared, ...]]:
+    """The traits of both sides, the snapshot's first, and the rules of each name.
+
+    Raises:
+        ModelError: ``nulls`` names a trait that the model does not have.
+    """
+    on_null = sync.nulls if isinstance(sync.nulls, dict) else {}
+    removed = sync.removed if isinstance(sync.removed, dict) else {}
+    for name in on_null:
+        if name not in result.names:
+            raise ModelError(f"{sync.name}: `nulls` names the trait {name}, which the model does not give. "
+                             f"It gives: {', '.join(result.names)}")
+    traits = [] if sync.kind == "events" else list(snapshot.traits)
+    stored = frozenset(range(len(traits)))
+    pairs = zip(result.names, result.kinds, strict=True)
+    wanted: list[tuple[str, Kind]] = [(n, k) for n, k in pairs if k is not Kind.EMPTY]
+    wanted += [(name, kind_of_constant(value)) for name, value in (*on_null.items(), *removed.items())]
+    for name, kind in wanted:
+        if Trait(name, kind) not in traits:
+            traits.append(Trait(name, kind))
+    names = list(dict.fromkeys(trait.name for trait in traits))
+    return tuple(traits), tuple(_compared(name, traits, stored, sync, result) for name in names)
+
+
+def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync, result: Result) -> Compared:
+    columns = {i: trait.kind for i, trait in enumerate(traits) if trait.name == name}
+    old = {i: f"s.t{i}" if i in stored else "NULL" for i in columns}
+    if name not in result.names:
+        return Compared(name, columns, "NULL", "false", old, "false", stored)
+    if sync.nulls == "omit":  # a null keeps the old value, and of a row in doubt that is not known
+        old = {i: f"CASE WHEN s.doubt IS NOT TRUE THEN {sql} END" if sql != "NULL" else sql for i, sql in old.items()}
+    source = result.names.index(name)
+    kind = result.kinds[source]
+    value = "NULL" if kind is Kind.EMPTY else f"r.t{source}"
+    after = {i: _after(value if k is kind else "NULL", value, old, i, k, sync, name) for i, k in columns.items()}
+    differs = " OR ".join(f"{after[i]} IS DISTINCT FROM {old[i]}" for i in columns if after[i] != old[i]) or "false"
+    twin = _same_instant(columns, value, kind, old)
+    if twin:
+        differs = f"({differs}) AND NOT {twin}"
+        after = {i: f"CASE WHEN {twin} THEN {old[i]} ELSE {sql} END" for i, sql in after.items()}
+    present = f"({value} IS NOT NULL)" if sync.nulls == "omit" else _any(after)
+    return Compared(name, columns, value, differs, after, present, stored)
+
+
+def _any(values: dict[int, str]) -> str:
+    return "(" + " OR ".join(f"{sql} IS NOT NULL" for sql in values.values()) + ")"
+
+
+def _after(mine: str, value: str, old: dict[int, str], index: int, kind: Kind, sync: Sync, name: str) -> str:
+    """What the column of one kind holds afterwards. ``mine``: the result's value when it is of this kind."""
+    if sync.nulls == "omit":
+        if mine == value:
+            return f"coalesce({value}, {old[index]})"
+        return f"CASE WHEN {value} IS NULL THEN {old[index]} END"
+    if isinstance(sync.nulls, dict) and name in sync.nulls:
+        constant = sync.nulls[name]
+        instead = sql_constant(constant) if kind_of_constant(constant) is kind else "NULL"
+        return f"CASE WHEN {value} IS NOT NULL THEN {mine} WHEN {_any(old)} THEN {instead} END"
+    return mine
+
+
+def _same_instant(columns: dict[int, Kind], value: str, kind: Kind, old: dict[int, str]) -> str:
+    """SQL, true when an instant and its own ISO text stand on the two sides: Candu was told the same."""
+    for index, other in columns.items():
+        if old[index] == "NULL" or value == "NULL":
+            continue
+        if (kind, other) == (Kind.INSTANT, Kind.TEXT):
+            return f"coalesce({iso_text(value)} = {old[index]}, false)"
+        if (kind, other) == (Kind.TEXT, Kind.INSTANT):
+            return f"coalesce({value} = {iso_text(old[index])}, false)"
+    return ""

@@ -1,0 +1,127 @@
+"""What is done to a snapshot by hand: take a result as sent, forget it, look at what was set aside, try that again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc as ipc
+
+from candu_sync.changes import INVALID, ChangeSet, discard, new_run_id
+from candu_sync.commit import commit, recover
+from candu_sync.pipeline import plan
+from candu_sync.progress import Progress, silent
+from candu_sync.project import Project
+from candu_sync.state import Claim, Outcome, Owner, PartitionState, Version, drop_claims, read_claim
+from candu_sync.syncs import Sync
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that was set aside. ``status``, ``at`` and ``run_id`` are of Candu's refusal; None where the row could not
+    be sent at all. ``key`` is None for a row without one."""
+
+    key: str | None
+    reason: str
+    status: int | None = None
+    at: str | None = None
+    run_id: str | None = None
+
+
+def baseline(project: Project, sync: Sync, partition: str | None, *, progress: Progress = silent) -> ChangeSet:
+    """Take today's result as already sent: it becomes the snapshot, nothing is pushed.
+
+    Raises:
+        As ``pipeline.plan``; Claimed when a run is under way.
+    """
+    changes = plan(project, sync, partition, progress=progress, keep=False)
+    try:
+        with _only_writer(project, sync, partition, changes.run_id) as (state, version):
+            last = max(changes.summary.rows + changes.summary.removed, 1)
+            commit(state, version, sync, changes, Outcome(accepted=[(0, last)]), memory=project.memory)
+        return changes
+    finally:
+        discard(changes)
+
+
+def reset(project: Project, sync: Sync, partition: str | None) -> None:
+    """Forget what was sent, and all else that is known of this partition: the next run sends everything.
+
+    Raises:
+        Claimed: a run is under way.
+    """
+    state = project.state.of(sync.name, partition)
+    number = _newest_number(state)
+    owner = read_claim(state, number + 1)
+    if owner is not None and not owner.alive(dt.datetime.now(dt.UTC)):
+        # Folding its receipts in would need the very files that may be damaged.
+        drop_claims(state, number + 1)
+    run_id = new_run_id()
+    with Claim(state, number + 1, run_id) as claim:
+        state.forget(number + 1, run_id)
+        claim.release()
+
+
+def _newest_number(state: PartitionState) -> int:
+    """The number of the newest version by its name alone: a damaged version must not keep anybody from a reset."""
+    names = state.store.list(state.name("versions/"))
+    return int(Path(names[-1]).stem) if names else 0
+
+
+def retry(project: Project, sync: Sync, partition: str | None) -> int:
+    """Let the next run send the rows again that Candu refused; returns how many they are.
+
+    Raises:
+        Claimed: a run is under way.
+    """
+    recover(project, sync, partition)  # what Candu refused may stand in the receipts of a run that died
+    rows = [row for row in set_aside(project, sync, partition) if row.status is not None]
+    if not rows:
+        return 0
+    run_id = new_run_id()
+    with _only_writer(project, sync, partition, run_id) as (state, version):
+        files = {role: file for role, file in version.files.items() if role != "rejected"}
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        # The cursor starts over, for the refused events may lie behind it; those that were sent are in the ledger.
+        state.commit(replace(version, number=version.number + 1, run_id=run_id, at=at, files=files, newest=None), {})
+    return len(rows)
+
+
+@contextmanager
+def _only_writer(project: Project, sync: Sync, partition: str | None,
+                 run_id: str) -> Iterator[tuple[PartitionState, Version]]:
+    version = recover(project, sync, partition)
+    state = project.state.of(sync.name, partition)
+    with Claim(state, version.number + 1, run_id) as claim:
+        try:
+            yield state, version
+        finally:
+            claim.release()
+
+
+def set_aside(project: Project, sync: Sync, partition: str | None) -> list[SetAside]:
+    """The rows of the last plan that could not be sent, and those that Candu refused and that still wait."""
+    state = project.state.of(sync.name, partition)
+    refused = state.open(state.current().files.get("rejected"))
+    found = [SetAside(row["key"], row["reason"], row["status"], row["refused_at"], row["run"])
+             for row in _rows(refused)]
+    invalid = state.store.local(state.name(INVALID))
+    return found + [SetAside(row["key"], row["reason"]) for row in _rows(invalid)]
+
+
+def _rows(path: Path | None) -> list[dict[str, Any]]:
+    if path is None:
+        return []
+    with pa.OSFile(str(path)) as source:
+        return list(ipc.open_file(source).read_all().to_pylist())
+
+
+def claimed_by(project: Project, sync: Sync, partition: str | None) -> Owner | None:
+    """Who is at work on a partition now, or died at it; None: nobody."""
+    state = project.state.of(sync.name, partition)
+    return read_claim(state, _newest_number(state) + 1)

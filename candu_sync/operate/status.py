@@ -1,0 +1,48 @@
+"""What `list` and `status` tell: each sync and partition, how its last run ended, and what waits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from candu_sync.commit import uncertain_events
+from candu_sync.operate.maintenance import claimed_by
+from candu_sync.project import Project
+from candu_sync.state import last_run
+from candu_sync.syncs import Catalog, Sync
+
+
+def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
+    """A row a sync: sync, kind, partitions, last_run (ISO 8601, None: never), status."""
+    return [_overview(project, sync) for sync in catalog.syncs.values()]
+
+
+def _overview(project: Project, sync: Sync) -> dict[str, Any]:
+    runs = [last_run(project.state.of(sync.name, key)) for key in project.state.partitions(sync.name)]
+    last = max((run for run in runs if run), key=lambda run: run["at"], default={})
+    spread = "" if sync.partitions is None else sync.partitions.spread
+    return {"sync": sync.name, "kind": sync.kind, "partitions": spread, "last_run": last.get("at"),
+            "status": last.get("status")}
+
+
+def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
+    """A row a sync and partition that has any state: sync, partition, last_run, status, rows, pending (messages that
+    the last run left unsent), rejected, invalid, uncertain (events since the last reset that may have been told twice,
+    see ``uncertain_events``), claimed_by."""
+    return [_status(project, sync, key) for sync in catalog.syncs.values()
+            for key in project.state.partitions(sync.name) or [None]]
+
+
+def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
+    state = project.state.of(sync.name, key)
+    run = last_run(state)
+    owner = claimed_by(project, sync, key)
+    by = None
+    if owner is not None:
+        alive = owner.alive(dt.datetime.now(dt.UTC))
+        by = f"{owner.run_id} on {owner.host} since {owner.started}"
+        by += "" if alive else " (dead, the next run takes over)"
+    return {"sync": sync.name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
+            "rows": run.get("rows"), "pending": run.get("unsent"), "rejected": run.get("rejected"),
+            "invalid": run.get("invalid"), "uncertain": sum(found.count for found in uncertain_events(state)),
+            "claimed_by": by}

@@ -1,0 +1,39 @@
+"""The result of a model: batches → canonical rows, each with the reason why it is set aside, if any.
+
+Does not know the snapshot.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.rows.columns import Canonical as Canonical
+    from candu_sync.rows.columns import first_reason as first_reason
+    from candu_sync.rows.columns import where as where
+    from candu_sync.rows.instants import instants as instants
+    from candu_sync.rows.keys import BLANK_KEY as BLANK_KEY
+    from candu_sync.rows.keys import NOT_WHOLE as NOT_WHOLE
+    from candu_sync.rows.keys import NULL_KEY as NULL_KEY
+    from candu_sync.rows.keys import ids as ids
+    from candu_sync.rows.keys import key_parts as key_parts
+    from candu_sync.rows.kinds import ARROW as ARROW
+    from candu_sync.rows.kinds import SQL_TYPE as SQL_TYPE
+    from candu_sync.rows.kinds import Kind as Kind
+    from candu_sync.rows.kinds import Trait as Trait
+    from candu_sync.rows.kinds import Unsendable as Unsendable
+    from candu_sync.rows.kinds import kind_of as kind_of
+    from candu_sync.rows.result import Result as Result
+    from candu_sync.rows.result import trait_columns as trait_columns
+    from candu_sync.rows.values import canonical as canonical
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "columns": "Canonical first_reason where",
+    "instants": "instants",
+    "keys": "BLANK_KEY NOT_WHOLE NULL_KEY ids key_parts",
+    "kinds": "ARROW Kind SQL_TYPE Trait Unsendable kind_of",
+    "result": "Result trait_columns",
+    "values": "canonical",
+})

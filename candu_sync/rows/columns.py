@@ -1,0 +1,56 @@
+"""TODO rows.columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """A column in canonical form.
+
+    ``values`` has the Arrow type of its kind; ``reasons`` is a string array of the same length with why a row must be
+    set aside (null: it may go), or None when all may; ``not_finite`` counts the NaN and ±Inf that became null.
+    """
+
+    values: pa.Array
+    reasons: pa.Array | None = None
+    not_finite: int = 0
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """The array without dictionary or extension type."""
+    if pa.types.is_dictionary(array.type):
+        array = cast("pa.DictionaryArray", array).dictionary_decode()
+    if isinstance(array, pa.ExtensionArray):
+        name = array.type.extension_name
+        if name == "arrow.uuid":
+            return pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
+        array = array.storage.cast(pa.bool_()) if name == "arrow.bool8" else array.storage
+    return array
+
+
+def text_of(array: pa.Array) -> pa.Array:
+    if not pa.types.is_time(array.type):
+        return array.cast(pa.string())
+    text = pc.replace_substring_regex(array.cast(pa.string()), r"\.0+$", "")
+    return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
+
+
+def where(mask: pa.Array | None, reason: str) -> pa.Array | None:
+    """The reason where the mask is true; None when it is nowhere (a null in the mask is no reason)."""
+    if mask is None or not pc.any(mask).as_py():
+        return None
+    return pc.if_else(pc.fill_null(mask, False), pa.scalar(reason), pa.scalar(None, pa.string()))
+
+
+def first_reason(*reasons: pa.Array | None) -> pa.Array | None:
+    """Row by row the first reason that there is."""
+    there = [r for r in reasons if r is not None]
+    if len(there) < 2:
+        return there[0] if there else None
+    return pc.coalesce(*there)

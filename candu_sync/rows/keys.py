@@ -1,0 +1,84 @@
+"""TODO rows.keys."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from candu_sync.rows.columns import Canonical, first_reason, plain, text_of, where
+from candu_sync.rows.instants import instants
+from candu_sync.rows.kinds import LARGEST_INTEGER, Kind, Unsendable, kind_of
+
+NULL_KEY = "null key"
+
+BLANK_KEY = "blank key"
+
+NOT_WHOLE = "id is not a whole number"
+
+
+def ids(array: pa.Array) -> Canonical:
+    """A column of ids as text: text as it is, whole numbers as decimal digits, UUIDs in their usual form.
+
+    Returns:
+        A string array; a null, an empty or a blank id has its reason.
+
+    Raises:
+        Unsendable: a type that cannot be an id (booleans, timestamps, all that cannot be a value).
+    """
+    kind = kind_of(array.type)
+    if kind in (Kind.BOOLEAN, Kind.INSTANT):
+        raise Unsendable(f"a {kind} cannot be an id: cast it to text in the SQL")
+    return _ids(array, kind)
+
+
+def key_parts(array: pa.Array, timezone: str = "UTC") -> Canonical:
+    """A column of a row's key as text: as ``ids``, and instants to the microsecond, booleans as true and false.
+
+    Raises:
+        Unsendable: all that cannot be a value.
+    """
+    kind = kind_of(array.type)
+    if kind is Kind.INSTANT:
+        exact = instants(array, timezone)
+        text = pc.strftime(exact.values, format="%Y-%m-%dT%H:%M:%SZ")
+        return Canonical(text, first_reason(exact.reasons, _missing(text)))
+    if kind is Kind.BOOLEAN:
+        text = array.cast(pa.string())
+        return Canonical(text, _missing(text))
+    return _ids(array, kind)
+
+
+def _ids(array: pa.Array, kind: Kind) -> Canonical:
+    array = plain(array)
+    if kind is Kind.NUMBER:
+        text, reasons = _digits(array)
+    else:
+        text, reasons = text_of(array), None
+    return Canonical(text, first_reason(reasons, _missing(text)))
+
+
+def _missing(text: pa.Array) -> pa.Array | None:
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
+    return first_reason(where(text.is_null(), NULL_KEY), where(pc.fill_null(blank, False), BLANK_KEY))
+
+
+def _digits(array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """Whole numbers as digits; a fraction, or a float too large to be exact, is no id."""
+    if pa.types.is_integer(array.type):
+        return array.cast(pa.string()), None
+    if pa.types.is_floating(array.type):
+        exact = pc.less_equal(pc.abs(array), float(LARGEST_INTEGER))
+        whole = pc.fill_null(pc.and_kleene(exact, pc.equal(pc.floor(array), array)), True)
+        digits = pc.if_else(whole, array, pa.scalar(None, array.type)).cast(pa.float64()).cast(pa.int64())
+        return digits.cast(pa.string()), where(pc.invert(whole), NOT_WHOLE)
+    # Arrow writes a zero with many places as 0E-10.
+    text = pc.replace_substring_regex(array.cast(pa.string()), r"^0E-\d+$", "0")
+    trimmed = pc.replace_substring_regex(text, r"\.0*$", "")
+    whole = pc.fill_null(pc.match_substring_regex(trimmed, r"^-?\d+$"), True)
+    return trimmed, where(pc.invert(whole), NOT_WHOLE)
+
+
+def joined_key(parts: list[pa.Array]) -> pa.Array:
+    """Several key columns as one text, `a|b`; a `|` or `\\` inside a part is escaped, so that no two keys meet."""
+    escaped = [pc.replace_substring(pc.replace_substring(part, "\\", "\\\\"), "|", "\\|") for part in parts]
+    return pc.binary_join_element_wise(*escaped, "|")

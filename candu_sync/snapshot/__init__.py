@@ -1,0 +1,34 @@
+"""The snapshot: what Candu has accepted, as Arrow files with a row index, and how accepted rows are laid over them.
+
+Does not know HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.snapshot.merge import Merged as Merged
+    from candu_sync.snapshot.merge import merge as merge
+    from candu_sync.snapshot.row_index import Index as Index
+    from candu_sync.snapshot.row_index import Mask as Mask
+    from candu_sync.snapshot.row_index import hashes as hashes
+    from candu_sync.snapshot.row_index import row_hash as row_hash
+    from candu_sync.snapshot.snapshot import REJECTED as REJECTED
+    from candu_sync.snapshot.snapshot import Snapshot as Snapshot
+    from candu_sync.snapshot.snapshot import expose as expose
+    from candu_sync.snapshot.snapshot import expose_rejected as expose_rejected
+    from candu_sync.snapshot.snapshot import index_of as index_of
+    from candu_sync.snapshot.snapshot import layout as layout
+    from candu_sync.snapshot.snapshot import select_list as select_list
+    from candu_sync.snapshot.snapshot import typed_nulls as typed_nulls
+    from candu_sync.snapshot.versions import snapshot_of as snapshot_of
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "merge": "Merged merge",
+    "row_index": "Index Mask hashes row_hash",
+    "snapshot": "REJECTED Snapshot expose expose_rejected index_of layout select_list typed_nulls",
+    "versions": "snapshot_of",
+})

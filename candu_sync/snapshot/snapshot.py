@@ -1,0 +1,147 @@
+"""The snapshot: what Candu has accepted, row by row, for one sync and partition.
+
+It is kept as Arrow IPC files: a base, and perhaps a delta whose rows stand over the base's rows of the same key. Rows
+are never deleted, since Candu forgets nothing: one that left the model is marked ``gone``. Beside each file stands its
+row index (``index.py``).
+
+| column               | Arrow type | kinds                                                              |
+|----------------------|------------|--------------------------------------------------------------------|
+| `key`                | string     | all; for events the only one: a ledger of ids                      |
+| `gone`               | bool       | users, groups                                                      |
+| `doubt`              | bool       | users, groups: the last message went unanswered (null: false)      |
+| `user_id`            | string     | users, groups                                                      |
+| `group_id`           | string     | groups                                                             |
+| `t0` …               | canonical  | the value that Candu has; null: none. ``Snapshot.traits`` names them |
+
+A row in doubt is the one exception from "what Candu has accepted": Candu may have it as it was or as it was told
+last. It holds what was told, and what it held before where that was nothing; the next diff takes it as changed, so that
+it is told whole, or told to be gone, until Candu answers.
+
+A trait is a name and a kind: one that was a number and became text has a column of each, at most one of them set.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.ipc as ipc
+
+from candu_sync.embedded import arrow_file
+from candu_sync.rows import SQL_TYPE, Trait
+from candu_sync.snapshot.row_index import Index, hashes, row_hash
+
+# The columns beside key and the traits.
+_FIXED = {"users": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR"},
+          "groups": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR", "group_id": "VARCHAR"},
+          "events": {}}
+
+REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", pa.int32()),
+                      ("refused_at", pa.string()), ("run", pa.string()), ("hash", pa.string())])
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What Candu has accepted.
+
+    Attributes:
+        kind: users, groups or events.
+        traits: the columns ``t0``, ``t1``, … of the files.
+        rows: how many there are that are not gone.
+        base, delta: local Arrow files; None: there is none.
+        base_index, delta_index: their row indexes; None: to be made when they are needed.
+        rejected: a local Arrow file of rows that Candu refused (schema ``REJECTED``).
+        newest: the newest value of the cursor's column among the accepted events, UTC.
+    """
+
+    kind: str
+    traits: tuple[Trait, ...] = ()
+    rows: int = 0
+    base: Path | None = None
+    delta: Path | None = None
+    base_index: Path | None = None
+    delta_index: Path | None = None
+    rejected: Path | None = None
+    newest: dt.datetime | None = None
+
+    def given(self, names: Collection[str]) -> tuple[Trait, ...]:
+        """The traits of these names: those that a model with these columns gives, and that its row index is of."""
+        return tuple(trait for trait in self.traits if trait.name in names)
+
+
+def expose(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make the snapshot readable in the connection, as the views ``snapshot`` and ``rejected``."""
+    layers = [f"SELECT {_columns(connection, snapshot, name, path)} FROM {name}"
+              for name, path in (("base", snapshot.base), ("delta", snapshot.delta)) if path is not None]
+    if len(layers) == 2:
+        layers[0] += " ANTI JOIN delta USING (key)"
+    nothing = f"SELECT {typed_nulls(snapshot)} LIMIT 0"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW snapshot AS {' UNION ALL '.join(layers) or nothing}")
+    expose_rejected(connection, snapshot)
+
+
+def expose_rejected(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make the rows that Candu refused readable in the connection, as the view ``rejected``."""
+    refused = arrow_file(snapshot.rejected) if snapshot.rejected else REJECTED.empty_table()
+    connection.register("rejected", refused)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> str:
+    """Make a file readable as ``name``; returns the select list that gives it the snapshot's columns."""
+    file = arrow_file(path)
+    connection.register(name, file)
+    return select_list(layout(snapshot), file.schema.names)
+
+
+def select_list(wanted: dict[str, str], there: Collection[str]) -> str:
+    """Columns (name → SQL type) of a file that may have been written before some of them came: null there."""
+    return ", ".join(column if column in there else f"NULL::{type_} AS {column}" for column, type_ in wanted.items())
+
+
+def typed_nulls(snapshot: Snapshot) -> str:
+    """A select list of nulls with the snapshot's columns and types."""
+    return select_list(layout(snapshot), ())
+
+
+def layout(snapshot: Snapshot) -> dict[str, str]:
+    """Column → SQL type of a snapshot's rows."""
+    traits = {} if snapshot.kind == "events" else trait_types(snapshot.traits)
+    return {"key": "VARCHAR", **_FIXED[snapshot.kind], **traits}
+
+
+def trait_types(traits: tuple[Trait, ...]) -> dict[str, str]:
+    """Column → SQL type of the traits' columns."""
+    return {f"t{i}": SQL_TYPE[trait.kind] for i, trait in enumerate(traits)}
+
+
+def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str,
+             hashed: tuple[Trait, ...]) -> Index:
+    """The row index of the file ``name`` ("base" or "delta"), of these traits: the stored one, or one that is made of
+    the file's rows."""
+    stored: Path | None = getattr(snapshot, f"{name}_index")
+    found = Index.load(stored, hashed_names(hashed)) if stored is not None else None
+    if found is not None:
+        return found
+    path: Path = getattr(snapshot, name)
+    reader = ipc.open_file(pa.OSFile(str(path)))
+    batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+    columns = _stored_hash(snapshot, hashed, reader.schema.names)
+    return Index.of([hashes(connection, batch, columns) for batch in batches])
+
+
+def hashed_names(hashed: tuple[Trait, ...]) -> list[tuple[str, str]]:
+    """Traits as an index names them."""
+    return [(trait.name, str(trait.kind)) for trait in hashed]
+
+
+def _stored_hash(snapshot: Snapshot, hashed: tuple[Trait, ...], there: Collection[str]) -> str:
+    """The row hash of a file's rows, SQL; one that no row of a result has for those that are gone, or in doubt."""
+    if snapshot.kind == "events":
+        return f"{row_hash([])} AS row_hash"
+    columns = {trait: f"t{i}" for i, trait in enumerate(snapshot.traits)}
+    values = [columns[trait] if columns[trait] in there else f"NULL::{SQL_TYPE[trait.kind]}" for trait in hashed]
+    return f"CASE WHEN gone OR doubt THEN hash('not so', key) ELSE {row_hash(values)} END AS row_hash"

@@ -1,0 +1,167 @@
+"""TODO state.disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from candu_sync.errors import StateError
+
+_T = TypeVar("_T")
+
+# Times that a write is tried whose folder is taken away again and again.
+_ATTEMPTS = 20
+
+
+class DiskStore:
+    """State in a folder, readable by its owner alone."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        try:
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if root.stat().st_uid == os.getuid():
+                root.chmod(0o700)
+        except OSError as error:
+            raise _unwritable(root, error) from error
+
+    def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
+        path = self._root / name
+        return self._written(path, lambda: _put_file(path, data, create=create))
+
+    def _written(self, path: Path, write: Callable[[], _T]) -> _T:
+        """What a write returns. It is tried again where a delete beside it took the folder away, empty by then."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                folder = self._root
+                # One by one: with parents=True all but the last would be readable by others.
+                for part in path.relative_to(self._root).parts[:-1]:
+                    folder /= part
+                    folder.mkdir(exist_ok=True, mode=0o700)
+                return write()
+            except OSError as error:
+                # mkdir says "exists" of a folder that is gone when it looks again.
+                if not isinstance(error, (FileNotFoundError, FileExistsError)) or attempt == _ATTEMPTS:
+                    raise _unwritable(path, error) from error
+        raise AssertionError
+
+    def get(self, name: str) -> bytes | None:
+        try:
+            return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateError(f"{self._root / name} cannot be read: {error.strerror}") from error
+
+    def add(self, name: str, path: Path) -> int:
+        # Its bytes are looked at before the move: a delete beside it may take the file away as soon as it is there.
+        target = self._root / name
+        try:
+            size = _synced(path)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+        self._written(target, lambda: path.replace(target))
+        _sync_folder(target.parent)
+        return size
+
+    def local(self, name: str) -> Path | None:
+        path = self._root / name
+        return path if path.exists() else None
+
+    def list(self, prefix: str) -> list[str]:
+        # os.walk passes over a folder that is removed meanwhile.
+        found = (Path(folder, file) for folder, _, files in os.walk(self._root / prefix) for file in files
+                 if not file.startswith("."))
+        return sorted(p.relative_to(self._root).as_posix() for p in found)
+
+    def delete(self, name: str) -> None:
+        path = self._root / name
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+
+    def scratch(self) -> Path:
+        try:
+            folder = self._root / "tmp"
+            folder.mkdir(exist_ok=True, mode=0o700)
+            _sweep(folder)
+            return Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=folder))
+        except OSError as error:
+            raise _unwritable(self._root, error) from error
+
+    def place(self, name: str) -> str:
+        return str(self._root / name)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the scratch folders of this host's processes that are gone: they may hold rows."""
+    for left in folder.glob(f"{socket.gethostname()}.*.*"):
+        try:
+            os.kill(int(left.name.split(".")[-2]), 0)
+        except ProcessLookupError:
+            remove_folder(left)
+        except (PermissionError, ValueError):
+            continue
+
+
+def _put_file(path: Path, data: bytes, *, create: bool) -> bool:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        _write_synced(temporary, data)
+        if not create:
+            temporary.replace(path)
+        else:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def _synced(path: Path) -> int:
+    """A file's bytes, once they are on the disk and for their owner alone."""
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return os.fstat(file.fileno()).st_size
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is on disk only when its folder is. One that is gone again was emptied by a delete."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> StateError:
+    return StateError(f"the state {path} cannot be written: {error.strerror or error}. Check CANDU_STATE_URL, "
+                      "the folder's owner and the space on its disk")
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a scratch folder and what is left in it."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,43 @@
+"""What a file under ``sql/`` declares: a sync, its settings, its partitions and which of them are due.
+
+Knows neither databases nor HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.syncs.constraints import conflicts as conflicts
+    from candu_sync.syncs.due_partitions import any_target as any_target
+    from candu_sync.syncs.due_partitions import targets as targets
+    from candu_sync.syncs.fields import cron_fields as cron_fields
+    from candu_sync.syncs.partitions import first_window as first_window
+    from candu_sync.syncs.partitions import join as join
+    from candu_sync.syncs.partitions import named as named
+    from candu_sync.syncs.partitions import split as split
+    from candu_sync.syncs.partitions import window as window
+    from candu_sync.syncs.partitions import windows as windows
+    from candu_sync.syncs.spec import Cursor as Cursor
+    from candu_sync.syncs.spec import Guard as Guard
+    from candu_sync.syncs.spec import Kind as Kind
+    from candu_sync.syncs.spec import Partitions as Partitions
+    from candu_sync.syncs.spec import Spec as Spec
+    from candu_sync.syncs.sql_parameters import parameters as parameters
+    from candu_sync.syncs.sync import Catalog as Catalog
+    from candu_sync.syncs.sync import Sync as Sync
+    from candu_sync.syncs.sync import build_sync as build_sync
+    from candu_sync.syncs.sync import load_syncs as load_syncs
+    from candu_sync.syncs.sync import read_model as read_model
+
+__getattr__, __all__ = lazy_names(__name__, {
+    "constraints": "conflicts",
+    "due_partitions": "any_target targets",
+    "fields": "cron_fields",
+    "partitions": "first_window join named split window windows",
+    "spec": "Cursor Guard Kind Partitions Spec",
+    "sql_parameters": "parameters",
+    "sync": "Catalog Sync build_sync load_syncs read_model",
+})

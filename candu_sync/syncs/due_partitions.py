@@ -1,0 +1,88 @@
+"""Which partitions a command is about, and what each binds in its model's SQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Callable, Sequence
+
+from candu_sync.errors import UsageError
+from candu_sync.syncs.partitions import first_window, join, split, window, windows
+from candu_sync.syncs.sync import Sync
+
+
+def targets(sync: Sync, chosen: list[str], *, values: Callable[[str], list[str]], done: Callable[[str], bool],
+            now: dt.datetime) -> list[str | None]:
+    """The partitions to work on, in order.
+
+    Args:
+        chosen: what the user named; empty: all that are due, which for windows are those that have ended and were not
+            done yet, and the newest one again, since late rows land there; with segments, each window of each segment.
+        values: runs the SQL that finds the keys of dynamic partitions.
+        done: whether a window's last run ended well.
+        now: an aware time.
+
+    Raises:
+        UsageError: a partition is named that does not exist, or the sync has none.
+    """
+    if sync.partitions is None:
+        if chosen:
+            raise UsageError(f"{sync.name} has no partitions: leave --partition {chosen[0]} out, or add `partitions` "
+                             "to its YAML")
+        return [None]
+    if chosen:
+        return [_checked(sync, key) for key in dict.fromkeys(chosen)]
+    return list(_due(sync, values, done, now))
+
+
+def _due(sync: Sync, values: Callable[[str], list[str]], done: Callable[[str], bool], now: dt.datetime) -> list[str]:
+    assert sync.partitions is not None
+    segments = _segments(sync, values)
+    if sync.partitions.every is None:
+        return [join(None, segment) for segment in segments]
+    ended = [w.key for w in windows(sync.partitions, now)]
+    earlier = (join(key, segment) for key in ended[:-1] for segment in segments)
+    newest = (join(key, segment) for key in ended[-1:] for segment in segments)
+    return [*(key for key in earlier if not done(key)), *newest]
+
+
+def _segments(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | None]:
+    """The segments that there are now; without any, the one that is none."""
+    assert sync.partitions is not None
+    if sync.partitions.static is not None:
+        return sync.partitions.static
+    if sync.partitions.dynamic is not None:
+        return [_not_blank(sync, key) for key in values(sync.partitions.values or "")]
+    return [None]
+
+
+def any_target(sync: Sync, values: Callable[[str], list[str]]) -> str | None:
+    """A partition to prepare the model with, whether or not it holds anything; None: the sync has none."""
+    if sync.partitions is None:
+        return None
+    start = None if sync.partitions.every is None else first_window(sync.partitions).key
+    return join(start, next(iter(_segments(sync, values)), "none"))
+
+
+def _checked(sync: Sync, key: str) -> str:
+    """The key, if it can be a partition. Any key of a dynamic one may be asked for: it may be new today."""
+    assert sync.partitions is not None
+    start, segment = split(sync.partitions, key)
+    if start is not None:
+        window(sync.partitions, start)
+    static = sync.partitions.static
+    if segment is not None and static is not None and segment not in static:
+        near = difflib.get_close_matches(segment, static, 1)
+        hint = f"; did you mean {join(start, near[0])}?" if near else ""
+        raise UsageError(f"{sync.name} has no partition {key}{hint} (it has {', '.join(static)})")
+    if segment is not None:
+        _not_blank(sync, segment)
+    return key
+
+
+def _not_blank(sync: Sync, key: str) -> str:
+    """The key; a blank one names no folder of its own in the state."""
+    if not key.strip():
+        raise UsageError(f"{sync.name}: a partition's key cannot be blank; where the SQL of dynamic partitions gives "
+                         "one, leave it out there")
+    return key

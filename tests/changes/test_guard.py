@@ -1,0 +1,126 @@
+"""Guards stop a run before anything is sent, in words and figures; --force goes past."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from candu_sync.commit.run_result import RunResult
+from candu_sync.pipeline import guard
+from candu_sync.simulator import Simulator
+from candu_sync.syncs.sync import Sync
+from tests.support.lab import Lab
+
+
+def people(lab: Lab, count: int, plan: str = "'pro'") -> None:
+    lab.query(f"create or replace table people as select 'u' || i as user_id, {plan} as plan from range({count}) t(i)")
+
+
+def users(lab: Lab, yaml: str = "") -> Sync:
+    return lab.sync("users/model", "select * from people", yaml)
+
+
+def known(lab: Lab, count: int, yaml: str = "") -> Sync:
+    """A sync of so many users, whom Candu knows."""
+    people(lab, count)
+    sync = users(lab, yaml)
+    assert lab.run(sync, force=True).accepted == count
+    return sync
+
+
+def stopped(lab: Lab, simulator: Simulator, sync: Sync, **options: Any) -> str:
+    """What the guard said; nothing was sent, and the snapshot is as it was."""
+    requests, version = len(simulator.requests()), lab.state(sync).current()
+    result: RunResult = lab.run(sync, **options)
+    assert (result.status, result.exit_code, result.accepted, result.requests) == ("guarded", 3, 0, 0)
+    assert (len(simulator.requests()), lab.state(sync).current()) == (requests, version)
+    return str(result.error)
+
+
+def test_an_empty_result_is_stopped_by_default(lab: Lab, simulator: Simulator) -> None:
+    people(lab, 0)
+    said = stopped(lab, simulator, users(lab))
+    assert said.startswith("users/model: stopped by a guard, nothing was sent: the model returned 0 rows, min_rows is ")
+    assert "--force" in said
+
+
+def test_an_hour_without_events_is_a_normal_one(lab: Lab) -> None:
+    lab.query("create table none as select 'e' as event_id, 'u' as user_id, 'x' as event, now() as timestamp limit 0")
+    assert lab.run(lab.sync("events/model", "select * from none")).status == "succeeded"
+
+
+def test_too_many_changed_rows(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 200, "guard: {max_changed: 0.1}")
+    people(lab, 200, "case when i < 21 then 'max' else 'pro' end")
+    assert "21 of 200 rows changed (10.5%), max_changed is 10.0% (most: plan 21)" in stopped(lab, simulator, sync)
+    people(lab, 200, "case when i < 20 then 'max' else 'pro' end")
+    assert lab.run(sync).accepted == 20
+
+
+def test_too_many_removed_rows(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 200)
+    people(lab, 159)
+    assert "41 of 200 rows removed (20.5%), max_removed is 20.0%" in stopped(lab, simulator, sync)
+    people(lab, 160)
+    assert lab.run(sync).removed == 40
+
+
+def test_too_many_messages_from_the_first_run_on(lab: Lab, simulator: Simulator) -> None:
+    people(lab, 1_001)
+    sync = users(lab, "guard: {max_messages: 1000}")
+    assert "1,001 messages to send, max_messages is 1,000" in stopped(lab, simulator, sync)
+    people(lab, 1_000)
+    assert lab.run(sync).accepted == 1_000
+
+
+def test_several_guards_speak_together(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 100, "guard: {min_rows: 50}")
+    people(lab, 10, "'max'")
+    said = stopped(lab, simulator, sync)
+    assert "the model returned 10 rows, min_rows is 50; 90 of 100 rows removed (90.0%)" in said
+
+
+@pytest.mark.parametrize(("rows", "status"), [(99, "succeeded"), (100, "guarded")])
+def test_shares_count_from_a_hundred_rows_on(lab: Lab, rows: int, status: str) -> None:
+    sync = known(lab, rows)
+    people(lab, rows, "'max'")
+    assert lab.run(sync).status == status
+
+
+def test_a_null_is_no_limit(lab: Lab) -> None:
+    sync = known(lab, 100, "guard: {min_rows: null, max_changed: null, max_removed: null}")
+    people(lab, 0)
+    assert lab.run(sync).removed == 100
+
+
+def test_force_goes_past(lab: Lab) -> None:
+    sync = known(lab, 100)
+    people(lab, 100, "'max'")
+    assert lab.run(sync).status == "guarded"
+    assert lab.run(sync, force=True).accepted == 100
+
+
+def test_a_full_run_is_measured_by_what_changed(lab: Lab) -> None:
+    sync = known(lab, 100)
+    assert lab.run(sync, full=True).accepted == 100
+
+
+def test_rows_that_left_earlier_do_not_count(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 120)
+    people(lab, 100)
+    assert lab.run(sync).removed == 20
+    people(lab, 79)
+    assert "21 of 100 rows removed (21.0%)" in stopped(lab, simulator, sync)
+
+
+def test_a_guard_can_be_asked_about_a_plan(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 100)
+    people(lab, 50)
+    changes = lab.plan(sync)
+    found = guard(sync, changes)
+    assert found is not None
+    assert found.reasons == ["50 of 100 rows removed (50.0%), max_removed is 20.0%"]
+    people(lab, 100)
+    assert guard(sync, lab.plan(sync)) is None
+    assert len(simulator.requests()) == 1

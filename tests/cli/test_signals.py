@@ -1,0 +1,122 @@
+"""Ctrl-C and SIGTERM: the installed command, in a process of its own, against a Candu that takes its time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from candu_sync.simulator import Simulator
+from tests.support.folder import Folder
+
+# 40 people in requests of 2, each answered after so many seconds, two at a time: far longer than it takes to stop.
+SLOW = {"batch_size": "2", "concurrency": "2"}
+DELAY = 0.4
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Until it is so; a command that ended before, or half a minute, is a failure."""
+    until = time.monotonic() + 30
+    while not what():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def messages_a_user(simulator: Simulator) -> Counter[str]:
+    return Counter(message["user_id"] for message in simulator.messages())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_ends_a_push_in_order(project: Folder, simulator: Simulator, number: signal.Signals) -> None:
+    project.people(40)
+    project.model("users/profile", "select * from people")
+    project.model("users/tier", "select user_id, plan as tier from people")
+    simulator.fault("delay", seconds=DELAY)
+    process = project.start("run", "--all", "--json", **SLOW)
+    wait_for(simulator.users, process)
+    process.send_signal(number)
+    ended = project.ended(process)
+
+    accepted = len(simulator.users())
+    assert (ended.code, ended.row["status"]) == (1, "failed")
+    assert 0 < ended.row["accepted"] == accepted < 40
+    assert ended.row["unsent"] == 40 - accepted
+    assert "stopping: no new requests" in ended.err
+    assert "the next run goes on with them" in ended.err
+
+    simulator.clear_faults()
+    rest = project.cli("run", "users/profile", "--json")
+    assert (rest.code, rest.row["unchanged"], rest.row["accepted"]) == (0, accepted, 40 - accepted)
+    assert set(messages_a_user(simulator).values()) == {1}
+
+
+def test_the_second_ends_it_at_once_and_no_answer_is_lost(project: Folder, simulator: Simulator) -> None:
+    project.people(40)
+    project.model("users/profile", "select * from people")
+    simulator.fault("delay", seconds=DELAY, times=4)
+    simulator.fault("delay", seconds=60, after=4)
+    process = project.start("run", "users/profile", **SLOW, timeout="100")
+    wait_for(lambda: len(simulator.users()) == 8, process)
+    time.sleep(0.2)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: time.monotonic() - began > 0.3, process)
+    process.send_signal(signal.SIGINT)
+    assert project.ended(process).code == 1
+    assert time.monotonic() - began < 5
+
+    dead = project.cli("status", "--json").row["claimed_by"]
+    assert "dead, the next run takes over" in dead
+    simulator.clear_faults()
+    rest = project.cli("run", "users/profile", "--json")
+    assert (rest.code, rest.row["rows"], rest.row["accepted"]) == (0, 40, 32)
+    assert len(simulator.users()) == 40
+    assert project.cli("status", "--json").row["claimed_by"] is None
+
+
+def test_a_query_that_takes_long_is_not_waited_for(project: Folder, simulator: Simulator) -> None:
+    project.people(40)
+    slow = "(select count(*) from range(1000000) a(x), range(1000000) b(y) where x * y % 7 = 1)"
+    project.model("users/slow", f"select user_id, {slow} as n from people")
+    process = project.start("run", "users/slow")
+    wait_for(lambda: processor_seconds(process) > 2, process)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    ended = project.ended(process)
+    assert ended.code == 1
+    assert "nothing was being sent" in ended.err
+    assert time.monotonic() - began < 10
+    assert not simulator.requests()
+
+
+@pytest.mark.parametrize(("typed", "number"), [
+    ("1", signal.SIGINT), ("1", signal.SIGTERM), ("null::money", signal.SIGINT), ("null::json", signal.SIGTERM)])
+def test_a_query_that_takes_long_is_ended_at_the_server(
+    project: Folder, simulator: Simulator, postgres_url: str, typed: str, number: signal.Signals
+) -> None:
+    """By each of PostgreSQL's paths: ADBC, COPY and rows."""
+    project.model("users/slow", f"select count(*) as user_id, {typed} as x from generate_series(1, 1e9) i")
+    process = project.start("run", "users/slow", warehouse_url=f"{postgres_url}&application_name=signalled")
+    ours = "select pid from pg_stat_activity where application_name = 'signalled' and state = 'active'"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        wait_for(lambda: admin.execute(ours).fetchall(), process)
+        process.send_signal(number)
+        ended = project.ended(process)
+        assert ended.code == 1
+        assert "nothing was being sent" in ended.err
+        assert admin.execute(ours).fetchall() == []
+    assert not simulator.requests()
+
+
+def processor_seconds(process: subprocess.Popen[str]) -> float:
+    """What a process has used of the processors; starting alone takes less than a second of them."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

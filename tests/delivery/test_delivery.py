@@ -1,0 +1,340 @@
+"""Messages → Candu: batches, retries, splitting; a receipt for every message, whatever Candu and the network do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from candu_sync.delivery.batches import Batch, Chunk, batches
+from candu_sync.delivery.candu import Candu
+from candu_sync.delivery.delivery import Delivery, Limits, Report
+from candu_sync.errors import CanduError, StateError, Transient, Unauthorized
+from candu_sync.simulator import Simulator
+from candu_sync.state.receipts import Outcome
+from tests.delivery.faults import faults
+
+# No pauses worth waiting for: what is tested is what happens, not when.
+QUICK: dict[str, Any] = {"rate": 0.0, "concurrency": 1, "max_attempts": 3, "first_pause": 0.001}
+
+
+def users(count: int, note: str = "") -> pa.RecordBatch:
+    """Messages 0, 1, … that identify u0, u1, …"""
+    bodies = [orjson.dumps({"type": "identify", "userId": f"u{i}", "traits": {"n": i, "note": note}}).decode() + ","
+              for i in range(count)]
+    return pa.RecordBatch.from_pydict({"message": pa.array(range(count), pa.int64()), "body": pa.array(bodies)})
+
+
+class Sending:
+    """A delivery to the simulator and what became of each message."""
+
+    def __init__(self, simulator: Simulator, count: int, **limits: Any) -> None:
+        self.simulator = simulator
+        self.messages = users(count)
+        self.outcome = Outcome()
+        self.lines: list[dict[str, Any]] = []
+        self.delivery = Delivery(lambda: Candu(simulator.url, simulator.key, timeout=2), Limits(**{**QUICK, **limits}),
+                                 self._record)
+
+    def _record(self, line: dict[str, Any]) -> None:
+        self.lines.append(line)
+        self.outcome.note(line)
+
+    def run(self) -> Report:
+        return self.delivery.run([self.messages])
+
+    @property
+    def accepted(self) -> set[int]:
+        return {n for low, high in self.outcome.accepted for n in range(low, high + 1)}
+
+    @property
+    def arrivals(self) -> Counter[str]:
+        """How often Candu accepted each user's message."""
+        return Counter(message["user_id"] for message in self.simulator.messages())
+
+
+def statuses(simulator: Simulator) -> list[int | None]:
+    return [request["status"] for request in simulator.requests()]
+
+
+class TestBatches:
+    def cut(self, sizes: list[int], count: int = 100, most: int = 500_000) -> list[list[int]]:
+        bodies = pa.array(["x" * size + "," for size in sizes], pa.string())
+        batch = pa.RecordBatch.from_pydict({"message": pa.array(range(len(sizes)), pa.int64()), "body": bodies})
+        found = list(batches([batch], count, most))
+        numbers = [part.chunk.numbers[part.first:part.end].tolist() for part in found]
+        assert [n for part in numbers for n in part] == list(range(len(sizes)))
+        assert all(len(part.body()) <= most for part in found if len(part) > 1)
+        return numbers
+
+    def test_by_count(self) -> None:
+        assert [len(part) for part in self.cut([10] * 250)] == [100, 100, 50]
+
+    def test_by_bytes(self) -> None:
+        parts = self.cut([100] * 50, most=1_000)
+        assert len(parts) > 5
+        assert max(map(len, parts)) <= 9
+
+    def test_a_message_that_is_larger_than_a_request_goes_alone(self) -> None:
+        assert [5] in self.cut([10] * 5 + [2_000] + [10] * 5, most=1_000)
+
+    def test_no_messages_are_no_batches(self) -> None:
+        assert self.cut([]) == []
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.integers(0, 300), max_size=60), st.integers(1, 20), st.integers(10, 1_000))
+    def test_every_message_is_in_one_batch_in_order_within_both_limits(
+            self, sizes: list[int], count: int, most: int) -> None:
+        assert all(len(part) <= count for part in self.cut(sizes, count, most))
+
+    def test_the_body_is_one_json_array(self) -> None:
+        chunk = users(3)
+        batch = Batch(Chunk(chunk), 0, 3)
+        assert [message["userId"] for message in orjson.loads(batch.body())] == ["u0", "u1", "u2"]
+        halves = batch.halves()
+        assert [orjson.loads(half.body())[0]["userId"] for half in halves] == ["u0", "u1"]
+
+    def test_requests_on_the_wire(self, simulator: Simulator) -> None:
+        report = Sending(simulator, 250).run()
+        assert [request["messages"] for request in simulator.requests()] == [100, 100, 50]
+        assert (report.accepted, report.requests, report.retries) == (250, 3, 0)
+        assert report.bytes == sum(request["bytes"] for request in simulator.requests())
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("status", [400, 404, 413, 422])
+    def test_splitting_isolates_exactly_the_refused_ids(self, simulator: Simulator, status: int) -> None:
+        bad = {0, 41, 42, 77, 149}
+        simulator.fault("refuse", user_ids=[f"u{i}" for i in bad], status=status)
+        sending = Sending(simulator, 150, concurrency=2)
+        report = sending.run()
+        assert set(sending.outcome.rejected) == bad
+        assert {status for status, _, _ in sending.outcome.rejected.values()} == {status}
+        assert sending.accepted == set(range(150)) - bad
+        assert sending.arrivals == {f"u{i}": 1 for i in set(range(150)) - bad}
+        assert (report.accepted, report.rejected, report.error) == (145, 5, None)
+
+    def test_one_bad_message_of_a_hundred_takes_few_requests(self, simulator: Simulator) -> None:
+        simulator.fault("refuse", user_ids=["u63"], status=400)
+        report = Sending(simulator, 100).run()
+        assert (report.accepted, report.rejected) == (99, 1)
+        assert report.requests <= 15
+
+    def test_success_false_is_a_refusal(self, simulator: Simulator) -> None:
+        simulator.fault("success_false", times=1)
+        sending = Sending(simulator, 10)
+        assert sending.run().error is None
+        assert [request["messages"] for request in simulator.requests()] == [10, 5, 5]
+        assert sending.accepted == set(range(10))
+
+    def test_all_messages_refused_are_all_set_aside(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=422, times=None)
+        report = Sending(simulator, 10).run()
+        assert (report.accepted, report.rejected, report.error) == (0, 10, None)
+
+
+class TestWrongAddress:
+    @pytest.mark.parametrize("count", [1, 9, 200])
+    @pytest.mark.parametrize("status", [404, 308])
+    def test_where_nothing_else_comes_back_no_message_is_to_blame(self, simulator: Simulator, count: int,
+                                                                 status: int) -> None:
+        simulator.fault("status", status=status, times=None)
+        sending = Sending(simulator, count, concurrency=2)
+        report = sending.run()
+        assert (report.accepted, report.rejected, sending.outcome.rejected) == (0, 0, {})
+        assert report.error is not None
+        assert "CANDU_API_URL" in str(report.error)
+        assert report.requests < 60
+
+    def test_a_few_at_the_beginning_are_set_aside_once_others_are_accepted(self, simulator: Simulator) -> None:
+        simulator.fault("refuse", user_ids=["u0", "u1"], status=404)
+        sending = Sending(simulator, 20, batch_size=1)
+        assert sending.run().error is None
+        assert set(sending.outcome.rejected) == {0, 1}
+
+
+class TestPassingTroubles:
+    @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+    def test_they_are_tried_again(self, simulator: Simulator, status: int) -> None:
+        simulator.fault("status", status=status, times=2)
+        sending = Sending(simulator, 10)
+        report = sending.run()
+        assert statuses(simulator) == [status, status, 200]
+        assert (report.accepted, report.retries, report.error) == (10, 2, None)
+        assert sending.outcome.uncertain == []
+
+    @pytest.mark.parametrize("kind", ["close", "lost"])
+    def test_a_broken_connection_is_tried_again_and_users_converge(self, simulator: Simulator, kind: Any) -> None:
+        simulator.fault(kind, times=1)
+        sending = Sending(simulator, 10)
+        assert sending.run().accepted == 10
+        assert sending.arrivals == {f"u{i}": 2 if kind == "lost" else 1 for i in range(10)}
+        assert sending.outcome.uncertain == [(0, 9)]
+
+    def test_a_request_that_takes_too_long_is_tried_again(self) -> None:
+        with Simulator() as slow:
+            slow.fault("delay", seconds=2.5, times=1)
+            assert Sending(slow, 10).run().accepted == 10
+
+    @pytest.mark.parametrize("form", ["seconds", "date"])
+    def test_retry_after_is_honoured_in_both_forms(self, simulator: Simulator, form: str) -> None:
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
+        value = "1" if form == "seconds" else email.utils.format_datetime(until, usegmt=True)
+        simulator.fault("status", status=429, retry_after=value, times=1)
+        assert Sending(simulator, 10).run().accepted == 10
+        first, second = (dt.datetime.fromisoformat(request["at"]) for request in simulator.requests())
+        if form == "seconds":
+            assert 1.0 <= (second - first).total_seconds() < 3.0
+        else:
+            assert second >= until.replace(microsecond=0)
+
+    def test_after_a_retry_after_nobody_else_goes_either(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=503, retry_after="1", times=1)
+        Sending(simulator, 30, batch_size=5, concurrency=1).run()
+        times = [dt.datetime.fromisoformat(request["at"]) for request in simulator.requests()]
+        assert (times[1] - times[0]).total_seconds() >= 1.0
+
+    def test_a_retry_after_of_years_can_still_be_stopped(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=429, retry_after="9" * 30, times=1)
+        sending = Sending(simulator, 10)
+        threading.Timer(0.5, sending.delivery.stop).start()
+        began = time.monotonic()
+        report = sending.run()
+        assert report.accepted == 0
+        assert time.monotonic() - began < 5
+
+    def test_pauses_grow_and_are_random(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=500, times=5)
+        Sending(simulator, 1, max_attempts=6, first_pause=0.02, longest_pause=0.1).run()
+        times = [dt.datetime.fromisoformat(request["at"]).timestamp() for request in simulator.requests()]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert len(gaps) == 5
+        assert all(gap < 0.1 + 0.3 for gap in gaps)
+        assert len({round(gap, 3) for gap in gaps}) > 1
+
+    def test_a_batch_that_fails_for_good_stays_unsent_and_the_others_go(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=500, times=3)
+        sending = Sending(simulator, 30, batch_size=10, concurrency=2, max_attempts=2)
+        report = sending.run()
+        assert isinstance(report.error, Transient)
+        assert 10 <= report.accepted <= 20
+        assert report.rejected == 0
+
+    def test_candu_down_is_given_up_soon(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=503, times=None, retry_after="0")
+        report = Sending(simulator, 1_000, batch_size=10, concurrency=2, max_attempts=2).run()
+        assert isinstance(report.error, Transient)
+        assert "2 times in a row" in str(report.error)
+        assert report.requests <= 8
+        assert (report.accepted, report.rejected) == (0, 0)
+
+
+class TestTheEnd:
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_wrong_key_ends_everything_at_once(self, simulator: Simulator, status: int) -> None:
+        simulator.fault("status", status=status, after=2, times=None)
+        sending = Sending(simulator, 100, batch_size=10)
+        report = sending.run()
+        assert isinstance(report.error, Unauthorized)
+        assert statuses(simulator) == [200, 200, status]
+        assert sending.accepted == set(range(20))
+        assert report.rejected == 0
+
+    def test_stopped_from_outside_it_waits_for_what_is_under_way(self, simulator: Simulator) -> None:
+        simulator.fault("delay", seconds=0.3, times=None)
+        sending = Sending(simulator, 1_000, batch_size=10, concurrency=2)
+        threading.Timer(0.15, sending.delivery.stop).start()
+        report = sending.run()
+        assert report.error is None
+        assert report.accepted == len(simulator.users()) == len(sending.accepted) == 20
+
+    def test_a_receipt_that_cannot_be_written_ends_it(self, simulator: Simulator) -> None:
+        def full(_: dict[str, Any]) -> None:
+            raise StateError("the disk is full")
+
+        delivery = Delivery(lambda: Candu(simulator.url, simulator.key), Limits(**QUICK), full)
+        report = delivery.run([users(50)])
+        assert isinstance(report.error, StateError)
+        assert simulator.requests() == []
+
+    def test_an_error_that_nobody_expected_reaches_the_caller(self, simulator: Simulator) -> None:
+        def broken(_: dict[str, Any]) -> None:
+            raise OSError("input/output error")
+
+        limits = Limits(**{**QUICK, "concurrency": 3})
+        delivery = Delivery(lambda: Candu(simulator.url, simulator.key), limits, broken)
+        with pytest.raises(OSError, match="input/output"):
+            delivery.run([users(100) for _ in range(20)])
+
+    def test_an_interrupted_caller_stops_the_workers_first(self, simulator: Simulator) -> None:
+        def interrupted() -> Iterator[pa.RecordBatch]:
+            yield users(10)
+            time.sleep(0.3)
+            raise KeyboardInterrupt
+
+        sending = Sending(simulator, 0)
+        with pytest.raises(KeyboardInterrupt):
+            sending.delivery.run(interrupted())
+        assert sending.delivery.report.accepted == len(simulator.users()) == 10
+
+    def test_a_run_without_its_claim_sends_nothing(self, simulator: Simulator) -> None:
+        delivery = Delivery(lambda: Candu(simulator.url, simulator.key), Limits(**QUICK), lambda _: None,
+                            may_send=lambda: False)
+        report = delivery.run([users(10)])
+        assert isinstance(report.error, CanduError)
+        assert "lost its claim" in str(report.error)
+        assert simulator.requests() == []
+
+    def test_progress_counts_every_settled_message(self, simulator: Simulator) -> None:
+        simulator.fault("refuse", user_ids=["u3"], status=400)
+        told: list[int] = []
+        delivery = Delivery(lambda: Candu(simulator.url, simulator.key), Limits(**QUICK), lambda _: None,
+                            progress=told.append)
+        delivery.run([users(250)])
+        assert sum(told) == 250
+
+
+class TestReceipts:
+    def test_each_request_is_written_down_before_and_after(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=500, times=1)
+        simulator.fault("refuse", user_ids=["u1"], status=422)
+        sending = Sending(simulator, 2)
+        sending.run()
+        kinds = [next(iter(line)) for line in sending.lines]
+        assert kinds == ["sent", "unsent", "sent", "unsent", "sent", "accepted", "sent", "unsent", "rejected"]
+        assert sending.lines[5]["accepted"] == [0, 0]
+        assert (sending.lines[8]["rejected"], sending.lines[8]["status"]) == (1, 422)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.lists(faults, max_size=5), st.integers(1, 10), st.integers(1, 3))
+def test_every_message_ends_accepted_rejected_or_unsent(
+        running_simulator: Simulator, count: int, script: list[dict[str, Any]], size: int, workers: int) -> None:
+    running_simulator.reset()
+    for fault in script:
+        running_simulator.fault(**fault)
+    sending = Sending(running_simulator, count, batch_size=size, concurrency=workers)
+    report = sending.run()
+    rejected = set(sending.outcome.rejected)
+    assert not sending.accepted & rejected
+    assert (report.accepted, report.rejected) == (len(sending.accepted), len(rejected))
+    assert sum(high - low + 1 for low, high in sending.outcome.accepted) == len(sending.accepted)
+    assert report.error is not None or sending.accepted | rejected == set(range(count))
+    uncertain = {n for low, high in sending.outcome.uncertain for n in range(low, high + 1)}
+    for number in range(count):
+        arrived = sending.arrivals[f"u{number}"]
+        if number in uncertain:
+            assert number not in sending.accepted or arrived >= 1
+        else:
+            assert arrived == (number in sending.accepted)
