@@ -31,7 +31,7 @@ _LEAST_MEMORY = 64 * 1024 * 1024
 
 
 @contextmanager
-def open_engine(memory: int, scratch: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_embedded(memory: int, scratch: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty in-memory DuckDB.
 
     Args:

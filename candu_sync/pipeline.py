@@ -36,7 +36,7 @@ from candu_sync.changes import (
 from candu_sync.commit import RunResult, commit, failed, recover, remember, result_of
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import Narrowing, diff, keep_what_others_set, load
-from candu_sync.embedded import open_engine
+from candu_sync.embedded import open_embedded
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress, silent
@@ -91,7 +91,7 @@ def _compared(project: Project, sync: Sync, partition: str | None, version: Vers
     snapshot = snapshot_of(project.state.of(sync.name, partition), version, sync.kind)
     full = full and sync.kind != "events"
     seconds = Seconds()
-    with open_engine(project.memory, folder) as connection:
+    with open_embedded(project.memory, folder) as connection:
         values = parameters(sync, partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names)

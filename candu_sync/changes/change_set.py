@@ -23,7 +23,7 @@ import duckdb
 from candu_sync.changes.summary import Summary
 from candu_sync.embedded import write_arrow
 from candu_sync.errors import DamagedState, StateError
-from candu_sync.rows import Kind, Trait
+from candu_sync.rows import Trait, ValueKind
 from candu_sync.syncs import Sync
 
 FILES = ("changes.arrow", "outgoing.arrow", "held.arrow", "plan.json")
@@ -83,7 +83,7 @@ class ChangeSet:
         """
         try:
             body = json.loads((folder / "plan.json").read_text())
-            traits = tuple(Trait(name, Kind(kind)) for name, kind in body.pop("traits"))
+            traits = tuple(Trait(name, ValueKind(kind)) for name, kind in body.pop("traits"))
             return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
                                  "summary": Summary(**body["summary"])})
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from candu_sync.diff import iso_text
 from candu_sync.embedded import literal
-from candu_sync.rows import Kind, Trait
+from candu_sync.rows import Trait, ValueKind
 
 # 32 KB a message: the limit of Segment and Customer.io; Candu publishes none (candu-api, "What is not published").
 LARGEST_MESSAGE = 32_000
@@ -96,7 +96,7 @@ class Encoding:
     def most_bytes(self) -> str:
         """SQL: bytes that a row's message takes at most."""
         ids = {"users": ["user_id"], "groups": ["user_id", "group_id"], "events": ["user_id", "event"]}[self.kind]
-        texts = [f"t{i}" for i, trait in enumerate(self.traits) if trait.kind is Kind.TEXT]
+        texts = [f"t{i}" for i, trait in enumerate(self.traits) if trait.kind is ValueKind.TEXT]
         fixed = _FRAME + sum(len(orjson.dumps(name)) + 2 + _LONGEST_VALUE for name in self.names)
         lengths = "".join(f" + coalesce(strlen({column}), 0)" for column in (*ids, *texts))
         return f"{fixed} + {_LONGEST_CHARACTER} * (0{lengths})"
@@ -116,14 +116,14 @@ def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
         yield from connection.sql(messages).to_arrow_table().to_batches()
 
 
-def _json(column: str, kind: Kind) -> str:
+def _json(column: str, kind: ValueKind) -> str:
     """A value's JSON text. A whole number goes without a fraction: 5, not 5.0; all others as the shortest that reads
     back to the same double, which is how DuckDB writes them."""
-    if kind is Kind.TEXT:
+    if kind is ValueKind.TEXT:
         return f"to_json({column})::VARCHAR"
-    if kind is Kind.BOOLEAN:
+    if kind is ValueKind.BOOLEAN:
         return f"{column}::VARCHAR"
-    if kind is Kind.INSTANT:
+    if kind is ValueKind.INSTANT:
         return f"""'"' || {iso_text(column)} || '"'"""
     whole = f"{column} = trunc({column}) AND abs({column}) <= 9007199254740992"
     return f"CASE WHEN {whole} THEN {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"

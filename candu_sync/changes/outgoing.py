@@ -13,7 +13,7 @@ import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
 from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, Identity, encode
-from candu_sync.embedded import literal, open_engine, scalar
+from candu_sync.embedded import literal, open_embedded, scalar
 from candu_sync.prefetch import ahead
 from candu_sync.project import Project
 from candu_sync.state import Outcome
@@ -69,7 +69,7 @@ def unsettled_messages(project: Project, sync: Sync, changes: ChangeSet, outcome
               sample: int | None) -> Generator[pa.RecordBatch, None, None]:
     """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
     encoding = Encoding(sync.kind, changes.traits, identity_of(project, sync, changes.partition, changes.base))
-    with (open_engine(project.memory) as connection,
+    with (open_embedded(project.memory) as connection,
           closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
         yield from messages
 

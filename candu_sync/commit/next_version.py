@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from candu_sync.changes import ChangeSet, Encoding
 from candu_sync.commit.uncertain_events import note_uncertain
-from candu_sync.embedded import arrow_file, open_engine, scalar, write_arrow
-from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_rejected, merge, snapshot_of
+from candu_sync.embedded import arrow_file, open_embedded, scalar, write_arrow
+from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_rejected, lay_over, snapshot_of
 from candu_sync.state import Outcome, PartitionState, Version, ranges_table, remove_folder
 from candu_sync.syncs import Sync
 
@@ -38,10 +38,10 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     note_uncertain(state, changes, outcome)
     folder = state.store.scratch()
     try:
-        with open_engine(memory, folder) as connection:
+        with open_embedded(memory, folder) as connection:
             _expose(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
             after = Snapshot(sync.kind, () if sync.kind == "events" else changes.traits)
-            merged = merge(connection, before, after, after.given(changes.given), folder)
+            merged = lay_over(connection, before, after, after.given(changes.given), folder)
             expose_rejected(connection, before)
             rejected = _rejected(connection, changes, outcome, folder)
             newest = _newest(connection, sync, before.newest)

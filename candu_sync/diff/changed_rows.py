@@ -28,7 +28,7 @@ import pyarrow as pa
 from candu_sync.diff.prefilter import Narrowing
 from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
 from candu_sync.embedded import literal, scalar
-from candu_sync.rows import ARROW, BLANK_KEY, NOT_WHOLE, NULL_KEY, SQL_TYPE, Kind, Result, Trait
+from candu_sync.rows import ARROW, BLANK_KEY, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
 from candu_sync.snapshot import Snapshot, expose, expose_rejected
 from candu_sync.syncs import Sync
 
@@ -81,7 +81,7 @@ def load(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, batc
         waiting.append(batch)
     if waiting:
         table.add(waiting)
-    table.widen([(f"t{j}", ARROW[kind]) for j, kind in enumerate(result.kinds) if kind is not Kind.EMPTY])
+    table.widen([(f"t{j}", ARROW[kind]) for j, kind in enumerate(result.kinds) if kind is not ValueKind.EMPTY])
 
 
 # Bytes of batches that are put into the engine together: enough for its threads to share the work.
@@ -165,7 +165,8 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result
 def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> None:
     """A group whose rows disagree, or one of whose rows has a value that cannot be sent, goes aside whole."""
     unlike = {name: f"(count(t{i}) NOT IN (0, count(*)) OR min(t{i}) IS DISTINCT FROM max(t{i}))"
-              for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True)) if kind is not Kind.EMPTY}
+              for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True))
+              if kind is not ValueKind.EMPTY}
     names = ", ".join(f"CASE WHEN {test} THEN {literal(name)} END" for name, test in unlike.items()) or "NULL"
     tests = " OR ".join(["(count(reason) > 0 AND count(reason) < count(*))", *unlike.values()])
     connection.execute(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from candu_sync.embedded import literal
 from candu_sync.errors import ModelError
-from candu_sync.rows import Kind, Result, Trait
+from candu_sync.rows import Result, Trait, ValueKind
 from candu_sync.snapshot import Snapshot
 from candu_sync.syncs import Sync
 
@@ -41,7 +41,7 @@ class Compared:
     """
 
     name: str
-    columns: dict[int, Kind]
+    columns: dict[int, ValueKind]
     value: str
     differs: str
     after: dict[int, str]
@@ -56,11 +56,11 @@ class Compared:
         return f"({' OR '.join(tests)})" if tests else "true"
 
 
-def kind_of_constant(constant: Constant) -> Kind:
+def kind_of_constant(constant: Constant) -> ValueKind:
     """The kind of a constant from the YAML."""
     if isinstance(constant, bool):
-        return Kind.BOOLEAN
-    return Kind.TEXT if isinstance(constant, str) else Kind.NUMBER
+        return ValueKind.BOOLEAN
+    return ValueKind.TEXT if isinstance(constant, str) else ValueKind.NUMBER
 
 
 def sql_constant(constant: Constant) -> str:
@@ -85,7 +85,7 @@ def compared_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[tup
     traits = [] if sync.kind == "events" else list(snapshot.traits)
     stored = frozenset(range(len(traits)))
     pairs = zip(result.names, result.kinds, strict=True)
-    wanted: list[tuple[str, Kind]] = [(n, k) for n, k in pairs if k is not Kind.EMPTY]
+    wanted: list[tuple[str, ValueKind]] = [(n, k) for n, k in pairs if k is not ValueKind.EMPTY]
     wanted += [(name, kind_of_constant(value)) for name, value in (*on_null.items(), *removed.items())]
     for name, kind in wanted:
         if Trait(name, kind) not in traits:
@@ -103,7 +103,7 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
         old = {i: f"CASE WHEN s.doubt IS NOT TRUE THEN {sql} END" if sql != "NULL" else sql for i, sql in old.items()}
     source = result.names.index(name)
     kind = result.kinds[source]
-    value = "NULL" if kind is Kind.EMPTY else f"r.t{source}"
+    value = "NULL" if kind is ValueKind.EMPTY else f"r.t{source}"
     after = {i: _after(value if k is kind else "NULL", value, old, i, k, sync, name) for i, k in columns.items()}
     differs = " OR ".join(f"{after[i]} IS DISTINCT FROM {old[i]}" for i in columns if after[i] != old[i]) or "false"
     twin = _same_instant(columns, value, kind, old)
@@ -118,7 +118,7 @@ def _any(values: dict[int, str]) -> str:
     return "(" + " OR ".join(f"{sql} IS NOT NULL" for sql in values.values()) + ")"
 
 
-def _after(mine: str, value: str, old: dict[int, str], index: int, kind: Kind, sync: Sync, name: str) -> str:
+def _after(mine: str, value: str, old: dict[int, str], index: int, kind: ValueKind, sync: Sync, name: str) -> str:
     """What the column of one kind holds afterwards. ``mine``: the result's value when it is of this kind."""
     if sync.nulls == "omit":
         if mine == value:
@@ -131,13 +131,13 @@ def _after(mine: str, value: str, old: dict[int, str], index: int, kind: Kind, s
     return mine
 
 
-def _same_instant(columns: dict[int, Kind], value: str, kind: Kind, old: dict[int, str]) -> str:
+def _same_instant(columns: dict[int, ValueKind], value: str, kind: ValueKind, old: dict[int, str]) -> str:
     """SQL, true when an instant and its own ISO text stand on the two sides: Candu was told the same."""
     for index, other in columns.items():
         if old[index] == "NULL" or value == "NULL":
             continue
-        if (kind, other) == (Kind.INSTANT, Kind.TEXT):
+        if (kind, other) == (ValueKind.INSTANT, ValueKind.TEXT):
             return f"coalesce({iso_text(value)} = {old[index]}, false)"
-        if (kind, other) == (Kind.TEXT, Kind.INSTANT):
+        if (kind, other) == (ValueKind.TEXT, ValueKind.INSTANT):
             return f"coalesce({value} = {iso_text(old[index])}, false)"
     return ""

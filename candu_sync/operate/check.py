@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from candu_sync.errors import CanduSyncError
 from candu_sync.project import Project
-from candu_sync.rows import Kind, Result, Unsendable, ids, instants, key_parts, kind_of, trait_columns
+from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
 from candu_sync.syncs import Catalog, Sync, any_target, parameters
 
 # Longer names, or more traits, work as far as is known; no tool that shows them will be pleased (candu-api,
@@ -78,7 +78,7 @@ def _check_required(sync: Sync, column: str, type_: object) -> None:
 
     empty = pa.array([], type_)
     if column == "timestamp" or (sync.cursor is not None and column == sync.cursor.column):
-        instants(empty)
+        as_instants(empty)
     elif column in sync.key and column not in ("user_id", "group_id"):
         key_parts(empty)
     else:
@@ -92,7 +92,7 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
         finding.errors.append(f"{sync.name}: column {column}: {error}")
         return
     finding.traits[trait] = str(kind)
-    if trait == "email" and kind not in (Kind.TEXT, Kind.EMPTY):
+    if trait == "email" and kind not in (ValueKind.TEXT, ValueKind.EMPTY):
         finding.errors.append(f"{sync.name}: email must be text, and is a {kind}")
     if trait.lower() == "email" and trait != "email":
         finding.warnings.append(f"{sync.name}: the trait {trait} is not Candu's email, which is all lowercase: "

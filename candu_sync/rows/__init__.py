@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from candu_sync.rows.columns import Canonical as Canonical
     from candu_sync.rows.columns import first_reason as first_reason
     from candu_sync.rows.columns import where as where
-    from candu_sync.rows.instants import instants as instants
+    from candu_sync.rows.instants import as_instants as as_instants
     from candu_sync.rows.keys import BLANK_KEY as BLANK_KEY
     from candu_sync.rows.keys import NOT_WHOLE as NOT_WHOLE
     from candu_sync.rows.keys import NULL_KEY as NULL_KEY
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from candu_sync.rows.keys import key_parts as key_parts
     from candu_sync.rows.kinds import ARROW as ARROW
     from candu_sync.rows.kinds import SQL_TYPE as SQL_TYPE
-    from candu_sync.rows.kinds import Kind as Kind
     from candu_sync.rows.kinds import Trait as Trait
     from candu_sync.rows.kinds import Unsendable as Unsendable
+    from candu_sync.rows.kinds import ValueKind as ValueKind
     from candu_sync.rows.kinds import kind_of as kind_of
     from candu_sync.rows.result import Result as Result
     from candu_sync.rows.result import trait_columns as trait_columns
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = lazy_names(__name__, {
     "columns": "Canonical first_reason where",
-    "instants": "instants",
+    "instants": "as_instants",
     "keys": "BLANK_KEY NOT_WHOLE NULL_KEY ids key_parts",
-    "kinds": "ARROW Kind SQL_TYPE Trait Unsendable kind_of",
+    "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",
     "result": "Result trait_columns",
     "values": "canonical",
 })

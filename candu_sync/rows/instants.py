@@ -20,7 +20,7 @@ OUT_OF_RANGE = "timestamp out of range"
 NOT_AN_INSTANT = "timestamp cannot be read"
 
 
-def instants(array: pa.Array, timezone: str = "UTC") -> Canonical:
+def as_instants(array: pa.Array, timezone: str = "UTC") -> Canonical:
     """Timestamps to the microsecond: of an event, or of a cursor's column.
 
     Args:

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from candu_sync.rows.columns import Canonical, first_reason, plain, text_of, where
-from candu_sync.rows.instants import instants
-from candu_sync.rows.kinds import LARGEST_INTEGER, Kind, Unsendable, kind_of
+from candu_sync.rows.instants import as_instants
+from candu_sync.rows.kinds import LARGEST_INTEGER, Unsendable, ValueKind, kind_of
 
 NULL_KEY = "null key"
 
@@ -26,7 +26,7 @@ def ids(array: pa.Array) -> Canonical:
         Unsendable: a type that cannot be an id (booleans, timestamps, all that cannot be a value).
     """
     kind = kind_of(array.type)
-    if kind in (Kind.BOOLEAN, Kind.INSTANT):
+    if kind in (ValueKind.BOOLEAN, ValueKind.INSTANT):
         raise Unsendable(f"a {kind} cannot be an id: cast it to text in the SQL")
     return _ids(array, kind)
 
@@ -38,19 +38,19 @@ def key_parts(array: pa.Array, timezone: str = "UTC") -> Canonical:
         Unsendable: all that cannot be a value.
     """
     kind = kind_of(array.type)
-    if kind is Kind.INSTANT:
-        exact = instants(array, timezone)
+    if kind is ValueKind.INSTANT:
+        exact = as_instants(array, timezone)
         text = pc.strftime(exact.values, format="%Y-%m-%dT%H:%M:%SZ")
         return Canonical(text, first_reason(exact.reasons, _missing(text)))
-    if kind is Kind.BOOLEAN:
+    if kind is ValueKind.BOOLEAN:
         text = array.cast(pa.string())
         return Canonical(text, _missing(text))
     return _ids(array, kind)
 
 
-def _ids(array: pa.Array, kind: Kind) -> Canonical:
+def _ids(array: pa.Array, kind: ValueKind) -> Canonical:
     array = plain(array)
-    if kind is Kind.NUMBER:
+    if kind is ValueKind.NUMBER:
         text, reasons = _digits(array)
     else:
         text, reasons = text_of(array), None

@@ -12,7 +12,7 @@ import pyarrow as pa
 LARGEST_INTEGER = 2**53
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """The kinds of a canonical value. ``EMPTY``: a column that has held nothing but nulls so far."""
 
     TEXT = "text"
@@ -21,15 +21,20 @@ class Kind(StrEnum):
     INSTANT = "instant"
     EMPTY = "empty"
 
-ARROW: dict[Kind, pa.DataType] = {
-    Kind.TEXT: pa.string(),
-    Kind.NUMBER: pa.float64(),
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.INSTANT: pa.timestamp("s"),
-    Kind.EMPTY: pa.null(),
+ARROW: dict[ValueKind, pa.DataType] = {
+    ValueKind.TEXT: pa.string(),
+    ValueKind.NUMBER: pa.float64(),
+    ValueKind.BOOLEAN: pa.bool_(),
+    ValueKind.INSTANT: pa.timestamp("s"),
+    ValueKind.EMPTY: pa.null(),
 }
 
-SQL_TYPE = {Kind.TEXT: "VARCHAR", Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.INSTANT: "TIMESTAMP_S"}
+SQL_TYPE = {
+    ValueKind.TEXT: "VARCHAR",
+    ValueKind.NUMBER: "DOUBLE",
+    ValueKind.BOOLEAN: "BOOLEAN",
+    ValueKind.INSTANT: "TIMESTAMP_S",
+}
 """The embedded engine's types of the canonical ones."""
 
 
@@ -38,14 +43,14 @@ class Trait:
     """A trait's name and the kind of its values."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
 
 
 class Unsendable(ValueError):
     """A type that Candu cannot take. The text says why and how to mend it in SQL."""
 
 
-def kind_of(type_: pa.DataType) -> Kind:
+def kind_of(type_: pa.DataType) -> ValueKind:
     """The kind of an Arrow type.
 
     Raises:
@@ -57,25 +62,25 @@ def kind_of(type_: pa.DataType) -> Kind:
     if t.is_dictionary(type_):
         return kind_of(type_.value_type)
     if t.is_null(type_):
-        return Kind.EMPTY
+        return ValueKind.EMPTY
     if t.is_boolean(type_):
-        return Kind.BOOLEAN
+        return ValueKind.BOOLEAN
     if t.is_integer(type_) or t.is_floating(type_) or t.is_decimal(type_):
-        return Kind.NUMBER
+        return ValueKind.NUMBER
     if t.is_string(type_) or t.is_large_string(type_) or t.is_string_view(type_) or t.is_time(type_):
-        return Kind.TEXT
+        return ValueKind.TEXT
     if t.is_timestamp(type_) or t.is_date(type_):
-        return Kind.INSTANT
+        return ValueKind.INSTANT
     raise Unsendable(_hint(type_))
 
 
-def _kind_of_extension(type_: Any) -> Kind:
+def _kind_of_extension(type_: Any) -> ValueKind:
     if _is_numeric(type_):
-        return Kind.NUMBER
+        return ValueKind.NUMBER
     if type_.extension_name == "arrow.uuid":
-        return Kind.TEXT
+        return ValueKind.TEXT
     if type_.extension_name == "arrow.bool8":
-        return Kind.BOOLEAN
+        return ValueKind.BOOLEAN
     raise Unsendable(f"the database's type {getattr(type_, 'type_name', type_.extension_name)} cannot be sent: "
                      "cast it to text or a number in the SQL")
 
@@ -97,8 +102,8 @@ def _hint(type_: pa.DataType) -> str:
     return f"the type {type_} cannot be a value: cast it to text, a number or a boolean in the SQL"
 
 
-def kind_of_values(values: pa.Array) -> Kind:
+def kind_of_values(values: pa.Array) -> ValueKind:
     """The kind of an array in canonical form; empty when it holds nothing but nulls."""
     if values.null_count == len(values):
-        return Kind.EMPTY
+        return ValueKind.EMPTY
     return next(kind for kind, type_ in ARROW.items() if type_ == values.type)

@@ -26,9 +26,9 @@ import pyarrow.compute as pc
 
 from candu_sync.errors import ModelError
 from candu_sync.rows.columns import Canonical, first_reason, where
-from candu_sync.rows.instants import instants
+from candu_sync.rows.instants import as_instants
 from candu_sync.rows.keys import ids, joined_key, key_parts
-from candu_sync.rows.kinds import ARROW, Kind, Trait, Unsendable, kind_of_values
+from candu_sync.rows.kinds import ARROW, Trait, Unsendable, ValueKind, kind_of_values
 from candu_sync.rows.values import canonical
 from candu_sync.syncs import Sync
 
@@ -66,7 +66,7 @@ class Result:
         self._sync = sync
         self._traits = trait_columns(sync, columns)
         self.names = list(self._traits.values())
-        self.kinds = [Kind.EMPTY] * len(self.names)
+        self.kinds = [ValueKind.EMPTY] * len(self.names)
         self.not_finite: Counter[str] = Counter()
         self._refused: dict[str, str] = {}
 
@@ -85,7 +85,7 @@ class Result:
             if batch.num_rows:
                 yield self._canonical(batch)
         for index, name in enumerate(self.names):
-            if name in self._refused and self.kinds[index] is Kind.EMPTY:
+            if name in self._refused and self.kinds[index] is ValueKind.EMPTY:
                 raise ModelError(f"{self._sync.name}: column {name}: {self._refused[name]}")
 
     def _canonical(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -97,7 +97,7 @@ class Result:
         for index, column in enumerate(self._traits):
             trait, reason = self._trait(index, batch.column(column))
             reasons.append(reason)
-            if self.kinds[index] is not Kind.EMPTY:
+            if self.kinds[index] is not ValueKind.EMPTY:
                 columns[f"t{index}"] = trait
         reason = first_reason(*reasons)
         columns["reason"] = pa.nulls(batch.num_rows, pa.string()) if reason is None else reason
@@ -125,11 +125,11 @@ class Result:
         columns["event"] = event
         reasons.append(where(pc.fill_null(blank, True), NULL_EVENT))
         reasons.append(where(pc.starts_with(event, "candu.sdk."), RESERVED_EVENT))
-        at = self._of("timestamp", batch, lambda array: instants(array, self._sync.timezone))
+        at = self._of("timestamp", batch, lambda array: as_instants(array, self._sync.timezone))
         columns["occurred"] = at.values
         reasons += [at.reasons, where(at.values.is_null(), NULL_TIMESTAMP)]
         if self._sync.cursor is not None:
-            cursor = self._of(self._sync.cursor.column, batch, lambda array: instants(array, self._sync.timezone))
+            cursor = self._of(self._sync.cursor.column, batch, lambda array: as_instants(array, self._sync.timezone))
             columns["cursor"] = cursor.values
 
     def _of(self, column: str, batch: pa.RecordBatch, convert: _Convert) -> Canonical:
@@ -150,14 +150,14 @@ class Result:
             return empty, where(array.is_valid(), f"{name} holds a type that cannot be sent")
         if found.not_finite:
             self.not_finite[name] += found.not_finite
-        if self.kinds[index] is Kind.EMPTY:
+        if self.kinds[index] is ValueKind.EMPTY:
             self.kinds[index] = kind
         expected = self.kinds[index]
         if kind is not expected:
             empty = pa.nulls(len(array), ARROW[expected])
             mixed = where(array.is_valid(), f"{name} is {kind}, elsewhere {expected}")
-            return empty, found.reasons if kind is Kind.EMPTY else mixed
-        if name == "email" and kind is not Kind.TEXT:
+            return empty, found.reasons if kind is ValueKind.EMPTY else mixed
+        if name == "email" and kind is not ValueKind.TEXT:
             return found.values, where(found.values.is_valid(), EMAIL_NOT_TEXT)
         return found.values, found.reasons
 

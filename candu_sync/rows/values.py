@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from candu_sync.rows.columns import Canonical, plain, text_of, where
-from candu_sync.rows.instants import instants
-from candu_sync.rows.kinds import ARROW, LARGEST_INTEGER, Kind, kind_of
+from candu_sync.rows.instants import as_instants
+from candu_sync.rows.kinds import ARROW, LARGEST_INTEGER, ValueKind, kind_of
 
 TOO_LARGE = "integer beyond 2^53"
 
@@ -40,11 +40,11 @@ def canonical(array: pa.Array, timezone: str = "UTC") -> Canonical:
     """
     kind = kind_of(array.type)
     array = plain(array)
-    if kind is Kind.NUMBER:
+    if kind is ValueKind.NUMBER:
         return _number(array)
-    if kind is Kind.INSTANT:
+    if kind is ValueKind.INSTANT:
         return _instant(array, timezone)
-    if kind is Kind.TEXT:
+    if kind is ValueKind.TEXT:
         return Canonical(text_of(array))
     return Canonical(array)
 
@@ -113,6 +113,6 @@ def _numeric_text(array: pa.Array) -> pa.Array:
 
 
 def _instant(array: pa.Array, timezone: str) -> Canonical:
-    exact = instants(array, timezone)
-    seconds = pc.floor_temporal(exact.values, unit="second").cast(ARROW[Kind.INSTANT], safe=False)
+    exact = as_instants(array, timezone)
+    seconds = pc.floor_temporal(exact.values, unit="second").cast(ARROW[ValueKind.INSTANT], safe=False)
     return Canonical(seconds, exact.reasons)

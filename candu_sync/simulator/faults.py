@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Kind = Literal["status", "delay", "close", "lost", "refuse", "success_false"]
+FaultKind = Literal["status", "delay", "close", "lost", "refuse", "success_false"]
 
 _OWN_SETTINGS = {
     "status": {"status", "retry_after", "body"},
@@ -30,7 +30,7 @@ class FaultSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Kind
+    kind: FaultKind
     status: int | None = Field(default=None, ge=300, le=599)
     retry_after: Annotated[str, Field(pattern=r"^[ -~]+$")] | int | None = None
     body: Any = None

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from candu_sync.simulator.api import Api
 from candu_sync.simulator.app import PREFIX, make_app
-from candu_sync.simulator.faults import Faults, Kind
+from candu_sync.simulator.faults import FaultKind, Faults
 from candu_sync.simulator.reading import Reading
 from candu_sync.simulator.store import Store
 
@@ -118,7 +118,7 @@ class Simulator:
         """Counts; the keys are those of ``Reading.stats``."""
         return self._reading.stats()
 
-    def fault(self, kind: Kind, **settings: object) -> None:
+    def fault(self, kind: FaultKind, **settings: object) -> None:
         """Adds a fault with the settings of ``FaultSpec``; ValueError says what is wrong."""
         self._faults.add({"kind": kind, **settings})
 

@@ -11,7 +11,7 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.snapshot.merge import Merged as Merged
-    from candu_sync.snapshot.merge import merge as merge
+    from candu_sync.snapshot.merge import lay_over as lay_over
     from candu_sync.snapshot.row_index import Index as Index
     from candu_sync.snapshot.row_index import Mask as Mask
     from candu_sync.snapshot.row_index import hashes as hashes
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.versions import snapshot_of as snapshot_of
 
 __getattr__, __all__ = lazy_names(__name__, {
-    "merge": "Merged merge",
+    "merge": "Merged lay_over",
     "row_index": "Index Mask hashes row_hash",
     "snapshot": "REJECTED Snapshot expose expose_rejected index_of layout select_list typed_nulls",
     "versions": "snapshot_of",

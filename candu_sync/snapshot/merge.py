@@ -37,7 +37,7 @@ class Merged:
     live: int
 
 
-def merge(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, hashed: tuple[Trait, ...],
+def lay_over(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, hashed: tuple[Trait, ...],
           folder: Path) -> Merged:
     """Lay the accepted rows (the view ``accepted``, in the new snapshot's layout) and the doubtful ones (the view
     ``doubtful``) over the old snapshot.

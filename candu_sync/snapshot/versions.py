@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from candu_sync.rows import Kind, Trait
+from candu_sync.rows import Trait, ValueKind
 from candu_sync.snapshot.snapshot import Snapshot
 from candu_sync.state import PartitionState, Version
 
@@ -20,5 +20,5 @@ def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
     """
     files = {role: state.open(version.files.get(role)) for role in ROLES}
     newest = dt.datetime.fromisoformat(version.newest) if version.newest else None
-    traits = tuple(Trait(name, Kind(of)) for name, of in version.traits)
+    traits = tuple(Trait(name, ValueKind(of)) for name, of in version.traits)
     return Snapshot(kind, traits, version.rows, **files, newest=newest)

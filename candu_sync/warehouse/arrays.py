@@ -26,7 +26,7 @@ _EXACT = Context(prec=MAX_PREC)
 
 
 @dataclass(frozen=True)
-class Kind:
+class Form:
     """What may share a column: an Arrow type (None: as wide as the values need), and how a value is put in it."""
 
     name: str
@@ -40,27 +40,27 @@ class Kind:
         return pa.array(column, type=self.type)
 
 
-_NOTHING = Kind("null", pa.null())
-_INTEGER = Kind("integer", pa.int64())
-_WIDE_INTEGER = Kind("wide integer", None, Decimal)
-_FLOAT = Kind("float", pa.float64(), float)
-_DECIMAL = Kind("decimal", None)
-_SHORTEST_DECIMAL = Kind("decimal without closing zeros", None, lambda value: value.normalize(_EXACT))
-_TEXT = Kind("text", pa.string())
-_AS_TEXT = Kind("as text", pa.string(), str)
-_BYTES = Kind("bytes", pa.binary(), bytes)
-_NOT_UTF8 = Kind("text that is not UTF-8", pa.binary(), lambda text: text.encode("utf-8", "surrogatepass"))
-_NAIVE = Kind("timestamp", pa.timestamp("us"))
-_AWARE = Kind("timestamp with zone", pa.timestamp("us", "UTC"))
-_TIME = Kind("time", pa.time64("us"))
-_ZONED_TIME = Kind("time with zone", pa.string(), lambda value: value.isoformat())
+_NOTHING = Form("null", pa.null())
+_INTEGER = Form("integer", pa.int64())
+_WIDE_INTEGER = Form("wide integer", None, Decimal)
+_FLOAT = Form("float", pa.float64(), float)
+_DECIMAL = Form("decimal", None)
+_SHORTEST_DECIMAL = Form("decimal without closing zeros", None, lambda value: value.normalize(_EXACT))
+_TEXT = Form("text", pa.string())
+_AS_TEXT = Form("as text", pa.string(), str)
+_BYTES = Form("bytes", pa.binary(), bytes)
+_NOT_UTF8 = Form("text that is not UTF-8", pa.binary(), lambda text: text.encode("utf-8", "surrogatepass"))
+_NAIVE = Form("timestamp", pa.timestamp("us"))
+_AWARE = Form("timestamp with zone", pa.timestamp("us", "UTC"))
+_TIME = Form("time", pa.time64("us"))
+_ZONED_TIME = Form("time with zone", pa.string(), lambda value: value.isoformat())
 # These are refused by their type, so their contents are left behind.
-_LIST = Kind("list", pa.list_(pa.string()), lambda _: [])
-_OBJECT = Kind("object", pa.struct([pa.field("object", pa.string())]), lambda _: {})
+_LIST = Form("list", pa.list_(pa.string()), lambda _: [])
+_OBJECT = Form("object", pa.struct([pa.field("object", pa.string())]), lambda _: {})
 
-_BY_TYPE: dict[type, Kind] = {
+_BY_TYPE: dict[type, Form] = {
     type(None): _NOTHING,
-    bool: Kind("boolean", pa.bool_()),
+    bool: Form("boolean", pa.bool_()),
     int: _INTEGER,
     float: _FLOAT,
     Decimal: _DECIMAL,
@@ -69,9 +69,9 @@ _BY_TYPE: dict[type, Kind] = {
     bytearray: _BYTES,
     memoryview: _BYTES,
     datetime: _NAIVE,
-    date: Kind("date", pa.date32()),
+    date: Form("date", pa.date32()),
     time: _TIME,
-    timedelta: Kind("duration", pa.duration("us")),
+    timedelta: Form("duration", pa.duration("us")),
     UUID: _AS_TEXT,
     list: _LIST,
     tuple: _LIST,
@@ -96,14 +96,14 @@ def record_batches(names: Sequence[str], rows: Sequence[Row]) -> Iterator[pa.Rec
     if not mixed:
         yield pa.RecordBatch.from_arrays(arrays, names=list(names))
         return
-    groups: dict[tuple[Kind, ...], list[Row]] = {}
+    groups: dict[tuple[Form, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(kind_of(row[index]) for index in mixed), []).append(row)
+        groups.setdefault(tuple(form_of(row[index]) for index in mixed), []).append(row)
     for kinds, group in groups.items():
         yield _batch(names, group, dict(zip(mixed, kinds, strict=True)))
 
 
-def _batch(names: Sequence[str], rows: Sequence[Row], kinds: dict[int, Kind]) -> pa.RecordBatch:
+def _batch(names: Sequence[str], rows: Sequence[Row], kinds: dict[int, Form]) -> pa.RecordBatch:
     arrays = [
         kinds[index].array(column) if index in kinds else _plain(column)
         for index, column in enumerate(zip(*rows, strict=True))
@@ -117,7 +117,7 @@ def _plain(column: Sequence[object]) -> pa.Array | None:
     if not types:
         return _NOTHING.array(column)
     if types & _ZONES:
-        kinds = {kind_of(value) for value in column if value is not None}
+        kinds = {form_of(value) for value in column if value is not None}
     else:
         kinds = {_BY_TYPE.get(kind, _OBJECT) for kind in types}
     if len(kinds) > 1:
@@ -128,7 +128,7 @@ def _plain(column: Sequence[object]) -> pa.Array | None:
         return None
 
 
-def kind_of(value: object) -> Kind:
+def form_of(value: object) -> Form:
     """The kind of one value, told by its type and, where types say too little, by the value itself."""
     match value:
         case bool() | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 
-from candu_sync.warehouse.arrays import Kind, kind_of
+from candu_sync.warehouse.arrays import Form, form_of
 
 
 def scalars(batch: pa.RecordBatch, columns: Collection[int]) -> Iterator[pa.RecordBatch]:
@@ -17,9 +17,9 @@ def scalars(batch: pa.RecordBatch, columns: Collection[int]) -> Iterator[pa.Reco
         yield batch
         return
     values = {index: [_read(text) for text in batch.column(index).to_pylist()] for index in columns}
-    groups: dict[tuple[Kind, ...], list[int]] = {}
+    groups: dict[tuple[Form, ...], list[int]] = {}
     for row, read in enumerate(zip(*values.values(), strict=True)):
-        groups.setdefault(tuple(map(kind_of, read)), []).append(row)
+        groups.setdefault(tuple(map(form_of, read)), []).append(row)
     for kinds, rows in groups.items():
         part = batch if len(groups) == 1 else batch.take(pa.array(rows, pa.int64()))
         for kind, (index, column) in zip(kinds, values.items(), strict=True):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, Identity, encode
 from candu_sync.changes.outgoing import make_outgoing, set_large_aside
 from candu_sync.diff.changed_rows import diff, load
-from candu_sync.embedded import open_engine
+from candu_sync.embedded import open_embedded
 from candu_sync.rows.result import Result
 from candu_sync.snapshot.snapshot import Snapshot
 from candu_sync.syncs.spec import Kind as SyncKind
@@ -42,13 +42,13 @@ tables = st.dictionaries(names, columns, min_size=1, max_size=5)
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_engine(10**9) as connection:
+    with open_embedded(10**9) as connection:
         yield connection
 
 
 def bodies(sync: Sync, rows: pa.Table, identity: Identity | None = IDENTITY) -> list[str]:
     """The messages of a first run with these rows, in order."""
-    with open_engine(10**9) as connection:
+    with open_embedded(10**9) as connection:
         encoding = _build(connection, sync, rows, identity)
         outgoing = connection.sql("SELECT * FROM outgoing ORDER BY message").to_arrow_table().to_batches()
         found = [body for batch in encode(connection, encoding, outgoing) for body in batch.column("body").to_pylist()]

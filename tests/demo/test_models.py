@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from candu_sync.diff.changed_rows import diff, load
-from candu_sync.embedded import open_engine
+from candu_sync.embedded import open_embedded
 from candu_sync.rows.result import Result
 from candu_sync.snapshot.snapshot import Snapshot
 from candu_sync.syncs.sync import Sync, load_syncs
@@ -55,7 +55,7 @@ def set_aside(path: Path, name: str) -> dict[str, int]:
     sync = SYNCS[name]
     reasons: Counter[str] = Counter()
     for parameters in parameters_of(sync):
-        with open_warehouse(f"duckdb:///{path}") as warehouse, open_engine(256 * 1024**2) as engine:
+        with open_warehouse(f"duckdb:///{path}") as warehouse, open_embedded(256 * 1024**2) as engine:
             reading = warehouse.read(sync.sql, parameters)
             result = Result(sync, reading.names)
             load(engine, sync, result, result.batches(reading))

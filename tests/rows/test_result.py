@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from candu_sync.errors import ModelError
-from candu_sync.rows.kinds import Kind
+from candu_sync.rows.kinds import ValueKind
 from candu_sync.rows.result import Result
 from candu_sync.syncs.spec import Kind as SyncKind
 from candu_sync.syncs.sync import Sync
@@ -101,7 +101,7 @@ class TestTypes:
 
     def test_a_column_takes_its_kind_from_its_first_value(self, lab: Lab) -> None:
         result, rows = read(sync_of(lab, "users"), batch(user_id=["a"], seats=[None]), batch(user_id=["b"], seats=[5]))
-        assert result.kinds == [Kind.NUMBER]
+        assert result.kinds == [ValueKind.NUMBER]
         assert [row.get("seats") for row in rows] == [None, 5.0]
 
     def test_nan_is_counted_by_trait(self, lab: Lab) -> None:

@@ -20,9 +20,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from candu_sync.rows.columns import Canonical
-from candu_sync.rows.instants import NOT_AN_INSTANT, OUT_OF_RANGE, instants
+from candu_sync.rows.instants import NOT_AN_INSTANT, OUT_OF_RANGE, as_instants
 from candu_sync.rows.keys import BLANK_KEY, NOT_WHOLE, NULL_KEY, ids, key_parts
-from candu_sync.rows.kinds import ARROW, LARGEST_INTEGER, Kind, Unsendable, kind_of
+from candu_sync.rows.kinds import ARROW, LARGEST_INTEGER, Unsendable, ValueKind, kind_of
 from candu_sync.rows.values import TOO_LARGE, canonical
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -199,22 +199,22 @@ class TestInstants:
             dt.datetime(2262, 4, 11, 23, 47, 16), dt.datetime(1677, 9, 21, 0, 12, 43)]
 
     def test_event_times_keep_their_microseconds_and_are_read_from_text(self) -> None:
-        found = instants(pa.array(["2026-01-05 12:30:00.5", "2026-01-05T12:30:00+02:00", "2026-01-05", None]))
+        found = as_instants(pa.array(["2026-01-05 12:30:00.5", "2026-01-05T12:30:00+02:00", "2026-01-05", None]))
         assert found.values.to_pylist() == [
             dt.datetime(2026, 1, 5, 12, 30, 0, 500_000), dt.datetime(2026, 1, 5, 10, 30), dt.datetime(2026, 1, 5), None]
         assert found.reasons is None
 
     def test_text_without_a_zone_is_in_the_syncs(self) -> None:
-        assert instants(pa.array(["2026-07-01 12:00"]), "Europe/Paris").values.to_pylist() == [
+        assert as_instants(pa.array(["2026-07-01 12:00"]), "Europe/Paris").values.to_pylist() == [
             dt.datetime(2026, 7, 1, 10)]
 
     def test_text_that_is_no_time_is_set_aside_alone(self) -> None:
-        found = instants(pa.array(["yesterday", "", "0001-01-01T00:00:00+05:00", "2026-01-05 12:30:00"]))
+        found = as_instants(pa.array(["yesterday", "", "0001-01-01T00:00:00+05:00", "2026-01-05 12:30:00"]))
         assert reasons_of(found) == [NOT_AN_INSTANT] * 3 + [None]
 
     def test_a_number_is_no_time_of_an_event(self) -> None:
         with pytest.raises(Unsendable, match="not a point in time"):
-            instants(pa.array([1_700_000_000]))
+            as_instants(pa.array([1_700_000_000]))
 
 
 class TestText:
@@ -233,7 +233,7 @@ class TestText:
         assert canonical(pa.array([True, None, False])).values.to_pylist() == [True, None, False]
 
     def test_a_column_of_nothing_but_nulls_has_no_kind_yet(self) -> None:
-        assert kind_of(pa.null()) is Kind.EMPTY
+        assert kind_of(pa.null()) is ValueKind.EMPTY
 
 
 class TestRefusals:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candu_sync.embedded import open_engine
+from candu_sync.embedded import open_embedded
 from candu_sync.snapshot import row_index as index_module
 from candu_sync.snapshot.row_index import Index, hashes, row_hash
 
@@ -100,7 +100,7 @@ def test_rows_that_differ_have_hashes_that_differ(rows: list[tuple[str | None, s
     batch = pa.RecordBatch.from_pydict({
         "key": pa.array(key, pa.string()), "t0": pa.array(plan, pa.string()), "t1": pa.array(low, pa.float64()),
         "t2": pa.array(high, pa.float64())})
-    with open_engine(10**8) as connection:
+    with open_embedded(10**8) as connection:
         found = hashes(connection, batch, f"{row_hash(['t0', 't1', 't2'])} AS row_hash")
     pairs = set(zip(found.column("key_hash").to_pylist(), found.column("row_hash").to_pylist(), strict=True))
     with_key = [row for row in rows if row[0] is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candu_sync.embedded import open_engine
+from candu_sync.embedded import open_embedded
 from candu_sync.snapshot.snapshot import expose
 from candu_sync.snapshot.versions import snapshot_of
 from candu_sync.syncs.sync import Sync
@@ -15,7 +15,7 @@ def snapshot_rows(lab: Lab, sync: Sync) -> dict[tuple[str, ...], tuple[Row, bool
     state = lab.state(sync)
     snapshot = snapshot_of(state, state.current(), sync.kind)
     found: dict[tuple[str, ...], tuple[Row, bool]] = {}
-    with open_engine(10**9) as connection:
+    with open_embedded(10**9) as connection:
         expose(connection, snapshot)
         for row in connection.sql("SELECT * FROM snapshot WHERE doubt IS NOT TRUE").to_arrow_table().to_pylist():
             traits: Row = {}
