@@ -39,15 +39,16 @@ def messages(environment: dict[str, str]) -> dict[str, Any]:
     """Building the messages' JSON alone, as the delivery asks for it: what the sync's model gives now against the state
     as it is."""
     project, sync = _open(environment)
-    from candu_sync import pipeline
+    from candu_sync import Target, pipeline
+    from candu_sync.changes import unsettled_messages
     from candu_sync.state import Outcome
 
     with project:
-        changes = pipeline.plan(project, sync, keep=False)
+        changes = pipeline.plan(Target(project, sync), keep=False)
         try:
             began = time.perf_counter()
             count = size = 0
-            for batch in pipeline._messages(project, sync, changes, Outcome(), None):
+            for batch in unsettled_messages(changes, Outcome(), project.message_namespace, memory=project.memory):
                 count += batch.num_rows
                 size += batch.nbytes
             seconds = time.perf_counter() - began
@@ -72,7 +73,7 @@ def deliver(environment: dict[str, str], messages: int, size: int, receipts: boo
     batches = (pa.record_batch({"message": pa.array(range(start, min(start + chunk, messages)), pa.int64()),
                                 "body": [body] * (min(start + chunk, messages) - start)})
                for start in range(0, messages, chunk))
-    limits = Limits(settings.batch_size, rate=settings.rate, concurrency=settings.concurrency)
+    limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency)
     log = ReceiptLog(project.state.of(sync.name, None), "bench") if receipts else None
 
     def record(line: dict[str, Any]) -> None:

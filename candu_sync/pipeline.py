@@ -1,14 +1,18 @@
-"""The verbs: plan, push, run. They put the rooms together, and nothing else.
+"""The verbs of a run. They put the rooms together, and nothing else.
 
-    plan   read the model, diff it, stage what would be sent
-    push   guard, claim, deliver a staged change set, commit what Candu accepted
-    run    one after the other
+    plan          read the model, diff it with the snapshot, stage what would be sent
+    push          guard, claim, deliver a staged change set, commit what Candu accepted
+    push_staged   finish a run that died, then push what is staged
+    run           plan and push
+
+Each works on a ``Target``: a sync and partition of a project.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +21,17 @@ import pyarrow as pa
 from candu_sync.changes import (
     ChangeSet,
     Encoding,
+    check_fresh,
     forced,
     hold_refused,
     identity_of,
     leave_out_sent,
     make_outgoing,
     new_run_id,
-    opened,
     set_large_aside,
     settle,
     stage,
+    staged,
     summarize,
     take_over,
     tripped,
@@ -40,43 +45,48 @@ from candu_sync.embedded import open_embedded
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress, silent
-from candu_sync.project import Project
-from candu_sync.rows import Result
+from candu_sync.project import Target
+from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import snapshot_of
-from candu_sync.state import Claim, Outcome, PartitionState, ReceiptLog, Version, read_receipts, remove_folder
-from candu_sync.syncs import Sync, named, parameters
+from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts, remove_folder
+from candu_sync.syncs import parameters
 from candu_sync.timing import Seconds
 
 # Batches of the result that are read while earlier ones are compared.
-READ_AHEAD = 1
+_READ_AHEAD = 1
 
 
-def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bool = False, force: bool = False,
-         keep: bool = True, progress: Progress = silent) -> ChangeSet:
+def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool = True,
+         progress: Progress = silent) -> ChangeSet:
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
     Args:
         full: every row, whole. Events that were sent are not sent again all the same.
         force: this change set, and no other, may go past the guards when it is pushed.
-        keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, for the caller to remove, and a
-            run that is under way is no reason to refuse.
+        keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, for the caller to remove
+            (``changes.discard``), and a run that is under way is no reason to refuse.
 
     Raises:
         ModelError, WarehouseError: the model cannot be read, or not be sent.
         SpecError: it has a ref or a source of dbt's that the manifest does not have.
         Claimed: another run is at work on this partition.
         StateError: the snapshot cannot be read, or the change set not be written.
+
+    Example:
+        >>> changes = plan(Target(project, sync))
+        >>> changes.summary.added, changes.summary.messages
+        (2, 2)
     """
-    state = project.state.of(sync.name, partition)
+    state = target.state
     try:
-        version = recover(project, sync, partition)
+        version = recover(state, target.sync, target.project.memory)
     except Claimed:
         if keep:
             raise
         version = state.current()
     folder = state.store.scratch()
     try:
-        changes = _compared(project, sync, partition, version, folder, full=full, progress=progress)
+        changes = _compared(target, version, folder, full=full, progress=progress)
         return stage(state, changes, force=force) if keep else changes
     except BaseException:
         remove_folder(folder)
@@ -86,34 +96,36 @@ def plan(project: Project, sync: Sync, partition: str | None = None, *, full: bo
             remove_folder(folder)
 
 
-def _compared(project: Project, sync: Sync, partition: str | None, version: Version, folder: Path, *, full: bool,
-              progress: Progress) -> ChangeSet:
-    snapshot = snapshot_of(project.state.of(sync.name, partition), version, sync.kind)
+def _compared(target: Target, version: Version, folder: Path, *, full: bool, progress: Progress) -> ChangeSet:
+    project, sync = target.project, target.sync
+    snapshot = snapshot_of(target.state, version, sync.kind)
     full = full and sync.kind != "events"
     seconds = Seconds()
     with open_embedded(project.memory, folder) as connection:
-        values = parameters(sync, partition, snapshot.newest)
+        values = parameters(sync, target.partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names)
-            # A full run tells every row; for it, and the first one, there is nothing to narrow.
+            # A full run sends every row. For it, and for a first run, there is nothing to narrow.
             narrowing = Narrowing(connection, snapshot, result) if snapshot.base and not full else None
-            # Its thread is to be gone before the reading is closed, whatever happens.
-            with closing(ahead(result.batches(reading), READ_AHEAD, project.cancel_queries)) as made:
+            # The thread that reads ahead must end before the reading is closed, whatever happens.
+            with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
                 rows = _counted(made, progress)
                 load(connection, sync, result, rows if narrowing is None else narrowing.news(rows))
         with seconds.phase("diff"):
             found = diff(connection, sync, result, snapshot, narrowing=narrowing, full=full)
             if full:
-                leave_out_sent(connection, project.state.of(sync.name, partition), version)
-            keep_what_others_set(connection, project.state, sync, partition, found)
-            encoding = Encoding(sync.kind, found.traits, identity_of(project, sync, partition, version.number))
+                leave_out_sent(connection, target.state, version)
+            keep_what_others_set(connection, project.state, sync, target.partition, found)
+            encoding = _encoding(target, version, found.traits)
             make_outgoing(connection, encoding)
             set_large_aside(connection, encoding)
             hold_refused(connection, encoding)
             summary = summarize(connection, sync, found, encoding)
             write_files(connection, sync, folder)
-    changes = ChangeSet(new_run_id(), sync.name, sync.kind, partition, version.number, found.traits,
-                        tuple(result.names), summary, reading.path, full, dict(seconds), folder)
+    changes = ChangeSet(
+        run_id=new_run_id(), sync=sync.name, kind=sync.kind, partition=target.partition, base=version.number,
+        traits=found.traits, given=tuple(result.names), summary=summary, path=reading.path, full=full,
+        seconds=dict(seconds), folder=folder)
     changes.save()
     return changes
 
@@ -126,41 +138,25 @@ def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[
         yield batch
 
 
-def staged(project: Project, sync: Sync, partition: str | None = None) -> ChangeSet:
-    """The change set that awaits its push.
+def _encoding(target: Target, version: Version, traits: tuple[Trait, ...]) -> Encoding:
+    namespace, sync = target.project.message_namespace, target.sync
+    if namespace is None:
+        return Encoding(sync.kind, traits)
+    return Encoding(sync.kind, traits, identity_of(namespace, sync.name, sync.kind, target.partition, version.number))
 
-    Raises:
-        StaleChanges: there is none, or it belongs to a snapshot that is no longer the current one.
+
+def guard(target: Target, changes: ChangeSet) -> GuardTripped | None:
+    """What the sync's guard has against a change set; None: nothing.
+
+    Example:
+        >>> guard(Target(project, sync), plan(Target(project, sync))) is None
+        True
     """
-    state = project.state.of(sync.name, partition)
-    pointer = state.read_json("staged.json")
-    if pointer is None:
-        raise StaleChanges(f"{named(sync.name, partition)}: no changes are staged: make the plan first "
-                           f"(in Dagster: materialize changes/{sync.name})")
-    changes = opened(state, pointer["run_id"])
-    _check_fresh(changes, state.current())
-    return changes
+    reasons = tripped(target.sync, changes.summary)
+    return GuardTripped(target.name, reasons) if reasons else None
 
 
-def _check_fresh(changes: ChangeSet, current: Version) -> None:
-    """A change set may be pushed on the version that it was computed from, or on one that its own push made."""
-    if current.number != changes.base and current.run_id != changes.run_id:
-        raise _stale(changes, current)
-
-
-def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
-    return StaleChanges(f"{named(changes.sync, changes.partition)}: the staged changes belong to version "
-                        f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan "
-                        f"again (in Dagster: materialize changes/{changes.sync})")
-
-
-def guard(sync: Sync, changes: ChangeSet) -> GuardTripped | None:
-    """What a guard has against a change set; None: nothing."""
-    reasons = tripped(sync, changes.summary)
-    return GuardTripped(named(sync.name, changes.partition), reasons) if reasons else None
-
-
-def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = False, sample: int | None = None,
+def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int | None = None,
          progress: Progress = silent) -> RunResult:
     """Guard, claim, deliver a staged change set, and commit what Candu accepted.
 
@@ -168,6 +164,7 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     accepted before committed. An exception that interrupts it (Dagster's cancellation) goes on after the same.
 
     Args:
+        changes: as ``plan`` or ``staged`` gave it.
         force: past the guards.
         sample: send so many messages and stop.
 
@@ -175,19 +172,25 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
         StaleChanges: the snapshot has moved on since the plan.
         Claimed: another run is at work on this partition.
         StateError: the state cannot be written.
+
+    Example:
+        >>> target = Target(project, sync)
+        >>> push(target, plan(target)).accepted
+        2
     """
-    state = project.state.of(sync.name, changes.partition)
-    stopped_by = None if force or forced(state, changes) else guard(sync, changes)
+    state = target.state
+    stopped_by = None if force or forced(state, changes) else guard(target, changes)
     if stopped_by is not None:
         return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
     # A push that is repeated because its process was killed finds its own claim there.
-    version = recover(project, sync, changes.partition)
-    _check_fresh(changes, version)
-    seconds = Seconds()
-    report = Report()
+    version = recover(state, target.sync, target.project.memory)
+    check_fresh(changes, version)
+    seconds, report = Seconds(), Report()
     if _anything(changes, version):
-        with project.push_under_way(), Claim(state, version.number + 1, changes.run_id) as claim:
-            _claimed_push(project, sync, changes, version, claim, report, seconds, sample, progress)
+        with (target.project.push_under_way(),
+              Claim(state, version.number + 1, changes.run_id) as claim):
+            _claimed_push(_Push(target=target, changes=changes, claim=claim, report=report, sample=sample,
+                                progress=progress), version, seconds)
     left = changes.summary.messages - report.accepted - report.rejected
     error = str(report.error) if report.error else None
     if error is None and left and sample is None:
@@ -199,46 +202,93 @@ def push(project: Project, sync: Sync, changes: ChangeSet, *, force: bool = Fals
     return remember(state, result)
 
 
+def push_staged(target: Target, *, force: bool = False, progress: Progress = silent) -> tuple[ChangeSet, RunResult]:
+    """Finish a run that died, then push the change set that is staged: that one and nothing else.
+
+    Args and errors as for ``push``.
+
+    Raises:
+        StaleChanges: nothing is staged, or it belongs to an older snapshot.
+
+    Example:
+        >>> looked_at = plan(Target(project, sync))
+        >>> changes, result = push_staged(Target(project, sync))
+        >>> changes.run_id == looked_at.run_id, result.status
+        (True, 'succeeded')
+    """
+    recover(target.state, target.sync, target.project.memory)
+    changes = staged(target.state)
+    return changes, push(target, changes, force=force, progress=progress)
+
+
+def run(target: Target, *, force: bool = False, full: bool = False, sample: int | None = None,
+        progress: Progress = silent) -> RunResult:
+    """Plan and push; arguments and errors as theirs.
+
+    Example:
+        >>> run(Target(project, sync)).accepted
+        2
+        >>> run(Target(project, sync)).requests
+        0
+    """
+    target.project.settings.require_api_key()
+    try:
+        changes = plan(target, full=full, progress=progress)
+    except (ModelError, WarehouseError) as error:
+        remember(target.state, failed(target.sync.name, target.partition, str(error), error.exit_code))
+        raise
+    return push(target, changes, force=force, sample=sample, progress=progress)
+
+
 def _anything(changes: ChangeSet, version: Version) -> bool:
     s = changes.summary
     return bool(s.added or s.changed or s.removed or s.messages or s.held or "rejected" in version.files)
 
 
-def _claimed_push(project: Project, sync: Sync, changes: ChangeSet, version: Version, claim: Claim, report: Report,
-                  seconds: Seconds, sample: int | None, progress: Progress) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Push:
+    """A push that has its claim."""
+
+    target: Target
+    changes: ChangeSet
+    claim: Claim
+    report: Report
+    sample: int | None
+    progress: Progress
+
+
+def _claimed_push(push: _Push, version: Version, seconds: Seconds) -> None:
     """Deliver and commit."""
-    state = project.state.of(sync.name, changes.partition)
+    target, changes, state = push.target, push.changes, push.target.state
     try:
-        if (current := state.current()).number != version.number:
-            raise _stale(changes, current)
-        take_over(state, changes)
+        take_over(state, changes, version)
     except StaleChanges:
-        claim.release()
+        push.claim.release()
         raise
     outcome = read_receipts(state, changes.run_id)
     # What an earlier push of this change set has settled counts: it is not sent again.
-    report.accepted, report.rejected = outcome.settled
+    push.report.accepted, push.report.rejected = outcome.settled
     try:
         if changes.summary.messages:
             with seconds.phase("push"):
-                _deliver(project, sync, state, changes, outcome, claim, report, sample, progress)
+                _deliver(push, outcome)
     finally:
         with seconds.phase("commit"):
-            commit(state, version, sync, changes, outcome, memory=project.memory)
-        claim.release()
+            commit(state, version, target.sync, changes, outcome, memory=target.project.memory)
+        push.claim.release()
 
 
-def _deliver(project: Project, sync: Sync, state: PartitionState, changes: ChangeSet, outcome: Outcome, claim: Claim,
-             report: Report, sample: int | None, progress: Progress) -> None:
+def _deliver(push: _Push, outcome: Outcome) -> None:
     # httpx takes longer to load than a plan with nothing to send takes altogether.
     from candu_sync.delivery import Candu
 
+    project, changes, sample = push.target.project, push.changes, push.sample
     settings = project.settings
     key = settings.require_api_key()
-    log = ReceiptLog(state, changes.run_id)
-    limits = Limits(settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
+    log = ReceiptLog(push.target.state, changes.run_id)
+    limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
                     max_attempts=settings.max_attempts)
-    messages = unsettled_messages(project, sync, changes, outcome, sample)
+    messages = unsettled_messages(changes, outcome, project.message_namespace, memory=project.memory, sample=sample)
     total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
     done = 0
 
@@ -249,24 +299,12 @@ def _deliver(project: Project, sync: Sync, state: PartitionState, changes: Chang
     def count(messages: int) -> None:
         nonlocal done
         done += messages
-        progress("push", done, total)
+        push.progress("push", done, total)
 
-    delivery = Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record, may_send=claim.held,
-                        progress=count, report=report)
+    delivery = Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record,
+                        may_send=push.claim.held, progress=count, report=push.report)
     try:
         with project.delivery(delivery), closing(messages):
             delivery.run(messages)
     finally:
         log.close()
-
-
-def run(project: Project, sync: Sync, partition: str | None = None, *, force: bool = False, full: bool = False,
-        sample: int | None = None, progress: Progress = silent) -> RunResult:
-    """Plan and push; arguments and errors as theirs."""
-    project.settings.require_api_key()
-    try:
-        changes = plan(project, sync, partition, full=full, progress=progress)
-    except (ModelError, WarehouseError) as error:
-        remember(project.state.of(sync.name, partition), failed(sync.name, partition, str(error), error.exit_code))
-        raise
-    return push(project, sync, changes, force=force, sample=sample, progress=progress)

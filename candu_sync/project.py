@@ -1,17 +1,20 @@
-"""A project: its settings, and what they open."""
+"""A project: its settings, and what they open. A target: one sync and partition of it."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
+from uuid import UUID
 
 from candu_sync.dbt import resolve, resolve_sync
 from candu_sync.delivery import Delivery
+from candu_sync.naming import named
 from candu_sync.settings import Settings
-from candu_sync.state import State, last_run
-from candu_sync.syncs import Sync, targets
+from candu_sync.state import PartitionState, State, read_last_run
+from candu_sync.syncs import Sync, partitions_to_run
 from candu_sync.warehouse import Warehouse, open_warehouse
 
 
@@ -22,7 +25,13 @@ class Project:
 
     Attributes:
         settings: the settings.
-        pushing: whether a push is under way, from its claim to its commit: what ``stop`` is for.
+        pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
+
+    Example:
+        >>> from candu_sync import Project, load_settings
+        >>> with Project(load_settings(state_url=str(tmp_path / "state"))) as project:
+        ...     project.state.partitions("users/profile")
+        []
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,17 +60,22 @@ class Project:
 
     @property
     def memory(self) -> int:
-        """Bytes for the engine of a plan or a commit: half, since a DuckDB warehouse has a quarter at the same time,
-        and the batches on their way and the row index need some."""
+        """Bytes for the embedded engine of a plan or a commit: half of ``CANDU_MEMORY``. A DuckDB warehouse has a
+        quarter at the same time; the row index and the batches on their way need the rest."""
         return self.settings.memory // 2
 
+    @property
+    def message_namespace(self) -> UUID | None:
+        """What makes the ``messageId`` of this workspace its own; None: messages carry none."""
+        return self.state.workspace if self.settings.message_id else None
+
     def cancel_queries(self) -> None:
-        """End what is being read, at the warehouse. Safe in any thread."""
+        """End the query under way, at the warehouse. Safe in any thread."""
         if "warehouse" in self.__dict__:
             self.warehouse.cancel()
 
     def stop(self) -> None:
-        """End what is being sent: no new request, those under way are waited for. Safe in a signal handler."""
+        """End the push under way: no new request, those in flight are waited for. Safe in a signal handler."""
         self._stopped = True
         if self._delivery is not None:
             self._delivery.stop()
@@ -91,14 +105,15 @@ class Project:
         """Whether ``stop`` was called."""
         return self._stopped
 
-    def partitions(self, sync: Sync, chosen: list[str]) -> list[str | None]:
-        """The partitions to work on: those chosen, or all that are due (see ``targets``)."""
-        return targets(sync, chosen, values=self.warehouse_values, now=dt.datetime.now(dt.UTC),
-                       done=lambda key: self._done(sync, key))
+    def targets(self, sync: Sync, chosen: list[str]) -> list[Target]:
+        """A sync with each partition to work on: those chosen, or all that are due (see ``partitions_to_run``)."""
+        keys = partitions_to_run(sync, chosen, values=self.warehouse_values, now=dt.datetime.now(dt.UTC),
+                              done=lambda key: self._done(sync, key))
+        return [Target(self, sync, key) for key in keys]
 
     def _done(self, sync: Sync, partition: str) -> bool:
         """Whether a partition's last run ended well and left nothing: a sample leaves the rest unsent."""
-        last = last_run(self.state.of(sync.name, partition))
+        last = read_last_run(self.state.of(sync.name, partition))
         return last.get("status") == "succeeded" and not last.get("unsent")
 
     def warehouse_values(self, sql: str) -> list[str]:
@@ -106,5 +121,32 @@ class Project:
         return self.warehouse.values(resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql)
 
     def model(self, sync: Sync) -> str:
-        """A sync's SQL as the warehouse takes it: ref and source of dbt's are the names of relations."""
+        """A sync's SQL as the warehouse takes it: dbt's ref and source are the names of relations."""
         return resolve_sync(sync, self.settings.dbt_manifest).sql
+
+
+@dataclass(frozen=True)
+class Target:
+    """A sync and partition of a project: what a verb of the pipeline works on.
+
+    Attributes:
+        partition: the key; None: the sync has no partitions.
+
+    Example:
+        >>> Target(project, sync, "2026-11-01").name
+        'users/profile [2026-11-01]'
+    """
+
+    project: Project
+    sync: Sync
+    partition: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The sync and partition, as people write them."""
+        return named(self.sync.name, self.partition)
+
+    @cached_property
+    def state(self) -> PartitionState:
+        """The state of this sync and partition."""
+        return self.project.state.of(self.sync.name, self.partition)

@@ -23,12 +23,8 @@ from dagster import (
 )
 from pydantic import Field
 
-from candu_sync import pipeline
-from candu_sync.changes import ChangeSet
-from candu_sync.commit import RunResult, recover
+from candu_sync import ChangeSet, Project, RunResult, Sync, Target, guard, plan, push_staged
 from candu_sync.errors import SpecError
-from candu_sync.project import Project
-from candu_sync.syncs import Sync
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import (
     guard_result,
@@ -133,14 +129,15 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
         with per_partition(context, spec.key) as note:
             for partition in partitions_of(context, sync):
                 with failures(context, retries), candu_sync.project() as project:
-                    changes = pipeline.plan(project, sync, partition, full=config.full, force=config.force,
-                                            progress=log_progress(context.log))
+                    target = Target(project, sync, partition)
+                    changes = plan(target, full=config.full, force=config.force, progress=log_progress(context.log))
+                    tripped = guard(target, changes)
                     settings = project.settings
                 outlook = ratios(changes, context.instance, spec.key) | estimates(changes, settings)
                 note(partition, changes_metadata(changes, outlook)
                      | lineage_metadata(sync, changes, settings.dbt_manifest))
                 checks.append((
-                    guard_result(changes, pipeline.guard(sync, changes), force=config.force, reason=reason),
+                    guard_result(changes, tripped, force=config.force, reason=reason),
                     rows_result(changes, force=config.force, reason=reason),
                     oddities_result(sync, changes, others, users=users)))
         yield MaterializeResult(asset_key=spec.key,
@@ -179,10 +176,9 @@ def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project
             partition: str | None) -> tuple[ChangeSet, RunResult, Metadata]:
     """The staged changes of a partition, and what their push came to."""
     project.settings.require_api_key()
-    recover(project, sync, partition)
-    changes = pipeline.staged(project, sync, partition)
-    result = pipeline.push(project, sync, changes, force=config.force, progress=log_progress(context.log))
-    rows = project.state.of(sync.name, partition).current().rows
+    target = Target(project, sync, partition)
+    changes, result = push_staged(target, force=config.force, progress=log_progress(context.log))
+    rows = target.state.current().rows
     metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
     if config.force:
         metadata["forced"] = MetadataValue.text(told_reason(context.run.tags, config.reason))

@@ -96,7 +96,7 @@ class TestPartitions:
         sync = lab.sync("users/model", "select user_id, true as in_segment from members where segment = :partition",
                         'partitions: {dynamic: segments, values: "select distinct segment from members"}')
         with lab.project() as project:
-            keys = project.partitions(sync, [])
+            keys = [target.partition for target in project.targets(sync, [])]
         assert sorted(str(key) for key in keys) == ["at risk", "power"]
         for key in keys:
             assert lab.run(sync, key).status == "succeeded"
@@ -110,11 +110,11 @@ class TestPartitions:
                         f"partitions: {{daily: {first:%Y-%m-%d}}}")
         days = [f"{first + n * DAY:%Y-%m-%d}" for n in range(4)]
         with lab.project() as project:
-            assert project.partitions(sync, []) == days
+            assert [target.partition for target in project.targets(sync, [])] == days
         lab.run(sync, days[0])
         lab.run(sync, days[3])
         with lab.project() as project:
-            assert project.partitions(sync, []) == days[1:]
+            assert [target.partition for target in project.targets(sync, [])] == days[1:]
 
     def test_a_partition_that_does_not_exist_is_named(self, lab: Lab) -> None:
         sync = lab.sync("users/model", "select 'a' as user_id", "partitions: {static: [eu, us]}")

@@ -16,7 +16,7 @@ from candu_sync import pipeline
 from candu_sync.delivery import delivery
 from candu_sync.errors import SettingsError, StaleChanges
 from candu_sync.operate import maintenance
-from candu_sync.project import Project
+from candu_sync.project import Project, Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
 from tests.delivery.faults import faults
@@ -133,7 +133,7 @@ class TestInterruptions:
         sync = users(lab)
         with lab.project() as project:
             threading.Thread(target=stop_once_told, args=(project, simulator)).start()
-            result = pipeline.run(project, sync)
+            result = pipeline.run(Target(project, sync))
         assert result.status == "failed"
         assert "stopped with" in str(result.error)
         assert 0 < result.accepted < 50
@@ -196,7 +196,7 @@ class TestChangeSets:
         sync = users(lab)
         lab.run(sync)
         with lab.project() as project, pytest.raises(StaleChanges, match="make the plan first"):
-            pipeline.staged(project, sync)
+            pipeline.push_staged(Target(project, sync))
 
     def test_a_sample_is_sent_and_the_next_run_sends_the_rest(self, lab: Lab, simulator: Simulator) -> None:
         people(lab, 50)
@@ -232,7 +232,7 @@ class TestRejectedRows:
         lab.run(sync)
         simulator.clear_faults()
         with lab.project() as project:
-            assert maintenance.retry(project, sync, None) == 1
+            assert maintenance.retry(Target(project, sync)) == 1
         assert lab.run(sync).accepted == 1
         assert lab.rejected(sync) == []
 
@@ -304,7 +304,7 @@ class TestUncertainEvents:
         assert len(simulator.events()) == 19
         assert [row["key"] for row in lab.rejected(sync)] == ["e7"]
         with lab.project() as project:
-            maintenance.retry(project, sync, None)
+            maintenance.retry(Target(project, sync))
         simulator.clear_faults()
         assert lab.run(sync).accepted == 1
 
@@ -334,7 +334,7 @@ def test_after_any_faults_the_snapshot_is_what_candu_accepted_and_a_clean_run_co
         assert snapshot(lab, sync).keys() | refused == {f"u{i}" for i in range(count)}
         if refused:
             with lab.project() as project:
-                maintenance.retry(project, sync, None)
+                maintenance.retry(Target(project, sync))
             lab.run(sync)
         assert snapshot(lab, sync) == running_simulator.users()
         assert len(running_simulator.users()) == count

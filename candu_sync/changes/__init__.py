@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from candu_sync.changes.messages import Encoding as Encoding
     from candu_sync.changes.messages import Identity as Identity
     from candu_sync.changes.messages import encode as encode
+    from candu_sync.changes.messages import identity_of as identity_of
     from candu_sync.changes.outgoing import hold_refused as hold_refused
-    from candu_sync.changes.outgoing import identity_of as identity_of
     from candu_sync.changes.outgoing import make_outgoing as make_outgoing
     from candu_sync.changes.outgoing import set_large_aside as set_large_aside
     from candu_sync.changes.outgoing import unsettled_messages as unsettled_messages
+    from candu_sync.changes.staging import check_fresh as check_fresh
     from candu_sync.changes.staging import discard as discard
     from candu_sync.changes.staging import forced as forced
     from candu_sync.changes.staging import new_run_id as new_run_id
-    from candu_sync.changes.staging import opened as opened
     from candu_sync.changes.staging import settle as settle
     from candu_sync.changes.staging import stage as stage
+    from candu_sync.changes.staging import staged as staged
+    from candu_sync.changes.staging import staged_by as staged_by
     from candu_sync.changes.staging import take_over as take_over
     from candu_sync.changes.summary import Summary as Summary
     from candu_sync.changes.summary import summarize as summarize
@@ -39,8 +41,8 @@ __getattr__, __all__ = lazy_names(__name__, {
     "change_set": "ChangeSet FILES INVALID write_files",
     "full_run": "leave_out_sent",
     "guard": "LEAST_ROWS_FOR_RATIOS tripped",
-    "messages": "Encoding Identity encode",
-    "outgoing": "hold_refused identity_of make_outgoing set_large_aside unsettled_messages",
-    "staging": "discard forced new_run_id opened settle stage take_over",
+    "messages": "Encoding Identity encode identity_of",
+    "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
+    "staging": "check_fresh discard forced new_run_id settle stage staged staged_by take_over",
     "summary": "Summary summarize",
 })

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
-from candu_sync.changes.change_set import FILES, ChangeSet
+from candu_sync.changes.staging import awaits_push, staged_by
 from candu_sync.embedded import arrow_file
-from candu_sync.state import PartitionState, Version, local_folder, ranges_table, read_receipts
+from candu_sync.state import PartitionState, Version, ranges_table, read_receipts
 
 
 def leave_out_sent(connection: duckdb.DuckDBPyConnection, state: PartitionState, version: Version) -> None:
@@ -15,13 +15,12 @@ def leave_out_sent(connection: duckdb.DuckDBPyConnection, state: PartitionState,
     Nothing happens unless the current version was made by a full run that has messages left: its change set is then
     still staged. The rows stay in ``changes`` without a message, so that the next interruption is resumed likewise.
     """
-    pointer = state.read_json("staged.json")
-    if pointer is None or pointer["run_id"] != version.run_id:
+    if not awaits_push(state, version.run_id):
         return
-    folder = local_folder(state, version.run_id, FILES)
-    if folder is None or not ChangeSet.load(folder).full:
+    earlier = staged_by(state, version.run_id)
+    if earlier is None or not earlier.full:
         return
-    connection.register("earlier", arrow_file(folder / "changes.arrow"))
+    connection.register("earlier", arrow_file(earlier.folder / "changes.arrow"))
     connection.register("earlier_ranges", ranges_table(read_receipts(state, version.run_id).accepted))
     connection.execute(
         "UPDATE changes SET message = NULL WHERE op = 'unchanged' AND key IN (SELECT key FROM earlier WHERE "

@@ -46,6 +46,12 @@ class Identity:
     name: str
 
 
+def identity_of(namespace: UUID, sync: str, kind: str, partition: str | None, version: int) -> Identity:
+    """The identity of a sync's messages. Those of users and groups are told apart by the snapshot's version too: a
+    trait that goes a → b → a is sent three times, and the third message is no repeat of the first."""
+    return Identity(namespace, f"{sync}\n{partition or ''}" + ("" if kind == "events" else f"\n{version}"))
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How rows become messages.

@@ -1,10 +1,11 @@
-"""TODO changes.outgoing."""
+"""What of the changes goes out: oversized rows are set aside, refused ones are held, settled messages are left out."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from uuid import UUID
 
 import duckdb
 import pyarrow as pa
@@ -12,12 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
-from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, Identity, encode
+from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, encode, identity_of
 from candu_sync.embedded import literal, open_embedded, scalar
 from candu_sync.prefetch import ahead
-from candu_sync.project import Project
 from candu_sync.state import Outcome
-from candu_sync.syncs import Sync
+
+# Rows that become messages together: the next ones are built while these are sent.
+_ENCODED = 25_000
 
 
 def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
@@ -58,18 +60,23 @@ def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> N
         connection.execute("UPDATE changes SET op = 'held' WHERE message IN (SELECT message FROM held)")
 
 
-def identity_of(project: Project, sync: Sync, partition: str | None, version: int) -> Identity | None:
-    if not project.settings.message_id:
-        return None
-    name = f"{sync.name}\n{partition or ''}" + ("" if sync.kind == "events" else f"\n{version}")
-    return Identity(project.state.workspace, name)
+def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, memory: int,
+                       sample: int | None = None) -> Generator[pa.RecordBatch, None, None]:
+    """The messages of a change set that are not settled yet, in order, built as they are asked for.
 
+    Args:
+        outcome: what an earlier push of it has settled.
+        namespace: of the messages' ids; None: they carry none.
+        memory: bytes for the embedded engine.
+        sample: at most so many messages.
 
-def unsettled_messages(project: Project, sync: Sync, changes: ChangeSet, outcome: Outcome,
-              sample: int | None) -> Generator[pa.RecordBatch, None, None]:
-    """The messages that are not settled yet, in order, at most ``sample`` of them; built as they are asked for."""
-    encoding = Encoding(sync.kind, changes.traits, identity_of(project, sync, changes.partition, changes.base))
-    with (open_embedded(project.memory) as connection,
+    Returns:
+        Batches of message (int64) and body (string), of at most 25,000 rows.
+    """
+    identity = None if namespace is None else identity_of(
+        namespace, changes.sync, changes.kind, changes.partition, changes.base)
+    encoding = Encoding(changes.kind, changes.traits, identity)
+    with (open_embedded(memory) as connection,
           closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
         yield from messages
 
@@ -89,9 +96,6 @@ def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Itera
                     part = rows.slice(start, _ENCODED if left is None else min(left, _ENCODED))
                     left = None if left is None else left - part.num_rows
                     yield part
-
-# Rows that become messages together: the next ones are built while these are sent.
-_ENCODED = 25_000
 
 
 def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.RecordBatch]:

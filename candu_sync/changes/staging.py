@@ -1,8 +1,8 @@
 """Change sets in the state: staged by a plan, opened by a push, removed when they are settled.
 
-    runs/<run>/changes.arrow …   the files of a change set, and the receipts of its messages
-    staged.json                  which one awaits its push, and whether it may go past the guards
-    invalid.arrow                the rows that the last plan set aside
+This module alone knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
+the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, beside the receipts of its
+messages; ``invalid.arrow`` has the rows that the last plan set aside.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import datetime as dt
 import time
 import uuid
 from contextlib import suppress
+from typing import Any
 
 from candu_sync.changes.change_set import FILES, INVALID, ChangeSet
 from candu_sync.errors import Claimed, StaleChanges
-from candu_sync.state import Claim, PartitionState, local_folder, remove_folder
-from candu_sync.syncs import named
+from candu_sync.naming import named
+from candu_sync.state import Claim, PartitionState, Version, local_folder, remove_folder
+
+_POINTER = "staged.json"
 
 # Seconds after which a change set that nobody pushed is removed by the next plan.
 _OLD = 3600.0
@@ -25,82 +28,132 @@ _KEPT_RUNS = 20
 
 
 def new_run_id() -> str:
-    """A run's name: when it began, and a few letters that no other has."""
+    """A run's name: when it began (UTC), and eight letters that no other run has: ``20261101T060000-1a2b3c4d``."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
 def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
-    """Move a change set into the state; it is the one that awaits its push, in place of one that was staged before.
+    """Move a change set into the state. It then awaits its push, in place of one that was staged before.
 
     The files of others are removed by the owner of the claim alone (``take_over``), so that no push ever loses its own.
+
+    Args:
+        force: it may go past the guards when it is pushed.
+
+    Returns:
+        The change set, its folder in the state.
+
+    Raises:
+        StateError: it cannot be written.
     """
-    before = state.read_json("staged.json") or {}
+    before = _pointer(state)
     for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
     state.store.add(state.name(INVALID), changes.folder / INVALID)
-    state.write_json("staged.json", {"run_id": changes.run_id, "force": force, "at": time.time()})
+    state.write_json(_POINTER, {"run_id": changes.run_id, "force": force, "at": time.time()})
     if before and time.time() - before.get("at", 0) > _OLD:
         with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
             _unstage_others(state, changes.run_id)
             claim.release()
-    return opened(state, changes.run_id)
+    return _opened(state, changes.run_id)
 
 
-def take_over(state: PartitionState, changes: ChangeSet) -> None:
-    """For the owner of a claim, before it sends anything: look that its change set is there, remove all others.
+def staged(state: PartitionState) -> ChangeSet:
+    """The change set that awaits its push, its files on this machine.
 
     Raises:
-        StaleChanges: it is settled, or another owner has removed it.
+        StaleChanges: there is none, or it belongs to a snapshot that is no longer the current one.
     """
+    run_id = _pointer(state).get("run_id")
+    if run_id is None:
+        raise StaleChanges(f"{state.title}: no changes are staged: make the plan first")
+    changes = _opened(state, run_id)
+    check_fresh(changes, state.current())
+    return changes
+
+
+def check_fresh(changes: ChangeSet, current: Version) -> None:
+    """A change set may be pushed on the version that it was computed from, or on one that its own push made.
+
+    Raises:
+        StaleChanges: the snapshot is at another version.
+    """
+    if current.number != changes.base and current.run_id != changes.run_id:
+        raise _stale(changes, current)
+
+
+def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
+    return StaleChanges(f"{named(changes.sync, changes.partition)}: the staged changes belong to version "
+                        f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan "
+                        "again")
+
+
+def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
+    """The change set that a run has staged; None: its files are not all there any more."""
+    folder = local_folder(state, run_id, FILES)
+    return None if folder is None else ChangeSet.load(folder)
+
+
+def awaits_push(state: PartitionState, run_id: str) -> bool:
+    """Whether the change set of this run is the one that awaits its push."""
+    return _pointer(state).get("run_id") == run_id
+
+
+def forced(state: PartitionState, changes: ChangeSet) -> bool:
+    """Whether a change set was staged to go past the guards."""
+    return awaits_push(state, changes.run_id) and bool(_pointer(state).get("force"))
+
+
+def take_over(state: PartitionState, changes: ChangeSet, version: Version) -> None:
+    """For the owner of a claim, before it sends anything: make sure that its change set is there, remove all others.
+
+    Raises:
+        StaleChanges: the snapshot is no longer at ``version``, or the change set is settled or removed.
+    """
+    if (current := state.current()).number != version.number:
+        raise _stale(changes, current)
     names = state.store.list(state.name("runs", changes.run_id) + "/")
     if not {state.name("runs", changes.run_id, file) for file in FILES} <= set(names):
-        raise StaleChanges(f"{named(changes.sync, changes.partition)}: these changes are settled, or another run took "
-                           "their place: make the plan again")
+        raise StaleChanges(f"{state.title}: these changes are settled, or another run took their place: make the plan "
+                           "again")
     _unstage_others(state, changes.run_id)
+
+
+def settle(state: PartitionState, changes: ChangeSet) -> None:
+    """Remove a change set whose messages are all settled. The receipts of the last runs are kept."""
+    _unstage(state, changes.run_id)
+    if awaits_push(state, changes.run_id):
+        state.store.delete(state.name(_POINTER))
+    runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
+    for run_id in runs[:-_KEPT_RUNS]:
+        for name in state.store.list(state.name("runs", run_id) + "/"):
+            state.store.delete(name)
+
+
+def discard(changes: ChangeSet) -> None:
+    """Remove a change set that was not staged."""
+    remove_folder(changes.folder)
+
+
+def _pointer(state: PartitionState) -> dict[str, Any]:
+    return state.read_json(_POINTER) or {}
+
+
+def _opened(state: PartitionState, run_id: str) -> ChangeSet:
+    found = staged_by(state, run_id)
+    if found is None:
+        raise StaleChanges(f"{state.title}: the staged changes {run_id} are gone, another run took their place: make "
+                           "the plan again")
+    return found
 
 
 def _unstage_others(state: PartitionState, run_id: str) -> None:
     for name in state.store.list(state.name("runs/")):
         if name.endswith("/" + FILES[0]) and (other := name.split("/")[-2]) != run_id:
-            unstage(state, other)
+            _unstage(state, other)
 
 
-def opened(state: PartitionState, run_id: str) -> ChangeSet:
-    """A staged change set, its files on this machine.
-
-    Raises:
-        StaleChanges: it is not all there, since another run has claimed the partition meanwhile.
-    """
-    folder = local_folder(state, run_id, FILES)
-    if folder is None:
-        raise StaleChanges(f"{state.sync}: the staged changes {run_id} are gone, another run took their place: make "
-                           "the plan again")
-    return ChangeSet.load(folder)
-
-
-def unstage(state: PartitionState, run_id: str) -> None:
+def _unstage(state: PartitionState, run_id: str) -> None:
     """Remove a change set's files; its receipts stay."""
     for file in FILES:
         state.store.delete(state.name("runs", run_id, file))
-
-
-def discard(changes: ChangeSet) -> None:
-    """Remove a change set that was not kept."""
-    remove_folder(changes.folder)
-
-
-def forced(state: PartitionState, changes: ChangeSet) -> bool:
-    """Whether a change set was staged to go past the guards."""
-    pointer = state.read_json("staged.json") or {}
-    return pointer.get("run_id") == changes.run_id and bool(pointer.get("force"))
-
-
-def settle(state: PartitionState, changes: ChangeSet) -> None:
-    """A change set that is settled is of no more use; receipts are kept for some runs."""
-    unstage(state, changes.run_id)
-    if (state.read_json("staged.json") or {}).get("run_id") == changes.run_id:
-        state.store.delete(state.name("staged.json"))
-    runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
-    for run_id in runs[:-_KEPT_RUNS]:
-        for name in state.store.list(state.name("runs", run_id) + "/"):
-            state.store.delete(name)

@@ -1,4 +1,4 @@
-"""TODO changes.summary."""
+"""What a change set holds, in numbers, with a small sample of its rows."""
 
 from __future__ import annotations
 

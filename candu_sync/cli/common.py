@@ -16,7 +16,7 @@ import typer
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized, UsageError
 
 if TYPE_CHECKING:
-    from candu_sync.project import Project
+    from candu_sync.project import Project, Target
     from candu_sync.syncs import Catalog, Sync
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="SYNC…", help="Names of syncs, like users/profile.")]
@@ -72,26 +72,26 @@ def finish(codes: list[int]) -> None:
 
 
 def each(project: Project, syncs: list[Sync], partitions: list[str] | None,
-          act: Callable[[Sync, str | None], int]) -> list[int]:
+          act: Callable[[Target], int]) -> list[int]:
     """Do something to each sync and partition, until there is no more to do or a signal ended it."""
     codes: list[int] = []
     for sync in syncs:
-        keys: list[str | None] = []
+        targets: list[Target] = []
         if project.stopped:
             return [*codes, 1]
-        with _told(project, sync, codes):
-            keys = project.partitions(sync, partitions or [])
-        for key in keys:
+        with _complaining(project, sync, codes):
+            targets = project.targets(sync, partitions or [])
+        for target in targets:
             if project.stopped:
                 return [*codes, 1]
-            with _told(project, sync, codes):
-                codes.append(act(sync, key))
+            with _complaining(project, sync, codes):
+                codes.append(act(target))
     return codes
 
 
 @contextmanager
-def _told(project: Project, sync: Sync, codes: list[int]) -> Iterator[None]:
-    """What goes wrong with one sync is said, and leaves the others going; a wrong key or setting ends all."""
+def _complaining(project: Project, sync: Sync, codes: list[int]) -> Iterator[None]:
+    """An error of one sync goes to stderr, and the others go on. A wrong key or setting ends all."""
     try:
         yield
     except (Unauthorized, SettingsError):
@@ -107,15 +107,15 @@ def _told(project: Project, sync: Sync, codes: list[int]) -> Iterator[None]:
         codes.append(1)
 
 
-def with_state(project: Project, sync: Sync, partitions: list[str] | None) -> list[str | None]:
-    """The partitions that have any state: all of them, or those of the named ones."""
+def with_state(project: Project, sync: Sync, partitions: list[str] | None) -> list[Target]:
+    """The sync with each partition that has any state: all of them, or those that were named."""
+    from candu_sync.project import Target
+
     known = project.state.partitions(sync.name)
-    if not partitions:
-        return known
-    strangers = [key for key in partitions if key not in known]
+    strangers = [key for key in partitions or () if key not in known]
     if strangers:
-        project.partitions(sync, strangers)
-    return [key for key in known if key in partitions]
+        project.targets(sync, strangers)  # raises for those that cannot be
+    return [Target(project, sync, key) for key in known if not partitions or key in partitions]
 
 
 def require_names(names: list[str] | None, everything: bool, command: str) -> None:
@@ -124,13 +124,6 @@ def require_names(names: list[str] | None, everything: bool, command: str) -> No
         raise UsageError(f"{command} what? Name a sync (candu-sync list shows them), or all of them with --all")
     if names and everything:
         raise UsageError(f"{command} {names[0]}, or --all? Leave one of the two out")
-
-
-def title(sync: Sync, key: str | None) -> str:
-    """A sync and its partition, as people write them."""
-    from candu_sync.syncs import named
-
-    return named(sync.name, key)
 
 
 def print_lines(rows: list[dict[str, Any]]) -> None:

@@ -16,14 +16,13 @@ from candu_sync.cli.common import (
     finish,
     opened_project,
     print_lines,
-    title,
     with_state,
 )
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
     from candu_sync.operate import Finding
-    from candu_sync.project import Project
+    from candu_sync.project import Target
     from candu_sync.syncs import Sync
 
 
@@ -103,22 +102,22 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
     with opened_project() as (project, catalog):
         syncs, code = chosen(catalog, [name], False)
         for sync in syncs:
-            keys = with_state(project, sync, partition)
+            targets = with_state(project, sync, partition)
             if again:
-                _retry(project, sync, keys)
+                _retry(sync, targets)
                 continue
-            rows = [(key, row) for key in keys for row in maintenance.set_aside(project, sync, key)
+            rows = [(target.partition, row) for target in targets for row in maintenance.set_aside(target)
                     if not reason or reason in row.reason]
             show_set_aside(sync.name, rows, "csv" if as_csv else "json" if as_json else "table")
     finish([code])
 
 
-def _retry(project: Project, sync: Sync, keys: list[str | None]) -> None:
+def _retry(sync: Sync, targets: list[Target]) -> None:
     from candu_sync.operate import maintenance
 
-    counts = {key: maintenance.retry(project, sync, key) for key in keys}
-    if not any(counts.values()):
+    counts = [(target, maintenance.retry(target)) for target in targets]
+    if not any(count for _, count in counts):
         raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
-    for key, count in counts.items():
+    for target, count in counts:
         if count:
-            typer.echo(f"{title(sync, key)}: the next run sends {count:,} rows again")
+            typer.echo(f"{target.name}: the next run sends {count:,} rows again")

@@ -1,4 +1,4 @@
-"""TODO cli.progress_bar."""
+"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere. stdout holds the result alone."""
 
 from __future__ import annotations
 

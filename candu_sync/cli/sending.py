@@ -19,14 +19,13 @@ from candu_sync.cli.common import (
     opened_project,
     print_lines,
     require_names,
-    title,
     with_state,
 )
 from candu_sync.errors import CanduSyncError, SettingsError
 
 if TYPE_CHECKING:
     from candu_sync.commit import RunResult
-    from candu_sync.syncs import Sync
+    from candu_sync.project import Target
 
 
 def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
@@ -43,14 +42,14 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, code = chosen(catalog, names, everything)
 
-        def act(sync: Sync, key: str | None) -> int:
-            with progress(title(sync, key)) as show:
-                changes = pipeline.plan(project, sync, key, full=full, keep=False, progress=show)
+        def act(target: Target) -> int:
+            with progress(target.name) as show:
+                changes = pipeline.plan(target, full=full, keep=False, progress=show)
             discard(changes)
             if as_json:
                 print_lines([result_of(changes, "planned").to_json()])
             else:
-                show_plan(sync, changes, rate=project.settings.rate, batch_size=project.settings.batch_size)
+                show_plan(target.sync, changes, rate=project.settings.rate, batch_size=project.settings.batch_size)
             return 0
 
         codes = each(project, syncs, partition, act)
@@ -76,19 +75,19 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         project.settings.require_api_key()
         project.settings.require_warehouse_url()
 
-        def act(sync: Sync, key: str | None) -> int:
+        def act(target: Target) -> int:
             try:
-                with progress(title(sync, key)) as show:
-                    result = pipeline.run(project, sync, key, force=force, full=full, sample=sample, progress=show)
+                with progress(target.name) as show:
+                    result = pipeline.run(target, force=force, full=full, sample=sample, progress=show)
             except SettingsError:
                 raise
             except CanduSyncError as error:
-                result = failed(sync.name, key, str(error), error.exit_code)
+                result = failed(target.sync.name, target.partition, str(error), error.exit_code)
             results.append(result)
             if as_json:
                 print_lines([result.to_json()])
             if result.error:
-                complain(result.error if sync.name in result.error else f"{title(sync, key)}: {result.error}")
+                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}")
             if result.unauthorized:
                 project.stop()
             return result.exit_code
@@ -111,14 +110,14 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, code = chosen(catalog, names, everything)
 
-        def act(sync: Sync, key: str | None) -> int:
-            with progress(title(sync, key)) as show:
-                changes = maintenance.baseline(project, sync, key, progress=show)
+        def act(target: Target) -> int:
+            with progress(target.name) as show:
+                changes = maintenance.baseline(target, progress=show)
             s = changes.summary
             if as_json:
                 print_lines([result_of(changes, "succeeded").to_json()])
             else:
-                typer.echo(f"{title(sync, key)}: {s.rows - s.invalid:,} rows are taken as sent")
+                typer.echo(f"{target.name}: {s.rows - s.invalid:,} rows are taken as sent")
             return 4 if s.invalid else 0
 
         codes = each(project, syncs, partition, act)
@@ -133,13 +132,13 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
     with opened_project() as (project, catalog):
         syncs, code = chosen(catalog, names, everything)
         for sync in syncs:
-            keys = with_state(project, sync, partition)
-            for key in keys:
-                maintenance.reset(project, sync, key)
+            targets = with_state(project, sync, partition)
+            for target in targets:
+                maintenance.reset(target)
                 if as_json:
-                    print_lines([{"sync": sync.name, "partition": key}])
+                    print_lines([{"sync": sync.name, "partition": target.partition}])
                 else:
-                    typer.echo(f"{title(sync, key)}: what was sent is forgotten, the next run sends everything")
-            if not keys and not as_json:
+                    typer.echo(f"{target.name}: what was sent is forgotten, the next run sends everything")
+            if not targets and not as_json:
                 typer.echo(f"{sync.name}: nothing was sent yet")
     finish([code])

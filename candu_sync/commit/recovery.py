@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
-from candu_sync.changes import FILES, ChangeSet
+from candu_sync.changes import ChangeSet, staged_by
 from candu_sync.commit.next_version import commit, empty_version
 from candu_sync.commit.run_result import remember, result_of
 from candu_sync.delivery import Report
 from candu_sync.errors import Claimed, StaleChanges
-from candu_sync.project import Project
 from candu_sync.state import (
     Outcome,
     PartitionState,
     Version,
     drop_claims,
-    local_folder,
     read_claim,
     read_receipts,
     refusal,
@@ -23,13 +21,17 @@ from candu_sync.state import (
 from candu_sync.syncs import Sync
 
 
-def recover(project: Project, sync: Sync, partition: str | None) -> Version:
+def recover(state: PartitionState, sync: Sync, memory: int) -> Version:
     """The current version, after the receipts of a run that died were folded in.
+
+    Args:
+        state: of the sync and partition.
+        memory: bytes for the embedded engine.
 
     Raises:
         Claimed: that run is alive.
+        StateError: the state cannot be read or written.
     """
-    state = project.state.of(sync.name, partition)
     version = state.current()
     owner = read_claim(state, version.number + 1)
     if owner is None:
@@ -37,20 +39,20 @@ def recover(project: Project, sync: Sync, partition: str | None) -> Version:
     if owner.alive(dt.datetime.now(dt.UTC)):
         raise Claimed(refusal(state, owner))
     try:
-        recovered = _folded(project, state, sync, version, owner.run_id)
+        recovered = _folded(state, sync, version, owner.run_id, memory)
     except StaleChanges:
         return state.current()
     drop_claims(state, recovered.number)
     return recovered
 
 
-def _folded(project: Project, state: PartitionState, sync: Sync, version: Version, run_id: str) -> Version:
+def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, memory: int) -> Version:
     """The version that the dead run did not come to commit; one with nothing new where it had sent nothing."""
-    folder = local_folder(state, run_id, FILES)
     recovered = version
-    if folder is not None:
-        changes, outcome = ChangeSet.load(folder), read_receipts(state, run_id)
-        recovered = commit(state, version, sync, changes, outcome, memory=project.memory)
+    changes = staged_by(state, run_id)
+    if changes is not None:
+        outcome = read_receipts(state, run_id)
+        recovered = commit(state, version, sync, changes, outcome, memory=memory)
         _remember_death(state, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 

@@ -10,7 +10,7 @@ from candu_sync.changes import ChangeSet
 from candu_sync.commit.uncertain_events import uncertain_events
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
-from candu_sync.state import PartitionState
+from candu_sync.state import PartitionState, write_last_run
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
 
@@ -90,5 +90,5 @@ def remember(state: PartitionState, result: RunResult) -> RunResult:
     """Write down how a run ended, with the number of its uncertain events. Returns the result."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     uncertain = sum(found.count for found in uncertain_events(state) if found.run_id == result.run_id)
-    state.write_json("last.json", result.to_json() | {"at": at, "uncertain": uncertain})
+    write_last_run(state, result.to_json() | {"at": at, "uncertain": uncertain})
     return result

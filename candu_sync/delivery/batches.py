@@ -1,4 +1,4 @@
-"""TODO delivery.batches."""
+"""Messages cut into requests, without a Python object for each message."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from candu_sync.errors import CanduSyncError
 from candu_sync.project import Project
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
-from candu_sync.syncs import Catalog, Sync, any_target, parameters
+from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
 
 # Longer names, or more traits, work as far as is known; no tool that shows them will be pleased (candu-api,
 # "What is not published, and what we assume").
@@ -105,4 +105,4 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
 
 def _any_parameters(project: Project, sync: Sync) -> dict[str, str | dt.datetime]:
     """Values to bind so that the query can be prepared."""
-    return parameters(sync, any_target(sync, project.warehouse_values), None)
+    return parameters(sync, partition_to_prepare(sync, project.warehouse_values), None)

@@ -16,9 +16,8 @@ from candu_sync.changes import INVALID, ChangeSet, discard, new_run_id
 from candu_sync.commit import commit, recover
 from candu_sync.pipeline import plan
 from candu_sync.progress import Progress, silent
-from candu_sync.project import Project
+from candu_sync.project import Target
 from candu_sync.state import Claim, Outcome, Owner, PartitionState, Version, drop_claims, read_claim
-from candu_sync.syncs import Sync
 
 
 @dataclass(frozen=True)
@@ -33,29 +32,29 @@ class SetAside:
     run_id: str | None = None
 
 
-def baseline(project: Project, sync: Sync, partition: str | None, *, progress: Progress = silent) -> ChangeSet:
+def baseline(target: Target, *, progress: Progress = silent) -> ChangeSet:
     """Take today's result as already sent: it becomes the snapshot, nothing is pushed.
 
     Raises:
         As ``pipeline.plan``; Claimed when a run is under way.
     """
-    changes = plan(project, sync, partition, progress=progress, keep=False)
+    changes = plan(target, progress=progress, keep=False)
     try:
-        with _only_writer(project, sync, partition, changes.run_id) as (state, version):
+        with _only_writer(target, changes.run_id) as (state, version):
             last = max(changes.summary.rows + changes.summary.removed, 1)
-            commit(state, version, sync, changes, Outcome(accepted=[(0, last)]), memory=project.memory)
+            commit(state, version, target.sync, changes, Outcome(accepted=[(0, last)]), memory=target.project.memory)
         return changes
     finally:
         discard(changes)
 
 
-def reset(project: Project, sync: Sync, partition: str | None) -> None:
+def reset(target: Target) -> None:
     """Forget what was sent, and all else that is known of this partition: the next run sends everything.
 
     Raises:
         Claimed: a run is under way.
     """
-    state = project.state.of(sync.name, partition)
+    state = target.state
     number = _newest_number(state)
     owner = read_claim(state, number + 1)
     if owner is not None and not owner.alive(dt.datetime.now(dt.UTC)):
@@ -73,18 +72,19 @@ def _newest_number(state: PartitionState) -> int:
     return int(Path(names[-1]).stem) if names else 0
 
 
-def retry(project: Project, sync: Sync, partition: str | None) -> int:
+def retry(target: Target) -> int:
     """Let the next run send the rows again that Candu refused; returns how many they are.
 
     Raises:
         Claimed: a run is under way.
     """
-    recover(project, sync, partition)  # what Candu refused may stand in the receipts of a run that died
-    rows = [row for row in set_aside(project, sync, partition) if row.status is not None]
+    # What Candu refused may stand in the receipts of a run that died.
+    recover(target.state, target.sync, target.project.memory)
+    rows = [row for row in set_aside(target) if row.status is not None]
     if not rows:
         return 0
     run_id = new_run_id()
-    with _only_writer(project, sync, partition, run_id) as (state, version):
+    with _only_writer(target, run_id) as (state, version):
         files = {role: file for role, file in version.files.items() if role != "rejected"}
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         # The cursor starts over, for the refused events may lie behind it; those that were sent are in the ledger.
@@ -93,10 +93,9 @@ def retry(project: Project, sync: Sync, partition: str | None) -> int:
 
 
 @contextmanager
-def _only_writer(project: Project, sync: Sync, partition: str | None,
-                 run_id: str) -> Iterator[tuple[PartitionState, Version]]:
-    version = recover(project, sync, partition)
-    state = project.state.of(sync.name, partition)
+def _only_writer(target: Target, run_id: str) -> Iterator[tuple[PartitionState, Version]]:
+    version = recover(target.state, target.sync, target.project.memory)
+    state = target.state
     with Claim(state, version.number + 1, run_id) as claim:
         try:
             yield state, version
@@ -104,9 +103,9 @@ def _only_writer(project: Project, sync: Sync, partition: str | None,
             claim.release()
 
 
-def set_aside(project: Project, sync: Sync, partition: str | None) -> list[SetAside]:
+def set_aside(target: Target) -> list[SetAside]:
     """The rows of the last plan that could not be sent, and those that Candu refused and that still wait."""
-    state = project.state.of(sync.name, partition)
+    state = target.state
     refused = state.open(state.current().files.get("rejected"))
     found = [SetAside(row["key"], row["reason"], row["status"], row["refused_at"], row["run"])
              for row in _rows(refused)]
@@ -121,7 +120,7 @@ def _rows(path: Path | None) -> list[dict[str, Any]]:
         return list(ipc.open_file(source).read_all().to_pylist())
 
 
-def claimed_by(project: Project, sync: Sync, partition: str | None) -> Owner | None:
+def claimed_by(target: Target) -> Owner | None:
     """Who is at work on a partition now, or died at it; None: nobody."""
-    state = project.state.of(sync.name, partition)
+    state = target.state
     return read_claim(state, _newest_number(state) + 1)

@@ -7,8 +7,8 @@ from typing import Any
 
 from candu_sync.commit import uncertain_events
 from candu_sync.operate.maintenance import claimed_by
-from candu_sync.project import Project
-from candu_sync.state import last_run
+from candu_sync.project import Project, Target
+from candu_sync.state import read_last_run
 from candu_sync.syncs import Catalog, Sync
 
 
@@ -18,7 +18,7 @@ def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
 
 
 def _overview(project: Project, sync: Sync) -> dict[str, Any]:
-    runs = [last_run(project.state.of(sync.name, key)) for key in project.state.partitions(sync.name)]
+    runs = [read_last_run(project.state.of(sync.name, key)) for key in project.state.partitions(sync.name)]
     last = max((run for run in runs if run), key=lambda run: run["at"], default={})
     spread = "" if sync.partitions is None else sync.partitions.spread
     return {"sync": sync.name, "kind": sync.kind, "partitions": spread, "last_run": last.get("at"),
@@ -35,8 +35,8 @@ def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
 
 def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
     state = project.state.of(sync.name, key)
-    run = last_run(state)
-    owner = claimed_by(project, sync, key)
+    run = read_last_run(state)
+    owner = claimed_by(Target(project, sync, key))
     by = None
     if owner is not None:
         alive = owner.alive(dt.datetime.now(dt.UTC))

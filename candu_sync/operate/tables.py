@@ -16,8 +16,9 @@ from rich.text import Text
 
 from candu_sync.changes import ChangeSet, tripped
 from candu_sync.commit import RunResult
+from candu_sync.naming import named
 from candu_sync.operate.maintenance import SetAside
-from candu_sync.syncs import Sync, named
+from candu_sync.syncs import Sync
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "rejected", "unsent",
            "requests")

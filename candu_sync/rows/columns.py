@@ -1,4 +1,4 @@
-"""TODO rows.columns."""
+"""A column in canonical form, with the reasons why rows are set aside."""
 
 from __future__ import annotations
 

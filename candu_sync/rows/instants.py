@@ -1,4 +1,4 @@
-"""TODO rows.instants."""
+"""Points in time: timestamps, dates and text → UTC, to the microsecond."""
 
 from __future__ import annotations
 

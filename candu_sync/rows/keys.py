@@ -1,4 +1,4 @@
-"""TODO rows.keys."""
+"""Ids and keys as text."""
 
 from __future__ import annotations
 

@@ -1,18 +1,4 @@
-"""Which Arrow values may become a trait, a property or an id, and the one canonical form of each.
-
-Candu takes strings, numbers and booleans (its docs, "Identify"); instants travel as ISO 8601 in UTC. So every column
-comes down to one of four kinds, and two values are the same when their canonical forms are:
-
-| kind    | canonical Arrow type | from                                                              |
-|---------|----------------------|-------------------------------------------------------------------|
-| text    | string               | text of every layout, dictionaries (enums), UUIDs, times of day   |
-| number  | float64              | integers, floats, decimals, PostgreSQL's numeric as ADBC marks it |
-| boolean | bool                 | booleans                                                          |
-| instant | timestamp[s], in UTC | timestamps and dates                                              |
-
-One number form makes 5, 5.0 and DECIMAL '5.00' one value; it is exact for the integers that JSON readers agree on
-(up to 2^53), and the rows beyond are set aside rather than rounded.
-"""
+"""The values of a trait or property in their canonical form (see ``kinds.py``)."""
 
 from __future__ import annotations
 

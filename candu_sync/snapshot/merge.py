@@ -1,4 +1,4 @@
-"""TODO snapshot.merge."""
+"""Laying what Candu accepted over the snapshot: the files of the next one."""
 
 from __future__ import annotations
 

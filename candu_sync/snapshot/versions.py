@@ -1,4 +1,4 @@
-"""TODO snapshot.versions."""
+"""A version of the state, read as a snapshot."""
 
 from __future__ import annotations
 

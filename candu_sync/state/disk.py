@@ -1,4 +1,4 @@
-"""TODO state.disk."""
+"""The state on a disk: files that are written whole, synced, then linked or renamed, for their owner alone."""
 
 from __future__ import annotations
 

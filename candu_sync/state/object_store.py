@@ -1,4 +1,4 @@
-"""TODO state.object_store."""
+"""The state in S3, GCS or Azure, by obstore."""
 
 from __future__ import annotations
 

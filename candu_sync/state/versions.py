@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from candu_sync.errors import DamagedState, ForeignState, StaleChanges
+from candu_sync.naming import named
 from candu_sync.state.store import Store, open_store
 
 FORMAT = 1
@@ -103,7 +104,7 @@ class State:
 
     def of(self, sync: str, partition: str | None) -> PartitionState:
         """The state of one sync and partition."""
-        return PartitionState(self.store, f"{_sync_folder(sync)}/{_folder(partition)}", sync)
+        return PartitionState(self.store, f"{_sync_folder(sync)}/{_folder(partition)}", sync, partition)
 
     def partitions(self, sync: str) -> list[str | None]:
         """The partitions of a sync that have any state, in order."""
@@ -128,10 +129,16 @@ def _folder(partition: str | None) -> str:
 class PartitionState:
     """The versions of one sync and partition, and the files around them."""
 
-    def __init__(self, store: Store, prefix: str, sync: str) -> None:
+    def __init__(self, store: Store, prefix: str, sync: str, partition: str | None = None) -> None:
         self.store = store
         self.prefix = prefix
         self.sync = sync
+        self.partition = partition
+
+    @property
+    def title(self) -> str:
+        """The sync and partition, as people write them."""
+        return named(self.sync, self.partition)
 
     def name(self, *parts: str) -> str:
         """A name in the store, under this partition's folder."""

@@ -11,12 +11,11 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.syncs.constraints import conflicts as conflicts
-    from candu_sync.syncs.due_partitions import any_target as any_target
-    from candu_sync.syncs.due_partitions import targets as targets
+    from candu_sync.syncs.due_partitions import partition_to_prepare as partition_to_prepare
+    from candu_sync.syncs.due_partitions import partitions_to_run as partitions_to_run
     from candu_sync.syncs.fields import cron_fields as cron_fields
     from candu_sync.syncs.partitions import first_window as first_window
     from candu_sync.syncs.partitions import join as join
-    from candu_sync.syncs.partitions import named as named
     from candu_sync.syncs.partitions import split as split
     from candu_sync.syncs.partitions import window as window
     from candu_sync.syncs.partitions import windows as windows
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
 
 __getattr__, __all__ = lazy_names(__name__, {
     "constraints": "conflicts",
-    "due_partitions": "any_target targets",
+    "due_partitions": "partition_to_prepare partitions_to_run",
     "fields": "cron_fields",
-    "partitions": "first_window join named split window windows",
+    "partitions": "first_window join split window windows",
     "spec": "Cursor Guard Kind Partitions Spec",
     "sql_parameters": "parameters",
     "sync": "Catalog Sync build_sync load_syncs read_model",

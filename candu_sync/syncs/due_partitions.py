@@ -11,7 +11,7 @@ from candu_sync.syncs.partitions import first_window, join, split, window, windo
 from candu_sync.syncs.sync import Sync
 
 
-def targets(sync: Sync, chosen: list[str], *, values: Callable[[str], list[str]], done: Callable[[str], bool],
+def partitions_to_run(sync: Sync, chosen: list[str], *, values: Callable[[str], list[str]], done: Callable[[str], bool],
             now: dt.datetime) -> list[str | None]:
     """The partitions to work on, in order.
 
@@ -56,7 +56,7 @@ def _segments(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | 
     return [None]
 
 
-def any_target(sync: Sync, values: Callable[[str], list[str]]) -> str | None:
+def partition_to_prepare(sync: Sync, values: Callable[[str], list[str]]) -> str | None:
     """A partition to prepare the model with, whether or not it holds anything; None: the sync has none."""
     if sync.partitions is None:
         return None

@@ -119,8 +119,3 @@ def _floor(every: Every, instant: datetime) -> datetime:
     if every == "daily":
         return day
     return day.replace(day=1) if every == "monthly" else day - timedelta(days=day.weekday())
-
-
-def named(sync: str, partition: str | None) -> str:
-    """A sync and its partition, as people write them: ``users/segments [trial]``."""
-    return sync if partition is None else f"{sync} [{partition}]"

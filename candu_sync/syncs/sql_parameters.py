@@ -1,4 +1,4 @@
-"""TODO syncs.parameters."""
+"""The parameters that a model's SQL may use, and what each stands for in one run."""
 
 from __future__ import annotations
 

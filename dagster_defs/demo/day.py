@@ -14,7 +14,7 @@ from dagster import DagsterInstance, Definitions
 from candu_sync.demo.story import EVENTS
 from candu_sync.project import Project
 from candu_sync.settings import load_settings
-from candu_sync.state import last_run
+from candu_sync.state import read_last_run
 from candu_sync.syncs import Sync, load_syncs
 from dagster_defs.assets import changes_key, push_key
 from dagster_defs.build import build_definitions
@@ -26,12 +26,10 @@ def main(windows: list[str]) -> int:
     definitions = build_definitions(Path(settings.sql_dir))
     with Project(settings) as project, DagsterInstance.get() as instance:
         for sync in load_syncs(settings.sql_dir).syncs.values():
-            keys = [*windows] if sync.name == EVENTS else project.partitions(sync, [])
-            for key in keys:
-                if not _materialize(definitions, instance, sync, key):
+            for target in project.targets(sync, windows if sync.name == EVENTS else []):
+                if not _materialize(definitions, instance, sync, target.partition):
                     return 1
-                body = last_run(project.state.of(sync.name, key))
-                print(json.dumps(body), flush=True)  # noqa: T201
+                print(json.dumps(read_last_run(target.state)), flush=True)  # noqa: T201
     return 0
 
 

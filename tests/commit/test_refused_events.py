@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from candu_sync.operate.maintenance import retry
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from tests.support.lab import Lab
 
@@ -25,7 +26,7 @@ def test_a_refused_event_stays_listed_and_a_retry_sends_it(lab: Lab, simulator: 
         assert [row["key"] for row in lab.rejected(sync)] == ["bad"]
     simulator.clear_faults()
     with lab.project() as project:
-        assert retry(project, sync, None) == 1
+        assert retry(Target(project, sync)) == 1
     result = lab.run(sync)
     assert (result.messages, result.accepted) == (1, 1)
     assert sorted(event["user_id"] for event in simulator.events()) == ["u0", "u2", "u5", "u8"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagster import AssetCheckSeverity
 
 from candu_sync.operate.maintenance import baseline
+from candu_sync.project import Target
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, metadata, people
 
 
@@ -49,7 +50,7 @@ def test_changes_of_an_older_snapshot_are_refused_as_stale(room: Room) -> None:
     sync = people(room)
     room.materialize(CHANGES)
     with room.project() as project:
-        baseline(project, sync, None)
+        baseline(Target(project, sync))
     assert "belong to version 0 of the snapshot, which is at version 1 now" in failure(room.materialize(PUSH), PUSH)
 
 

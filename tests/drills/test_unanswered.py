@@ -9,6 +9,7 @@ import pytest
 from candu_sync.commit.uncertain_events import uncertain_events
 from candu_sync.errors import StaleChanges
 from candu_sync.operate import maintenance
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import World, make_world
@@ -177,7 +178,7 @@ def test_a_refusal_that_only_a_dead_run_knows_of_is_tried_again(world: World, po
         world.lab.run(sync)
     world.simulator.clear_faults()
     with world.lab.project() as project:
-        assert maintenance.retry(project, sync, None) == 1
+        assert maintenance.retry(Target(project, sync)) == 1
     a_good_run(world, "users/people")
 
 
@@ -223,7 +224,7 @@ def test_a_reset_outlives_an_owner_from_before(world: World, points: Points) -> 
     def reset() -> None:
         points.incarnation += 1
         with world.lab.project() as project:
-            maintenance.reset(project, sync, None)
+            maintenance.reset(Target(project, sync))
 
     with points.acting(28, reset), pytest.raises(StaleChanges, match="committed by another run"):
         world.lab.run(sync)

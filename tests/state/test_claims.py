@@ -17,6 +17,7 @@ import pytest
 
 from candu_sync import pipeline
 from candu_sync.errors import Claimed
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state import claims
 from candu_sync.state.claims import LEASE, Claim, Owner, read_claim
@@ -29,7 +30,8 @@ RUN = """
 import sys
 from pathlib import Path
 from candu_sync import pipeline
-from candu_sync.project import Project
+from candu_sync.project import Project, Target
+from candu_sync.project import Target
 from candu_sync.settings import load_settings
 from candu_sync.sync import load_syncs
 
@@ -164,7 +166,7 @@ class TestRuns:
         kill_when(run_elsewhere(lab, sync), simulator, 60)
         lab.overrides["rate"] = 0
         with lab.project() as project:
-            result = pipeline.push(project, sync, pipeline.staged(project, sync))
+            _, result = pipeline.push_staged(Target(project, sync))
         assert (result.status, result.accepted, result.unsent) == ("succeeded", 300, 0)
         assert len(simulator.users()) == 300
         assert len(simulator.messages()) <= 320

@@ -11,6 +11,7 @@ import pytest
 from candu_sync import pipeline
 from candu_sync.errors import DamagedState, ForeignState, StaleChanges, StateError
 from candu_sync.operate import maintenance
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state.versions import PartitionState, State, Version
 from candu_sync.syncs.sync import Sync
@@ -128,7 +129,7 @@ class TestDamage:
     def test_a_reset_helps(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
         self.version(lab, sync).write_bytes(b"")
         with lab.project() as project:
-            maintenance.reset(project, sync, None)
+            maintenance.reset(Target(project, sync))
         assert lab.run(sync).accepted == 2
 
     def test_a_damaged_change_set_is_no_empty_one(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
@@ -137,7 +138,7 @@ class TestDamage:
         state = lab.state(sync)
         assert (state.read_json("staged.json") or {})["run_id"] == changes.run_id
         with lab.project() as project:
-            assert "make the plan again" in error_of(pipeline.staged, project, sync)
+            assert "make the plan again" in error_of(pipeline.push_staged, Target(project, sync))
 
 
 class TestFormat:

@@ -21,7 +21,7 @@ from candu_sync import pipeline
 from candu_sync.changes.change_set import ChangeSet
 from candu_sync.commit.run_result import RunResult
 from candu_sync.errors import CanduSyncError
-from candu_sync.project import Project
+from candu_sync.project import Project, Target
 from candu_sync.settings import Settings, load_settings
 from candu_sync.simulator import Simulator
 from candu_sync.state.versions import PartitionState, State
@@ -78,15 +78,15 @@ class Lab:
 
     def run(self, sync: Sync, partition: str | None = None, **options: Any) -> RunResult:
         with self.project() as project:
-            return pipeline.run(project, sync, partition, **options)
+            return pipeline.run(Target(project, sync, partition), **options)
 
     def plan(self, sync: Sync, partition: str | None = None, **options: Any) -> ChangeSet:
         with self.project() as project:
-            return pipeline.plan(project, sync, partition, **options)
+            return pipeline.plan(Target(project, sync, partition), **options)
 
     def push(self, sync: Sync, changes: ChangeSet, **options: Any) -> RunResult:
         with self.project() as project:
-            return pipeline.push(project, sync, changes, **options)
+            return pipeline.push(Target(project, sync, changes.partition), changes, **options)
 
     def state(self, sync: Sync, partition: str | None = None) -> PartitionState:
         return State(self.settings.state_url).of(sync.name, partition)
