@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from candu_sync.commit.run_result import failed as failed
     from candu_sync.commit.run_result import remember as remember
     from candu_sync.commit.run_result import result_of as result_of
+    from candu_sync.commit.uncertain_events import list_uncertain as list_uncertain
     from candu_sync.commit.uncertain_events import note_uncertain as note_uncertain
-    from candu_sync.commit.uncertain_events import uncertain_events as uncertain_events
 
 __getattr__, __all__ = lazy_names(__name__, {
     "next_version": "commit",
     "recovery": "recover",
     "run_result": "RunResult failed remember result_of",
-    "uncertain_events": "note_uncertain uncertain_events",
+    "uncertain_events": "list_uncertain note_uncertain",
 })

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet
-from candu_sync.commit.uncertain_events import uncertain_events
+from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
 from candu_sync.state import PartitionState, write_last_run
@@ -89,6 +89,6 @@ def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunR
 def remember(state: PartitionState, result: RunResult) -> RunResult:
     """Write down how a run ended, with the number of its uncertain events. Returns the result."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    uncertain = sum(found.count for found in uncertain_events(state) if found.run_id == result.run_id)
+    uncertain = sum(found.count for found in list_uncertain(state) if found.run_id == result.run_id)
     write_last_run(state, result.to_json() | {"at": at, "uncertain": uncertain})
     return result

@@ -48,7 +48,7 @@ def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) 
     state.write_json(name, asdict(Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])))
 
 
-def uncertain_events(state: PartitionState) -> list[Uncertain]:
+def list_uncertain(state: PartitionState) -> list[Uncertain]:
     """The uncertain events of all runs since the last reset, the oldest run first."""
     names = state.store.list(state.name("uncertain/"))
     found = [state.read_json(name.removeprefix(state.name(""))) for name in names]

@@ -22,7 +22,9 @@ from candu_sync.rows import SQL_TYPE, Result, Trait
 from candu_sync.snapshot import Index, Snapshot, hashes, index_of, layout, row_hash, select_list, typed_nulls
 
 if TYPE_CHECKING:
-    from candu_sync.snapshot import Mask
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
 
 
 class Narrowing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from candu_sync.commit import uncertain_events
+from candu_sync.commit import list_uncertain
 from candu_sync.operate.maintenance import claimed_by
 from candu_sync.project import Project, Target
 from candu_sync.state import read_last_run
@@ -44,5 +44,5 @@ def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
         by += "" if alive else " (dead, the next run takes over)"
     return {"sync": sync.name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
             "rows": run.get("rows"), "pending": run.get("unsent"), "rejected": run.get("rejected"),
-            "invalid": run.get("invalid"), "uncertain": sum(found.count for found in uncertain_events(state)),
+            "invalid": run.get("invalid"), "uncertain": sum(found.count for found in list_uncertain(state)),
             "claimed_by": by}

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from candu_sync import progress
+from candu_sync.cli import progress_bar
 from candu_sync.simulator import Simulator
 from tests.support.folder import EXECUTABLE, Folder
 
@@ -46,7 +46,7 @@ def test_stdout_holds_the_result_alone(project: Folder, simulator: Simulator) ->
 
 def test_progress_is_lines_on_stderr_where_there_is_no_terminal(
         project: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_LINE_EVERY", 0)
+    monkeypatch.setattr(progress_bar, "_LINE_EVERY", 0)
     project.people(3)
     project.model("users/profile", "select * from people")
     ended = project.cli("run", "users/profile", "--json")

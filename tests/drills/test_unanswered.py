@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from candu_sync.commit.uncertain_events import uncertain_events
+from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.errors import StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.project import Target
@@ -132,7 +132,7 @@ def test_events_are_named(world: World, name: str) -> None:
     """Accepted twice, or skipped: their ids are listed, also when the process dies right after."""
     world.happened = {f"e{n}": True for n in range(4)}
     all_answers_are_lost(world, name)
-    found = uncertain_events(world.lab.state(world.syncs[name]))
+    found = list_uncertain(world.lab.state(world.syncs[name]))
     assert [(run.count, run.keys) for run in found] == [(4, ["e0", "e1", "e2", "e3"])]
     a_good_run(world, name)
     assert len(world.simulator.events()) == (4 * 3 if name == "events/skipped" else 4 * 4)
@@ -145,7 +145,7 @@ def test_events_are_not_skipped_while_candu_cannot_be_reached(world: World) -> N
     url, world.lab.overrides["api_url"] = world.lab.overrides["api_url"], "http://127.0.0.1:9/api"
     sync = world.syncs["events/skipped"]
     assert world.lab.run(sync).status == "failed"
-    assert uncertain_events(world.lab.state(sync)) == []
+    assert list_uncertain(world.lab.state(sync)) == []
     world.lab.overrides["api_url"] = url
     a_good_run(world, "events/skipped")
     assert len(world.simulator.events()) == 4

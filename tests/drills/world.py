@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.commit.uncertain_events import uncertain_events
+from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.simulator import Simulator
 from candu_sync.snapshot.versions import snapshot_of
 from candu_sync.syncs.sync import Sync
@@ -183,7 +183,7 @@ class World:
 
     def reported(self, sync: Sync) -> set[str]:
         """The events that are listed as perhaps sent twice, or perhaps never under ``uncertain: skip``."""
-        return {key for run in uncertain_events(self.lab.state(sync)) for key in run.keys}
+        return {key for run in list_uncertain(self.lab.state(sync)) for key in run.keys}
 
     def _repeated_events_were_reported(self) -> None:
         for name in ("events/once", "events/skipped"):

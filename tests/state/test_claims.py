@@ -31,13 +31,12 @@ import sys
 from pathlib import Path
 from candu_sync import pipeline
 from candu_sync.project import Project, Target
-from candu_sync.project import Target
 from candu_sync.settings import load_settings
-from candu_sync.sync import load_syncs
+from candu_sync.syncs import load_syncs
 
 settings = load_settings()
 with Project(settings) as project:
-    pipeline.run(project, load_syncs(settings.sql_dir).syncs[sys.argv[1]])
+    pipeline.run(Target(project, load_syncs(settings.sql_dir).syncs[sys.argv[1]]))
 """
 
 
