@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from candu_sync.syncs import Catalog as Catalog
     from candu_sync.syncs import Sync as Sync
     from candu_sync.syncs import load_syncs as load_syncs
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "changes": "ChangeSet Summary",
-    "commit": "RunResult",
-    "errors": "CanduSyncError",
-    "pipeline": "guard plan push push_staged run",
-    "project": "Project Target",
-    "settings": "Settings load_settings",
-    "syncs": "Catalog Sync load_syncs",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "changes": "ChangeSet Summary",
+        "commit": "RunResult",
+        "errors": "CanduSyncError",
+        "pipeline": "guard plan push push_staged run",
+        "project": "Project Target",
+        "settings": "Settings load_settings",
+        "syncs": "Catalog Sync load_syncs",
+    })

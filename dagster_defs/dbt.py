@@ -12,13 +12,13 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 from candu_sync.changes import ChangeSet
 from candu_sync.dbt import Column, linked, trait_lineage
 from candu_sync.errors import SettingsError
-from candu_sync.rows import Kind
+from candu_sync.rows import ValueKind
 from candu_sync.settings import load_settings
 from candu_sync.syncs import Catalog, Sync
 from dagster_defs.metadata import Metadata
 
 # For which Dagster's UI has an icon.
-_TYPES = {Kind.INSTANT: "timestamp"}
+_TYPES = {ValueKind.INSTANT: "timestamp"}
 
 
 def with_upstream(catalog: Catalog) -> Catalog:

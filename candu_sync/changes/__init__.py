@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from candu_sync.changes.staging import take_over as take_over
     from candu_sync.changes.summary import Summary as Summary
     from candu_sync.changes.summary import summarize as summarize
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "change_set": "ChangeSet FILES INVALID write_files",
-    "full_run": "leave_out_sent",
-    "guard": "LEAST_ROWS_FOR_RATIOS tripped",
-    "messages": "Encoding Identity encode identity_of",
-    "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
-    "staging": "check_fresh discard forced new_run_id settle stage staged staged_by take_over",
-    "summary": "Summary summarize",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "change_set": "ChangeSet FILES INVALID write_files",
+        "full_run": "leave_out_sent",
+        "guard": "LEAST_ROWS_FOR_RATIOS tripped",
+        "messages": "Encoding Identity encode identity_of",
+        "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
+        "staging": "check_fresh discard forced new_run_id settle stage staged staged_by take_over",
+        "summary": "Summary summarize",
+    })

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from candu_sync.commit.run_result import result_of as result_of
     from candu_sync.commit.uncertain_events import list_uncertain as list_uncertain
     from candu_sync.commit.uncertain_events import note_uncertain as note_uncertain
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "next_version": "commit",
-    "recovery": "recover",
-    "run_result": "RunResult failed remember result_of",
-    "uncertain_events": "list_uncertain note_uncertain",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "next_version": "commit",
+        "recovery": "recover",
+        "run_result": "RunResult failed remember result_of",
+        "uncertain_events": "list_uncertain note_uncertain",
+    })

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from candu_sync.dbt.references import linked as linked
     from candu_sync.dbt.references import resolve as resolve
     from candu_sync.dbt.references import resolve_sync as resolve_sync
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "lineage": "Column trait_lineage",
-    "references": "linked resolve resolve_sync",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "lineage": "Column trait_lineage",
+        "references": "linked resolve resolve_sync",
+    })

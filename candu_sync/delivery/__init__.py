@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from candu_sync.delivery.delivery import Limits as Limits
     from candu_sync.delivery.delivery import Report as Report
     from candu_sync.delivery.pace import Pace as Pace
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "candu": "Candu",
-    "delivery": "Delivery Limits Report",
-    "pace": "Pace",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "candu": "Candu",
+        "delivery": "Delivery Limits Report",
+        "pace": "Pace",
+    })

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
     from candu_sync.diff.prefilter import Narrowing as Narrowing
     from candu_sync.diff.trait_rules import iso_text as iso_text
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "changed_rows": "Diff diff load",
-    "other_partitions": "keep_what_others_set",
-    "prefilter": "Narrowing",
-    "trait_rules": "iso_text",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "changed_rows": "Diff diff load",
+        "other_partitions": "keep_what_others_set",
+        "prefilter": "Narrowing",
+        "trait_rules": "iso_text",
+    })

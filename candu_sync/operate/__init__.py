@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from candu_sync.operate.tables import show_results as show_results
     from candu_sync.operate.tables import show_rows as show_rows
     from candu_sync.operate.tables import show_set_aside as show_set_aside
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "check": "Finding check_models check_project",
-    "status": "overview statuses",
-    "tables": "console show_plan show_results show_rows show_set_aside",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "check": "Finding check_models check_project",
+        "status": "overview statuses",
+        "tables": "console show_plan show_results show_rows show_set_aside",
+    })

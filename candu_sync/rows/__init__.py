@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from candu_sync.rows.result import Result as Result
     from candu_sync.rows.result import trait_columns as trait_columns
     from candu_sync.rows.values import canonical as canonical
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "columns": "Canonical first_reason where",
-    "instants": "as_instants",
-    "keys": "BLANK_KEY NOT_WHOLE NULL_KEY ids key_parts",
-    "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",
-    "result": "Result trait_columns",
-    "values": "canonical",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "columns": "Canonical first_reason where",
+        "instants": "as_instants",
+        "keys": "BLANK_KEY NOT_WHOLE NULL_KEY ids key_parts",
+        "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",
+        "result": "Result trait_columns",
+        "values": "canonical",
+    })

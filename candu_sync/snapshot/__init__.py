@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.merge import Merged as Merged
     from candu_sync.snapshot.merge import lay_over as lay_over
     from candu_sync.snapshot.row_index import Index as Index
-    from candu_sync.snapshot.row_index import as Mask
     from candu_sync.snapshot.row_index import hashes as hashes
     from candu_sync.snapshot.row_index import row_hash as row_hash
     from candu_sync.snapshot.snapshot import REJECTED as REJECTED
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.snapshot import select_list as select_list
     from candu_sync.snapshot.snapshot import typed_nulls as typed_nulls
     from candu_sync.snapshot.versions import snapshot_of as snapshot_of
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "merge": "Merged lay_over",
-    "row_index": "Index hashes row_hash",
-    "snapshot": "REJECTED Snapshot expose expose_rejected index_of layout select_list typed_nulls",
-    "versions": "snapshot_of",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "merge": "Merged lay_over",
+        "row_index": "Index hashes row_hash",
+        "snapshot": "REJECTED Snapshot expose expose_rejected index_of layout select_list typed_nulls",
+        "versions": "snapshot_of",
+    })

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from candu_sync.state.versions import PartitionState as PartitionState
     from candu_sync.state.versions import State as State
     from candu_sync.state.versions import Version as Version
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "claims": "Claim Owner drop_claims read_claim refusal",
-    "last_run": "read_last_run write_last_run",
-    "receipts": "Outcome ReceiptLog local_folder ranges_table read_receipts",
-    "disk": "remove_folder",
-    "versions": "PartitionState State Version",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "claims": "Claim Owner drop_claims read_claim refusal",
+        "last_run": "read_last_run write_last_run",
+        "receipts": "Outcome ReceiptLog local_folder ranges_table read_receipts",
+        "disk": "remove_folder",
+        "versions": "PartitionState State Version",
+    })

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from candu_sync.syncs.sync import build_sync as build_sync
     from candu_sync.syncs.sync import load_syncs as load_syncs
     from candu_sync.syncs.sync import read_model as read_model
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "constraints": "conflicts",
-    "due_partitions": "partition_to_prepare partitions_to_run",
-    "fields": "cron_fields",
-    "partitions": "first_window join split window windows",
-    "spec": "Cursor Guard Kind Partitions Spec",
-    "sql_parameters": "parameters",
-    "sync": "Catalog Sync build_sync load_syncs read_model",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "constraints": "conflicts",
+        "due_partitions": "partition_to_prepare partitions_to_run",
+        "fields": "cron_fields",
+        "partitions": "first_window join split window windows",
+        "spec": "Cursor Guard Kind Partitions Spec",
+        "sql_parameters": "parameters",
+        "sync": "Catalog Sync build_sync load_syncs read_model",
+    })

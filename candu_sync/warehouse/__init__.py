@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from candu_sync.warehouse.reading import Reading as Reading
     from candu_sync.warehouse.warehouse import Warehouse as Warehouse
     from candu_sync.warehouse.warehouse import open_warehouse as open_warehouse
-
-__getattr__, __all__ = lazy_names(__name__, {
-    "parameters": "blanked parameters_in",
-    "reading": "Reading",
-    "warehouse": "Warehouse open_warehouse",
-})
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "parameters": "blanked parameters_in",
+        "reading": "Reading",
+        "warehouse": "Warehouse open_warehouse",
+    })
