@@ -157,7 +157,8 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
         checks = []
         with per_partition(context, spec.key) as note:
             for partition in partitions:
-                with failures(context, tries), candu_sync.project() as project:
+                with (failures(context, tries, stale_hint=f"in Dagster: materialize changes/{sync.name}"),
+                      candu_sync.project() as project):
                     changes, result, metadata = _pushed(context, config, project, sync, partition)
                 if result.status == "guarded":
                     fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)

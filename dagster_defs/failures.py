@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from dagster import AssetExecutionContext, Backoff, Failure, Jitter, MetadataValue, RetryPolicy, RetryRequested
 
-from candu_sync.errors import CanduSyncError, Transient, WarehouseUnreachable
+from candu_sync.errors import CanduSyncError, StaleChanges, Transient, WarehouseUnreachable
 
 _WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
 
@@ -21,13 +21,18 @@ RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitt
 
 
 @contextmanager
-def failures(context: AssetExecutionContext, retries: RetryPolicy | None) -> Iterator[None]:
-    """Ends the step, as ``fail`` does with these ``retries``, when the block raises one of the engine's errors."""
+def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, stale_hint: str = "") -> Iterator[None]:
+    """End the step, as ``fail`` does with these ``retries``, when the block raises one of the engine's errors.
+
+    Args:
+        stale_hint: what to do in Dagster when no changes are staged, or stale ones.
+    """
     try:
         yield
     except CanduSyncError as error:
         transient = isinstance(error, _WORTH_ANOTHER_TRY)
-        fail(str(error), context, retries if transient else None)
+        hint = f" ({stale_hint})" if isinstance(error, StaleChanges) and stale_hint else ""
+        fail(f"{error}{hint}", context, retries if transient else None)
 
 
 def fail(message: str, context: AssetExecutionContext, retries: RetryPolicy | None = None, *,

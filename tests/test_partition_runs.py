@@ -121,7 +121,7 @@ class TestPartitions:
         with lab.project() as project:
             assert "did you mean eu?" in error_of(project.partitions, sync, ["eur"])
         with lab.project() as project, pytest.raises(UsageError, match="has no partitions"):
-            project.partitions(lab.sync("users/other", "select 'a' as user_id"), ["eu"])
+            project.targets(lab.sync("users/other", "select 'a' as user_id"), ["eu"])
 
 
 class TestCursor:

@@ -8,6 +8,7 @@ import pytest
 
 from candu_sync.commit.run_result import RunResult
 from candu_sync.pipeline import guard
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab
@@ -117,10 +118,10 @@ def test_rows_that_left_earlier_do_not_count(lab: Lab, simulator: Simulator) -> 
 def test_a_guard_can_be_asked_about_a_plan(lab: Lab, simulator: Simulator) -> None:
     sync = known(lab, 100)
     people(lab, 50)
-    changes = lab.plan(sync)
-    found = guard(sync, changes)
-    assert found is not None
-    assert found.reasons == ["50 of 100 rows removed (50.0%), max_removed is 20.0%"]
-    people(lab, 100)
-    assert guard(sync, lab.plan(sync)) is None
+    with lab.project() as project:
+        found = guard(Target(project, sync), lab.plan(sync))
+        assert found is not None
+        assert found.reasons == ["50 of 100 rows removed (50.0%), max_removed is 20.0%"]
+        people(lab, 100)
+        assert guard(Target(project, sync), lab.plan(sync)) is None
     assert len(simulator.requests()) == 1

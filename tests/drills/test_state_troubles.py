@@ -13,6 +13,7 @@ import pytest
 
 from candu_sync import pipeline
 from candu_sync.errors import StateError
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Points, install
 from tests.drills.processes import Conditions, Launcher
@@ -130,7 +131,7 @@ def test_the_state_fails_for_a_while(world: World, points: Points, name: str, ti
         world.write()
         with points.acting(point, lambda: points.fail(times)), world.lab.project() as project:
             try:
-                result = pipeline.run(project, world.syncs[name])
+                result = pipeline.run(Target(project, world.syncs[name]))
                 failures += result.status == "failed"
             except StateError:
                 failures += 1

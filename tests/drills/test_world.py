@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from candu_sync import pipeline
 from candu_sync.errors import CanduSyncError, Claimed, StaleChanges
 from candu_sync.operate import maintenance
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
@@ -159,7 +160,7 @@ class Drill(RuleBasedStateMachine):
     @rule(name=syncs)
     def refused_rows_are_tried_again(self, name: str) -> None:
         with self.points.acting(0, None), self._world.lab.project() as project:
-            maintenance.retry(project, self._world.syncs[name], None)
+            maintenance.retry(Target(project, self._world.syncs[name]))
 
     @rule()
     def candu_is_well_again(self) -> None:
@@ -189,7 +190,7 @@ class Drill(RuleBasedStateMachine):
                     "overtake": lambda: self._overtake(name), "state fails": lambda: self.points.fail(1 + at % 3)}
             try:
                 with self.points.acting(at, acts[what]):
-                    result = pipeline.run(project, world.syncs[name], None, **options)
+                    result = pipeline.run(Target(project, world.syncs[name]), **options)
             except Killed:
                 pass
             except CanduSyncError as error:
@@ -202,7 +203,7 @@ class Drill(RuleBasedStateMachine):
         """Another run of the same sync, from beginning to end, while this one stands still."""
         try:
             with self._world.lab.project() as project:
-                pipeline.run(project, self._world.syncs[name], None)
+                pipeline.run(Target(project, self._world.syncs[name]))
         except (Claimed, StaleChanges):
             pass
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.errors import UsageError
-from candu_sync.syncs.due_partitions import any_target, targets
+from candu_sync.syncs.due_partitions import partition_to_prepare, partitions_to_run
 from candu_sync.syncs.partitions import named
 from candu_sync.syncs.sql_parameters import BEGINNING, parameters
 from candu_sync.syncs.sync import Sync, load_syncs
@@ -30,7 +30,7 @@ def sync_with(folder: Path, yaml: str, kind: str = "events") -> Sync:
 
 
 def due(sync: Sync, *chosen: str, done: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> list[str | None]:
-    return targets(sync, list(chosen), values=lambda _: list(values), done=done.__contains__, now=NOW)
+    return partitions_to_run(sync, list(chosen), values=lambda _: list(values), done=done.__contains__, now=NOW)
 
 
 def test_a_sync_without_partitions_is_one_target(folder: Path) -> None:
@@ -88,9 +88,9 @@ class TestWindowsWithSegments:
         assert says in error_of(due, sync_with(folder, self.YAML), key)
 
     def test_any_of_them_will_do_to_prepare_a_model(self, folder: Path) -> None:
-        assert any_target(sync_with(folder, self.YAML), lambda _: []) == "2026-11-01|eu"
+        assert partition_to_prepare(sync_with(folder, self.YAML), lambda _: []) == "2026-11-01|eu"
         dynamic = sync_with(folder, "partitions: {daily: 2026-11-01, dynamic: regions, values: select 1}")
-        assert any_target(dynamic, lambda _: []) == "2026-11-01|none"
+        assert partition_to_prepare(dynamic, lambda _: []) == "2026-11-01|none"
 
 
 def test_chosen_keys_are_taken_once_in_their_order(folder: Path) -> None:
