@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue
 
-from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, ChangeSet
-from candu_sync.commit import RunResult
+from candu_sync import ChangeSet, RunResult
+from candu_sync.changes import LEAST_ROWS_FOR_RATIOS
 from candu_sync.errors import GuardTripped
 from dagster_defs.metadata import Metadata
 

@@ -9,16 +9,14 @@ from pathlib import Path
 
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
-from candu_sync.changes import ChangeSet
+from candu_sync import ChangeSet, load_settings
 from candu_sync.dbt import Column, linked, trait_lineage
 from candu_sync.errors import SettingsError
-from candu_sync.rows import ValueKind
-from candu_sync.settings import load_settings
 from candu_sync.syncs import Catalog, Sync
 from dagster_defs.metadata import Metadata
 
 # For which Dagster's UI has an icon.
-_TYPES = {ValueKind.INSTANT: "timestamp"}
+_TYPES = {"instant": "timestamp"}
 
 
 def with_upstream(catalog: Catalog) -> Catalog:
@@ -47,7 +45,7 @@ def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> M
     deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]
             for trait, columns in found.items()}
     # The open-source UI draws no lineage of columns: the description says it in words.
-    columns = [TableColumn(trait.name, _TYPES.get(trait.kind, str(trait.kind)), _words(found.get(trait.name, ())))
+    columns = [TableColumn(trait.name, _TYPES.get(str(trait.kind), str(trait.kind)), _words(found.get(trait.name, ())))
                for trait in changes.traits]
     return {"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
             "dagster/column_lineage": MetadataValue.column_lineage(TableColumnLineage(deps))}

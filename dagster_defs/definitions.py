@@ -10,8 +10,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from candu_sync import load_settings
 from candu_sync.errors import SettingsError
-from candu_sync.settings import load_settings
 from dagster_defs.build import build_definitions
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
-from candu_sync.changes import ChangeSet
-from candu_sync.commit import RunResult
+from candu_sync import ChangeSet, RunResult
 
 Metadata = dict[str, MetadataValue]
 

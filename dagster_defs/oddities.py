@@ -20,7 +20,7 @@ from dagster import (
     TableSchema,
 )
 
-from candu_sync.changes import ChangeSet
+from candu_sync import ChangeSet
 from candu_sync.syncs import Sync, split, window
 from dagster_defs.metadata import COLUMNS
 

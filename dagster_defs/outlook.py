@@ -7,8 +7,7 @@ from statistics import median
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, MetadataValue
 
-from candu_sync.changes import ChangeSet
-from candu_sync.settings import Settings
+from candu_sync import ChangeSet, Settings
 from dagster_defs.metadata import Metadata
 
 _RATIO = "change ratio"

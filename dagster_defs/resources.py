@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dagster import ConfigurableResource
 from pydantic import Field
 
-from candu_sync.project import Project
-from candu_sync.settings import load_settings
+from candu_sync import Project, load_settings
 
 
 class CanduSyncResource(ConfigurableResource[Project]):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
 
+from candu_sync import load_settings
 from candu_sync.errors import SettingsError
-from candu_sync.settings import load_settings
 from dagster_defs.metadata import Metadata
 
 _SETTINGS = (".yaml", ".yml")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from candu_sync.dbt.manifest import Manifest, ManifestError, Node, read_manifest
 from candu_sync.errors import SpecError
+from candu_sync.sql_text import blanked
 from candu_sync.syncs import Catalog, Sync
-from candu_sync.warehouse import blanked
 
 __all__ = ["Call", "Resolved", "calls", "linked", "nodes_read", "resolve", "resolve_sync"]
 

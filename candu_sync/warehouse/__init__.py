@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from candu_sync.warehouse.parameters import blanked as blanked
-    from candu_sync.warehouse.parameters import parameters_in as parameters_in
     from candu_sync.warehouse.reading import Reading as Reading
     from candu_sync.warehouse.warehouse import Warehouse as Warehouse
     from candu_sync.warehouse.warehouse import open_warehouse as open_warehouse
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "parameters": "blanked parameters_in",
         "reading": "Reading",
         "warehouse": "Warehouse open_warehouse",
     })

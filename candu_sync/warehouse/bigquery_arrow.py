@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from candu_sync.errors import WarehouseUnreachable
+from candu_sync.sql_text import placed
 from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
-from candu_sync.warehouse.parameters import placed
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 

@@ -9,10 +9,10 @@ import duckdb
 import pyarrow as pa
 
 from candu_sync.errors import WarehouseError, WarehouseUnreachable
+from candu_sync.sql_text import dollar_parameters
 from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
-from candu_sync.warehouse.parameters import dollar_parameters
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from candu_sync.warehouse.parameters import placed
+from candu_sync.sql_text import placed
 
 if TYPE_CHECKING:
     from psycopg import Column, Connection

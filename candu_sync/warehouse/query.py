@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseError
-from candu_sync.warehouse.parameters import Value
+from candu_sync.sql_text import Value
 
 BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
 """Values, and rows, of a batch: enough to make the cost of a batch small, few enough for one of a wide table."""

@@ -10,11 +10,11 @@ import pyarrow as pa
 from sqlalchemy import Connection, CursorResult, text
 
 from candu_sync.errors import WarehouseUnreachable
+from candu_sync.sql_text import bindable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.mysql_types import mysql_values
-from candu_sync.warehouse.parameters import bindable
 from candu_sync.warehouse.postgres_types import Rows, arrow_type, own_types, own_values
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates

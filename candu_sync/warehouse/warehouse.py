@@ -10,12 +10,12 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from candu_sync.errors import ModelError, WarehouseUnreachable
+from candu_sync.sql_text import Value, one_query, used_values
 from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.bigquery_arrow import read_bigquery
 from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
-from candu_sync.warehouse.parameters import Value, one_query, used_values
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Reading

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from candu_sync.errors import ModelError, WarehouseError
+from candu_sync.sql_text import Value
 from candu_sync.warehouse import open_warehouse
-from candu_sync.warehouse.parameters import Value
 
 DAY = {
     "window_start": datetime(2026, 1, 5, tzinfo=UTC),

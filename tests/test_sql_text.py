@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 
 from candu_sync.errors import ModelError, WarehouseError
-from candu_sync.warehouse.parameters import NEEDS, bindable, dollar_parameters, one_query, parameters_in, used_values
+from candu_sync.sql_text import NEEDS, bindable, dollar_parameters, one_query, parameters_in, used_values
 
 REAL = [
     ("select * from t where k = :partition", {"partition"}),

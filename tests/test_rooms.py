@@ -1,0 +1,142 @@
+"""The rooms of the code: what each may import, and that each is entered by its face."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import candu_sync
+import dagster_defs
+
+PACKAGE = Path(candu_sync.__file__).parent
+
+# What each room may import beside the modules that know nothing of syncs: errors, lazy, naming, progress, prefetch,
+# suggestions, timing. A room that is not named here may not be imported by it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "syncs": set(),
+    "dbt": {"syncs"},
+    "warehouse": set(),
+    "state": set(),
+    "rows": {"syncs"},
+    "snapshot": {"embedded", "rows", "state"},
+    "diff": {"embedded", "rows", "snapshot", "state", "syncs"},
+    "changes": {"diff", "embedded", "rows", "snapshot", "state", "syncs"},
+    "delivery": set(),
+    "commit": {"changes", "delivery", "embedded", "rows", "snapshot", "state", "syncs"},
+    "operate": {"changes", "commit", "dbt", "pipeline", "project", "rows", "state", "syncs", "warehouse"},
+    "simulator": set(),
+    "demo": {"operate", "simulator", "syncs"},
+}
+KNOW_NOTHING = {"errors", "lazy", "naming", "progress", "prefetch", "sql_text", "suggestions", "timing"}
+ABOVE = {"pipeline", "project", "cli", "__main__", "__init__"}
+NEVER = {"dagster"}
+HTTPX_AT_HOME = PACKAGE / "delivery" / "candu.py"
+
+
+def modules(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Line, module and names of each import of a file, wherever it stands."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            yield node.lineno, str(node.module), [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, []) for alias in node.names)
+
+
+def ours(path: Path) -> Iterator[tuple[int, list[str], list[str]]]:
+    """As ``imports``, those of the package alone; the module as parts below ``candu_sync``."""
+    for line, module, names in imports(path):
+        if module == "candu_sync":
+            for name in names:
+                below = (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()
+                yield line, [name] if below else [], names
+        elif module.startswith("candu_sync."):
+            yield line, module.split(".")[1:], names
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def faces() -> list[str]:
+    return [name for name in ["", *MAY_IMPORT] if "lazy_names(" in (PACKAGE / name / "__init__.py").read_text("utf-8")]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_its_charter_allows(room: str) -> None:
+    allowed = MAY_IMPORT[room] | KNOW_NOTHING | {room}
+    wrong = [f"{path.relative_to(PACKAGE)}:{line} imports {'.'.join(module)}"
+             for path in modules(PACKAGE / room) for line, module, _ in ours(path)
+             if module and module[0] not in allowed]
+    assert wrong == []
+
+
+def test_every_room_has_a_charter() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert rooms == {*MAY_IMPORT, "cli"}
+    for room in rooms:
+        assert importlib.import_module(f"candu_sync.{room}").__doc__
+
+
+def test_modules_that_know_nothing_import_nothing_of_ours() -> None:
+    for name in KNOW_NOTHING:
+        assert [module for _, module, _ in ours(PACKAGE / f"{name}.py") if module[0] not in KNOW_NOTHING] == []
+
+
+def test_the_charters_have_no_circle() -> None:
+    order = list(TopologicalSorter(MAY_IMPORT | {"embedded": set()}).static_order())
+    assert set(order) >= set(MAY_IMPORT)
+
+
+def test_a_room_is_entered_by_its_face() -> None:
+    """Code outside a room imports from the room, not from its files."""
+    wrong = []
+    for path in [*modules(PACKAGE), *modules(Path(dagster_defs.__file__).parent)]:
+        room = room_of(path) if PACKAGE in path.parents else ""
+        for line, module, _ in ours(path):
+            if len(module) > 1 and module[0] in faces() and module[0] != room and path.name != "__init__.py":
+                wrong.append(f"{path.name}:{line} imports {'.'.join(module)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", faces())
+def test_a_face_lists_its_names_twice_alike(room: str) -> None:
+    package = importlib.import_module(f"candu_sync.{room}" if room else "candu_sync")
+    listed = [name for _, module, names in imports(PACKAGE / room / "__init__.py")
+              if module not in ("__future__", "typing", "candu_sync.lazy") for name in names]
+    assert sorted(listed) == package.__all__
+    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    for name in package.__all__:
+        assert name not in files, f"{room} exports {name}, and has a module of that name"
+        assert getattr(package, name) is not None
+
+
+def test_the_engine_knows_no_dagster_and_httpx_is_in_one_file() -> None:
+    for path in modules(PACKAGE):
+        for line, module, _ in imports(path):
+            assert module.split(".")[0] not in NEVER, f"{path}:{line}"
+            assert module.split(".")[0] != "httpx" or path == HTTPX_AT_HOME, f"{path}:{line}"
+
+
+def test_dagster_defs_imports_rooms_alone() -> None:
+    found = {".".join(module) for path in modules(Path(dagster_defs.__file__).parent) if "demo" not in path.parts
+             for _, module, _ in ours(path)}
+    assert found <= {"", "changes", "dbt", "errors", "operate", "progress", "suggestions", "syncs"}
+
+
+def test_no_test_imports_from_another_test() -> None:
+    folder = Path(__file__).parent
+    wrong = [f"{path.relative_to(folder)}:{line}" for path in modules(folder) for line, module, _ in imports(path)
+             if module.startswith("tests.") and module.split(".")[-1].startswith(("test_", "conftest"))]
+    assert wrong == []
