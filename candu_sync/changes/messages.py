@@ -24,7 +24,7 @@ from candu_sync.diff import iso_text
 from candu_sync.embedded import literal
 from candu_sync.rows import Trait, ValueKind
 
-# 32 KB a message: the limit of Segment and Customer.io; Candu publishes none (candu-api, "What is not published").
+# 32 KB a message: the limit of Segment and Customer.io; Candu publishes none (docs/candu.md).
 LARGEST_MESSAGE = 32_000
 
 TOO_LARGE = "message over 32 KB"

@@ -20,7 +20,7 @@ _DIGITS = 3
 
 @dataclass(frozen=True)
 class RunResult:
-    """One sync and partition, as interface.md names the fields.
+    """One sync and partition, with the fields that ``--json`` prints (docs/operate.md).
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
     have not changed since, which are part of ``rejected``. ``messages`` = ``accepted`` + ``unsent`` + those refused

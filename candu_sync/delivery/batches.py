@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-# The limits of Segment and Customer.io a request; Candu publishes none (candu-api, "What is not published").
+# The limits of Segment and Customer.io a request; Candu publishes none (docs/candu.md).
 LARGEST_REQUEST = 500_000
 
 

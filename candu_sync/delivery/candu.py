@@ -4,7 +4,7 @@
     GET  {url}/contentMetadata   a harmless read: the key and the network work
     Authorization: Bearer <API key>, content-type: application/json
 
-Answers (candu-api, "What is not published, and what we assume"):
+Answers (docs/candu.md):
 
 | answer                                     | becomes         |
 |--------------------------------------------|-----------------|

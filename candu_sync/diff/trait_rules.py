@@ -2,7 +2,7 @@
 
 ``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). The policies are those of
 ``nulls``: a value that turns null is told (send), kept quiet (omit), or replaced by a constant; one that was never
-sent is left out whatever the policy (candu-api: "a first-time null is left out").
+sent is left out whatever the policy (docs/candu.md: "a first-time null is left out").
 """
 
 from __future__ import annotations

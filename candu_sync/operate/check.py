@@ -12,7 +12,7 @@ from candu_sync.project import Project
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
 from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
 
-# Longer names, or more traits, work as far as is known; no tool that shows them will be pleased (candu-api,
+# Longer names, or more traits, work as far as is known; no tool that shows them will be pleased (docs/candu.md).
 # "What is not published, and what we assume").
 LONG_TRAIT = 150
 MANY_TRAITS = 300

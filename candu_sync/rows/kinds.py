@@ -68,7 +68,7 @@ def kind_of(type_: pa.DataType) -> ValueKind:
     """The kind of an Arrow type.
 
     Raises:
-        Unsendable: lists, structs, maps, binary, durations and intervals (candu-api: arrays and objects are refused).
+        Unsendable: lists, structs, maps, binary, durations and intervals (docs/values.md).
     """
     t = pa.types
     if isinstance(type_, pa.BaseExtensionType):

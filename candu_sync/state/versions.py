@@ -81,7 +81,7 @@ class State:
         self.workspace = self._workspace(url)
 
     def _workspace(self, url: str) -> uuid.UUID:
-        """The workspace's id, made at first use: a state belongs to one workspace (candu-api, "Endpoints")."""
+        """The workspace's id, made at first use: a state belongs to one workspace (docs/candu.md)."""
         found = self.store.get("format.json")
         if found is None and self.store.list(""):
             found = self.store.get("format.json")  # another process may have begun this very moment

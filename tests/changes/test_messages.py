@@ -70,7 +70,7 @@ def sync_of(lab: Lab, kind: SyncKind = "users", yaml: str = "") -> Sync:
 
 
 def as_json(value: object) -> object:
-    """What a value is in JSON, by the rules of candu-api.md."""
+    """What a value is in JSON, by the rules of docs/values.md."""
     if isinstance(value, dt.datetime):
         return value.replace(microsecond=0).isoformat() + "Z"
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:

@@ -25,7 +25,7 @@ from tests.support.lab import Lab
 
 EXECUTABLE = Path(sys.executable).with_name("candu-sync")
 
-# What interface.md, "Commands", says of --json.
+# The fields of --json, in their order (docs/operate.md).
 RESULT_KEYS = ["sync", "partition", "run_id", "status", "rows", "added", "changed", "removed", "unchanged", "invalid",
                "messages", "accepted", "rejected", "unsent", "requests", "retries", "traits", "seconds", "error"]
 SECONDS_KEYS = ["read", "diff", "push", "commit", "total"]

@@ -1,6 +1,6 @@
 """What Candu must know after each run, worked out in plain Python: one row after the other, no SQL, no Arrow.
 
-It shares the words of interface.md with the engine and none of its code.
+It shares the words of the documentation with the engine and none of its code.
 """
 
 from __future__ import annotations
