@@ -1,4 +1,4 @@
-"""An example of an alert: a sensor that tells a webhook of Slack's format of each run that failed."""
+"""An example of an alert: a sensor that posts each failed run to a webhook of Slack's format."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SECONDS = 10
 def failure_alerts(variable: str, *, name: str = "candu_sync_alerts") -> SensorDefinition:
     """A sensor that posts ``{"text": …}`` for each failed run of this code location; on by default.
 
-    The text has the run, its assets and the errors of its steps, which hold no trait value and no key. A webhook that
-    does not answer makes the sensor's tick fail, and the next tick tries again.
+    The text names the run, its assets and the errors of its steps. They hold no trait value and no key. When the
+    webhook does not answer, the sensor's tick fails, and the next tick tries again.
 
     Args:
         variable: the environment variable that holds the webhook's URL, which is a secret.
@@ -30,13 +30,13 @@ def failure_alerts(variable: str, *, name: str = "candu_sync_alerts") -> SensorD
 
     @run_failure_sensor(name=name, default_status=DefaultSensorStatus.RUNNING,
                         description=f"Posts failed runs to the webhook in {variable}.")
-    def tell(context: RunFailureSensorContext) -> None:
+    def post(context: RunFailureSensorContext) -> None:
         url = os.environ.get(variable)
         if not url:
             raise ValueError(f"{variable} is not set: put the webhook's URL there, or turn the sensor {name} off")
         _post(url, failure_text(context), variable)
 
-    return tell
+    return post
 
 
 def failure_text(context: RunFailureSensorContext) -> str:
@@ -46,8 +46,8 @@ def failure_text(context: RunFailureSensorContext) -> str:
     errors = []
     for event in context.get_step_failure_events():
         data = event.step_failure_data
-        told = data.user_failure_data.description if data.user_failure_data else None
-        errors.append(f"{event.step_key}: {told or data.error_display_string.splitlines()[0]}")
+        sentence = data.user_failure_data.description if data.user_failure_data else None
+        errors.append(f"{event.step_key}: {sentence or data.error_display_string.splitlines()[0]}")
     partition = f", partition {run.tags['dagster/partition']}" if "dagster/partition" in run.tags else ""
     what = ", ".join(assets) or run.job_name
     return "\n".join([f"*{what} failed* (run {run.run_id[:8]}{partition})", *(errors or [context.failure_event.message

@@ -1,7 +1,7 @@
 """A sync's two assets: ``changes/<kind>/<name>`` stages what would be sent, ``candu/<kind>/<name>`` sends it.
 
-Materializing the first alone is a preview. Materializing the second alone sends exactly what was looked at, or refuses
-it as stale. In one run the guard stands between them.
+The first alone is a preview. The second alone sends exactly what was looked at, or refuses it as stale. In one run the
+guard stands between them.
 """
 
 # Annotations are evaluated here: Dagster reads the classes of a context, a config and a resource from them.
@@ -47,8 +47,7 @@ from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_part
 from dagster_defs.resources import CanduSyncResource
 from dagster_defs.source import code_references, warehouse_kind
 
-# Candu should hear of a user before of the user's groups, and of both before of events: a run goes through its steps
-# one by one, those of higher priority first.
+# Users go first, then groups, then events. A run does its steps one by one, those of higher priority first.
 _PRIORITY = {"users": "2", "groups": "1", "events": "0"}
 
 
@@ -83,7 +82,7 @@ def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: As
 
     Args:
         retries: of what is worth another try, and of that alone.
-        changes, push: how they are shown, in place of ``changes_spec`` and ``push_spec``; with the same keys.
+        changes, push: the specs of the two assets, in place of ``changes_spec`` and ``push_spec``; with the same keys.
         beside: the names of the project's syncs, which the names of traits are compared with.
     """
     return [_changes_asset(sync, changes or changes_spec(sync), retries, beside or [sync.name, "users/"]),
@@ -91,7 +90,7 @@ def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: As
 
 
 def changes_spec(sync: Sync) -> AssetSpec:
-    """How the changes are shown in Dagster."""
+    """The spec of the changes: what Dagster's pages show of them."""
     about = f"{sync.description}\n\n" if sync.description else ""
     return AssetSpec(
         changes_key(sync.name), deps=[AssetDep(dep.split("/")) for dep in sync.deps],
@@ -103,7 +102,7 @@ def changes_spec(sync: Sync) -> AssetSpec:
 
 
 def push_spec(sync: Sync) -> AssetSpec:
-    """How the push is shown in Dagster."""
+    """The spec of the push: what Dagster's pages show of it."""
     about = f"{sync.description}\n\n" if sync.description else ""
     return AssetSpec(
         push_key(sync.name), deps=[changes_key(sync.name)],
@@ -152,7 +151,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
     def push_asset(context: AssetExecutionContext, config: PushConfig,
                    candu_sync: CanduSyncResource) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
         partitions = partitions_of(context, sync)
-        # A step that is tried again finds no changes any more of those partitions that it has pushed.
+        # A second try finds nothing staged for the partitions that the first one has pushed.
         tries = retries if len(partitions) == 1 else None
         checks = []
         with per_partition(context, spec.key) as note:
@@ -175,7 +174,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
 
 def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project, sync: Sync,
             partition: str | None) -> tuple[ChangeSet, RunResult, Metadata]:
-    """The staged changes of a partition, and what their push came to."""
+    """Push the staged changes of a partition: the changes, the result, the metadata."""
     project.settings.require_api_key()
     target = Target(project, sync, partition)
     changes, result = push_staged(target, force=config.force, progress=log_progress(context.log))
@@ -187,18 +186,18 @@ def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project
 
 
 def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefinition:
-    """What stands in the place of a sync whose files are wrong: it says so, and fails with the same words.
+    """An asset in the place of a sync whose files are wrong. Its page shows the errors, and its run fails with them.
 
     Args:
         name: parts of letters, digits and _, with / between them: Dagster takes no others.
     """
-    told = "\n".join(str(error) for error in errors)
-    spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{told}\n```",
+    sentences = "\n".join(str(error) for error in errors)
+    spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{sentences}\n```",
                      group_name="broken", kinds={"sql"}, metadata=code_references(Path(errors[0].path)))
 
     @multi_asset(name=_op_name(spec.key), specs=[spec])
     def broken_asset(context: AssetExecutionContext) -> None:
-        fail(told, context)
+        fail(sentences, context)
 
     return broken_asset
 

@@ -1,4 +1,4 @@
-"""When a sync runs by itself: its ``automation`` as Dagster's conditions, and the sensors that heed them."""
+"""When a sync runs by itself: its ``automation`` as Dagster's conditions, and the sensors that evaluate them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from candu_sync.syncs import Sync, join, windows
 from dagster_defs.partitions import is_partition_key
 from dagster_defs.resources import CanduSyncResource
 
-# A new segment is worth a query a minute; a person who waits for it looks at a clock.
+# A query a minute: a person who waits for a new segment looks at a clock.
 _SECONDS_BETWEEN_LOOKS = 60
 
 AUTOMATION = "candu_sync_automation"
 
 
 def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
-    """When the changes are looked for. A cron line is heeded even while what stands upstream was not updated since:
-    many of those assets are drawn here only, and Dagster never hears of their updates."""
+    """When the changes are due. A cron line does not wait for the assets upstream: many of them are only drawn here,
+    and Dagster never learns that they were updated."""
     due: AutomationCondition[Any]
     match sync.automation:
         case "none":
@@ -48,23 +48,23 @@ def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
 
 
 def push_condition(sync: Sync) -> AutomationCondition[Any] | None:
-    """The push goes with the changes, in one run, when these were asked for by their own condition. Changes that a
-    person materialized to look at them stay unsent."""
+    """The push goes with the changes, in one run, when their own condition requested them. Changes that a person
+    materialized to look at them are not sent."""
     if sync.automation == "none":
         return None
     return AutomationCondition.any_deps_match(AutomationCondition.will_be_requested()).with_label("with its changes")
 
 
 def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> AutomationConditionSensorDefinition:
-    """Dagster's own sensor of conditions is off until someone turns it on; this one is on."""
+    """A sensor of conditions that is on. Dagster's own is off until somebody turns it on."""
     return AutomationConditionSensorDefinition(
         name, target=AssetSelection.assets(*keys), default_status=DefaultSensorStatus.RUNNING,
         description="Runs the syncs whose YAML has `automation`.")
 
 
 def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
-    """Adds the partitions of a dynamic sync that the warehouse has and Dagster has not, and runs them; beside windows,
-    the newest that has ended. On for a sync with ``automation``; for another, a person turns it on or adds partitions
+    """A sensor that adds the new values of a dynamic sync as partitions, and runs them; with windows, it runs the newest
+    window that has ended. It is on for a sync with ``automation``. For others, a person turns it on or adds partitions
     by hand."""
     name, values = _dynamic(sync)
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
@@ -79,7 +79,7 @@ def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
         refused = [key for key in found if not is_partition_key(key, sync.partitions)]
         new = [key for key in found if key not in known and key not in refused]
         if not new:
-            return SkipReason(_told(found, known, refused))
+            return SkipReason(_reason(found, known, refused))
         return SensorResult(run_requests=[RunRequest(partition_key=key) for key in _newest(sync, new)],
                             dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)])
 
@@ -95,7 +95,7 @@ def _dynamic(sync: Sync) -> tuple[str, str]:
 
 
 def _newest(sync: Sync, segments: Sequence[str]) -> list[str]:
-    """The partitions to run for new segments: older windows are a person's to ask for, by a backfill."""
+    """The partitions to run for new segments. For older windows a person starts a backfill."""
     assert sync.partitions is not None
     if sync.partitions.every is None:
         return list(segments)
@@ -103,8 +103,8 @@ def _newest(sync: Sync, segments: Sequence[str]) -> list[str]:
     return [join(window.key, segment) for window in ended[-1:] for segment in segments]
 
 
-def _told(found: Sequence[str], known: Sequence[str], refused: Sequence[str]) -> str:
-    """Why there was nothing to do; partitions are never deleted, since Candu still has their users' traits."""
+def _reason(found: Sequence[str], known: Sequence[str], refused: Sequence[str]) -> str:
+    """Why there was nothing to do. Partitions are never deleted, since Candu still has the traits of their users."""
     gone = sorted(set(known) - set(found))
     return f"No new value among {len(found)}." + (
         f" Not in the warehouse any more: {', '.join(gone)}." if gone else "") + (

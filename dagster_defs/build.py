@@ -1,4 +1,4 @@
-"""Syncs → Dagster definitions: assets, sensors, and what stands in the place of a file that is wrong."""
+"""Syncs → Dagster definitions: assets, sensors, and an asset in the place of each wrong file."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _broken(catalog: Catalog) -> list[AssetsDefinition]:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """A misnamed file may have characters that Dagster refuses; without them it may be called as another is."""
+    """The name of a wrong file, without the characters that Dagster refuses; it may then equal another's."""
     shown = re.sub(r"[^A-Za-z0-9_/]", "_", name)
     while shown in taken:
         shown += "_"

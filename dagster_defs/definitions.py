@@ -1,7 +1,6 @@
 """What Dagster loads from the repository's root: the assets of every sync under ``CANDU_SQL_DIR``.
 
-No other setting is needed to load; what is missing is told by the run that needs it. A file that is wrong costs its
-own sync, and no other.
+Loading needs no other setting; a run that misses one says so. A wrong file stops its own sync, and no other.
 """
 
 from __future__ import annotations

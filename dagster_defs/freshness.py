@@ -1,7 +1,7 @@
-"""How old a sync's last push may be: not older than one run that its ``automation`` asked for and that did not come.
+"""How old a sync's last push may be: one run that its ``automation`` asked for may be missing, not two.
 
-The policy is a window of time and not Dagster's cron one, which wants a run before each tick, where a sync runs after,
-and which fails every Monday for a line that pauses on weekends.
+The policy is a window of time. Dagster's own policy for cron lines wants a run before each tick, but a sync runs after
+it; and it fails every Monday for a line that pauses on weekends.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dagster import FreshnessPolicy
 
 from candu_sync.syncs import Sync, cron_fields
 
-# What a run may take or wait for others, beside a quarter of the time between two.
+# The least time for a run to start and end, where a quarter of the time between two runs is less.
 _LEAST_GRACE = dt.timedelta(minutes=15)
 
-# From a year after which the 29th of February comes within the days looked at.
+# The first day of a year; the days looked at hold a 29th of February.
 _FIRST_DAY = dt.date(2027, 1, 1)
 _DAYS = 2 * 366
 _DAY = dt.timedelta(days=1)
 
 
 def freshness_policy(sync: Sync) -> FreshnessPolicy | None:
-    """The policy for a sync with a cron line; None for one that runs when something upstream did, or by hand."""
+    """The policy of a sync with a cron line. None for one that runs after its upstream, or by hand."""
     if sync.automation in ("none", "on_upstream"):
         return None
     gap = longest_gap(sync.automation)

@@ -1,5 +1,5 @@
-"""Change sets and results as Dagster metadata: numbers as numbers, so that the UI plots them. Never a trait's value,
-unless the sync says ``preview: values``."""
+"""Change sets and results as Dagster metadata. Numbers stay numbers, so that the UI plots them. There is no value of a
+trait in it, unless the sync says ``preview: values``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Metadata = dict[str, MetadataValue]
 # The event log keeps every row of every run's table, and nothing prunes it.
 _MOST_TRAITS = 50
 
-# What the model sends, under the name that the UI has a page for.
+# The traits of the model, under the name for which the UI has a page.
 COLUMNS = "dagster/column_schema"
 
 # The column types that Dagster's UI knows.
@@ -23,7 +23,7 @@ _TYPES = {str: "string", int: "int"}
 
 
 def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Metadata:
-    """What a plan found, in the order of an asset's page: the numbers first, ``outlook`` among them."""
+    """What a plan found, in the order of an asset's page: numbers first, with ``outlook`` among them."""
     summary = changes.summary
     names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "bytes")
     found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
@@ -38,7 +38,7 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Met
 
 
 def push_metadata(result: RunResult) -> Metadata:
-    """What a push came to; ``bytes`` are those of the requests."""
+    """The result of a push; ``bytes`` counts the bodies of its requests."""
     names = ("messages", "accepted", "rejected", "unsent", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
@@ -52,7 +52,7 @@ def _seconds(seconds: Mapping[str, float]) -> Metadata:
 
 
 def _oddities(changes: ChangeSet) -> Metadata:
-    """What a person should know of, and that most runs do not have."""
+    """What a person should see, and most runs do not have."""
     found: Metadata = {}
     if changes.full:
         found["full"] = MetadataValue.bool(True)
@@ -85,10 +85,10 @@ def _traits(traits: Mapping[str, int]) -> TableMetadataValue:
 
 
 def _sample(sample: list[dict[str, Any]]) -> TableMetadataValue:
-    return table([{"key": row["key"], "change": row["op"], "traits": _told(row["traits"])} for row in sample])
+    return table([{"key": row["key"], "change": row["op"], "traits": _changed_traits(row["traits"])} for row in sample])
 
 
-def _told(traits: list[str] | dict[str, list[str | None]]) -> str:
+def _changed_traits(traits: list[str] | dict[str, list[str | None]]) -> str:
     """``plan, seats``; with ``preview: values``: ``plan: free → pro, seats: 5 → 6``."""
     if isinstance(traits, list):
         return ", ".join(traits)

@@ -1,4 +1,4 @@
-"""What a person weighs before a push: how much it is, how long it takes, and whether that is usual."""
+"""How large a push will be, how long it will take, and whether that is usual."""
 
 from __future__ import annotations
 

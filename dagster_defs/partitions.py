@@ -21,10 +21,10 @@ from dagster import (
 
 from candu_sync.syncs import Partitions
 
-# What StaticPartitionsDefinition refuses. Dagster does not look at dynamic keys, but reads A...B as a range of them.
+# StaticPartitionsDefinition refuses these. Dagster does not check dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
 
-# What it refuses beside a window; one that it meets all the same it leaves out without a word.
+# It refuses these beside a window. Where such a key comes all the same, Dagster leaves it out without an error.
 _REFUSED_IN_PAIRS = tuple("|[],")
 
 

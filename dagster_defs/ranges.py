@@ -1,9 +1,9 @@
-"""One run for each partition, and the one run of several that there is: ``dg launch --partition-range``.
+"""One run for each partition, and the exception: ``dg launch --partition-range``.
 
-A backfill has a run for each partition: each has its own guard, its own change set, its own retries. Dagster's command
-line runs a range in its own process, without a daemon, and takes assets for it that do a whole range in a single run:
-so there, and there alone, they say that they do. The partitions are then gone through one by one, each with its own
-snapshot and its own metadata.
+A backfill has a run for each partition, each with its own guard, change set and retries. Dagster's command line runs a
+range in its own process, without a daemon, and only for assets that take a whole range in a single run. So in that
+process, and nowhere else, the assets say that they do. They then do the partitions one by one, each with its own
+snapshot and metadata.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from candu_sync.syncs import Sync
 from dagster_defs.metadata import Metadata
 
 # The event log keeps every word.
-_MOST_TOLD = 20
+_MOST_LISTED = 20
 
 
 def backfill_policy() -> BackfillPolicy | None:
@@ -42,8 +42,8 @@ def partitions_of(context: AssetExecutionContext, sync: Sync) -> list[str | None
 
 @contextmanager
 def per_partition(context: AssetExecutionContext, asset: AssetKey) -> Iterator[Callable[[str | None, Metadata], None]]:
-    """Takes the metadata of each partition that is done, for the event of that partition. When the block ends early
-    Dagster records nothing of the asset: what was done before is recorded here."""
+    """Take the metadata of each finished partition, for the event of that partition. When the block ends early, Dagster
+    records nothing of the asset, so the finished partitions are recorded here."""
     done: dict[str | None, Metadata] = {}
 
     def note(partition: str | None, metadata: Metadata) -> None:
@@ -59,16 +59,16 @@ def per_partition(context: AssetExecutionContext, asset: AssetKey) -> Iterator[C
 
 
 def in_one(results: Sequence[AssetCheckResult]) -> AssetCheckResult:
-    """What a check says of each partition as its one result: the gravest, with those that did not pass."""
+    """The results of a check for several partitions as one: the gravest, with those that did not pass."""
     if len(results) == 1:
         return results[0]
     failed = [result for result in results if not result.passed]
     grave = any(result.severity == AssetCheckSeverity.ERROR for result in failed)
-    told = [f"{result.metadata['partition'].value}: {result.description}" for result in failed[:_MOST_TOLD]]
-    if len(failed) > _MOST_TOLD:
-        told.append(f"and {len(failed) - _MOST_TOLD} more partitions")
+    sentences = [f"{result.metadata['partition'].value}: {result.description}" for result in failed[:_MOST_LISTED]]
+    if len(failed) > _MOST_LISTED:
+        sentences.append(f"and {len(failed) - _MOST_LISTED} more partitions")
     return AssetCheckResult(
-        passed=not failed, check_name=results[0].check_name, description="\n\n".join(told) or None,
+        passed=not failed, check_name=results[0].check_name, description="\n\n".join(sentences) or None,
         severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN,
         metadata={"partitions": MetadataValue.int(len(results)),
                   "partitions that did not pass": MetadataValue.int(len(failed))})

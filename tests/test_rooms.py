@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_every_room_has_a_charter() -> None:
     assert rooms == {*MAY_IMPORT, "cli"}
     for room in rooms:
         assert importlib.import_module(f"candu_sync.{room}").__doc__
+
+
+def test_the_page_about_the_architecture_lists_these_rooms_and_modules() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted([*MAY_IMPORT, "cli"])
+    for name in [*KNOW_NOTHING, "embedded"]:
+        assert f"`{name}`" in page
+    for name in ("pipeline", "project"):
+        assert f"`{name}.py`" in page
 
 
 def test_modules_that_know_nothing_import_nothing_of_ours() -> None:

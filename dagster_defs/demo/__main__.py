@@ -24,8 +24,8 @@ def main(folder: Path) -> int:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     code = tell(folder, by_dagster)
-    print(f"\nEach line was run by Dagster, in {folder / 'dagster'}. To look at the runs and at what Candu's stand-in "  # noqa: T201
-          "was told:\n\n    make ui        Dagster on http://127.0.0.1:3000, the simulator on http://127.0.0.1:8800")
+    print(f"\nEach line was run by Dagster, in {folder / 'dagster'}. To look at the runs and at what the "  # noqa: T201
+          "simulator received:\n\n    make ui        Dagster on http://127.0.0.1:3000, the simulator on http://127.0.0.1:8800")
     return code
 
 
