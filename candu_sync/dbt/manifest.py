@@ -6,6 +6,7 @@ The manifest is ``target/manifest.json``, which ``dbt parse``, ``dbt build`` and
 
 from __future__ import annotations
 
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,22 +22,25 @@ __all__ = ["Manifest", "ManifestError", "Node", "read_manifest"]
 
 _REFABLE = ("model", "seed", "snapshot")
 
+_WRITES = "`dbt parse` writes it, into the folder target of the dbt project"
+
 
 class ManifestError(Exception):
-    """There is no manifest to read, or it has no such model or source. The sentence is for a SpecError to place."""
+    """There is no manifest to read, or it has no such model or source. A SpecError adds the file and the line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """A model, seed, snapshot or source.
 
     Attributes:
-        package: the dbt package that it is of.
-        source: the source's name, for which ``name`` is the table's; None: no source.
-        version: a versioned model's; ``latest`` is whether it is the one that a ref without a version means.
+        package: the dbt package that it belongs to.
+        source: the source's name, and ``name`` is then the table's; None: it is no source.
+        version: the version of a versioned model.
+        latest: whether a ref without a version means this node.
         relation: its name in the warehouse, quoted as dbt quotes it; None: an ephemeral model, which is not there.
-        asset_key: the key of its Dagster asset, as dagster-dbt gives it unless told otherwise.
-        columns: those that dbt's YAML files describe; often fewer than there are.
+        asset_key: the key of its Dagster asset, as dagster-dbt gives it by default.
+        columns: those that dbt's YAML files describe; often fewer than the relation has.
     """
 
     package: str
@@ -51,7 +55,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The models and sources of a project and of its packages; ``adapter`` is dbt's word for the warehouse's kind."""
+    """The models and sources of a project and of its packages.
+
+    Attributes:
+        project: the project's name.
+        adapter: dbt's name of the warehouse's kind, like ``postgres``.
+        nodes: all that a ref or a source can mean.
+        disabled: the names of models that are disabled.
+    """
 
     project: str
     adapter: str
@@ -73,7 +84,8 @@ class Manifest:
     def model(self, name: str, package: str | None = None, version: str | None = None) -> Node:
         """What ``ref(name)`` means. The project's own model goes before one of a package.
 
-        Raises ManifestError when there is none, or several that could be meant.
+        Raises:
+            ManifestError: there is none, or several could be meant.
         """
         named = [node for node in self._models.get(name, ()) if package in (None, node.package)]
         if not named:
@@ -85,7 +97,11 @@ class Manifest:
         return found[0]
 
     def table(self, source: str, name: str) -> Node:
-        """What ``source(source, name)`` means. Raises as ``model``."""
+        """What ``source(source, name)`` means.
+
+        Raises:
+            ManifestError: there is none, or several could be meant.
+        """
         named = [node for node in self._tables.get(name, ()) if node.source == source]
         found = [node for node in named if node.package == self.project] or named
         if len(found) > 1:
@@ -132,41 +148,59 @@ def _or(word: str, known: Any) -> str:
 
 
 def read_manifest(path: Path | None) -> Manifest:
-    """The manifest, kept until the file changes. Raises ManifestError when there is none, or it is not one."""
+    """The manifest. It is kept in memory until the file changes.
+
+    Raises:
+        ManifestError: there is none, or the file is not a manifest.
+    """
     if path is None:
         raise ManifestError("CANDU_DBT_MANIFEST is not set; put the path of dbt's target/manifest.json there")
     try:
-        stat = path.stat()
-        return _read(path, stat.st_mtime_ns, stat.st_size)
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise ManifestError(f"CANDU_DBT_MANIFEST: {path} is not a file; {_WRITES}")
+        return _read(path, about.st_mtime_ns, about.st_size)
     except OSError as error:
-        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} cannot be read ({error.strerror}); `dbt parse` writes it, "
-                            "into the folder target of the dbt project") from None
+        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} cannot be read ({error.strerror}); {_WRITES}") from None
 
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _changed: int, _size: int) -> Manifest:
     try:
-        body = orjson.loads(path.read_bytes())
-        return _manifest(body)
-    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
-        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} is not a manifest of dbt's, or not a whole one; `dbt parse` "
-                            "writes it again") from None
+        return _manifest(orjson.loads(path.read_bytes()))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} is not a manifest of dbt's, or not a whole one; {_WRITES}"
+                            ) from None
+
+
+def _text(value: object) -> str:
+    """A value that must be text: of another type it would fail later, far from the file."""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in place of text")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _manifest(body: Mapping[str, Any]) -> Manifest:
     models = [node for node in body["nodes"].values() if node["resource_type"] in _REFABLE]
     nodes = tuple(_node(properties) for properties in (*models, *body["sources"].values()))
-    disabled = frozenset(node["name"] for nodes in body.get("disabled", {}).values() for node in nodes)
+    disabled = frozenset(_text(node["name"]) for nodes in body.get("disabled", {}).values() for node in nodes)
     metadata = body["metadata"]
-    return Manifest(metadata.get("project_name") or "", metadata.get("adapter_type") or "", nodes, disabled)
+    return Manifest(_text(metadata.get("project_name") or ""), _text(metadata.get("adapter_type") or ""), nodes,
+                    disabled)
 
 
 def _node(properties: Mapping[str, Any]) -> Node:
     version = properties.get("version")
-    columns = tuple(column["name"] for column in properties["columns"].values())
-    return Node(package=properties["package_name"], name=properties["name"], source=properties.get("source_name"),
+    columns = tuple(_text(column["name"]) for column in properties["columns"].values())
+    return Node(package=_text(properties["package_name"]), name=_text(properties["name"]),
+                source=_text_or_none(properties.get("source_name")),
                 version=None if version is None else str(version), latest=version == properties.get("latest_version"),
-                relation=properties.get("relation_name"), asset_key=_asset_key(properties), columns=columns)
+                relation=_text_or_none(properties.get("relation_name")),
+                asset_key=tuple(map(_text, _asset_key(properties))), columns=columns)
 
 
 def _asset_key(properties: Mapping[str, Any]) -> tuple[str, ...]:

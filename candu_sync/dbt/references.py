@@ -22,7 +22,10 @@ _OPENING = re.compile(r"\{[{%#]")
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[{%#]", re.DOTALL)
 _EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
 
-# SQLAlchemy's names, which say how SQL is quoted, of the adapters that are called otherwise.
+# Letters of a ref or a source: a package, a name and a version. Longer text is no such call.
+_LONGEST_CALL = 1000
+
+# dbt's adapters whose SQLAlchemy name is another one. That name says how the SQL is quoted.
 _DIALECTS = {"postgres": "postgresql", "sqlserver": "mssql", "synapse": "mssql", "fabric": "mssql",
              "spark": "databricks"}
 
@@ -83,9 +86,12 @@ def calls(sql: str, *, path: str, sync: str | None = None, dialect: str = "") ->
 def _call(text: str) -> Call | None:
     """``{{ ref('a', v=2) }}`` is, within its braces, an expression of Python's too."""
     block = _EXPRESSION.fullmatch(text)
+    if block is None or len(text) > _LONGEST_CALL:
+        return None
     try:
-        tree = ast.parse(block[1].strip() if block else "", mode="eval").body
-    except (SyntaxError, ValueError):
+        tree = ast.parse(block[1].strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # Deeply nested text makes Python raise one of the last two.
         return None
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         return None

@@ -17,7 +17,6 @@ What leaves here are record batches whose columns have names of our own, since t
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -30,6 +29,7 @@ from candu_sync.rows.instants import as_instants
 from candu_sync.rows.keys import ids, joined_key, key_parts
 from candu_sync.rows.kinds import ARROW, Trait, Unsendable, ValueKind, kind_of_values
 from candu_sync.rows.values import canonical
+from candu_sync.suggestions import nearest
 from candu_sync.syncs import Sync
 
 NULL_EVENT = "null event"
@@ -170,8 +170,8 @@ def trait_columns(sync: Sync, columns: list[str]) -> dict[str, str]:
 def _check_columns(sync: Sync, columns: list[str]) -> None:
     for needed in sync.required_columns:
         if needed not in columns:
-            near = difflib.get_close_matches(needed, columns, 1) or [c for c in columns if c.lower() == needed]
-            hint = f"; did you mean {near[0]}? Name it with `as {needed}`" if near else ""
+            near = nearest(needed, columns)
+            hint = f"; did you mean {near}? Name it with `as {needed}`" if near else ""
             raise ModelError(f"{sync.name}: the model has no column {needed}, which a sync of {sync.kind} needs{hint}. "
                              f"It has: {', '.join(columns)}")
     for listed in (*sync.rename, *sync.omit):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Callable, Sequence
 
 from candu_sync.errors import UsageError
+from candu_sync.suggestions import nearest
 from candu_sync.syncs.partitions import first_window, join, split, window, windows
 from candu_sync.syncs.sync import Sync
 
@@ -72,8 +72,8 @@ def _checked(sync: Sync, key: str) -> str:
         window(sync.partitions, start)
     static = sync.partitions.static
     if segment is not None and static is not None and segment not in static:
-        near = difflib.get_close_matches(segment, static, 1)
-        hint = f"; did you mean {join(start, near[0])}?" if near else ""
+        meant = nearest(segment, static)
+        hint = f"; did you mean {join(start, meant)}?" if meant else ""
         raise UsageError(f"{sync.name} has no partition {key}{hint} (it has {', '.join(static)})")
     if segment is not None:
         _not_blank(sync, segment)

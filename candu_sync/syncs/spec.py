@@ -2,7 +2,7 @@
 
 A field's description ends the error about a wrong value ("allowed: ...") and is what an editor shows beside the key
 (sync.schema.json), so each is written as what may stand there. What depends on the folder that the file is in, or on
-two keys at once, is in ``rules.py``.
+two keys at once, is in ``constraints.py``.
 """
 
 from __future__ import annotations
@@ -57,9 +57,11 @@ def _some(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    twice = [value for index, value in enumerate(values) if value in values[:index]]
-    if twice:
-        raise ValueError(f"{twice[0]} stands there twice; keep one")
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value} stands there twice; keep one")
+        seen.add(value)
     return values
 
 

@@ -17,6 +17,9 @@ from candu_sync.syncs.yaml_lines import Lines, YamlError
 
 __all__ = ["read_spec"]
 
+# Problems of one file that its error lists.
+_MOST_PROBLEMS = 20
+
 _NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions}
 
 
@@ -52,7 +55,10 @@ def _validate(data: dict[str, Any], lines: Lines) -> tuple[Spec, list[Conflict]]
 def _one_error(problems: list[Conflict], lines: Lines, path: str, sync: str) -> SpecError:
     placed = sorted({(_line(loc, lines), f"{_dotted(loc)}: {sentence}") for loc, sentence in problems})
     (line, first), *others = placed
-    return SpecError(path, "\n".join([first, *(f"  line {at}: {text}" for at, text in others)]), line=line, sync=sync)
+    more = [f"  line {at}: {text}" for at, text in others[: _MOST_PROBLEMS - 1]]
+    if len(placed) > _MOST_PROBLEMS:
+        more.append(f"  and {len(placed) - _MOST_PROBLEMS:,} more problems")
+    return SpecError(path, "\n".join([first, *more]), line=line, sync=sync)
 
 
 def _relevant(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:

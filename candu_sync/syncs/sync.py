@@ -19,15 +19,14 @@ from typing import get_args
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.suggestions import nearest
 from candu_sync.syncs.constraints import full_key, message_columns
-from candu_sync.syncs.json_schema import json_schema
-from candu_sync.syncs.spec import Cursor, Guard, Kind, Partitions, Scalar, Spec
+from candu_sync.syncs.files import MODEL, SETTINGS, find_files, read_text
+from candu_sync.syncs.spec import Kind, Spec
 from candu_sync.syncs.spec_file import read_spec
 
-__all__ = ["KINDS", "Catalog", "Cursor", "Guard", "Kind", "Partitions", "Scalar", "Spec", "Sync", "build_sync",
-           "json_schema", "load_syncs", "read_model"]
+__all__ = ["KINDS", "Catalog", "Sync", "build_sync", "load_syncs", "read_model"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The folders of ``sql/``, in the order in which Candu must hear of them."""
+"""The folders of ``sql/``, in the order in which their rows are sent."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _LEADING_COMMENT = re.compile(r"\s*(?:--(?P<line>[^\n]*)(?:\n|\Z)|/\*(?P<block>.*?)\*/)", re.DOTALL)
@@ -44,7 +43,7 @@ class Sync(Spec):
     sql: str
     """The model's text, without a semicolon or white space at its end."""
     key: tuple[str, ...]
-    """The columns that identify a row: never empty, the message's ids among them (see rules.full_key)."""
+    """The columns that identify a row: never empty, the message's ids among them (see ``constraints.full_key``)."""
 
     @property
     def message_columns(self) -> tuple[str, ...]:
@@ -67,14 +66,26 @@ class Catalog:
 
 
 def load_syncs(folder: Path) -> Catalog:
-    """Every sync under ``folder``. Raises SettingsError when there is no such folder."""
+    """Every sync under ``folder``. A file that is wrong is an error in the catalog, and the others load.
+
+    Raises:
+        SettingsError: there is no such folder.
+
+    Example:
+        >>> catalog = load_syncs(Path("sql"))
+        >>> list(catalog.syncs), catalog.errors
+        (['users/profile'], ())
+        >>> catalog.syncs["users/profile"].required_columns
+        ('user_id',)
+    """
     if not folder.is_dir():
         raise SettingsError(f"CANDU_SQL_DIR: there is no folder {folder}; create it with users/, groups/ or events/ in "
                             "it, or point CANDU_SQL_DIR at the folder that has them")
-    files = sorted(_files(folder))
-    models = [path for path in files if path.suffix.lower() == ".sql"]
-    settings = [path for path in files if path.suffix.lower() in (".yaml", ".yml")]
-    errors: list[SpecError] = [*_clashes(folder, models), *_orphans(folder, models, settings)]
+    found = list(find_files(folder))
+    models = sorted(path for path, wrong in found if wrong is None and path.suffix.lower() in MODEL)
+    settings = sorted(path for path, wrong in found if wrong is None and path.suffix.lower() in SETTINGS)
+    errors = [SpecError(str(path), wrong, sync=_name(folder, path)) for path, wrong in found if wrong is not None]
+    errors += [*_clashes(folder, models), *_orphans(folder, models, settings)]
     clashing = {error.path for error in errors}
     beside: dict[Path, list[Path]] = defaultdict(list)
     for path in settings:
@@ -89,13 +100,6 @@ def load_syncs(folder: Path) -> Catalog:
             errors.append(error)
     syncs.sort(key=lambda sync: (KINDS.index(sync.kind), sync.name))
     return Catalog({sync.name: sync for sync in syncs}, tuple(sorted(errors, key=lambda error: error.path)))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-        if not hidden and not path.is_dir():
-            yield path
 
 
 def _stem(path: Path) -> Path:
@@ -136,7 +140,7 @@ def _load(folder: Path, path: Path, settings: list[Path]) -> Sync:
         raise SpecError(str(settings[0]), f"{settings[1].name} stands beside it; keep one of the two", sync=name)
     spec = Spec()
     if settings:
-        spec = read_spec(_read(settings[0], name), kind, path=str(settings[0]), sync=name)
+        spec = read_spec(read_text(settings[0], name), kind, path=str(settings[0]), sync=name)
     return build_sync(name, kind, path, model, spec)
 
 
@@ -154,9 +158,10 @@ def build_sync(name: str, kind: Kind, path: Path, model: tuple[str, str], spec: 
 def read_model(path: Path, sync: str) -> tuple[str, str]:
     """The comment that a SQL file starts with, as plain lines, and its SQL.
 
-    Raises SpecError when it cannot be read, is not UTF-8, or holds no SQL.
+    Raises:
+        SpecError: it cannot be read, is too large, is not UTF-8, or holds no SQL.
     """
-    return _model(_read(path, sync), path, sync)
+    return _model(read_text(path, sync), path, sync)
 
 
 def _kind(folder: Path, path: Path, name: str) -> Kind:
@@ -179,16 +184,6 @@ def _misplaced(folder: Path, first: str, rest: list[str]) -> str:
         return f"the folder says what a model is of; move it to one of {choices}"
     close = nearest(first, KINDS, cutoff=0.0)
     return f"{folder / first} is not a kind of sync; did you mean {folder / str(close)}? (known: {choices})"
-
-
-def _read(path: Path, sync: str) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise SpecError(str(path), "not UTF-8; save it in that encoding", line=line, sync=sync) from None
-    except OSError as error:
-        raise SpecError(str(path), f"cannot be read: {error.strerror}", sync=sync) from None
 
 
 def _model(text: str, path: Path, sync: str) -> tuple[str, str]:

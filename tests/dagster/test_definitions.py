@@ -47,6 +47,20 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no folder models" in loaded.stderr
 
 
+def test_one_file_that_asks_for_all_the_memory_costs_its_own_sync(tmp_path: Path) -> None:
+    users = tmp_path / "sql" / "users"
+    users.mkdir(parents=True)
+    for name in ("good", "grows", "deep"):
+        (users / f"{name}.sql").write_text("select 1 as user_id")
+    grows = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 40)]
+    (users / "grows.yaml").write_text("\n".join(["a0: &a0 [x]", *grows]))
+    (users / "deep.yaml").write_text("key: " + "[" * 50_000)
+    os.mkfifo(users / "pipe.sql")
+    loaded = load(tmp_path)
+    assert loaded.stdout.split() == ["candu/users/good", *(f"changes/users/{name}"
+                                                           for name in ("deep", "good", "grows", "pipe"))]
+
+
 def test_two_hundred_syncs_load_within_three_seconds(tmp_path: Path) -> None:
     """Of the processor's time, beyond Dagster's own import: other tests run beside this one."""
     (tmp_path / "sql" / "users").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def test_comments_and_quotes_are_left_alone_and_need_no_manifest(sql: str) -> No
 @pytest.mark.parametrize("template", [
     "{{ var('x') }}", "{{ this }}", "{{ ref(name) }}", "{{ ref('a') | upper }}", "{{ ref('a', 'b', 'c') }}",
     "{{ source('a') }}", "{{ ref('a', w=1) }}", "{% if x %}", "{# note #}", "{{ ref('a')", "{{ }}",
+    pytest.param("{{ " + "(" * 9000 + ")" * 9000 + " }}", id="deep"),
+    pytest.param("{{ " + "-" * 950 + "1 }}", id="deep, though short"),
 ])
 def test_any_other_template_is_an_error_at_its_line(template: str, manifest: Path) -> None:
     with pytest.raises(SpecError, match="is not run: of dbt's templates only") as error:
@@ -98,6 +101,14 @@ def test_a_call_reads_as_dbt_writes_it() -> None:
     assert [str(call) for _, _, call in found] == ["ref('a', v=2)", "source('b', 'c')"]
 
 
+def _with(**wrong: object) -> dict[str, object]:
+    """A manifest of one model with wrong properties."""
+    node = {**model("dim_users"), **wrong}
+    if node["resource_type"] is None:
+        return {"metadata": {}, "nodes": {}, "sources": {}, "disabled": {"a": [{"name": node["name"]}]}}
+    return {"metadata": {"project_name": "shop"}, "nodes": {"a": node}, "sources": {}}
+
+
 class TestTheManifest:
     """Missing or broken, it is one sentence at the first ref; a new one is seen without a restart."""
 
@@ -106,14 +117,26 @@ class TestTheManifest:
         ("{", "is not a manifest of dbt's, or not a whole one"),
         ("[]", "is not a manifest of dbt's, or not a whole one"),
         ('{"nodes": {}}', "is not a manifest of dbt's, or not a whole one"),
+        ("[" * 5000, "is not a manifest of dbt's, or not a whole one"),
+        ("\x00", "is not a manifest of dbt's, or not a whole one"),
+        ("\udcff", "is not a manifest of dbt's, or not a whole one"),
+        *((json.dumps(_with(**wrong)), "is not a manifest of dbt's, or not a whole one") for wrong in (
+            {"name": ["dim_users"]}, {"name": None}, {"package_name": 5}, {"relation_name": {"a": 1}},
+            {"columns": {"x": {"name": 7}}}, {"columns": ["x"]}, {"meta": {"dagster": {"asset_key": [1, None]}}},
+            {"meta": {"dagster": ["asset_key"]}}, {"resource_type": None, "name": 1})),
     ])
     def test_one_that_cannot_be_read_is_named(self, tmp_path: Path, content: str | None, says: str) -> None:
         path = tmp_path / "manifest.json"
         if content is not None:
-            path.write_text(content)
+            path.write_text(content, errors="surrogateescape")
         with pytest.raises(SpecError) as error:
             resolved("select 1 from {{ ref('dim_users') }}", path)
         assert f"CANDU_DBT_MANIFEST: {path} {says}" in str(error.value)
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "manifest.json")
+        with pytest.raises(SpecError, match="is not a file"):
+            resolved("select 1 from {{ ref('dim_users') }}", tmp_path / "manifest.json")
 
     def test_none_is_said_with_the_setting(self) -> None:
         with pytest.raises(SpecError, match="CANDU_DBT_MANIFEST is not set"):

@@ -9,7 +9,6 @@ import pytest
 
 from candu_sync.errors import UsageError
 from candu_sync.syncs.due_partitions import partition_to_prepare, partitions_to_run
-from candu_sync.syncs.partitions import named
 from candu_sync.syncs.sql_parameters import BEGINNING, parameters
 from candu_sync.syncs.sync import Sync, load_syncs
 from tests.support.lab import error_of
@@ -132,8 +131,3 @@ def test_since_is_the_newest_less_the_lookback_and_no_earlier_than_the_beginning
     assert parameters(sync, None, None) == {"since": BEGINNING}
     assert parameters(sync, None, NOW) == {"since": NOW - dt.timedelta(days=1)}
     assert parameters(sync, None, BEGINNING) == {"since": BEGINNING}
-
-
-def test_a_partition_is_named_in_brackets() -> None:
-    assert named("users/profile", None) == "users/profile"
-    assert named("users/profile", "[eu]") == "users/profile [[eu]]"
