@@ -11,13 +11,13 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.state.claims import Claim as Claim
-    from candu_sync.state.claims import Owner as Owner
     from candu_sync.state.claims import drop_claims as drop_claims
     from candu_sync.state.claims import read_claim as read_claim
     from candu_sync.state.claims import refusal as refusal
     from candu_sync.state.disk import remove_folder as remove_folder
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
+    from candu_sync.state.owner import Owner as Owner
     from candu_sync.state.receipts import Outcome as Outcome
     from candu_sync.state.receipts import ReceiptLog as ReceiptLog
     from candu_sync.state.receipts import local_folder as local_folder
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from candu_sync.state.versions import Version as Version
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "claims": "Claim Owner drop_claims read_claim refusal",
+        "claims": "Claim drop_claims read_claim refusal",
         "last_run": "read_last_run write_last_run",
+        "owner": "Owner",
         "receipts": "Outcome ReceiptLog local_folder ranges_table read_receipts",
         "disk": "remove_folder",
         "versions": "PartitionState State Version",

@@ -20,7 +20,7 @@ from candu_sync.delivery import pace
 from candu_sync.delivery.candu import Candu
 from candu_sync.delivery.delivery import Limits
 from candu_sync.errors import StateError
-from candu_sync.state import claims
+from candu_sync.state import processes
 from candu_sync.state.disk import DiskStore
 from candu_sync.state.receipts import ReceiptLog
 
@@ -106,8 +106,8 @@ def place(patch: pytest.MonkeyPatch) -> Points:
 def install(patch: pytest.MonkeyPatch) -> Points:
     """The points for runs in this process, each a process of its own to the claims; retries wait for milliseconds."""
     points = place(patch)
-    started = claims._process_started
-    patch.setattr(claims, "_process_started", lambda pid: f"{started(pid)}.{points.incarnation}")
+    started = processes.started
+    patch.setattr(processes, "started", lambda pid: f"{started(pid)}.{points.incarnation}")
     patch.setattr(pipeline, "Limits", functools.partial(Limits, first_pause=0.002, longest_pause=0.01))
     patch.setattr(pace, "_UNLIMITED_START", 0.0002)
     return points

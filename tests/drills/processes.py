@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from candu_sync import cli
-from candu_sync.state import claims
+from candu_sync.state import claims, owner
 from tests.drills.interruptions import place
 from tests.support.lab import Lab
 
@@ -36,7 +36,7 @@ class Conditions:
 
     Attributes:
         kill_at: SIGKILL comes at this point (see ``interruptions``).
-        leases: seconds, of LEASE, SENDING and HEARTBEAT in ``claims``.
+        leases: seconds, of the lease, of SENDING and of HEARTBEAT (``candu_sync.state``).
         largest_file: bytes beyond which no file can be written (setrlimit(2), RLIMIT_FSIZE), as on a full disk.
     """
 
@@ -121,8 +121,10 @@ def _arrange(conditions: Conditions) -> None:
     if conditions.kill_at is not None:
         place(patch).arm(conditions.kill_at, lambda: os.kill(os.getpid(), signal.SIGKILL))
     if conditions.leases is not None:
-        for name, seconds in zip(("LEASE", "SENDING", "HEARTBEAT"), conditions.leases, strict=True):
-            patch.setattr(claims, name, seconds)
+        lease, sending, heartbeat = conditions.leases
+        patch.setattr(owner, "LEASE", lease)
+        patch.setattr(claims, "SENDING", sending)
+        patch.setattr(claims, "HEARTBEAT", heartbeat)
     if conditions.largest_file is not None:
         import resource
 

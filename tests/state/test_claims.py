@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,9 @@ from candu_sync import pipeline
 from candu_sync.errors import Claimed
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
-from candu_sync.state import claims
-from candu_sync.state.claims import LEASE, Claim, Owner, read_claim
+from candu_sync.state import claims, processes
+from candu_sync.state.claims import Claim, read_claim
+from candu_sync.state.owner import LEASE, this_process
 from candu_sync.state.versions import PartitionState, State
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab
@@ -91,15 +92,12 @@ class TestClaims:
         assert not owner.alive(now + dt.timedelta(seconds=LEASE + 5))
 
     def test_a_later_process_of_the_same_number_is_not_it(self, state: PartitionState) -> None:
-        now = dt.datetime.now(dt.UTC).isoformat()
-        before = Owner("run-1", socket.gethostname(), os.getpid(), "1", now, now)
+        before = replace(this_process("run-1"), process_started="1")
         assert not before.alive(dt.datetime.now(dt.UTC))
 
     def test_a_process_that_ended_is_dead_and_so_is_a_zombie(self) -> None:
         process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        started = claims._process_started(process.pid)
-        now = dt.datetime.now(dt.UTC).isoformat()
-        owner = Owner("run-1", socket.gethostname(), process.pid, started, now, now)
+        owner = replace(this_process("run-1"), pid=process.pid, process_started=processes.started(process.pid))
         assert owner.alive(dt.datetime.now(dt.UTC))
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -109,9 +107,50 @@ class TestClaims:
 
     def test_another_hosts_owner_is_alive_for_as_long_as_its_lease(self) -> None:
         now = dt.datetime.now(dt.UTC)
-        owner = Owner("run-1", "another-host", 1, "1", now.isoformat(), now.isoformat())
+        owner = replace(this_process("run-1"), boot_id="another", heartbeat=now.isoformat())
         assert owner.alive(now + dt.timedelta(seconds=LEASE - 1))
         assert not owner.alive(now + dt.timedelta(seconds=LEASE + 1))
+
+    def test_a_claim_from_before_boot_ids_goes_by_its_lease(self, state: PartitionState) -> None:
+        now = dt.datetime.now(dt.UTC)
+        old = {"run_id": "run-1", "host": socket.gethostname(), "pid": 2**22, "process_started": "1",
+               "started": now.isoformat(), "heartbeat": now.isoformat()}
+        state.store.put(state.name("claims", "00000001.json"), json.dumps(old).encode())
+        owner = read_claim(state, 1)
+        assert owner is not None
+        assert owner.alive(now)
+        assert not owner.alive(now + dt.timedelta(seconds=LEASE + 1))
+
+    def test_a_process_table_that_is_not_known_is_not_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        owner = replace(this_process("run-1"), pid=2**22)
+        assert not owner.alive(dt.datetime.now(dt.UTC))
+        monkeypatch.setattr(processes, "pid_namespace", lambda: "")
+        assert replace(owner, pid_namespace="").alive(dt.datetime.now(dt.UTC))
+
+    def test_another_process_of_this_ones_number_is_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where there is no /proc, the number alone would say that it runs."""
+        monkeypatch.setattr(processes, "started", lambda pid: "running")
+        assert not replace(this_process("run-1"), process_id="another").alive(dt.datetime.now(dt.UTC))
+
+    def test_the_refusal_names_the_partition(self, tmp_path: Path) -> None:
+        state = State(str(tmp_path / "state")).of("users/shards", "eu-3")
+        with Claim(state, 1, "run-1"), pytest.raises(Claimed, match=r"has claimed users/shards \[eu-3\] since"):
+            Claim(state, 1, "run-2")
+
+    @pytest.mark.parametrize("end", ["removed", "taken over"])
+    def test_a_claim_that_is_gone_is_not_held(
+            self, state: PartitionState, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+        monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
+        with Claim(state, 1, "run-1") as claim:
+            assert claim.held()
+            state.store.delete(state.name("claims", "00000001.json"))
+            if end == "taken over":
+                other = replace(this_process("run-2"), process_id="another")
+                state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(other)).encode())
+            time.sleep(0.3)
+            assert not claim.held()
+        found = read_claim(state, 1)
+        assert (found.run_id if found else None) == ("run-2" if end == "taken over" else None)
 
     def test_the_heart_beats(self, state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
@@ -175,8 +214,7 @@ class TestRuns:
         lab.overrides["rate"] = 0
         lab.plan(sync)
         state = lab.state(sync)
-        now = dt.datetime.now(dt.UTC).isoformat()
-        dead = Owner("20260101T000000-dead", socket.gethostname(), 2**22, "1", now, now)
+        dead = replace(this_process("20260101T000000-dead"), pid=2**22, process_started="1")
         state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(dead)).encode())
         assert lab.run(sync).accepted == 300
         assert len(simulator.messages()) == 300
@@ -185,7 +223,7 @@ class TestRuns:
         lab.overrides["rate"] = 0
         state = lab.state(sync)
         heard = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LEASE + 1)).isoformat()
-        silent = Owner("20260101T000000-gone", "another-host", 1, "1", heard, heard)
+        silent = replace(this_process("20260101T000000-gone"), boot_id="another", heartbeat=heard)
         state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(silent)).encode())
         assert lab.run(sync).accepted == 300
 

@@ -1,0 +1,63 @@
+"""Who holds a claim, and whether that process can still send."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+from dataclasses import dataclass
+
+from candu_sync.state import processes
+
+# Seconds of silence after which a run counts as dead, whatever can be seen of its process.
+LEASE = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """The process that holds a claim.
+
+    Attributes:
+        host, pid: its host name and process number, for people.
+        process_started: tells a process from a later one of the same number (``processes.started``).
+        boot_id, pid_namespace: the process table that ``pid`` belongs to; empty: not known.
+        process_id: a random id of the process.
+        started, heartbeat: ISO 8601 in UTC.
+    """
+
+    run_id: str
+    host: str
+    pid: int
+    process_started: str
+    started: str
+    heartbeat: str
+    boot_id: str = ""
+    pid_namespace: str = ""
+    process_id: str = ""
+
+    def alive(self, now: dt.datetime) -> bool:
+        """False when this owner can no longer send: its process is gone, or its lease has ended.
+
+        The process table is asked only where it is the owner's own; for all others the lease decides.
+        """
+        if self._in_this_table() and not self._running():
+            return False
+        return (now - dt.datetime.fromisoformat(self.heartbeat)).total_seconds() <= LEASE
+
+    def _in_this_table(self) -> bool:
+        there = (self.boot_id, self.pid_namespace)
+        return all(there) and there == (processes.boot_id(), processes.pid_namespace())
+
+    def _running(self) -> bool:
+        if self.pid == os.getpid() and self.process_id != processes.process_id():
+            return False
+        return self.process_started == processes.started(self.pid)
+
+
+def this_process(run_id: str) -> Owner:
+    """This process as the owner of a claim, with a heartbeat of now."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    pid = os.getpid()
+    return Owner(run_id=run_id, host=socket.gethostname(), pid=pid, process_started=processes.started(pid),
+                 started=now, heartbeat=now, boot_id=processes.boot_id(), pid_namespace=processes.pid_namespace(),
+                 process_id=processes.process_id())
