@@ -1,18 +1,26 @@
 """Which columns of dbt's models a sync's traits are made of, by sqlglot.
 
-What cannot be told for certain is left out: a column of which nobody knows the table, a ``*`` over a table whose
-columns dbt's YAML files do not describe.
+What is not certain is left out: a column whose table is not known, a ``*`` over a table whose columns dbt's YAML files
+do not describe.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from candu_sync.dbt.manifest import ManifestError, Node, read_manifest
+from candu_sync.dbt.query_shapes import (
+    changes_columns,
+    counts_columns_of_a_star,
+    put_tables_for_their_ctes,
+    reads_its_own_names,
+    rewrite_laterals,
+    rewrite_set_operations,
+    void_correlated,
+)
 from candu_sync.dbt.references import resolve_sync
 from candu_sync.errors import SpecError
 from candu_sync.syncs import Sync
@@ -30,18 +38,22 @@ Column = tuple[tuple[str, ...], str]
 
 _log = logging.getLogger(__name__)
 
-# sqlglot's names of the adapters that it calls otherwise.
+# dbt's adapters that have another name in sqlglot.
 _DIALECTS = {"sqlserver": "tsql", "synapse": "tsql"}
 
 
 def trait_lineage(sync: Sync, traits: Iterable[str], manifest: Path | None) -> dict[str, tuple[Column, ...]]:
-    """Trait → the columns that it is made of; traits of which none is known are left out.
+    """Trait → the columns that it is made of. Traits without a known column are left out.
 
-    SQL that sqlglot cannot read has no lineage, and is no error.
+    SQL that sqlglot cannot read has no lineage; that is no error.
 
     Args:
-        traits: the names of the traits that the model's result really has.
+        traits: the names of the traits that the model's result has.
         manifest: ``CANDU_DBT_MANIFEST``.
+
+    Example:
+        >>> trait_lineage(sync, ["plan"], manifest=None)  # the model reads nothing by ref or source
+        {}
     """
     try:
         resolved = resolve_sync(sync, manifest)
@@ -55,10 +67,10 @@ def trait_lineage(sync: Sync, traits: Iterable[str], manifest: Path | None) -> d
 
 
 def _made_of(sql: str, traits: dict[str, str], adapter: str, nodes: tuple[Node, ...]) -> dict[str, tuple[Column, ...]]:
-    """With the described columns first, which tell the table of a column in a join; then without them, since they may
-    be fewer than a ``*`` brings."""
+    """First with the described columns: they say which table of a join has a column. Then without them, for a ``*`` may
+    bring columns that are not described."""
     dialect = _DIALECTS.get(adapter, adapter)
-    # sqlglot would take a column for that of the only table it knows: it is told of all of them, or of none.
+    # sqlglot takes a column for that of the only table it knows: it must know all of them, or none.
     described = nodes if all(node.columns for node in nodes) else ()
     found: dict[str, tuple[Column, ...]] = {}
     for known in dict.fromkeys((described, ())):
@@ -85,74 +97,20 @@ def _steps(sql: str, dialect: str, nodes: tuple[Node, ...]) -> dict[str, Step]:
         from sqlglot.lineage import lineage
 
     query = parse_one(sql, dialect=dialect)
-    if _counts_columns_of_a_star(query) or (not nodes and _reads_its_own_names(query)):
+    if counts_columns_of_a_star(query) or (not nodes and reads_its_own_names(query)):
         return {}
-    _put_tables_for_their_ctes(query)
+    if not rewrite_set_operations(query):
+        return {}
+    if not nodes:
+        void_correlated(query)
+    rewrite_laterals(query)
+    put_tables_for_their_ctes(query)
     steps = lineage(None, query, _schema(dialect, nodes), dialect=dialect)
     stars = [column for column in query.selects if column.is_star] if isinstance(query, exp.Select) else []
-    if "*" in steps and (len(stars) != 1 or len(steps["*"].downstream) != 1 or _changes_columns(stars[0])):
+    if "*" in steps and (len(stars) != 1 or len(steps["*"].downstream) != 1 or changes_columns(stars[0])):
         del steps["*"]
     folded = {name.casefold(): step for name, step in steps.items()}
     return folded if len(folded) == len(steps) else {}
-
-
-def _counts_columns_of_a_star(query: exp.Expr) -> bool:
-    """Whether columns of a ``*`` are known by their position, as in a union: nobody knows how many it brings."""
-    from sqlglot import exp
-
-    named = [table.this for table in query.find_all(exp.CTE, exp.Subquery) if table.alias_column_names]
-    return any(isinstance(part, exp.Query) and part.is_star for part in (*named, *query.find_all(exp.SetOperation)))
-
-
-def _reads_its_own_names(query: exp.Expr) -> bool:
-    """Whether ``select tier as k, k as plan``: k is the name given here, or a column of the table, if it has one."""
-    from sqlglot import exp
-
-    for select in query.find_all(exp.Select):
-        given = {part.alias.casefold() for part in select.selects if isinstance(part, exp.Alias)}
-        for part in select.selects:
-            read = {column.name.casefold() for column in part.find_all(exp.Column) if not column.table}
-            if read & (given - {part.alias_or_name.casefold()}):
-                return True
-    return False
-
-
-def _put_tables_for_their_ctes(query: exp.Expr) -> None:
-    """``with users as (select * from t)``, as dbt's style begins a model, makes users another name of t."""
-    from sqlglot import exp
-
-    names = Counter(cte.alias.casefold() for cte in query.find_all(exp.CTE))
-    for cte in list(query.find_all(exp.CTE)):
-        table = _all_of(cte)
-        if table is None or names[cte.alias.casefold()] > 1:
-            continue
-        for use in list(query.find_all(exp.Table)):
-            if use.name.casefold() == cte.alias.casefold() and not use.db:
-                put = exp.alias_(table.copy(), use.alias or cte.alias, table=True)
-                put.set("joins", use.args.get("joins"))
-                use.replace(put)
-
-
-def _all_of(cte: exp.CTE) -> exp.Table | None:
-    """The table of which a CTE is all columns, under their own names; None: it is something else."""
-    from sqlglot import exp
-
-    select = cte.this
-    if not isinstance(select, exp.Select) or len(select.selects) != 1 or cte.alias_column_names:
-        return None
-    table = select.args["from_"].this if select.args.get("from_") else None
-    if not isinstance(select.selects[0], exp.Star) or _changes_columns(select.selects[0]):
-        return None
-    more = any(part.args.get(name) for part in (select, table) if part for name in ("joins", "laterals", "pivots"))
-    return table if isinstance(table, exp.Table) and not more else None
-
-
-def _changes_columns(star: exp.Expr) -> bool:
-    """Whether something like ``exclude`` or ``replace`` follows the star."""
-    from sqlglot import exp
-
-    found = star.find(exp.Star)
-    return found is None or any(found.args.values())
 
 
 def _schema(dialect: str, nodes: tuple[Node, ...]) -> MappingSchema:
