@@ -40,7 +40,7 @@ from candu_sync.changes import (
 )
 from candu_sync.commit import RunResult, commit, failed, recover, remember, result_of
 from candu_sync.delivery import Delivery, Limits, Report
-from candu_sync.diff import Narrowing, diff, keep_what_others_set, load
+from candu_sync.diff import Prefilter, diff, keep_what_others_set, load
 from candu_sync.embedded import open_embedded
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
 from candu_sync.prefetch import ahead
@@ -105,14 +105,14 @@ def _compared(target: Target, version: Version, folder: Path, *, full: bool, pro
         values = parameters(sync, target.partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names)
-            # A full run sends every row. For it, and for a first run, there is nothing to narrow.
-            narrowing = Narrowing(connection, snapshot, result) if snapshot.base and not full else None
+            # A full run sends every row. For it, and for a first run, nothing is filtered.
+            prefilter = Prefilter(connection, snapshot, result) if snapshot.base and not full else None
             # The thread that reads ahead must end before the reading is closed, whatever happens.
             with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
                 rows = _counted(made, progress)
-                load(connection, sync, result, rows if narrowing is None else narrowing.news(rows))
+                load(connection, sync, result, rows if prefilter is None else prefilter.unmatched(rows))
         with seconds.phase("diff"):
-            found = diff(connection, sync, result, snapshot, narrowing=narrowing, full=full)
+            found = diff(connection, sync, result, snapshot, prefilter=prefilter, full=full)
             if full:
                 leave_out_sent(connection, target.state, version)
             keep_what_others_set(connection, project.state, sync, target.partition, found)

@@ -2,14 +2,14 @@
 
 | file             | columns                                                                           |
 |------------------|-----------------------------------------------------------------------------------|
-| `changes.arrow`  | what the rows found are: as ``diff.py`` says, those held left out                 |
-| `outgoing.arrow` | of groups alone: a row a message, as ``messages.py`` says; else ``changes`` is it |
+| `changes.arrow`  | the table ``changes`` (``relations.py``), without rows that are held              |
+| `outgoing.arrow` | of groups: the view ``outgoing``, a row a message; else empty                     |
 | `held.arrow`     | rows that Candu refused before and that have not changed since                    |
 | `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary            |
 
-Messages are built from these rows while they are sent, the same ones whenever that is.
+Messages are built from these rows while they are sent; whenever that is, they are the same.
 
-And `invalid.arrow` (key, reason): the rows that cannot be sent, kept beside the versions until the next plan.
+`invalid.arrow` (key, reason) has the rows that cannot be sent. It stands beside the versions until the next plan.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FILES = ("changes.arrow", "outgoing.arrow", "held.arrow", "plan.json")
 INVALID = "invalid.arrow"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChangeSet:
     """A staged change set.
 
@@ -93,11 +93,16 @@ class ChangeSet:
 
 def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path) -> None:
     """Write the files of a change set from the tables in the connection."""
-    # Of users the rows stand in the order of their messages; a sort of all their columns would be the slowest step.
-    order = "" if sync.kind == "users" else " ORDER BY message"
-    write_arrow(connection, f"SELECT * FROM changes WHERE op <> 'held'{order}", folder / "changes.arrow")
-    going = "SELECT * FROM outgoing ANTI JOIN held USING (message) ORDER BY message" if sync.kind == "groups" \
-        else "SELECT 0 AS message LIMIT 0"
-    write_arrow(connection, going, folder / "outgoing.arrow")
+    # The rows of users are in the order of their messages already; sorting all their columns would be the slowest step.
+    order = "" if sync.kind == "users" else "ORDER BY message"
+    write_arrow(connection, f"""
+        FROM changes
+        WHERE op <> 'held'
+        {order}""", folder / "changes.arrow")
+    outgoing = "SELECT 0 AS message LIMIT 0" if sync.kind != "groups" else """
+        FROM outgoing
+        ANTI JOIN held USING (message)
+        ORDER BY message"""
+    write_arrow(connection, outgoing, folder / "outgoing.arrow")
     write_arrow(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / "held.arrow")
     write_arrow(connection, "SELECT key, reason FROM result WHERE reason IS NOT NULL", folder / INVALID)

@@ -20,9 +20,16 @@ def leave_out_sent(connection: duckdb.DuckDBPyConnection, state: PartitionState,
     earlier = staged_by(state, version.run_id)
     if earlier is None or not earlier.full:
         return
-    connection.register("earlier", arrow_file(earlier.folder / "changes.arrow"))
-    connection.register("earlier_ranges", ranges_table(read_receipts(state, version.run_id).accepted))
-    connection.execute(
-        "UPDATE changes SET message = NULL WHERE op = 'unchanged' AND key IN (SELECT key FROM earlier WHERE "
-        "(op = 'unchanged' AND message IS NULL) OR message IN "
-        "(SELECT unnest(range(low, high + 1)) FROM earlier_ranges))")
+    connection.register("interrupted", arrow_file(earlier.folder / "changes.arrow"))
+    connection.register("interrupted_accepted", ranges_table(read_receipts(state, version.run_id).accepted))
+    connection.execute("""
+        UPDATE changes
+        SET message = NULL
+        WHERE op = 'unchanged' AND key IN (
+            SELECT key
+            FROM interrupted
+            WHERE (op = 'unchanged' AND message IS NULL) OR message IN (
+                SELECT unnest(range(low, high + 1))
+                FROM interrupted_accepted
+            )
+        )""")

@@ -9,11 +9,16 @@ from candu_sync.syncs import Sync
 LEAST_ROWS_FOR_RATIOS = 100
 
 
-def tripped(sync: Sync, summary: Summary, *, full: bool = False) -> list[str]:
+def tripped(sync: Sync, summary: Summary) -> list[str]:
     """The guards that this change set trips, a sentence each; empty: it may go.
 
-    Args:
-        full: a full run sends every row on purpose: ``max_messages`` still counts, the shares are of what changed.
+    A full run sends every row on purpose. For it, too, the shares are of the rows that changed or left; only
+    ``max_messages`` counts all that it sends.
+
+    Example:
+        >>> tripped(sync, Summary(rows=0, added=0, changed=0, removed=0, unchanged=0, invalid=0, held=0, messages=0,
+        ...                       bytes=0, traits={}, snapshot_rows=5000))
+        ['the model returned 0 rows, min_rows is 1']
     """
     guard = sync.guard
     reasons = []
@@ -37,6 +42,6 @@ def _rows(count: int) -> str:
 
 
 def _most(summary: Summary) -> str:
-    """The traits that changed most, since a guard on changes is often one column's doing."""
+    """The traits that changed most: often a single column trips the guard."""
     most = list(summary.traits.items())[:3]
     return f" (most: {', '.join(f'{name} {count:,}' for name, count in most)})" if most else ""

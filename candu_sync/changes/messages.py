@@ -4,10 +4,10 @@
     {"type": "group", "groupId": "g1", "userId": "u1", "traits": {"total billed": 830}, "messageId": "…"}
     {"type": "track", "userId": "u1", "event": "Upgraded plan", "properties": {…}, "timestamp": "…Z", "messageId": "…"}
 
-Candu's docs, "Identify", "Group", "Track". identify and group carry no timestamp: Candu takes its own clock, and what
-we tell is how things stand now. ``messageId`` is a UUIDv5 (RFC 9562, 5.5) of the workspace, the sync, the row's key and
-the content; for users and groups also of the snapshot's version, since a trait that goes a → b → a is told three times
-and the third must not look like a repeat of the first.
+Candu's docs, "Identify", "Group", "Track". identify and group carry no timestamp: Candu takes its own clock, and the
+message says how things are now. ``messageId`` is a UUIDv5 (RFC 9562, 5.5) of the workspace, the sync, the row's key and
+the content. For users and groups it is also of the snapshot's version: a trait that goes a → b → a is sent three times,
+and the third message must not look like a repeat of the first.
 """
 
 from __future__ import annotations
@@ -47,8 +47,13 @@ class Identity:
 
 
 def identity_of(namespace: UUID, sync: str, kind: str, partition: str | None, version: int) -> Identity:
-    """The identity of a sync's messages. Those of users and groups are told apart by the snapshot's version too: a
-    trait that goes a → b → a is sent three times, and the third message is no repeat of the first."""
+    """The identity of a sync's messages; for users and groups the snapshot's version is part of it.
+
+    Example:
+        >>> from uuid import UUID
+        >>> identity_of(UUID(int=0), "users/profile", "users", None, 3).name
+        'users/profile\\n\\n3'
+    """
     return Identity(namespace, f"{sync}\n{partition or ''}" + ("" if kind == "events" else f"\n{version}"))
 
 
@@ -58,6 +63,12 @@ class Encoding:
 
     A row has the columns ``message``, ``key``, ``user_id``, ``group_id`` (groups), ``event`` and ``occurred`` (events),
     the values ``t0`` … of ``traits``, and a flag ``c0`` … for each of their names: whether the message carries it.
+
+    Example:
+        >>> encoding = Encoding("users", (Trait("plan", ValueKind.TEXT),))
+        >>> row = "(SELECT 0 AS message, 'u1' AS key, 'u1' AS user_id, 'pro' AS t0, true AS c0)"
+        >>> duckdb.sql(encoding.messages(row)).fetchall()
+        [(0, '{"type":"identify","userId":"u1","traits":{"plan":"pro"}}')]
 
     Attributes:
         kind: users, groups or events.
@@ -88,16 +99,26 @@ class Encoding:
                 f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")
 
     def content_hash(self) -> str:
-        """SQL: tells whether a refused row is still the same; its messageId is left out of it."""
+        """SQL of a hash of a row's message without its messageId: it stays the same while a refused row does."""
         return f"md5({self.bare()})"
 
     def messages(self, rows: str) -> str:
         """The query of the columns ``message`` and ``body`` of some rows (a relation)."""
-        bare = f"SELECT message, key, {self.bare()} AS bare FROM {rows}"
+        bare = f"""
+            SELECT message, key, {self.bare()} AS bare
+            FROM {rows}"""
         if self.identity is None:
-            return f"SELECT message, bare || '}}' AS body FROM ({bare})"
-        return (f"""SELECT message, bare || ',"messageId":"' || {_uuid("h")} || '"}}' AS body """
-                f"FROM (SELECT *, {_digest(self.identity)} AS h FROM ({bare}))")
+            return f"""
+            SELECT message, bare || '}}' AS body
+            FROM ({bare}
+            )"""
+        return f"""
+            SELECT message, bare || ',"messageId":"' || {_uuid("digest")} || '"}}' AS body
+            FROM (
+                SELECT *, {_digest(self.identity)} AS digest
+                FROM ({bare}
+                )
+            )"""
 
     def most_bytes(self) -> str:
         """SQL: bytes that a row's message takes at most."""
@@ -118,8 +139,11 @@ def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
     in an array."""
     for batch in rows:
         connection.register("rows_to_encode", batch)
-        messages = f"SELECT message, body || ',' AS body FROM ({encoding.messages('rows_to_encode')})"
-        yield from connection.sql(messages).to_arrow_table().to_batches()
+        messages = connection.sql(f"""
+            SELECT message, body || ',' AS body
+            FROM ({encoding.messages('rows_to_encode')}
+            )""")
+        yield from messages.to_arrow_table().to_batches()
 
 
 def _json(column: str, kind: ValueKind) -> str:

@@ -28,36 +28,69 @@ def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> 
     The rows of a group agree on what changed, so their one message is any of them together.
     """
     if encoding.kind != "groups":
-        connection.execute("CREATE TEMP VIEW outgoing AS SELECT * FROM changes WHERE message IS NOT NULL")
+        connection.execute("""
+            CREATE TEMP VIEW outgoing AS
+            FROM changes
+            WHERE message IS NOT NULL""")
         return
     names = encoding.names
     flags = [f"bool_or(c{n}) AS c{n}" for n in range(len(names))]
     values = [f"any_value(t{i}) FILTER (c{names.index(trait.name)}) AS t{i}" for i, trait in enumerate(encoding.traits)]
     columns = ", ".join(["message", "min(key) AS key", "min(user_id) AS user_id", "min(group_id) AS group_id",
                          *flags, *values])
-    connection.execute(f"CREATE TEMP VIEW outgoing AS SELECT {columns} FROM changes WHERE message IS NOT NULL "
-                       "GROUP BY message")
+    connection.execute(f"""
+        CREATE TEMP VIEW outgoing AS
+        SELECT {columns}
+        FROM changes
+        WHERE message IS NOT NULL
+        GROUP BY message""")
 
 
 def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
     """Move rows whose message is too large from ``changes`` to the set-aside."""
-    suspects = f"(SELECT * FROM outgoing WHERE {encoding.most_bytes()} > {LARGEST_MESSAGE})"
-    connection.execute(f"CREATE TEMP TABLE large AS SELECT message FROM ({encoding.messages(suspects)}) "
-                       f"WHERE strlen(body) > {LARGEST_MESSAGE}")
-    if scalar(connection, "SELECT count(*) FROM large"):
-        connection.execute(f"UPDATE result SET reason = {literal(TOO_LARGE)} WHERE key IN "
-                           "(SELECT key FROM changes SEMI JOIN large USING (message))")
-        connection.execute("DELETE FROM changes WHERE message IN (FROM large)")
+    suspects = f"(FROM outgoing WHERE {encoding.most_bytes()} > {LARGEST_MESSAGE})"
+    connection.execute(f"""
+        CREATE TEMP TABLE too_large AS
+        SELECT message
+        FROM ({encoding.messages(suspects)}
+        )
+        WHERE strlen(body) > {LARGEST_MESSAGE}""")
+    if scalar(connection, "SELECT count(*) FROM too_large"):
+        connection.execute(f"""
+            UPDATE result
+            SET reason = {literal(TOO_LARGE)}
+            WHERE key IN (
+                SELECT key
+                FROM changes
+                SEMI JOIN too_large USING (message)
+            )""")
+        connection.execute("DELETE FROM changes WHERE message IN (FROM too_large)")
 
 
 def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
-    """Take the rows that Candu refused before, and that are still what it refused, out of what goes."""
-    again = "SELECT * FROM outgoing WHERE message IN (SELECT message FROM rejected JOIN changes USING (key))"
-    connection.execute("CREATE TABLE held AS SELECT r.*, m.message FROM rejected r JOIN changes c USING (key) "
-                       f"JOIN (SELECT message, {encoding.content_hash()} AS hash FROM ({again})) m "
-                       "ON m.message = c.message AND m.hash = r.hash")
+    """Take the rows that Candu refused before, and that have not changed since, out of what goes: make ``held``."""
+    again = """(
+                FROM outgoing
+                WHERE message IN (
+                    SELECT message
+                    FROM refused_before
+                    JOIN changes USING (key)
+                )
+            )"""
+    connection.execute(f"""
+        CREATE TABLE held AS
+        SELECT refused.*, again.message
+        FROM refused_before refused
+        JOIN changes USING (key)
+        JOIN (
+            SELECT message, {encoding.content_hash()} AS hash
+            FROM {again}
+        ) again ON again.message = changes.message AND again.hash = refused.hash""")
     if scalar(connection, "SELECT count(*) FROM held"):
-        connection.execute("UPDATE changes SET op = 'held' WHERE message IN (SELECT message FROM held)")
+        connection.execute("""
+            UPDATE changes
+            SET op = 'held'
+            WHERE message IN (SELECT message FROM held)""")
 
 
 def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, memory: int,

@@ -18,7 +18,7 @@ SAMPLE_ROWS = 10
 SIZED = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What a change set holds, in numbers.
 
@@ -27,15 +27,15 @@ class Summary:
             that left the result).
         removed: rows of the snapshot that left the result.
         held: rows that Candu refused before, and that have not changed since.
-        messages, bytes: what would go over the wire, without the brackets and commas of batches; of more than
-            ``SIZED`` messages the bytes are estimated from the first of them.
+        messages, bytes: what would be sent, without the brackets and commas of batches; of more than ``SIZED``
+            messages the bytes are estimated from the first of them.
         traits: name → messages that carry it.
         snapshot_rows: rows that Candu has and that had not left.
         gone_traits: traits of the snapshot that the model no longer gives.
         not_finite: trait → NaN and ±Inf that were taken as null.
         reasons: why rows were set aside → rows.
-        odd_ids: what is odd about ids, though they go as they are → how many: "stray spaces" at either end, "upper and
-            lower case" (they differ from another id by that alone).
+        odd_ids: what is odd about ids → how many: "stray spaces" at either end, "upper and lower case" (they differ
+            from another id by that alone). They are sent as they are.
         sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
     """
 
@@ -60,12 +60,19 @@ class Summary:
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:
     """Count what stands in the connection after ``diff``, ``set_large_aside`` and ``hold_refused``."""
     ops = dict(connection.execute("SELECT op, count(*) FROM changes GROUP BY op").fetchall())
-    reasons = dict(connection.execute("SELECT reason, count(*) AS n FROM result WHERE reason IS NOT NULL "
-                                      "GROUP BY reason ORDER BY n DESC, reason").fetchall())
+    reasons = dict(connection.execute("""
+        SELECT reason, count(*) AS n
+        FROM result
+        WHERE reason IS NOT NULL
+        GROUP BY reason
+        ORDER BY n DESC, reason""").fetchall())
     invalid = sum(reasons.values())
     added, changed, held = (ops.get(op, 0) for op in ("added", "changed", "held"))
-    held_here = scalar(connection, "SELECT count(*) FROM changes SEMI JOIN result USING (key) WHERE op = 'held'") \
-        if held else 0
+    held_here = scalar(connection, """
+        SELECT count(*)
+        FROM changes
+        SEMI JOIN result USING (key)
+        WHERE op = 'held'""") if held else 0
     messages, traits = _carried(connection, sync, diff)
     return Summary(
         rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
@@ -77,24 +84,41 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
 
 def _bytes(connection: duckdb.DuckDBPyConnection, encoding: Encoding, messages: int) -> int:
     """The bytes of all messages, from the first of them."""
-    some = f"(SELECT * FROM outgoing ANTI JOIN held USING (message) LIMIT {SIZED})"
-    size, count = connection.execute(f"SELECT coalesce(sum(strlen(body)), 0), count(*) "
-                                     f"FROM ({encoding.messages(some)})").fetchall()[0]
+    some = f"(FROM outgoing ANTI JOIN held USING (message) LIMIT {SIZED})"
+    size, count = connection.execute(f"""
+        SELECT coalesce(sum(strlen(body)), 0), count(*)
+        FROM ({encoding.messages(some)}
+        )""").fetchall()[0]
     return round(size * messages / count) if count else 0
 
 
 def _odd_ids(connection: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, int]:
     columns = ["user_id", "group_id"] if sync.kind == "groups" else ["user_id"]
-    spaces = sum(scalar(connection, f"SELECT count(DISTINCT {c}) FROM result WHERE reason IS NULL AND "
-                        f"{c} <> trim({c}, E' \\t\\r\\n')") for c in columns)
-    alike = 0
-    for c in columns:
-        # Of two ids that differ by case, one has a capital; most models have none, and are spared the grouping.
-        if scalar(connection, f"SELECT count(*) FROM result WHERE reason IS NULL AND {c} <> lower({c})"):
-            alike += scalar(connection, "SELECT sum(n) FROM (SELECT count(DISTINCT id) AS n FROM (SELECT "
-                            f"{c} AS id FROM result WHERE reason IS NULL) GROUP BY lower(id) HAVING n > 1)")
-    counts = {"stray spaces": spaces, "upper and lower case": alike}
+    counts = {"stray spaces": sum(_with_spaces(connection, column) for column in columns),
+              "upper and lower case": sum(_differ_by_case(connection, column) for column in columns)}
     return {what: count for what, count in counts.items() if count}
+
+
+def _with_spaces(connection: duckdb.DuckDBPyConnection, column: str) -> int:
+    return scalar(connection, f"""
+        SELECT count(DISTINCT {column})
+        FROM result
+        WHERE reason IS NULL AND {column} <> trim({column}, E' \\t\\r\\n')""")
+
+
+def _differ_by_case(connection: duckdb.DuckDBPyConnection, column: str) -> int:
+    # Of two ids that differ by case, one has a capital; most models have none, and are spared the grouping.
+    if not scalar(connection, f"SELECT count(*) FROM result WHERE reason IS NULL AND {column} <> lower({column})"):
+        return 0
+    return scalar(connection, f"""
+        SELECT sum(n)
+        FROM (
+            SELECT count(DISTINCT {column}) AS n
+            FROM result
+            WHERE reason IS NULL
+            GROUP BY lower({column})
+            HAVING n > 1
+        )""")
 
 
 def _carried(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> tuple[int, dict[str, int]]:
@@ -102,7 +126,10 @@ def _carried(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> t
     count = "count(DISTINCT {})" if sync.kind == "groups" else "count({})"
     counts = ", ".join(count.format(what) for what in
                        ["message", *(f"CASE WHEN c{n} THEN message END" for n in range(len(diff.compared)))])
-    messages, *found = connection.execute(f"SELECT {counts} FROM changes WHERE op <> 'held'").fetchall()[0]
+    messages, *found = connection.execute(f"""
+        SELECT {counts}
+        FROM changes
+        WHERE op <> 'held'""").fetchall()[0]
     pairs = zip((c.name for c in diff.compared), found, strict=True)
     return messages, {name: n for name, n in sorted(pairs, key=lambda pair: (-pair[1], pair[0])) if n}
 
@@ -117,20 +144,32 @@ def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> li
         old = "coalesce(" + ", ".join([f"s.t{i}::VARCHAR" for i in c.columns if i in c.stored] + ["NULL"]) + ")"
         pairs.append(f"c.c{n}" + (f", {old}, {new}" if values else ""))
     columns = "".join(f", {pair}" for pair in pairs)
-    rows = connection.execute(
-        f"SELECT c.key, c.op{columns} FROM (SELECT * FROM changes WHERE message IS NOT NULL AND op <> 'held' "
-        f"ORDER BY message LIMIT {SAMPLE_ROWS}) c LEFT JOIN snapshot s ON s.key = c.key ORDER BY c.message").fetchall()
+    rows = connection.execute(f"""
+        SELECT c.key, c.op{columns}
+        FROM (
+            FROM changes
+            WHERE message IS NOT NULL AND op <> 'held'
+            ORDER BY message
+            LIMIT {SAMPLE_ROWS}
+        ) c
+        LEFT JOIN previous s ON s.key = c.key
+        ORDER BY c.message""").fetchall()
     return [_sample_row(row, [c.name for c in diff.compared], values=values) for row in rows]
 
 
 def _sample_row(row: tuple[Any, ...], names: list[str], *, values: bool) -> dict[str, Any]:
     key, op, *cells = row
     if values:
-        told: Any = {name: cells[3 * n + 1: 3 * n + 3] for n, name in enumerate(names) if cells[3 * n]}
-        return {"key": key, "op": op, "traits": told}
+        pairs: Any = {name: cells[3 * n + 1: 3 * n + 3] for n, name in enumerate(names) if cells[3 * n]}
+        return {"key": key, "op": op, "traits": pairs}
     return {"key": redacted_key(key), "op": op, "traits": [name for n, name in enumerate(names) if cells[n]]}
 
 
 def redacted_key(key: str) -> str:
-    """A key that names a row without giving away an e-mail address: `a…@…`."""
+    """A key that names a row without giving away an e-mail address.
+
+    Example:
+        >>> redacted_key("ada@example.com"), redacted_key("u1")
+        ('a…@…', 'u1')
+    """
     return key[:1] + "…@…" if "@" in key else key

@@ -1,20 +1,20 @@
 """The diff: a result against its snapshot, as SQL in the embedded engine.
 
-    result ──narrow.py──► rows that may differ ──set aside──► rows that may go ──join on key──► changes
+    result ──prefilter.py──► rows that may differ ──set aside──► rows that may go ──join on key──► changes
 
-In: the canonical batches of ``result.py`` and the snapshot's files. Out: a table ``changes`` in the connection.
+In: the canonical batches of a ``Result`` and the snapshot's files. Out: a table ``changes`` in the connection.
 
 | column                | meaning                                                                          |
 |-----------------------|----------------------------------------------------------------------------------|
 | `key`, `user_id`, …   | as in the result                                                                 |
-| `op`                  | added (or here again after it was gone, or in doubt: sent whole, since what      |
-|                       | Candu holds is not known), changed, removed, unchanged (full runs only)          |
+| `op`                  | added, changed, removed, or, in full runs only, unchanged. A row that is back    |
+|                       | after it was gone, or that is in doubt, counts as added: it is sent whole, since |
+|                       | what Candu holds is not known                                                    |
 | `t0` …                | the row's values once Candu has accepted it, as ``Diff.traits`` names them       |
-| `c0` …                | whether the message carries that trait, as ``Diff.names`` names them             |
-| `message`             | the number of the message that tells Candu; null: nothing to tell                |
+| `c0` …                | whether the message carries that trait, as ``Diff.compared`` names them          |
+| `message`             | the number of the row's message; null: nothing is sent for it                    |
 
-Rows that the snapshot's row index does not know just so are compared value by value; what its hashes could hide is said
-there (``index.py``).
+Rows that match the snapshot's row index are not compared at all; ``row_index.py`` says what its hashes could hide.
 """
 
 from __future__ import annotations
@@ -25,18 +25,23 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from candu_sync.diff.prefilter import Narrowing
+from candu_sync.diff.prefilter import Prefilter
 from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
 from candu_sync.embedded import literal, scalar
 from candu_sync.rows import ARROW, BLANK_KEY, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
-from candu_sync.snapshot import Snapshot, expose, expose_rejected
+from candu_sync.snapshot import Snapshot, expose, expose_refused
 from candu_sync.syncs import Sync
 
 DUPLICATE_KEY = "duplicate key"
+
+# Bytes of batches that are put into the engine together: enough for its threads to share the work.
+_TOGETHER = 64_000_000
+
+# Reasons of rows whose key says nothing.
 _NO_KEY = f"({literal(NULL_KEY)}, {literal(BLANK_KEY)}, {literal(NOT_WHOLE)})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Diff:
     """What stands in the connection after a diff.
 
@@ -84,10 +89,6 @@ def load(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, batc
     table.widen([(f"t{j}", ARROW[kind]) for j, kind in enumerate(result.kinds) if kind is not ValueKind.EMPTY])
 
 
-# Bytes of batches that are put into the engine together: enough for its threads to share the work.
-_TOGETHER = 64_000_000
-
-
 class _Table:
     """The table ``result``. A trait's column is added when it begins to hold values."""
 
@@ -95,7 +96,7 @@ class _Table:
         self._connection = connection
         self._there = {name for name, _ in columns}
         connection.register("incoming", pa.schema(columns).empty_table())
-        connection.execute("CREATE TABLE result AS SELECT * FROM incoming")
+        connection.execute("CREATE TABLE result AS FROM incoming")
 
     def widen(self, columns: Iterable[tuple[str, pa.DataType]]) -> None:
         for name, type_ in columns:
@@ -108,39 +109,53 @@ class _Table:
     def add(self, batches: list[pa.RecordBatch]) -> None:
         self.widen((field.name, field.type) for field in batches[0].schema)
         self._connection.register("incoming", pa.Table.from_batches(batches))
-        self._connection.execute("INSERT INTO result BY NAME SELECT * FROM incoming")
+        self._connection.execute("INSERT INTO result BY NAME FROM incoming")
         self._connection.unregister("incoming")
 
 
 def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
-         narrowing: Narrowing | None = None, full: bool = False) -> Diff:
+         prefilter: Prefilter | None = None, full: bool = False) -> Diff:
     """Compare a result with its snapshot.
 
     Args:
-        connection: an engine with the table ``result``; gets the table ``changes`` and the table or view ``snapshot``.
+        connection: an engine with the table ``result``; gets ``previous``, ``refused_before`` and ``changes``.
         result: whose batches were loaded.
-        narrowing: what the batches went through; None: all of them were loaded.
+        prefilter: what the batches went through; None: all of them were loaded.
         full: every row that may go is in ``changes``, whole.
 
     Raises:
         ModelError: the YAML names a trait that the model does not give.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from candu_sync.embedded import open_embedded
+        >>> rows = pa.record_batch({"user_id": ["u1"], "plan": ["pro"]})
+        >>> with open_embedded(100_000_000) as connection:
+        ...     result = Result(sync, rows.schema.names)
+        ...     load(connection, sync, result, result.batches([rows]))
+        ...     found = diff(connection, sync, result, Snapshot("users"))
+        ...     connection.sql("SELECT key, op, t0, c0, message FROM changes").fetchall()
+        [('u1', 'added', 'pro', True, 0)]
+        >>> found.rows, found.invalid, found.traits[0].name
+        (1, 0, 'plan')
     """
-    if narrowing is None:
+    if prefilter is None:
         expose(connection, snapshot)
+        connection.execute("CREATE TEMP VIEW previous AS FROM snapshot")
     else:
-        narrowing.rest()
-        expose_rejected(connection, snapshot)
+        prefilter.make_previous()
+        expose_refused(connection, snapshot)
     _set_aside(connection, sync, result)
     traits, compared = compared_traits(sync, result, snapshot)
     if sync.kind == "events" or snapshot.base is None:
         found = _new_rows(sync, traits, compared)
     else:
-        found = (f"{_changed_rows(sync, traits, compared, full=full)} UNION ALL BY NAME "
+        found = (f"{_changed_rows(sync, traits, compared, full=full)}\nUNION ALL BY NAME\n"
                  f"{_removed_rows(connection, sync, traits, compared)}")
     _number(connection, sync, found, len(compared), full=full)
     return Diff(
-        traits, compared,
-        rows=scalar(connection, "SELECT count(*) FROM result") + (narrowing.left_out if narrowing else 0),
+        traits=traits, compared=compared,
+        rows=scalar(connection, "SELECT count(*) FROM result") + (prefilter.left_out if prefilter else 0),
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
         snapshot_rows=snapshot.rows,
         gone_traits=tuple(sorted({t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)))),
@@ -149,57 +164,93 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result) -> None:
     """Give every row that must not go its reason; equal rows become one."""
-    connection.execute("CREATE TEMP TABLE repeated AS SELECT key FROM result GROUP BY key HAVING count(*) > 1")
-    if scalar(connection, "SELECT count(*) FROM repeated"):
-        same = "key IS NOT DISTINCT FROM"
-        connection.execute("CREATE TEMP TABLE candidates AS SELECT DISTINCT result.* FROM result, repeated "
-                           f"WHERE result.{same} repeated.key")
-        connection.execute(f"DELETE FROM result USING repeated WHERE result.{same} repeated.key")
-        connection.execute("UPDATE candidates SET reason = coalesce(reason, ?) WHERE key IN "
-                           "(SELECT key FROM candidates GROUP BY key HAVING count(*) > 1)", [DUPLICATE_KEY])
-        connection.execute("INSERT INTO result SELECT * FROM candidates")
+    connection.execute("""
+        CREATE TEMP TABLE repeated_keys AS
+        SELECT key
+        FROM result
+        GROUP BY key
+        HAVING count(*) > 1""")
+    if scalar(connection, "SELECT count(*) FROM repeated_keys"):
+        _set_duplicates_aside(connection)
     if sync.kind == "groups":
         _set_groups_aside(connection, result)
 
 
+def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of rows with one key, equal ones become one; those that differ are set aside."""
+    connection.execute("""
+        CREATE TEMP TABLE repeated_rows AS
+        SELECT DISTINCT result.*
+        FROM result, repeated_keys
+        WHERE result.key IS NOT DISTINCT FROM repeated_keys.key""")
+    connection.execute("""
+        DELETE FROM result
+        USING repeated_keys
+        WHERE result.key IS NOT DISTINCT FROM repeated_keys.key""")
+    connection.execute(f"""
+        UPDATE repeated_rows
+        SET reason = coalesce(reason, {literal(DUPLICATE_KEY)})
+        WHERE key IN (
+            SELECT key
+            FROM repeated_rows
+            GROUP BY key
+            HAVING count(*) > 1
+        )""")
+    connection.execute("INSERT INTO result FROM repeated_rows")
+
+
 def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> None:
     """A group whose rows disagree, or one of whose rows has a value that cannot be sent, goes aside whole."""
-    unlike = {name: f"(count(t{i}) NOT IN (0, count(*)) OR min(t{i}) IS DISTINCT FROM max(t{i}))"
-              for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True))
-              if kind is not ValueKind.EMPTY}
-    names = ", ".join(f"CASE WHEN {test} THEN {literal(name)} END" for name, test in unlike.items()) or "NULL"
-    tests = " OR ".join(["(count(reason) > 0 AND count(reason) < count(*))", *unlike.values()])
-    connection.execute(
-        f"CREATE TEMP TABLE unlike AS SELECT group_id, concat_ws(', ', {names}) AS names FROM result "
-        f"WHERE group_id IS NOT NULL AND coalesce(reason, '') NOT IN {_NO_KEY} GROUP BY group_id HAVING {tests}")
-    connection.execute(
-        "UPDATE result SET reason = 'group rows disagree' || CASE WHEN names = '' THEN '' ELSE ' on ' || names END "
-        "FROM unlike WHERE unlike.group_id = result.group_id AND reason IS NULL")
+    differing = {name: f"(count(t{i}) NOT IN (0, count(*)) OR min(t{i}) IS DISTINCT FROM max(t{i}))"
+                 for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True))
+                 if kind is not ValueKind.EMPTY}
+    names = ", ".join(f"CASE WHEN {test} THEN {literal(name)} END" for name, test in differing.items()) or "NULL"
+    tests = " OR ".join(["(count(reason) > 0 AND count(reason) < count(*))", *differing.values()])
+    connection.execute(f"""
+        CREATE TEMP TABLE disagreeing AS
+        SELECT group_id, concat_ws(', ', {names}) AS names
+        FROM result
+        WHERE group_id IS NOT NULL AND coalesce(reason, '') NOT IN {_NO_KEY}
+        GROUP BY group_id
+        HAVING {tests}""")
+    connection.execute("""
+        UPDATE result
+        SET reason = 'group rows disagree' || CASE WHEN names = '' THEN '' ELSE ' on ' || names END
+        FROM disagreeing
+        WHERE disagreeing.group_id = result.group_id AND reason IS NULL""")
 
 
 def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
     """The events that were never accepted, or all rows where there is no snapshot, SQL."""
     fixed = {"users": "", "groups": "r.group_id, ", "events": "r.event, r.occurred, "}[sync.kind]
     cursor = "r.cursor, " if sync.cursor is not None else ""
-    return (f"SELECT r.key, r.user_id, {fixed}{cursor}'added' AS op"
-            f"{_after(traits, compared)}{_flags(c.present for c in compared)} "
-            "FROM result r ANTI JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL")
+    return f"""
+        SELECT r.key, r.user_id, {fixed}{cursor}'added' AS op{_after(traits, compared)}{_flags(
+            c.present for c in compared)}
+        FROM result r
+        ANTI JOIN previous s ON r.key = s.key
+        WHERE r.reason IS NULL"""
 
 
 def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool) -> str:
     """The rows that are new, or not what they were, SQL."""
     differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
     whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
-    op = f"CASE WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added' WHEN {differs} THEN 'changed' ELSE 'unchanged' END"
-    values = _after(traits, compared)
     flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
     group = "r.group_id, " if sync.kind == "groups" else ""
-    wanted = "true" if full else f"(s.key IS NULL OR s.gone OR s.doubt OR {differs})"
-    return (f"SELECT r.key, r.user_id, {group}{op} AS op{values}{flags} "
-            f"FROM result r LEFT JOIN snapshot s ON r.key = s.key WHERE r.reason IS NULL AND {wanted}")
+    return f"""
+        SELECT r.key, r.user_id, {group}CASE
+            WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added'
+            WHEN {differs} THEN 'changed'
+            ELSE 'unchanged'
+            END AS op{_after(traits, compared)}{flags}
+        FROM result r
+        LEFT JOIN previous s ON r.key = s.key
+        WHERE r.reason IS NULL AND {'true' if full else f'(s.key IS NULL OR s.gone OR s.doubt OR {differs})'}"""
 
 
 def _after(traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
+    """The columns ``t0`` … of the rows that are there, SQL."""
     after = {index: sql for c in compared for index, sql in c.after.items()}
     return "".join(f", ({after[i]})::{SQL_TYPE[trait.kind]} AS t{i}" for i, trait in enumerate(traits))
 
@@ -225,12 +276,16 @@ def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tup
     flags = _flags(f"NOT {stays} AND (s.doubt OR {c.old_differs(constants[c.name])})"
                    if c.name in constants else "false" for c in compared)
     group = "s.group_id, " if sync.kind == "groups" else ""
-    return (f"SELECT s.key, s.user_id, {group}'removed' AS op{''.join(values)}{flags} "
-            "FROM snapshot s ANTI JOIN result r ON r.key = s.key WHERE NOT s.gone")
+    return f"""
+        SELECT s.key, s.user_id, {group}'removed' AS op{''.join(values)}{flags}
+        FROM previous s
+        ANTI JOIN result r ON r.key = s.key
+        WHERE NOT s.gone"""
 
 
 def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return {row[0] for row in connection.execute("SELECT column_name FROM (DESCRIBE snapshot)").fetchall()}
+    """The columns of ``previous``."""
+    return {row[0] for row in connection.execute("SELECT column_name FROM (DESCRIBE previous)").fetchall()}
 
 
 def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
@@ -238,15 +293,24 @@ def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
 
 
 def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool) -> None:
-    """Make the table ``changes`` of the rows found (SQL, with ``flags`` flags), the messages numbered from 0: a row
-    each, but a group's changed traits and its constants once for the group; events in the order of their time."""
+    """Make the table ``changes`` of the rows found, and number their messages from 0.
+
+    A row is a message, but the changed traits of a group, and its constants, are one message of the group. Events are
+    in the order of their time.
+
+    Args:
+        found: SQL of the rows, with the columns ``c0`` … of so many ``flags``.
+    """
     any_flag = " OR ".join(f"c{n}" for n in range(flags)) or "false"
     unchanged = " OR op = 'unchanged'" if full else ""
-    tells = f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))"
+    sends = f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))"
     once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
-    number = {"users": f"count_if({tells}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
-              "groups": f"dense_rank() OVER (PARTITION BY {tells} "
+    number = {"users": f"count_if({sends}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+              "groups": f"dense_rank() OVER (PARTITION BY {sends} "
                         f"ORDER BY CASE WHEN {once} THEN group_id ELSE key END, {once})",
               "events": "row_number() OVER (ORDER BY occurred, key)"}[sync.kind]
-    connection.execute("CREATE TABLE changes AS SELECT *, "
-                       f"CASE WHEN {tells} THEN ({number} - 1)::BIGINT END AS message FROM ({found})")
+    connection.execute(f"""
+        CREATE TABLE changes AS
+        SELECT *, CASE WHEN {sends} THEN ({number} - 1)::BIGINT END AS message
+        FROM ({found}
+        )""")

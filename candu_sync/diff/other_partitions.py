@@ -1,8 +1,9 @@
 """A row that left one partition and is in another of the same sync: what the other one set is not unset.
 
-A user who moves from one segment to another is removed here and added there. Whichever is sent first, the trait must
-end as the new segment says: here first, the constant of ``removed`` goes and the other partition's row follows it,
-whole; there first, the constant would undo it, so it is left out for the traits that the other partition has told.
+A user who moves from one segment to another is removed in the first and added in the second. Whichever partition is
+sent first, the trait must end as the new segment says. If the first one is sent first, the constant of ``removed`` goes
+out, and the row of the second follows it, whole. If the second one is sent first, the constant would undo it: so it is
+left out for the traits that the second partition has sent.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from candu_sync.state import State
 from candu_sync.syncs import Sync, split
 
 _ID = {"users": "user_id", "groups": "group_id"}
-_LEFT = "FROM changes WHERE op = 'removed' AND message IS NOT NULL"
+
+# Rows that left, and for which something is sent.
+_LEFT = "op = 'removed' AND message IS NOT NULL"
 
 
 def keep_what_others_set(connection: duckdb.DuckDBPyConnection, state: State, sync: Sync, partition: str | None,
@@ -32,14 +35,17 @@ def keep_what_others_set(connection: duckdb.DuckDBPyConnection, state: State, sy
     Raises:
         DamagedState: another partition's snapshot cannot be read.
     """
-    if partition is None or not isinstance(sync.removed, dict) or not scalar(connection, f"SELECT count(*) {_LEFT}"):
+    if partition is None or not isinstance(sync.removed, dict) or not scalar(connection, f"""
+            SELECT count(*)
+            FROM changes
+            WHERE {_LEFT}"""):
         return
-    connection.execute("CREATE TABLE elsewhere (id VARCHAR, trait VARCHAR)")
+    connection.execute("CREATE TABLE set_by_others (id VARCHAR, trait VARCHAR)")
     for other in state.partitions(sync.name):
         if other != partition and _is_run(sync, other):
             at = state.of(sync.name, other)
             _note(connection, sync, snapshot_of(at, at.current(), sync.kind))
-    if scalar(connection, "SELECT count(*) FROM elsewhere"):
+    if scalar(connection, "SELECT count(*) FROM set_by_others"):
         _leave_out(connection, sync, diff)
 
 
@@ -54,28 +60,53 @@ def _is_run(sync: Sync, other: str | None) -> bool:
 
 
 def _note(connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot) -> None:
-    """Note which of those that left are in another partition's snapshot, with which traits."""
+    """Add to ``set_by_others``: which of those that left are in another partition's snapshot, with which traits."""
     constants = sync.removed if isinstance(sync.removed, dict) else {}
     id_ = _ID[sync.kind]
-    # A cursor has views of its own: this partition's snapshot stays the connection's.
+    # A cursor has views of its own.
     with connection.cursor() as cursor:
         expose(cursor, snapshot)
         for index, trait in enumerate(snapshot.traits):
             if trait.name in constants:
-                cursor.execute(f"INSERT INTO elsewhere SELECT DISTINCT {id_}, {literal(trait.name)} FROM snapshot "
-                               f"WHERE NOT gone AND t{index} IS NOT NULL AND {id_} IN (SELECT {id_} {_LEFT})")
+                cursor.execute(f"""
+                    INSERT INTO set_by_others
+                    SELECT DISTINCT {id_}, {literal(trait.name)}
+                    FROM snapshot
+                    WHERE NOT gone AND t{index} IS NOT NULL AND {id_} IN (
+                        SELECT {id_}
+                        FROM changes
+                        WHERE {_LEFT}
+                    )""")
 
 
 def _leave_out(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> None:
-    """What is not told stays in the snapshot as it was."""
+    """Take the traits of ``set_by_others`` out of the messages. What is not sent stays in the snapshot as it was."""
     for n, compared in enumerate(diff.compared):
         kept = "".join(f", t{i} = {f's.t{i}' if i in compared.stored else 'NULL'}" for i in compared.columns)
-        connection.execute(
-            f"UPDATE changes SET c{n} = false{kept} FROM snapshot s WHERE s.key = changes.key AND op = 'removed' "
-            f"AND c{n} AND changes.{_ID[sync.kind]} IN (SELECT id FROM elsewhere WHERE trait = ?)", [compared.name])
+        connection.execute(f"""
+            UPDATE changes
+            SET c{n} = false{kept}
+            FROM previous s
+            WHERE s.key = changes.key AND op = 'removed' AND c{n} AND changes.{_ID[sync.kind]} IN (
+                SELECT id
+                FROM set_by_others
+                WHERE trait = {literal(compared.name)}
+            )""")
     flags = " OR ".join(f"c{n}" for n in range(len(diff.compared)))
-    connection.execute(f"UPDATE changes SET message = NULL WHERE op = 'removed' AND NOT ({flags})")
+    connection.execute(f"""
+        UPDATE changes
+        SET message = NULL
+        WHERE op = 'removed' AND NOT ({flags})""")
     # A receipt counts messages by their numbers, which must have no gap.
-    connection.execute("UPDATE changes SET message = n.new FROM (SELECT message AS old, row_number() OVER (ORDER BY "
-                       "message) - 1 AS new FROM (SELECT DISTINCT message FROM changes WHERE message IS NOT NULL)) n "
-                       "WHERE changes.message = n.old")
+    connection.execute("""
+        UPDATE changes
+        SET message = renumbered.new
+        FROM (
+            SELECT message AS old, row_number() OVER (ORDER BY message) - 1 AS new
+            FROM (
+                SELECT DISTINCT message
+                FROM changes
+                WHERE message IS NOT NULL
+            )
+        ) renumbered
+        WHERE changes.message = renumbered.old""")

@@ -1,9 +1,10 @@
-"""A diff narrowed to the rows that may differ, by the snapshot's row index.
+"""The prefilter: by the snapshot's row index, the diff is left with the rows that may differ.
 
-Rows that Candu has just so are counted and left out while the result streams in; of the snapshot only those rows are
-read that no row of the result has met. What both sides then hold is compared by the same SQL as whole tables would be
-(``diff.py``), so a row that was met is put back on both sides wherever that SQL must see it: when another row of the
-result has its key (they are duplicates), and, of groups, when anything in its group may differ.
+Rows that Candu already has as they are *match* a row of the snapshot: they are counted and left out while the result
+streams in. Of the snapshot, only the rows that nothing matched are read. Both sides are then compared by the same SQL
+as whole tables would be (``changed_rows.py``). So a matched row is put back on both sides wherever that SQL must see
+it: when another row of the result has its key (they are duplicates), and, of groups, when anything in its group may
+differ.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-class Narrowing:
-    """Which rows of one result a snapshot has just so, and which not.
+class Prefilter:
+    """Which rows of one result a snapshot has as they are, and which not.
 
     Args:
         connection: the engine of the diff.
         snapshot: with at least one file.
-        result: whose batches will go through ``news``.
+        result: whose batches will go through ``unmatched``.
 
     Attributes:
-        left_out: rows of the result, equal ones counted once, that are in neither table; known after ``rest``.
+        left_out: rows of the result that match, equal ones counted once, and that are in neither table; known after
+            ``make_previous``.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, result: Result) -> None:
@@ -48,86 +50,105 @@ class Narrowing:
         self._files = {name: path for name, path in (("base", snapshot.base), ("delta", snapshot.delta)) if path}
         self._indexes = {name: index_of(self._cursor, snapshot, name, self._hashed) for name in self._files}
         if "delta" in self._indexes:
-            self._indexes["base"].cover(self._indexes["delta"].key_hashes)
-        self._news = [np.empty(0, np.uint64)]
+            self._indexes["base"].mark_replaced(self._indexes["delta"].key_hashes)
+        self._unmatched_keys = [np.empty(0, np.uint64)]
         self.left_out = 0
 
-    def news(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows of the result's batches that the snapshot has not just so; batches without one are left out."""
+    def unmatched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The rows of the result's batches that match no row of the snapshot; batches without such rows are dropped."""
         for batch in batches:
             found = hashes(self._cursor, batch, self._columns(batch))
-            key_hash, row_hashes, apart = (column.to_numpy() for column in found.columns)
-            met = np.zeros(batch.num_rows, np.bool_)
-            together = ~apart
+            key_hash, row_hashes, unknown = (column.to_numpy() for column in found.columns)
+            matched = np.zeros(batch.num_rows, np.bool_)
+            known = ~unknown
             for index in self._indexes.values():
-                met[together] |= index.meet(key_hash[together], row_hashes[together])
-            if not met.all():
-                self._news.append(key_hash[~met])
-                yield batch.filter(pa.array(~met))
+                matched[known] |= index.match(key_hash[known], row_hashes[known])
+            if not matched.all():
+                self._unmatched_keys.append(key_hash[~matched])
+                yield batch.filter(pa.array(~matched))
 
     def _columns(self, batch: pa.RecordBatch) -> str:
-        """The row hash of a result's batch, of the snapshot's traits; and which rows cannot be in the snapshot, since
-        they are set aside or have a value of a trait that it does not know."""
+        """The row hash of a result's batch, of the snapshot's traits; and which rows cannot be in the snapshot: rows
+        that are set aside, and rows with a value of a trait that the snapshot does not have."""
         columns: dict[Trait, str] = {} if self._snapshot.kind == "events" else self._columns_of(batch)
         values = [columns.pop(trait, f"NULL::{SQL_TYPE[trait.kind]}") for trait in self._hashed]
-        apart = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values())])
-        return f"{row_hash(values)} AS row_hash, ({apart}) AS apart"
+        unknown = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values())])
+        return f"{row_hash(values)} AS row_hash, ({unknown}) AS unknown"
 
     def _columns_of(self, batch: pa.RecordBatch) -> dict[Trait, str]:
         return {trait: f"t{j}" for j, trait in enumerate(self._result.traits) if f"t{j}" in batch.schema.names}
 
-    def rest(self) -> None:
-        """Make the table ``snapshot``: the rows that were not met, and those that are put back, into the table
-        ``result`` too. Call it once, when the result is loaded."""
-        self._connection.execute(f"CREATE TEMP TABLE snapshot AS SELECT {typed_nulls(self._snapshot)}, "
-                                 "false AS met LIMIT 0")
-        news = np.concatenate(self._news)
-        met = sum(index.met for index in self._indexes.values())
-        # Of events there is nothing to compare or to remove, and a row that is gone needs no second farewell.
-        if self._snapshot.kind != "events" and (len(news) or met < self._snapshot.rows):
-            self._read(lambda index: ~index.met_rows() | index.met_rows(news))
+    def make_previous(self) -> None:
+        """Make the table ``previous``: the snapshot's rows that nothing matched, and those that are put back, the
+        latter into the table ``result`` too. Call it once, when the result is loaded."""
+        self._connection.execute(f"""
+            CREATE TEMP TABLE previous AS
+            SELECT {typed_nulls(self._snapshot)}, false AS matched
+            LIMIT 0""")
+        keys = np.concatenate(self._unmatched_keys)
+        matched = sum(index.matched for index in self._indexes.values())
+        # Of events there is nothing to compare or to remove, and a row that is gone is not removed again.
+        if self._snapshot.kind != "events" and (len(keys) or matched < self._snapshot.rows):
+            self._read(lambda index: ~index.matched_rows() | index.matched_rows(keys))
             if self._snapshot.kind == "groups":
-                self._connection.execute("CREATE TEMP TABLE touched AS SELECT group_id FROM result "
-                                         "WHERE group_id IS NOT NULL UNION SELECT group_id FROM snapshot")
-                self._read(lambda index: index.met_rows() & ~index.met_rows(news),
-                           "group_id IN (SELECT group_id FROM touched)")
+                self._read_groups(keys)
             self._put_back()
-        self.left_out = met - scalar(self._connection, "SELECT count(*) FROM snapshot WHERE met")
+        self.left_out = matched - scalar(self._connection, "SELECT count(*) FROM previous WHERE matched")
 
-    def _read(self, choose: Callable[[Index], Mask], where: str = "true") -> None:
-        """Add the chosen rows of the snapshot's files to the table ``snapshot``; of those of the base that the delta
+    def _read_groups(self, keys: NDArray[np.uint64]) -> None:
+        """Add the matched rows of groups in which anything may differ."""
+        self._connection.execute("""
+            CREATE TEMP TABLE groups_to_compare AS
+            SELECT group_id
+            FROM result
+            WHERE group_id IS NOT NULL
+            UNION
+            SELECT group_id
+            FROM previous""")
+        self._read(lambda index: index.matched_rows() & ~index.matched_rows(keys),
+                   "WHERE group_id IN (FROM groups_to_compare)")
+
+    def _read(self, choose: Callable[[Index], Mask], where: str = "") -> None:
+        """Add the chosen rows of the snapshot's files to the table ``previous``; of rows of the base that the delta
         has too, the delta's."""
         for name, path in self._files.items():
             index = self._indexes[name]
             take = choose(index)
             if not take.any():
                 continue
-            rows = pa.RecordBatchReader.from_batches(*_chosen(path, take, index.met_rows()))
-            self._connection.register("rest_of_file", rows)
-            listed = select_list(layout(self._snapshot), rows.schema.names)
-            covered = ""
+            rows = pa.RecordBatchReader.from_batches(*_chosen(path, take, index.matched_rows()))
+            self._connection.register("chosen_rows", rows)
+            replaced = ""
             if name == "base" and "delta" in self._files:
-                self._connection.register("covering", arrow_file(self._files["delta"]))
-                covered = " ANTI JOIN covering USING (key)"
-            self._connection.execute(f"INSERT INTO snapshot SELECT {listed}, met FROM rest_of_file{covered} "
-                                     f"WHERE {where}")
-            self._connection.unregister("rest_of_file")
+                self._connection.register("delta", arrow_file(self._files["delta"]))
+                replaced = "ANTI JOIN delta USING (key)"
+            self._connection.execute(f"""
+                INSERT INTO previous
+                SELECT {select_list(layout(self._snapshot), rows.schema.names)}, matched
+                FROM chosen_rows
+                {replaced}
+                {where}""")
+            self._connection.unregister("chosen_rows")
 
     def _put_back(self) -> None:
-        """Into the result, the rows that were met and must be seen all the same: they are as the snapshot has them."""
+        """Into the result, the matched rows that must be seen all the same: they are as the snapshot has them."""
         traits = self._result.traits
         stored = {f"t{i}": f"t{traits.index(trait)}" for i, trait in enumerate(self._snapshot.traits)
                   if trait in traits}
         ids = ["key", "user_id", *(["group_id"] if self._snapshot.kind == "groups" else [])]
         listed = ", ".join([*ids, *(f"{i} AS {j}" for i, j in stored.items())])
-        self._connection.execute(f"INSERT INTO result BY NAME SELECT {listed} FROM snapshot WHERE met")
+        self._connection.execute(f"""
+            INSERT INTO result BY NAME
+            SELECT {listed}
+            FROM previous
+            WHERE matched""")
 
 
-def _chosen(path: Path, take: Mask, met: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """The rows ``take`` of an Arrow file, with a column ``met``."""
+def _chosen(path: Path, take: Mask, matched: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The rows ``take`` of an Arrow file, with a column ``matched``."""
     # Not mapped: each batch is read once, and would else stay in the process's memory until its end.
     reader = ipc.open_file(pa.OSFile(str(path)))
-    schema = reader.schema.append(pa.field("met", pa.bool_()))
+    schema = reader.schema.append(pa.field("matched", pa.bool_()))
 
     def batches() -> Iterator[pa.RecordBatch]:
         start = 0
@@ -136,7 +157,7 @@ def _chosen(path: Path, take: Mask, met: Mask) -> tuple[pa.Schema, Iterator[pa.R
             part = slice(start, start + batch.num_rows)
             start += batch.num_rows
             if take[part].any():
-                flagged = pa.RecordBatch.from_arrays([*batch.columns, pa.array(met[part])], schema=schema)
+                flagged = pa.RecordBatch.from_arrays([*batch.columns, pa.array(matched[part])], schema=schema)
                 yield flagged.filter(pa.array(take[part]))
 
     return schema, batches()

@@ -1,8 +1,9 @@
 """When is a trait changed, and what does Candu hold afterwards: the rules of one trait, as SQL over ``r`` and ``s``.
 
-``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). The policies are those of
-``nulls``: a value that turns null is told (send), kept quiet (omit), or replaced by a constant; one that was never
-sent is left out whatever the policy (docs/candu.md: "a first-time null is left out").
+``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). What happens to a value that
+turns null depends on the sync's ``nulls``: null is sent (send), nothing is sent (omit), or a constant is sent in its
+place. A trait that was never sent is left out while it is null, whatever ``nulls`` says (docs/candu.md: "a first-time
+null is left out").
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ from candu_sync.snapshot import Snapshot
 from candu_sync.syncs import Sync
 
 Constant = str | int | float | bool
+"""A value of ``nulls`` or ``removed``."""
 
 ISO = "'%Y-%m-%dT%H:%M:%SZ'"
 
 
 def iso_text(instant: str) -> str:
-    """SQL of an instant as ISO 8601. DuckDB's strftime of whole seconds goes by nanoseconds, which end in 2262."""
+    """SQL of an instant as ISO 8601. DuckDB's strftime of whole seconds goes by nanoseconds, which end in 2262.
+
+    Example:
+        >>> iso_text("t0")
+        "strftime((t0)::TIMESTAMP, '%Y-%m-%dT%H:%M:%SZ')"
+    """
     return f"strftime(({instant})::TIMESTAMP, {ISO})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """One trait name in a comparison.
 
@@ -33,10 +40,10 @@ class Compared:
         name: the trait.
         columns: index in the traits → kind, for each kind that it has or had.
         value: the result's value, SQL.
-        differs: SQL, true when Candu must be told.
+        differs: SQL, true when the trait must be sent.
         after: index in the traits → SQL of what Candu holds afterwards, in that kind's column.
         present: SQL, true when a row that is sent whole carries it: Candu holds a value afterwards, and the model
-            gives one (a column that is gone, or a null that is to be omitted, is not told again).
+            gives one (a column that is gone, or a null that is to be omitted, is not sent).
         stored: the indexes that the snapshot has.
     """
 
@@ -98,7 +105,8 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
     columns = {i: trait.kind for i, trait in enumerate(traits) if trait.name == name}
     old = {i: f"s.t{i}" if i in stored else "NULL" for i in columns}
     if name not in result.names:
-        return Compared(name, columns, "NULL", "false", old, "false", stored)
+        return Compared(name=name, columns=columns, value="NULL", differs="false", after=old, present="false",
+                        stored=stored)
     if sync.nulls == "omit":  # a null keeps the old value, and of a row in doubt that is not known
         old = {i: f"CASE WHEN s.doubt IS NOT TRUE THEN {sql} END" if sql != "NULL" else sql for i, sql in old.items()}
     source = result.names.index(name)
@@ -111,7 +119,8 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
         differs = f"({differs}) AND NOT {twin}"
         after = {i: f"CASE WHEN {twin} THEN {old[i]} ELSE {sql} END" for i, sql in after.items()}
     present = f"({value} IS NOT NULL)" if sync.nulls == "omit" else _any(after)
-    return Compared(name, columns, value, differs, after, present, stored)
+    return Compared(name=name, columns=columns, value=value, differs=differs, after=after, present=present,
+                    stored=stored)
 
 
 def _any(values: dict[int, str]) -> str:
@@ -132,7 +141,7 @@ def _after(mine: str, value: str, old: dict[int, str], index: int, kind: ValueKi
 
 
 def _same_instant(columns: dict[int, ValueKind], value: str, kind: ValueKind, old: dict[int, str]) -> str:
-    """SQL, true when an instant and its own ISO text stand on the two sides: Candu was told the same."""
+    """SQL, true when an instant and its own ISO text stand on the two sides: Candu holds the same."""
     for index, other in columns.items():
         if old[index] == "NULL" or value == "NULL":
             continue

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.snapshot import REJECTED as REJECTED
     from candu_sync.snapshot.snapshot import Snapshot as Snapshot
     from candu_sync.snapshot.snapshot import expose as expose
-    from candu_sync.snapshot.snapshot import expose_rejected as expose_rejected
+    from candu_sync.snapshot.snapshot import expose_refused as expose_refused
     from candu_sync.snapshot.snapshot import index_of as index_of
     from candu_sync.snapshot.snapshot import layout as layout
     from candu_sync.snapshot.snapshot import select_list as select_list
@@ -28,6 +28,6 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "merge": "Merged lay_over",
         "row_index": "Index hashes row_hash",
-        "snapshot": "REJECTED Snapshot expose expose_rejected index_of layout select_list typed_nulls",
+        "snapshot": "REJECTED Snapshot expose expose_refused index_of layout select_list typed_nulls",
         "versions": "snapshot_of",
     })

@@ -1,4 +1,4 @@
-"""The row index of a snapshot: which rows of a result Candu has already, just so, told without reading one value of it.
+"""The row index of a snapshot: it finds the rows of a result that Candu already has, without reading a value of them.
 
 | column     | Arrow type     |                                                |
 |------------|----------------|------------------------------------------------|
@@ -6,16 +6,16 @@
 | `row_hash` | uint64         | of the key and the values that the model gives |
 | `row`      | uint32         | the row's number in its file                   |
 
-One index a file of the snapshot, uncompressed, so that it is mapped into memory. A row of the result whose two hashes
-are those of one row of the snapshot is as Candu has it, and leaves the diff on its way in. All other rows, and those of
-the snapshot that none met, are compared value by value (``diff`` room), so that two keys with one hash cost time and
-nothing else.
+Each file of the snapshot has one index. It is not compressed, so that it can be mapped into memory. A row of the result
+*matches* a row of the snapshot when both hashes are equal: Candu has it as it is, and it leaves the diff on its way in.
+All other rows of the result, and the rows of the snapshot that nothing matched, are compared value by value (the room
+``diff``). So two keys with one hash cost time and nothing else.
 
 What a collision can hide: a changed row whose 64-bit row hash stayed the same, 2^-64 for each changed row; a new row
 both of whose hashes are those of one of the snapshot's n rows, n * 2^-128. The two hash the key differently.
 
-The hash is DuckDB's, which may differ from one version to the next: an index says by which it was made, and one that
-was made by another, or of other traits, is made anew from the snapshot's rows.
+The hash is DuckDB's, which may differ from one version to the next. An index names the function that made it. One that
+another function made, or that is of other traits, is made anew from the snapshot's rows.
 """
 
 from __future__ import annotations
@@ -47,25 +47,28 @@ _OTHER_KEY = "'~' || key"
 _FUNCTION = f"duckdb {duckdb.__version__} hash"
 _SCHEMA = pa.schema([("key_hash", pa.uint64()), ("row_hash", pa.uint64()), ("row", pa.uint32())])
 
-# What became of a row of the snapshot while a result goes by. COVERED: a row of the delta stands over it.
-_UNMET, _MET, _COVERED = 0, 1, 2
-
-
-def row_hash(values: Iterable[str]) -> str:
-    """SQL of the hash of a row: of its column ``key`` and these values, in order; NULL is a value like any other."""
-    return f"hash({', '.join([_OTHER_KEY, *values])})"
-
-
-
-def hashes(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: str) -> pa.Table:
-    """A batch's key hashes and the columns ``columns`` (SQL), in the order of its rows."""
-    connection.register("hashed_batch", batch)
-    return connection.sql(f"SELECT {KEY_HASH} AS key_hash, {columns} FROM hashed_batch").to_arrow_table()
-
+# What is known of a row of the snapshot while a result goes by. REPLACED: the delta has a later row of the same key.
+_UNMATCHED, _MATCHED, _REPLACED = 0, 1, 2
 
 # A table of 16 MB at most: with it a look-up takes two or three steps, without it 23 of 10 million rows.
 _MOST_BITS = 22
 _COUNTED = 1_000_000
+
+
+def row_hash(values: Iterable[str]) -> str:
+    """SQL of the hash of a row: of its column ``key`` and these values, in order; NULL is a value like any other.
+
+    Example:
+        >>> row_hash(["t0", "t1"])
+        "hash('~' || key, t0, t1)"
+    """
+    return f"hash({', '.join([_OTHER_KEY, *values])})"
+
+
+def hashes(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: str) -> pa.Table:
+    """A batch's key hashes and the columns ``columns`` (SQL), in the order of its rows."""
+    connection.register("rows_to_hash", batch)
+    return connection.sql(f"SELECT {KEY_HASH} AS key_hash, {columns} FROM rows_to_hash").to_arrow_table()
 
 
 def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
@@ -78,10 +81,18 @@ def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
 
 
 class Index:
-    """The index of one file, and which of its rows a result has met so far.
+    """The index of one file, and which of its rows a result has matched so far.
 
     Args:
         key_hash, row_hash, row: as the table above says, all of one length.
+
+    Example:
+        >>> import numpy as np
+        >>> index = Index(*(np.array(column, np.uint64) for column in ([7, 9], [70, 90])), np.array([0, 1], np.uint32))
+        >>> index.match(np.array([9, 9], np.uint64), np.array([90, 91], np.uint64)).tolist()
+        [True, False]
+        >>> index.matched
+        1
     """
 
     def __init__(self, key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> None:
@@ -119,12 +130,12 @@ class Index:
         batch = reader.get_batch(0)
         return cls(*(column.to_numpy() for column in batch.columns))
 
-    def cover(self, keys: Hashes) -> None:
+    def mark_replaced(self, keys: Hashes) -> None:
         """Rows with these key hashes no longer count: another file has a later row of the same key."""
-        self._state[self._positions(np.sort(keys))] = _COVERED
+        self._state[self._positions(np.sort(keys))] = _REPLACED
 
-    def meet(self, key_hash: Hashes, row_hash: Hashes) -> Mask:
-        """Which rows of a result this file has just so."""
+    def match(self, key_hash: Hashes, row_hash: Hashes) -> Mask:
+        """Which rows of a result, given by their hashes, are in this file as they are."""
         if not len(self):
             return np.zeros(len(key_hash), np.bool_)
         last = len(self) - 1
@@ -136,8 +147,8 @@ class Index:
             less = less[at[less] <= last]
             less = less[self._key_hash[at[less]] < key_hash[less]]
         at = np.minimum(at, last)
-        same = (self._key_hash[at] == key_hash) & (self._row_hash[at] == row_hash) & (self._state[at] != _COVERED)
-        self._state[at[same]] = _MET
+        same = (self._key_hash[at] == key_hash) & (self._row_hash[at] == row_hash) & (self._state[at] != _REPLACED)
+        self._state[at[same]] = _MATCHED
         return np.asarray(same, np.bool_)
 
     @property
@@ -146,19 +157,19 @@ class Index:
         return self._key_hash
 
     @property
-    def met(self) -> int:
-        """How many rows were met."""
-        return int(np.count_nonzero(self._state == _MET))
+    def matched(self) -> int:
+        """How many rows were matched."""
+        return int(np.count_nonzero(self._state == _MATCHED))
 
-    def met_rows(self, keys: Hashes | None = None) -> Mask:
-        """By row number: which rows were met; with ``keys``, those alone whose key hash is among these too."""
-        met = self._state == _MET
+    def matched_rows(self, keys: Hashes | None = None) -> Mask:
+        """By row number, which rows were matched; with ``keys``, only rows whose key hash is one of these."""
+        matched = self._state == _MATCHED
         if keys is not None:
             among = np.zeros(len(self), np.bool_)
             among[self._positions(np.sort(keys))] = True
-            met &= among
+            matched &= among
         found = np.zeros(len(self), np.bool_)
-        found[self._row[met]] = True
+        found[self._row[matched]] = True
         return found
 
     def _positions(self, keys: Hashes) -> NDArray[np.intp]:

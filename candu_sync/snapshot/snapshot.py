@@ -1,21 +1,21 @@
 """The snapshot: what Candu has accepted, row by row, for one sync and partition.
 
-It is kept as Arrow IPC files: a base, and perhaps a delta whose rows stand over the base's rows of the same key. Rows
-are never deleted, since Candu forgets nothing: one that left the model is marked ``gone``. Beside each file stands its
-row index (``index.py``).
+It is kept as Arrow IPC files: a base, and perhaps a delta whose rows replace the base's rows of the same key. Rows are
+never deleted, since Candu forgets nothing: a row that left the model is marked ``gone``. Each file has its row index
+beside it (``row_index.py``).
 
-| column               | Arrow type | kinds                                                              |
-|----------------------|------------|--------------------------------------------------------------------|
-| `key`                | string     | all; for events the only one: a ledger of ids                      |
-| `gone`               | bool       | users, groups                                                      |
-| `doubt`              | bool       | users, groups: the last message went unanswered (null: false)      |
-| `user_id`            | string     | users, groups                                                      |
-| `group_id`           | string     | groups                                                             |
-| `t0` …               | canonical  | the value that Candu has; null: none. ``Snapshot.traits`` names them |
+| column               | Arrow type | kinds                                                               |
+|----------------------|------------|---------------------------------------------------------------------|
+| `key`                | string     | all; for events the only one: the file is a ledger of ids           |
+| `gone`               | bool       | users, groups                                                       |
+| `doubt`              | bool       | users, groups: the last message went unanswered (null: false)       |
+| `user_id`            | string     | users, groups                                                       |
+| `group_id`           | string     | groups                                                              |
+| `t0` …               | canonical  | the value that Candu has; null: none. ``Snapshot.traits`` has names |
 
-A row in doubt is the one exception from "what Candu has accepted": Candu may have it as it was or as it was told
-last. It holds what was told, and what it held before where that was nothing; the next diff takes it as changed, so that
-it is told whole, or told to be gone, until Candu answers.
+A row in doubt is the one exception from "what Candu has accepted": Candu may have it as it was before the last message
+or after it. Its columns hold what the message said, and the value before where the message said nothing. The next diff
+takes the row as changed and sends it whole, or its constants of ``removed``, until Candu answers.
 
 A trait is a name and a kind: one that was a number and became text has a column of each, at most one of them set.
 """
@@ -74,23 +74,23 @@ class Snapshot:
 
 
 def expose(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make the snapshot readable in the connection, as the views ``snapshot`` and ``rejected``."""
-    layers = [f"SELECT {_columns(connection, snapshot, name, path)} FROM {name}"
+    """Make the views ``snapshot`` and ``refused_before`` in the connection."""
+    layers = [f"SELECT {file_columns(connection, snapshot, name, path)}\nFROM {name}"
               for name, path in (("base", snapshot.base), ("delta", snapshot.delta)) if path is not None]
     if len(layers) == 2:
-        layers[0] += " ANTI JOIN delta USING (key)"
-    nothing = f"SELECT {typed_nulls(snapshot)} LIMIT 0"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW snapshot AS {' UNION ALL '.join(layers) or nothing}")
-    expose_rejected(connection, snapshot)
+        layers[0] += "\nANTI JOIN delta USING (key)"
+    rows = "\nUNION ALL\n".join(layers) or f"SELECT {typed_nulls(snapshot)}\nLIMIT 0"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW snapshot AS\n{rows}")
+    expose_refused(connection, snapshot)
 
 
-def expose_rejected(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make the rows that Candu refused readable in the connection, as the view ``rejected``."""
+def expose_refused(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make the view ``refused_before`` in the connection: the rows that Candu refused in earlier runs."""
     refused = arrow_file(snapshot.rejected) if snapshot.rejected else REJECTED.empty_table()
-    connection.register("rejected", refused)
+    connection.register("refused_before", refused)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> str:
+def file_columns(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> str:
     """Make a file readable as ``name``; returns the select list that gives it the snapshot's columns."""
     file = arrow_file(path)
     connection.register(name, file)
@@ -98,7 +98,14 @@ def _columns(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
 
 
 def select_list(wanted: dict[str, str], there: Collection[str]) -> str:
-    """Columns (name → SQL type) of a file that may have been written before some of them came: null there."""
+    """A select list of columns (name → SQL type); those that are not ``there`` are null.
+
+    A file may have been written before some of the columns came.
+
+    Example:
+        >>> select_list({"key": "VARCHAR", "t0": "DOUBLE"}, ["key"])
+        'key, NULL::DOUBLE AS t0'
+    """
     return ", ".join(column if column in there else f"NULL::{type_} AS {column}" for column, type_ in wanted.items())
 
 
@@ -108,7 +115,12 @@ def typed_nulls(snapshot: Snapshot) -> str:
 
 
 def layout(snapshot: Snapshot) -> dict[str, str]:
-    """Column → SQL type of a snapshot's rows."""
+    """Column → SQL type of a snapshot's rows.
+
+    Example:
+        >>> layout(Snapshot("events"))
+        {'key': 'VARCHAR'}
+    """
     traits = {} if snapshot.kind == "events" else trait_types(snapshot.traits)
     return {"key": "VARCHAR", **_FIXED[snapshot.kind], **traits}
 
@@ -120,8 +132,10 @@ def trait_types(traits: tuple[Trait, ...]) -> dict[str, str]:
 
 def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str,
              hashed: tuple[Trait, ...]) -> Index:
-    """The row index of the file ``name`` ("base" or "delta"), of these traits: the stored one, or one that is made of
-    the file's rows."""
+    """The row index of the file ``name`` ("base" or "delta"), of these traits.
+
+    It is the stored one; where that is missing, or of other traits, it is made of the file's rows.
+    """
     stored: Path | None = getattr(snapshot, f"{name}_index")
     found = Index.load(stored, hashed_names(hashed)) if stored is not None else None
     if found is not None:
@@ -129,7 +143,7 @@ def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
     path: Path = getattr(snapshot, name)
     reader = ipc.open_file(pa.OSFile(str(path)))
     batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-    columns = _stored_hash(snapshot, hashed, reader.schema.names)
+    columns = stored_hash(snapshot, hashed, reader.schema.names)
     return Index.of([hashes(connection, batch, columns) for batch in batches])
 
 
@@ -138,10 +152,10 @@ def hashed_names(hashed: tuple[Trait, ...]) -> list[tuple[str, str]]:
     return [(trait.name, str(trait.kind)) for trait in hashed]
 
 
-def _stored_hash(snapshot: Snapshot, hashed: tuple[Trait, ...], there: Collection[str]) -> str:
-    """The row hash of a file's rows, SQL; one that no row of a result has for those that are gone, or in doubt."""
+def stored_hash(snapshot: Snapshot, hashed: tuple[Trait, ...], there: Collection[str]) -> str:
+    """The row hash of a file's rows, SQL. Rows that are gone or in doubt get one that no row of a result has."""
     if snapshot.kind == "events":
         return f"{row_hash([])} AS row_hash"
     columns = {trait: f"t{i}" for i, trait in enumerate(snapshot.traits)}
     values = [columns[trait] if columns[trait] in there else f"NULL::{SQL_TYPE[trait.kind]}" for trait in hashed]
-    return f"CASE WHEN gone OR doubt THEN hash('not so', key) ELSE {row_hash(values)} END AS row_hash"
+    return f"CASE WHEN gone OR doubt THEN hash('no match', key) ELSE {row_hash(values)} END AS row_hash"

@@ -1,4 +1,4 @@
-"""What a diff reads of a snapshot: nothing when nothing changed, else only the rows that no row of the result met."""
+"""What a diff reads of a snapshot: nothing when nothing changed, else only the rows that nothing matched."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     chosen = prefilter._chosen
 
-    def noted(path: Path, take: prefilter.Mask, met: prefilter.Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    def noted(path: Path, take: prefilter.Mask, matched: prefilter.Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         found.append((path.name.split("-")[0], int(take.sum())))
-        return chosen(path, take, met)
+        return chosen(path, take, matched)
 
     monkeypatch.setattr(prefilter, "_chosen", noted)
     return found

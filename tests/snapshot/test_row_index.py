@@ -1,4 +1,4 @@
-"""The row index: it meets the rows that a file has just so, and no others; what it is not sure of, it does not meet."""
+"""The row index: it matches the rows that a file has as they are, and no others."""
 
 from __future__ import annotations
 
@@ -31,51 +31,51 @@ def array(*values: int) -> Hashes:
     return np.array(values, np.uint64)
 
 
-def test_rows_that_are_as_they_were_are_met() -> None:
+def test_unchanged_rows_match() -> None:
     index = of((30, 3), (10, 1), (20, 2))
-    assert index.meet(array(5, 10, 20, 40), array(0, 1, 9, 4)).tolist() == [False, True, False, False]
-    assert index.met == 1
-    assert index.met_rows().tolist() == [False, True, False]
+    assert index.match(array(5, 10, 20, 40), array(0, 1, 9, 4)).tolist() == [False, True, False, False]
+    assert index.matched == 1
+    assert index.matched_rows().tolist() == [False, True, False]
 
 
 def test_a_row_that_comes_twice_counts_once() -> None:
     index = of((10, 1))
-    assert index.meet(array(10, 10), array(1, 1)).all()
-    assert index.met == 1
+    assert index.match(array(10, 10), array(1, 1)).all()
+    assert index.matched == 1
 
 
-def test_the_rows_of_these_keys_that_were_met() -> None:
+def test_the_rows_of_these_keys_that_were_matched() -> None:
     index = of((10, 1), (20, 2), (30, 3))
-    index.meet(array(10, 20), array(1, 2))
-    assert index.met_rows(array(20, 30)).tolist() == [False, True, False]
+    index.match(array(10, 20), array(1, 2))
+    assert index.matched_rows(array(20, 30)).tolist() == [False, True, False]
 
 
 def test_rows_that_share_a_key_hash_are_all_found() -> None:
     index = of((10, 1), (10, 2), (20, 3))
-    index.meet(array(10), array(1))
-    index.meet(array(10), array(2))
-    met = index.met_rows(array(10))
-    assert met.tolist() == index.met_rows().tolist()
-    index.cover(array(10))
-    assert index.met == 0
+    index.match(array(10), array(1))
+    index.match(array(10), array(2))
+    matched = index.matched_rows(array(10))
+    assert matched.tolist() == index.matched_rows().tolist()
+    index.mark_replaced(array(10))
+    assert index.matched == 0
 
 
-def test_a_row_that_another_file_covers_is_not_met() -> None:
+def test_a_row_that_another_file_replaces_does_not_match() -> None:
     index = of((10, 1), (20, 2))
-    index.cover(array(20, 25))
-    assert index.meet(array(10, 20), array(1, 2)).tolist() == [True, False]
+    index.mark_replaced(array(20, 25))
+    assert index.match(array(10, 20), array(1, 2)).tolist() == [True, False]
 
 
 def test_an_empty_file() -> None:
-    assert of().meet(array(1, 2), array(1, 2)).tolist() == [False, False]
-    assert of().met_rows().tolist() == []
+    assert of().match(array(1, 2), array(1, 2)).tolist() == [False, False]
+    assert of().matched_rows().tolist() == []
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     of((20, 2), (10, 1)).save(tmp_path / "index.arrow", TRAITS)
     loaded = Index.load(tmp_path / "index.arrow", TRAITS)
     assert loaded is not None
-    assert loaded.meet(array(10, 20), array(1, 2)).all()
+    assert loaded.match(array(10, 20), array(1, 2)).all()
 
 
 def test_an_index_of_other_traits_or_of_another_function_is_of_no_use(
