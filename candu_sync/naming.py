@@ -1,4 +1,4 @@
-"""How people write a sync and its partition."""
+"""How people write a sync and its partition, and a number of things."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ def named(sync: str, partition: str | None) -> str:
         'users/profile'
     """
     return sync if partition is None else f"{sync} [{partition}]"
+
+
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """A number of things in a sentence.
+
+    Example:
+        >>> counted(1, "request"), counted(1200, "request"), counted(2, "property", "properties")
+        ('1 request', '1,200 requests', '2 properties')
+    """
+    return f"{number:,} {one if number == 1 else more or one + 's'}"

@@ -43,6 +43,7 @@ from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import Prefilter, diff, keep_what_others_set, load
 from candu_sync.embedded import open_embedded
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
+from candu_sync.naming import counted
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Target
@@ -194,7 +195,7 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     left = changes.summary.messages - report.accepted - report.rejected
     error = str(report.error) if report.error else None
     if error is None and left and sample is None:
-        error = f"stopped with {left:,} messages unsent; the next run goes on with them"
+        error = f"stopped with {counted(left, 'message')} unsent; the next run goes on from there"
     if error is None:
         settle(state, changes)
         return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds))

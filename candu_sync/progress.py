@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from candu_sync.naming import counted
+
 Progress = Callable[[str, int, int | None], None]
 """Called with the phase ("read" or "push"), how much is done, and of how much (None: not known)."""
 
@@ -21,7 +23,7 @@ def lines(say: Callable[[str], None], every: float) -> Progress:
         nonlocal last
         if time.monotonic() - last >= every:
             last = time.monotonic()
-            of = "" if total is None else f" of {total:,}"
-            say(f"{phase} {done:,}{of} {'rows' if phase == 'read' else 'messages'}")
+            thing = "row" if phase == "read" else "message"
+            say(f"{phase} {counted(done, thing)}" if total is None else f"{phase} {done:,} of {counted(total, thing)}")
 
     return show

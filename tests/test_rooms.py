@@ -18,7 +18,7 @@ import dagster_defs
 PACKAGE = Path(candu_sync.__file__).parent
 
 # What each room may import beside the modules that know nothing of syncs: errors, lazy, naming, progress, prefetch,
-# suggestions, timing. A room that is not named here may not be imported by it.
+# suggestions, terminal, timing. A room that is not named here may not be imported by it.
 MAY_IMPORT: dict[str, set[str]] = {
     "syncs": set(),
     "dbt": {"syncs"},
@@ -32,9 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commit": {"changes", "delivery", "embedded", "rows", "snapshot", "state", "syncs"},
     "operate": {"changes", "commit", "dbt", "pipeline", "project", "rows", "state", "syncs", "warehouse"},
     "simulator": set(),
-    "demo": {"operate", "simulator", "syncs"},
+    "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"errors", "lazy", "naming", "progress", "prefetch", "sql_text", "suggestions", "timing"}
+KNOW_NOTHING = {"errors", "lazy", "naming", "progress", "prefetch", "sql_text", "suggestions", "terminal", "timing"}
 ABOVE = {"pipeline", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "candu.py"

@@ -8,6 +8,7 @@ The rooms are imported inside the commands: `--help` must not wait for databases
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -31,6 +32,10 @@ for command in (check, plan, run, baseline, reset, status, rejected, exposures, 
 def main() -> None:
     """Run the command line; every error of ours is one message on stderr, without a traceback."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    for stream in sys.stdout, sys.stderr:
+        # A result must not be lost because its encoding lacks a letter.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CanduSyncError as error:

@@ -5,15 +5,15 @@ The rooms are imported inside the functions: `--help` must not wait for database
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized, UsageError
+from candu_sync.terminal import json_line, printable, printable_lines
 
 if TYPE_CHECKING:
     from candu_sync.project import Project, Target
@@ -30,8 +30,14 @@ _GRAVEST = (1, 2, 3, 4)
 
 
 def complain(message: str) -> None:
-    """Say something on stderr."""
-    typer.echo(f"candu-sync: {message}", err=True)
+    """Say something on stderr. A stderr that is closed is no reason to stop."""
+    with suppress(OSError, ValueError):
+        typer.echo(f"candu-sync: {printable_lines(message)}", err=True)
+
+
+def say(message: str) -> None:
+    """A line of a command's result, on stdout."""
+    typer.echo(printable(message))
 
 
 @contextmanager
@@ -129,5 +135,5 @@ def require_names(names: list[str] | None, everything: bool, command: str) -> No
 def print_lines(rows: list[dict[str, Any]]) -> None:
     """One JSON object a line."""
     for row in rows:
-        typer.echo(json.dumps(row, ensure_ascii=False))
+        typer.echo(json_line(row))
     sys.stdout.flush()

@@ -16,9 +16,11 @@ from candu_sync.cli.common import (
     finish,
     opened_project,
     print_lines,
+    say,
     with_state,
 )
 from candu_sync.errors import UsageError
+from candu_sync.naming import counted
 
 if TYPE_CHECKING:
     from candu_sync.operate import Finding
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 def list_syncs(as_json: Json = False) -> None:
     """The syncs, their kinds, partitions, last run."""
-    from candu_sync.operate import overview, show_rows
+    from candu_sync.cli.tables import show_rows
+    from candu_sync.operate import overview
 
     with opened_project() as (project, catalog):
         rows = overview(project, catalog)
@@ -60,7 +63,7 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
             if as_json:
                 print_lines([asdict(finding)])
             else:
-                typer.echo(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {_traits(finding)}")
+                say(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {_traits(finding)}")
         codes = [code, *(1 for finding in findings if finding.errors)]
         for sentence, wrong in check_project(catalog, findings):
             complain(sentence if wrong else f"warning: {sentence}")
@@ -69,18 +72,19 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
             with Candu(settings.api_url, key, settings.timeout) as candu:
                 candu.probe()
             if not as_json:
-                typer.echo(f"Candu at {settings.api_url} accepts the key")
+                say(f"Candu at {settings.api_url} accepts the key")
     finish(codes)
 
 
 def _traits(finding: Finding) -> str:
     one, more = ("property", "properties") if finding.sync.startswith("events/") else ("trait", "traits")
-    return f"{len(finding.traits)} {one if len(finding.traits) == 1 else more}"
+    return counted(len(finding.traits), one, more)
 
 
 def status(as_json: Json = False) -> None:
     """For each sync and partition: last run, rows, pending, rejected, claimed by whom."""
-    from candu_sync.operate import show_rows, statuses
+    from candu_sync.cli.tables import show_rows
+    from candu_sync.operate import statuses
 
     with opened_project() as (project, catalog):
         rows = statuses(project, catalog)
@@ -97,14 +101,15 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
                  "--reason", help="Only rows whose reason has this in it.")] = None,
              as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False, as_json: Json = False) -> None:
     """The rows that were set aside, with the reason."""
-    from candu_sync.operate import maintenance, show_set_aside
+    from candu_sync.cli.tables import show_set_aside
+    from candu_sync.operate import maintenance
 
     with opened_project() as (project, catalog):
         syncs, code = chosen(catalog, [name], False)
         for sync in syncs:
             targets = with_state(project, sync, partition)
             if again:
-                _retry(sync, targets)
+                _retry(sync, targets, as_json=as_json)
                 continue
             rows = [(target.partition, row) for target in targets for row in maintenance.set_aside(target)
                     if not reason or reason in row.reason]
@@ -112,12 +117,14 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
     finish([code])
 
 
-def _retry(sync: Sync, targets: list[Target]) -> None:
+def _retry(sync: Sync, targets: list[Target], *, as_json: bool) -> None:
     from candu_sync.operate import maintenance
 
     counts = [(target, maintenance.retry(target)) for target in targets]
     if not any(count for _, count in counts):
         raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
     for target, count in counts:
-        if count:
-            typer.echo(f"{target.name}: the next run sends {count:,} rows again")
+        if count and as_json:
+            print_lines([{"sync": sync.name, "partition": target.partition, "retried": count}])
+        elif count:
+            say(f"{target.name}: the next run sends {counted(count, 'row')} again")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from candu_sync.progress import Progress, lines
+from candu_sync.terminal import printable
 
-# A log that is read later wants to know that it goes on, not how each batch went.
+# Seconds between lines: a log is read later, by a person who wants to know that the run went on.
 _LINE_EVERY = 5.0
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Progress]:
     """Show the progress of one sync and partition while the block runs."""
-    with _bar(title) if sys.stderr.isatty() else _lines(title) as show:
+    title = printable(title)
+    with _bar(title) if sys.stderr is not None and sys.stderr.isatty() else _lines(title) as show:
         yield show
 
 
@@ -32,4 +34,9 @@ def _bar(title: str) -> Iterator[Progress]:
 
 @contextmanager
 def _lines(title: str) -> Iterator[Progress]:
-    yield lines(lambda line: print(f"{title}: {line}", file=sys.stderr, flush=True), _LINE_EVERY)  # noqa: T201
+    def say(line: str) -> None:
+        # A log that nobody reads any more is no reason to stop a push.
+        with suppress(OSError, ValueError):
+            print(f"{title}: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+    yield lines(say, _LINE_EVERY)

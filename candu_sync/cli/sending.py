@@ -19,9 +19,11 @@ from candu_sync.cli.common import (
     opened_project,
     print_lines,
     require_names,
+    say,
     with_state,
 )
 from candu_sync.errors import CanduSyncError, SettingsError
+from candu_sync.naming import counted
 
 if TYPE_CHECKING:
     from candu_sync.commit import RunResult
@@ -35,8 +37,8 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     from candu_sync.changes import discard
     from candu_sync.cli.progress_bar import progress
     from candu_sync.cli.signals import signals
+    from candu_sync.cli.tables import show_plan
     from candu_sync.commit import result_of
-    from candu_sync.operate import show_plan
 
     require_names(names, everything, "plan")
     with opened_project() as (project, catalog), signals(project, complain):
@@ -65,8 +67,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress
     from candu_sync.cli.signals import signals
+    from candu_sync.cli.tables import show_results
     from candu_sync.commit import failed
-    from candu_sync.operate import show_results
 
     require_names(names, everything, "run")
     results: list[RunResult] = []
@@ -117,7 +119,8 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
             if as_json:
                 print_lines([result_of(changes, "succeeded").to_json()])
             else:
-                typer.echo(f"{target.name}: {s.rows - s.invalid:,} rows are taken as sent")
+                taken = s.rows - s.invalid
+                say(f"{target.name}: {counted(taken, 'row')} {'is' if taken == 1 else 'are'} taken as sent")
             return 4 if s.invalid else 0
 
         codes = each(project, syncs, partition, act)
@@ -138,7 +141,7 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
                 if as_json:
                     print_lines([{"sync": sync.name, "partition": target.partition}])
                 else:
-                    typer.echo(f"{target.name}: what was sent is forgotten, the next run sends everything")
+                    say(f"{target.name}: what was sent is forgotten, the next run sends everything")
             if not targets and not as_json:
-                typer.echo(f"{sync.name}: nothing was sent yet")
+                say(f"{sync.name}: nothing was sent yet")
     finish([code])

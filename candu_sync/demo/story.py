@@ -20,8 +20,8 @@ from rich.table import Table
 
 from candu_sync.demo.warehouse import build, next_day
 from candu_sync.errors import CanduSyncError
-from candu_sync.operate import console
 from candu_sync.simulator import Simulator
+from candu_sync.terminal import console
 
 # The models' windows have fixed dates, so the story has, too.
 TODAY = dt.date(2026, 11, 15)

@@ -1,6 +1,6 @@
-"""What people do by hand, and what ``status``, ``list``, ``check`` and the tables tell them.
+"""What people do by hand, and what ``status``, ``list`` and ``check`` report.
 
-Does not know the command line's arguments.
+Does not know the command line's arguments, nor how a result is printed.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ if TYPE_CHECKING:
     from candu_sync.operate.check import Finding as Finding
     from candu_sync.operate.check import check_models as check_models
     from candu_sync.operate.check import check_project as check_project
+    from candu_sync.operate.maintenance import SetAside as SetAside
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
-    from candu_sync.operate.tables import console as console
-    from candu_sync.operate.tables import show_plan as show_plan
-    from candu_sync.operate.tables import show_results as show_results
-    from candu_sync.operate.tables import show_rows as show_rows
-    from candu_sync.operate.tables import show_set_aside as show_set_aside
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "check": "Finding check_models check_project",
+        "maintenance": "SetAside",
         "status": "overview statuses",
-        "tables": "console show_plan show_results show_rows show_set_aside",
     })

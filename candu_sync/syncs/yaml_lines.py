@@ -87,9 +87,11 @@ def parse(text: str) -> tuple[object, Lines]:
             deep or too many.
 
     Example:
-        >>> parse("payload: full\\nguard: {min_rows: 1}")
-        ({'payload': 'full', 'guard': {'min_rows': 1}},
-         {(): 1, ('payload',): 1, ('guard',): 2, ('guard', 'min_rows'): 2})
+        >>> data, lines = parse("payload: full\\nguard: {min_rows: 1}")
+        >>> data
+        {'payload': 'full', 'guard': {'min_rows': 1}}
+        >>> lines["guard", "min_rows"]
+        2
     """
     try:
         loader = _Loader(text)

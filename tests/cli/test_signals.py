@@ -50,7 +50,7 @@ def test_the_first_ends_a_push_in_order(project: Folder, simulator: Simulator, n
     assert 0 < ended.row["accepted"] == accepted < 40
     assert ended.row["unsent"] == 40 - accepted
     assert "stopping: no new requests" in ended.err
-    assert "the next run goes on with them" in ended.err
+    assert "the next run goes on from there" in ended.err
 
     simulator.clear_faults()
     rest = project.cli("run", "users/profile", "--json")

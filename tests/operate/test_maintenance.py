@@ -43,7 +43,7 @@ def test_a_baseline_leaves_out_the_rows_that_cannot_be_sent(project: Folder) -> 
     project.table("people", user_id=["u1", "u2", "u2"], plan=["a", "b", "c"])
     project.model("users/profile", "select * from people")
     ended = project.cli("baseline", "users/profile")
-    assert (ended.code, ended.out) == (4, "users/profile: 1 rows are taken as sent\n")
+    assert (ended.code, ended.out) == (4, "users/profile: 1 row is taken as sent\n")
 
 
 def test_after_a_reset_everything_goes_again(project: Folder, simulator: Simulator) -> None:
@@ -139,7 +139,7 @@ def test_retry_lets_the_next_run_send_them_again(refused: Folder, simulator: Sim
     held = refused.cli("run", "users/profile", "--json").rows[1]
     assert (held["rejected"], held["requests"]) == (1, 0)
     ended = refused.cli("rejected", "users/profile", "--retry")
-    assert (ended.code, ended.out) == (0, "users/profile [pro]: the next run sends 1 rows again\n")
+    assert (ended.code, ended.out) == (0, "users/profile [pro]: the next run sends 1 row again\n")
     again = refused.cli("run", "users/profile", "--json").rows[1]
     assert (again["added"], again["accepted"], again["rejected"]) == (1, 1, 0)
     assert "u0" in simulator.users()
