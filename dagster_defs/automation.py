@@ -63,9 +63,9 @@ def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> Autom
 
 
 def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
-    """A sensor that adds the new values of a dynamic sync as partitions, and runs them; with windows, it runs the newest
-    window that has ended. It is on for a sync with ``automation``. For others, a person turns it on or adds partitions
-    by hand."""
+    """A sensor that adds the new values of a dynamic sync as partitions, and runs them. With windows, it runs the
+    newest window that has ended. It is on for a sync with ``automation``. For others, a person turns it on or adds
+    partitions by hand."""
     name, values = _dynamic(sync)
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
 

@@ -1,7 +1,7 @@
 """The engine's errors as Dagster's failures. Passing troubles are retried, the rest is not.
 
-The assets have no retry policy of Dagster's own: it would also run a step again that somebody cancelled, or one that has
-a mistake in its code.
+The assets have no retry policy of Dagster's own: it would also run a step again that somebody cancelled, or one that
+has a mistake in its code.
 """
 
 from __future__ import annotations
