@@ -11,7 +11,7 @@ Each works on a ``Target``: a sync and partition of a project.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import Prefilter, diff, keep_what_others_set, load
 from candu_sync.embedded import open_embedded
 from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
+from candu_sync.history import DigestFile
 from candu_sync.naming import counted
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress, silent
@@ -80,7 +81,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     """
     state = target.state
     try:
-        version = recover(state, target.sync, target.project.memory)
+        version = recover(state, target.sync, target.project.memory, target.history)
     except Claimed:
         if keep:
             raise
@@ -184,7 +185,7 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     if stopped_by is not None:
         return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
     # A push that is repeated because its process was killed finds its own claim there.
-    version = recover(state, target.sync, target.project.memory)
+    version = recover(state, target.sync, target.project.memory, target.history)
     check_fresh(changes, version)
     seconds, report = Seconds(), Report()
     if _anything(changes, version):
@@ -217,7 +218,7 @@ def push_staged(target: Target, *, force: bool = False, progress: Progress = sil
         >>> changes.run_id == looked_at.run_id, result.status
         (True, 'succeeded')
     """
-    recover(target.state, target.sync, target.project.memory)
+    recover(target.state, target.sync, target.project.memory, target.history)
     changes = staged(target.state)
     return changes, push(target, changes, force=force, progress=progress)
 
@@ -269,17 +270,22 @@ def _claimed_push(push: _Push, version: Version, seconds: Seconds) -> None:
     outcome = read_receipts(state, changes.run_id)
     # What an earlier push of this change set has settled counts: it is not sent again.
     push.report.accepted, push.report.rejected = outcome.settled
+    folder = state.store.scratch()
+    # Of messages that an earlier push settled there are no digests: then all are computed again.
+    digests = None if any(outcome.settled) or not target.history.written else DigestFile(folder)
     try:
         if changes.summary.messages:
-            with seconds.phase("push"):
-                _deliver(push, outcome)
+            with seconds.phase("push"), digests or nullcontext():
+                _deliver(push, outcome, digests)
     finally:
         with seconds.phase("commit"):
-            commit(state, version, target.sync, changes, outcome, memory=target.project.memory)
+            commit(state, version, target.sync, changes, outcome, memory=target.project.memory, history=target.history,
+                   digests=digests.path if digests else None)
+        remove_folder(folder)
         push.claim.release()
 
 
-def _deliver(push: _Push, outcome: Outcome) -> None:
+def _deliver(push: _Push, outcome: Outcome, digests: DigestFile | None) -> None:
     # httpx takes longer to load than a plan with nothing to send takes altogether.
     from candu_sync.delivery import Candu
 
@@ -289,7 +295,8 @@ def _deliver(push: _Push, outcome: Outcome) -> None:
     log = ReceiptLog(push.target.state, changes.run_id)
     limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
                     max_attempts=settings.max_attempts)
-    messages = unsettled_messages(changes, outcome, project.message_namespace, memory=project.memory, sample=sample)
+    messages = unsettled_messages(changes, outcome, project.message_namespace, memory=project.memory, sample=sample,
+                                  built=digests.add if digests else None)
     total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
     done = 0
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from candu_sync.dbt import resolve, resolve_sync
 from candu_sync.delivery import Delivery
+from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
 from candu_sync.settings import Settings
 from candu_sync.state import PartitionState, State, read_last_run
@@ -68,6 +69,11 @@ class Project:
     def message_namespace(self) -> UUID | None:
         """What makes the ``messageId`` of this workspace its own; None: messages carry none."""
         return self.state.workspace if self.settings.message_id else None
+
+    def history_policy(self, sync: Sync) -> HistoryPolicy:
+        """What the ledger keeps of a sync's runs: by its YAML, else by the settings."""
+        return HistoryPolicy(mode=sync.history, days=self.settings.history, salt=self.state.workspace,
+                             message_ids=self.settings.message_id)
 
     def cancel_queries(self) -> None:
         """End the query under way, at the warehouse. Safe in any thread."""
@@ -150,3 +156,8 @@ class Target:
     def state(self) -> PartitionState:
         """The state of this sync and partition."""
         return self.project.state.of(self.sync.name, self.partition)
+
+    @property
+    def history(self) -> HistoryPolicy:
+        """What the ledger keeps of this target's runs."""
+        return self.project.history_policy(self.sync)

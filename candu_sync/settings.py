@@ -96,6 +96,13 @@ def _rate(value: object) -> float:
     return rate
 
 
+def _days(value: object) -> float:
+    days = _number(re.sub(r"\s*days?$", "", str(value).strip()))
+    if not days >= 0:
+        raise ValueError("must be a number of days, like 90 or 90 days, or 0 for no history")
+    return days
+
+
 def _number(text: str) -> float:
     """The finite number that ``text`` is, else NaN."""
     try:
@@ -153,6 +160,8 @@ class Settings(BaseSettings):
     """Times that a request is tried."""
     message_id: Annotated[bool, BeforeValidator(_switch)] = True
     """Send a deterministic ``messageId`` with each message."""
+    history: Annotated[float, BeforeValidator(_days)] = 90.0
+    """Days that the history of what was sent is kept; 0: none is written."""
     dbt_manifest: Path | None = None
     """A dbt project's manifest.json."""
 

@@ -28,9 +28,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "snapshot": {"embedded", "rows", "state"},
     "diff": {"embedded", "rows", "snapshot", "state", "syncs"},
     "changes": {"diff", "embedded", "rows", "snapshot", "state", "syncs"},
+    "history": {"changes", "embedded", "rows", "snapshot", "state"},
     "delivery": set(),
-    "commit": {"changes", "delivery", "embedded", "rows", "snapshot", "state", "syncs"},
-    "operate": {"changes", "commit", "dbt", "pipeline", "project", "rows", "state", "syncs", "warehouse"},
+    "commit": {"changes", "delivery", "embedded", "history", "rows", "snapshot", "state", "syncs"},
+    "operate": {"changes", "commit", "dbt", "history", "pipeline", "project", "rows", "state", "syncs", "warehouse"},
     "simulator": set(),
     "demo": {"simulator", "syncs"},
 }

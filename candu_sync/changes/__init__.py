@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.messages import Identity as Identity
     from candu_sync.changes.messages import encode as encode
     from candu_sync.changes.messages import identity_of as identity_of
+    from candu_sync.changes.messages import json_text as json_text
     from candu_sync.changes.outgoing import hold_refused as hold_refused
     from candu_sync.changes.outgoing import make_outgoing as make_outgoing
     from candu_sync.changes.outgoing import set_large_aside as set_large_aside
@@ -41,7 +42,7 @@ else:
         "change_set": "ChangeSet FILES INVALID write_files",
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS tripped",
-        "messages": "Encoding Identity encode identity_of",
+        "messages": "Encoding Identity encode identity_of json_text",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "staging": "check_fresh discard forced new_run_id settle stage staged staged_by take_over",
         "summary": "Summary summarize",

@@ -103,7 +103,8 @@ class Encoding:
         return f"md5({self.bare()})"
 
     def messages(self, rows: str) -> str:
-        """The query of the columns ``message`` and ``body`` of some rows (a relation)."""
+        """The query of the columns ``message``, ``body`` and, where messages carry a messageId, its 16 bytes as
+        ``digest``, of some rows (a relation)."""
         bare = f"""
             SELECT message, key, {self.bare()} AS bare
             FROM {rows}"""
@@ -113,9 +114,12 @@ class Encoding:
             FROM ({bare}
             )"""
         return f"""
-            SELECT message, bare || ',"messageId":"' || {_uuid("digest")} || '"}}' AS body
+            SELECT
+                message,
+                bare || ',"messageId":"' || {_uuid("sha1")} || '"}}' AS body,
+                unhex(substr(sha1, 1, 32)) AS digest
             FROM (
-                SELECT *, {_digest(self.identity)} AS digest
+                SELECT *, {_digest(self.identity)} AS sha1
                 FROM ({bare}
                 )
             )"""
@@ -129,26 +133,26 @@ class Encoding:
         return f"{fixed} + {_LONGEST_CHARACTER} * (0{lengths})"
 
     def _pair(self, n: int, name: str) -> str:
-        values = ", ".join(_json(f"t{i}", trait.kind) for i, trait in enumerate(self.traits) if trait.name == name)
+        values = ", ".join(json_text(f"t{i}", trait.kind) for i, trait in enumerate(self.traits) if trait.name == name)
         return f"CASE WHEN c{n} THEN {literal(orjson.dumps(name).decode() + ':')} || coalesce({values}, 'null') END"
 
 
 def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
            rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The messages of batches of rows, in their order: message int64, body string, a comma after each, as they stand
-    in an array."""
+    """The messages of batches of rows, in their order: message int64, body string with a comma after it, as it stands
+    in an array, and digest binary (see ``Encoding.messages``)."""
     for batch in rows:
         connection.register("rows_to_encode", batch)
         messages = connection.sql(f"""
-            SELECT message, body || ',' AS body
+            SELECT * REPLACE (body || ',' AS body)
             FROM ({encoding.messages('rows_to_encode')}
             )""")
         yield from messages.to_arrow_table().to_batches()
 
 
-def _json(column: str, kind: ValueKind) -> str:
-    """A value's JSON text. A whole number goes without a fraction: 5, not 5.0; all others as the shortest that reads
-    back to the same double, which is how DuckDB writes them."""
+def json_text(column: str, kind: ValueKind) -> str:
+    """SQL of a value's JSON text. A whole number goes without a fraction: 5, not 5.0. All others go as the shortest
+    text that reads back to the same double, which is how DuckDB writes them."""
     if kind is ValueKind.TEXT:
         return f"to_json({column})::VARCHAR"
     if kind is ValueKind.BOOLEAN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from uuid import UUID
 
@@ -94,7 +94,8 @@ def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> N
 
 
 def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, memory: int,
-                       sample: int | None = None) -> Generator[pa.RecordBatch, None, None]:
+                       sample: int | None = None, built: Callable[[pa.RecordBatch], None] | None = None,
+                       ) -> Generator[pa.RecordBatch, None, None]:
     """The messages of a change set that are not settled yet, in order, built as they are asked for.
 
     Args:
@@ -102,16 +103,20 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
         namespace: of the messages' ids; None: they carry none.
         memory: bytes for the embedded engine.
         sample: at most so many messages.
+        built: called with each batch before it is given out.
 
     Returns:
-        Batches of message (int64) and body (string), of at most 25,000 rows.
+        Batches of message (int64), body (string) and digest (binary), of at most 25,000 rows.
     """
     identity = None if namespace is None else identity_of(
         namespace, changes.sync, changes.kind, changes.partition, changes.base)
     encoding = Encoding(changes.kind, changes.traits, identity)
     with (open_embedded(memory) as connection,
           closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
-        yield from messages
+        for batch in messages:
+            if built is not None:
+                built(batch)
+            yield batch
 
 
 def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:

@@ -17,6 +17,7 @@ import typer
 
 from candu_sync.cli.common import complain
 from candu_sync.cli.dbt import exposures
+from candu_sync.cli.history import history
 from candu_sync.cli.looking import check, list_syncs, rejected, status
 from candu_sync.cli.sending import baseline, plan, reset, run
 from candu_sync.cli.serving import demo, simulate
@@ -25,7 +26,7 @@ from candu_sync.errors import CanduSyncError
 app = typer.Typer(name="candu-sync", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Data warehouse to Candu: diffs SQL models against what Candu accepted, sends what changed.")
 app.command("list")(list_syncs)
-for command in (check, plan, run, baseline, reset, status, rejected, exposures, simulate, demo):
+for command in (check, plan, run, baseline, reset, status, history, rejected, exposures, simulate, demo):
     app.command()(command)
 
 

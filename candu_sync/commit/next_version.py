@@ -14,6 +14,7 @@ import pyarrow as pa
 from candu_sync.changes import ChangeSet, Encoding
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import arrow_file, literal, open_embedded, scalar, write_arrow
+from candu_sync.history import HistoryPolicy, record_run, tidy
 from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
 from candu_sync.state import Outcome, PartitionState, Version, ranges_table, remove_folder
 from candu_sync.syncs import Sync
@@ -23,11 +24,16 @@ _NEVER = -(2**62)
 
 
 def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
-           memory: int) -> Version:
+           memory: int, history: HistoryPolicy | None = None, digests: Path | None = None) -> Version:
     """Make version ``old.number + 1`` from the change set and what became of its messages.
 
     Rows without a message (a row that left under ``removed: keep``) are taken in as they are: nothing had to be sent.
     Events that may or may not have arrived count as accepted under ``uncertain: skip``.
+
+    Args:
+        memory: bytes for the embedded engine.
+        history: what the ledger keeps of the run; None: nothing was sent, and nothing is written.
+        digests: the file of the push's ``DigestFile``, if there is one.
 
     Returns:
         The new version, or the old one when there is nothing to take in.
@@ -39,6 +45,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     state.check_newest(old.number)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
+    if history is not None and record_run(state, changes, outcome, before, history, memory=memory, digests=digests):
+        tidy(state, history.days, dt.datetime.now(dt.UTC))
     folder = state.store.scratch()
     try:
         with open_embedded(memory, folder) as connection:

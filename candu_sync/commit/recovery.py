@@ -9,6 +9,7 @@ from candu_sync.commit.next_version import commit, empty_version
 from candu_sync.commit.run_result import remember, result_of
 from candu_sync.delivery import Report
 from candu_sync.errors import Claimed, StaleChanges
+from candu_sync.history import HistoryPolicy
 from candu_sync.state import (
     Outcome,
     PartitionState,
@@ -21,12 +22,13 @@ from candu_sync.state import (
 from candu_sync.syncs import Sync
 
 
-def recover(state: PartitionState, sync: Sync, memory: int) -> Version:
+def recover(state: PartitionState, sync: Sync, memory: int, history: HistoryPolicy) -> Version:
     """The current version, after the receipts of a run that died were folded in.
 
     Args:
         state: of the sync and partition.
         memory: bytes for the embedded engine.
+        history: what the ledger keeps of a run that died.
 
     Raises:
         Claimed: that run is alive.
@@ -39,20 +41,21 @@ def recover(state: PartitionState, sync: Sync, memory: int) -> Version:
     if owner.alive(dt.datetime.now(dt.UTC)):
         raise Claimed(refusal(state, owner))
     try:
-        recovered = _folded(state, sync, version, owner.run_id, memory)
+        recovered = _folded(state, sync, version, owner.run_id, memory, history)
     except StaleChanges:
         return state.current()
     drop_claims(state, recovered.number)
     return recovered
 
 
-def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, memory: int) -> Version:
+def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, memory: int,
+            history: HistoryPolicy) -> Version:
     """The version that the dead run did not come to commit; one with nothing new where it had sent nothing."""
     recovered = version
     changes = staged_by(state, run_id)
     if changes is not None:
         outcome = read_receipts(state, run_id)
-        recovered = commit(state, version, sync, changes, outcome, memory=memory)
+        recovered = commit(state, version, sync, changes, outcome, memory=memory, history=history)
         _remember_death(state, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 

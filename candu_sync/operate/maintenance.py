@@ -14,6 +14,7 @@ import pyarrow.ipc as ipc
 
 from candu_sync.changes import INVALID, ChangeSet, discard, new_run_id
 from candu_sync.commit import commit, recover
+from candu_sync.history import FOLDER as HISTORY
 from candu_sync.pipeline import plan
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Target
@@ -49,7 +50,8 @@ def baseline(target: Target, *, progress: Progress = silent) -> ChangeSet:
 
 
 def reset(target: Target) -> None:
-    """Forget what was sent, and all else that is known of this partition: the next run sends everything.
+    """Forget what was sent, and all else that is known of this partition, but for its history: the next run sends
+    everything.
 
     Raises:
         Claimed: a run is under way.
@@ -62,7 +64,7 @@ def reset(target: Target) -> None:
         drop_claims(state, number + 1)
     run_id = new_run_id()
     with Claim(state, number + 1, run_id) as claim:
-        state.forget(number + 1, run_id)
+        state.forget(number + 1, run_id, keep=HISTORY)
         claim.release()
 
 
@@ -79,7 +81,7 @@ def retry(target: Target) -> int:
         Claimed: a run is under way.
     """
     # What Candu refused may stand in the receipts of a run that died.
-    recover(target.state, target.sync, target.project.memory)
+    recover(target.state, target.sync, target.project.memory, target.history)
     rows = [row for row in set_aside(target) if row.status is not None]
     if not rows:
         return 0
@@ -94,7 +96,7 @@ def retry(target: Target) -> int:
 
 @contextmanager
 def _only_writer(target: Target, run_id: str) -> Iterator[tuple[PartitionState, Version]]:
-    version = recover(target.state, target.sync, target.project.memory)
+    version = recover(target.state, target.sync, target.project.memory, target.history)
     state = target.state
     with Claim(state, version.number + 1, run_id) as claim:
         try:

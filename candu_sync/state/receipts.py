@@ -48,6 +48,8 @@ class Outcome:
     Attributes:
         accepted: ranges of message numbers, both ends included.
         rejected: message number → (HTTP status, reason, time).
+        accepted_at: when each range of ``accepted`` was answered, ISO 8601 in UTC.
+        sent: the range of each request that went out.
         unanswered: range → how many requests with it went out without an answer: Candu may have taken each or not,
             whatever it answered to others of the same messages.
     """
@@ -55,6 +57,8 @@ class Outcome:
     accepted: list[tuple[int, int]] = field(default_factory=list)
     rejected: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     unanswered: Counter[tuple[int, int]] = field(default_factory=Counter)
+    accepted_at: list[str] = field(default_factory=list)
+    sent: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def settled(self) -> tuple[int, int]:
@@ -74,9 +78,11 @@ class Outcome:
     def note(self, line: dict[str, Any]) -> None:
         """Take in one line of a log."""
         if "sent" in line:
+            self.sent.append(_range(line["sent"]))
             self.unanswered[_range(line["sent"])] += 1
         elif "accepted" in line:
             self.accepted.append(_range(line["accepted"]))
+            self.accepted_at.append(line["at"])
             self.unanswered[_range(line["accepted"])] -= 1
         elif "rejected" in line:
             self.rejected[line["rejected"]] = (line["status"], line["reason"], line["at"])

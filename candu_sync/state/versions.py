@@ -260,9 +260,9 @@ class PartitionState:
         """Write a small file beside the versions, over the old one."""
         self.store.put(self.name(name), _json(body))
 
-    def forget(self, number: int, run_id: str) -> None:
-        """Make an empty version of this number, and remove all else that is known of this partition, the claims
-        excepted. The numbers go on, so that an owner from before still finds its number taken.
+    def forget(self, number: int, run_id: str, *, keep: str) -> None:
+        """Make an empty version of this number, and remove all else that is known of this partition, but for the
+        claims and the folder ``keep``. The numbers go on, so that an owner from before still finds its number taken.
 
         Raises:
             StaleChanges: this number is there already.
@@ -271,7 +271,7 @@ class PartitionState:
         if not self.store.put(self._version_name(number), _json(asdict(empty)), create=True):
             raise self._overtaken(number)
         for name in self.store.list(self.name("")):
-            if name != self._version_name(number) and not name.startswith(self.name("claims/")):
+            if name != self._version_name(number) and not name.startswith((self.name("claims/"), self.name(keep, ""))):
                 self.store.delete(name)
 
 

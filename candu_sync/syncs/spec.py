@@ -276,6 +276,11 @@ class Spec(_Settings):
     )
     preview: Literal["redacted", "values", "none"] = Field(
         default="redacted", description="what samples show in plans and in Dagster: redacted, values or none")
+    history: Literal["values", "names", "none"] = Field(
+        default="names",
+        description="what the history keeps of each row that was sent: values (old and new), names (of the traits, "
+        "with a salted hash of each new value) or none",
+    )
     deps: _Names = Field(
         default=(),
         description="a list of upstream asset keys, dbt models among them, like [dim_users]",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -24,21 +23,8 @@ from candu_sync.state.claims import Claim, read_claim
 from candu_sync.state.owner import LEASE, this_process
 from candu_sync.state.versions import PartitionState, State
 from candu_sync.syncs.sync import Sync
+from tests.support.elsewhere import kill_when, run_elsewhere
 from tests.support.lab import Lab
-
-# A run of its own process, which tells nothing and may be killed.
-RUN = """
-import sys
-from pathlib import Path
-from candu_sync import pipeline
-from candu_sync.project import Project, Target
-from candu_sync.settings import load_settings
-from candu_sync.syncs import load_syncs
-
-settings = load_settings()
-with Project(settings) as project:
-    pipeline.run(Target(project, load_syncs(settings.sql_dir).syncs[sys.argv[1]]))
-"""
 
 
 @pytest.fixture
@@ -46,20 +32,8 @@ def state(tmp_path: Path) -> PartitionState:
     return State(str(tmp_path / "state")).of("users/model", None)
 
 
-def run_elsewhere(lab: Lab, sync: Sync) -> subprocess.Popen[bytes]:
-    names = {f"CANDU_{name.upper()}": str(value) for name, value in lab.overrides.items()}
-    return subprocess.Popen([sys.executable, "-c", RUN, sync.name], env={**os.environ, **names}, cwd=lab.folder)
 
 
-def kill_when(process: subprocess.Popen[bytes], simulator: Simulator, arrived: int) -> None:
-    """SIGKILL, as soon as so many messages are at Candu."""
-    deadline = time.monotonic() + 30
-    while len(simulator.messages()) < arrived and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(simulator.messages()) >= arrived
 
 
 class TestClaims:

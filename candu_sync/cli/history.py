@@ -1,0 +1,110 @@
+"""A command that answers what Candu was sent: history."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, opened_project, with_state
+from candu_sync.errors import UsageError
+from candu_sync.terminal import csv_cell, json_line
+
+if TYPE_CHECKING:
+    from candu_sync.project import Project
+    from candu_sync.state import PartitionState
+    from candu_sync.syncs import Sync
+
+# Rows of a table on a terminal.
+_SHOWN = 200
+
+_COLUMNS = ("at", "run_id", "sync", "partition", "key", "user_id", "group_id", "type", "outcome", "status", "reason",
+            "attempts", "message_id", "event", "traits")
+
+
+def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None, partition: Partitions = None,
+            user: Annotated[str | None, typer.Option(
+                "--user", metavar="ID", help="What was sent of this user, over all syncs.")] = None,
+            run: Annotated[str | None, typer.Option(
+                "--run", metavar="RUN", help="What this run sent; the beginning of its name is enough.")] = None,
+            since: Annotated[str | None, typer.Option(
+                "--since", metavar="TIME", help="Since a date or time, UTC, like 2026-11-01 or 2026-11-01T06:00.",
+            )] = None,
+            as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False, as_json: Json = False) -> None:
+    """What Candu was sent, row by row: when, by which run, what became of it, and why. Newest first."""
+    from candu_sync.history import HistoryQuery, search_history
+
+    if name is None and user is None and run is None and since is None:
+        raise UsageError("history of what? Name a sync, --user ID, --run RUN or --since TIME")
+    query = HistoryQuery(user_id=user, run_id=run, since=None if since is None else _time(since))
+    with opened_project() as (project, catalog):
+        syncs, code = chosen(catalog, None if name is None else [name], name is None)
+        rows = search_history(_states(project, syncs, partition), query)
+        if as_json:
+            for row in rows:
+                typer.echo(json_line({key: row[key] for key in _COLUMNS}))
+        elif as_csv:
+            _print_csv(rows)
+        else:
+            _print_table(rows, user)
+    finish([code])
+
+
+def _states(project: Project, syncs: list[Sync], partitions: list[str] | None) -> Iterator[PartitionState]:
+    for sync in syncs:
+        for target in with_state(project, sync, partitions):
+            yield target.state
+
+
+def _time(text: str) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text} is not a time; write it like 2026-11-01 or 2026-11-01T06:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def _print_csv(rows: Iterable[dict[str, Any]]) -> None:
+    for row in itertools.chain([dict(zip(_COLUMNS, _COLUMNS, strict=True))], rows):
+        line = io.StringIO()
+        cells = (json.dumps(row[name], ensure_ascii=False) if isinstance(row[name], dict) else row[name]
+                 for name in _COLUMNS)
+        csv.writer(line).writerow([csv_cell(cell) for cell in cells])
+        typer.echo(line.getvalue(), nl=False)
+
+
+def _print_table(rows: Iterable[dict[str, Any]], user: str | None) -> None:
+    from candu_sync.cli.tables import show_rows
+
+    shown = list(itertools.islice(rows, _SHOWN + 1))
+    if not shown:
+        typer.echo(f"nothing was sent of the user {user!r}" if user else "nothing was sent")
+        return
+    show_rows(("at", "run", "sync", "key", "outcome", "what", "why"),
+              [(row["at"], row["run_id"], _title(row), row["key"], row["outcome"], _what(row), row["reason"])
+               for row in shown[:_SHOWN]])
+    if len(shown) > _SHOWN:
+        complain(f"these are the newest {_SHOWN} rows; --json and --csv give all of them")
+
+
+def _title(row: dict[str, Any]) -> str:
+    from candu_sync.naming import named
+
+    return named(row["sync"], row["partition"])
+
+
+def _what(row: dict[str, Any]) -> str:
+    """The event, and the traits: ``plan, seats``, or with values ``plan: "team" → "pro"``."""
+    traits = [name if change is None else f"{name}: {_shown(change[0])} → {_shown(change[1])}"
+              for name, change in row["traits"].items()]
+    return ": ".join(part for part in (row["event"], ", ".join(traits)) if part)
+
+
+def _shown(value: Any) -> str:
+    return "∅" if value is None else json.dumps(value, ensure_ascii=False)

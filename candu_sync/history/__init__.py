@@ -1,0 +1,27 @@
+"""The history: for each row that a run sent, what became of it. It is written from the receipts, with each commit.
+
+Knows change sets and receipts. Does not know HTTP, nor the arguments of commands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.history.digests import DigestFile as DigestFile
+    from candu_sync.history.layout import FOLDER as FOLDER
+    from candu_sync.history.ledger import HistoryPolicy as HistoryPolicy
+    from candu_sync.history.ledger import record_run as record_run
+    from candu_sync.history.retention import tidy as tidy
+    from candu_sync.history.search import HistoryQuery as HistoryQuery
+    from candu_sync.history.search import search_history as search_history
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "digests": "DigestFile",
+        "layout": "FOLDER",
+        "ledger": "HistoryPolicy record_run",
+        "retention": "tidy",
+        "search": "HistoryQuery search_history",
+    })

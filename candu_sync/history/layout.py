@@ -1,0 +1,120 @@
+"""How the ledger lies in the state: in ``history/`` of the partition, a Parquet file for each run that sent something.
+
+A file's rows are sorted by ``user_hash``. Parquet keeps the least and the greatest value of each row group, so that the
+rows of one user are found by reading the footers and one row group of each file.
+
+| column       | Arrow type             |                                                                        |
+|--------------|------------------------|------------------------------------------------------------------------|
+| `user_hash`  | uint32                 | of the user's id, or of the key where there is none (``user_hash``)    |
+| `run_id`     | string                 | the run that sent the row                                              |
+| `version`    | int32                  | of the snapshot that the run began from: orders runs of one second     |
+| `key`        | string                 | the row's key; null: it is the user's id                               |
+| `user_id`    | string                 |                                                                        |
+| `group_id`   | string                 | groups                                                                 |
+| `event`      | string                 | events                                                                 |
+| `outcome`    | string                 | accepted, refused, invalid, uncertain                                  |
+| `status`     | int16                  | of the answer that refused the row                                     |
+| `reason`     | string                 | why it was refused, or cannot be sent                                  |
+| `attempts`   | int16                  | how many requests carried the row                                      |
+| `at`         | timestamp[ms], UTC     | when it was answered; of uncertain and invalid rows: of the commit     |
+| `digest`     | fixed_size_binary[16]  | the messageId's bytes, before the marks of RFC 9562; null: none        |
+| `carried0` … | uint64                 | the traits that the message carried, 64 in each: the n-th trait is bit n |
+| `h0` …       | uint32                 | ``names``: salted hash of the new value, of rows that changed          |
+| `o0`, `n0` … | string                 | ``values``: the old and the new value as JSON                          |
+
+The file's metadata names the sync, partition, type of message, the traits, and the mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Mode = Literal["values", "names", "none"]
+Outcome = Literal["accepted", "refused", "invalid", "uncertain"]
+
+FOLDER = "history"
+TYPES = {"users": "identify", "groups": "group", "events": "track"}
+
+# Traits in one column of ``carried``.
+BITS = 64
+
+# Rows of a row group: what a look-up reads of each file.
+ROW_GROUP = 50_000
+
+
+def user_hash(user_id: str) -> int:
+    """The hash that the rows of a file are sorted by: 32 bits of MD5, equal in every version of every library.
+
+    Example:
+        >>> 0 <= user_hash("u17") < 2**32
+        True
+    """
+    return int.from_bytes(hashlib.md5(user_id.encode(), usedforsecurity=False).digest()[:4], "big")
+
+
+def user_hash_sql(column: str) -> str:
+    """SQL of the same."""
+    return f"('0x' || substr(md5({column}), 1, 8))::UINTEGER"
+
+
+def message_id(digest: bytes | None) -> str | None:
+    """The messageId of a digest: a UUID of version 5.
+
+    Example:
+        >>> message_id(bytes(16))
+        '00000000-0000-5000-8000-000000000000'
+    """
+    return None if digest is None else str(uuid.UUID(bytes=digest, version=5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerFile:
+    """What a ledger file says of itself.
+
+    Attributes:
+        traits: the names of the traits; the n-th has the columns ``h<n>`` or ``o<n>`` and ``n<n>``.
+        parts: names of the smaller files that were put together in this one, which no longer count.
+    """
+
+    sync: str
+    partition: str | None
+    kind: str
+    traits: tuple[str, ...]
+    mode: Mode
+    parts: tuple[str, ...] = ()
+
+    def metadata(self) -> dict[str, str]:
+        """As the key and value of a Parquet file."""
+        return {"candu_sync": json.dumps(self.__dict__)}
+
+    @classmethod
+    def of(cls, metadata: dict[bytes, bytes] | None) -> LedgerFile:
+        """From the metadata of a Parquet file."""
+        body = json.loads((metadata or {})[b"candu_sync"])
+        return cls(**body | {"traits": tuple(body["traits"]), "parts": tuple(body["parts"])})
+
+
+
+def carried_columns(traits: int) -> int:
+    """How many columns ``carried`` a file of so many traits has."""
+    return -(-traits // BITS)
+
+
+def parquet_options(names: Sequence[str]) -> dict[str, Any]:
+    """How the columns of a ledger file are written: texts that repeat by a dictionary, the sorted hashes by their
+    differences, and the digests, which nothing makes smaller, as they are."""
+    repeating = {"run_id", "event", "outcome", "reason"}
+    return {"compression": {name: "none" if name == "digest" else "zstd" for name in names},
+            "write_statistics": ["user_hash", "at"], "use_dictionary": [name for name in names if name in repeating],
+            "column_encoding": {"user_hash": "DELTA_BINARY_PACKED"}}
+
+
+def run_of(name: str) -> str:
+    """The run of a file's name: ``…/history/20261101T060000-1a2b3c4d.parquet``."""
+    return Path(name).stem

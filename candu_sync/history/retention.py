@@ -1,0 +1,103 @@
+"""How long the ledger is kept, and in how many files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from candu_sync.history.layout import FOLDER, ROW_GROUP, LedgerFile, parquet_options, run_of
+from candu_sync.state import PartitionState, remove_folder
+
+# Files of one sync and partition. Beyond them small ones are put together: reading a footer costs a millisecond on a
+# disk and a request in an object store.
+MOST_FILES = 64
+
+# Rows of a file that counts as small.
+SMALL = 20_000
+
+_SECONDS_OF_A_DAY = 86_400.0
+
+
+def tidy(state: PartitionState, days: float, now: dt.datetime) -> None:
+    """Drop what is too old, and put small files together."""
+    drop_old(state, days, now)
+    put_together(state)
+
+
+def drop_old(state: PartitionState, days: float, now: dt.datetime) -> int:
+    """Remove ledger files whose run began more than ``days`` before ``now`` (aware). Returns how many there were."""
+    gone = 0
+    for name in _files(state):
+        began = run_began(run_of(name))
+        if began is not None and (now - began).total_seconds() > days * _SECONDS_OF_A_DAY:
+            state.store.delete(name)
+            gone += 1
+    return gone
+
+
+def run_began(run_id: str) -> dt.datetime | None:
+    """When a run began, by its name; None: the name says nothing of it.
+
+    Example:
+        >>> run_began("20261101T060000-1a2b3c4d").isoformat()
+        '2026-11-01T06:00:00+00:00'
+    """
+    try:
+        return dt.datetime.strptime(run_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+
+
+def put_together(state: PartitionState) -> int:
+    """Put small files together once there are more than ``MOST_FILES``. Returns how many became one.
+
+    The new file is put first, and names those that it stands for; they are removed after it. A reader that finds both
+    counts the new one alone, so that a crash in between shows no row twice.
+    """
+    names = _files(state)
+    if len(names) <= MOST_FILES:
+        return 0
+    groups: dict[LedgerFile, list[str]] = {}
+    for name in names:
+        about, rows = _about(state, name)
+        if about is not None and rows <= SMALL and not about.parts:
+            groups.setdefault(about, []).append(name)
+    return sum(_join(state, about, found) for about, found in groups.items() if len(found) > 1)
+
+
+def _files(state: PartitionState) -> list[str]:
+    return [name for name in state.store.list(state.name(FOLDER) + "/") if name.endswith(".parquet")]
+
+
+def _about(state: PartitionState, name: str) -> tuple[LedgerFile | None, int]:
+    import pyarrow.parquet as parquet
+
+    path = state.store.local(name)
+    if path is None:
+        return None, 0
+    file = parquet.ParquetFile(path)
+    return LedgerFile.of(file.schema_arrow.metadata), file.metadata.num_rows
+
+
+def _join(state: PartitionState, about: LedgerFile, names: list[str]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    paths = [path for path in map(state.store.local, names) if path is not None]
+    tables = [parquet.ParquetFile(path).read() for path in paths]
+    table = pa.concat_tables(tables, promote_options="default").sort_by("user_hash")
+    parts = tuple(run_of(name) for name in names)
+    merged = LedgerFile(sync=about.sync, partition=about.partition, kind=about.kind, traits=about.traits,
+                        mode=about.mode, parts=parts)
+    table = table.replace_schema_metadata(merged.metadata())
+    folder = state.store.scratch()
+    try:
+        # It ages with the newest of its runs.
+        path: Path = folder / f"{max(parts)}-merged.parquet"
+        parquet.write_table(table, path, row_group_size=ROW_GROUP, **parquet_options(table.schema.names))
+        state.store.add(state.name(FOLDER, path.name), path)
+    finally:
+        remove_folder(folder)
+    for name in names:
+        state.store.delete(name)
+    return len(names)

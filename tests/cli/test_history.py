@@ -1,0 +1,56 @@
+"""``candu-sync history``: a person finds out what a user was sent, and why not."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from candu_sync.simulator import Simulator
+from tests.support.folder import Folder
+
+FIELDS = ["at", "run_id", "sync", "partition", "key", "user_id", "group_id", "type", "outcome", "status", "reason",
+          "attempts", "message_id", "event", "traits"]
+
+
+def test_why_has_this_user_no_plan(project: Folder, simulator: Simulator) -> None:
+    project.people(5)
+    project.model("users/profile", "select * from people")
+    simulator.fault("refuse", status=422, user_ids=["u1"])
+    project.cli("run", "users/profile")
+    ended = project.cli("history", "--user", "u1")
+    assert ended.code == 0
+    assert "refused" in ended.out
+    assert "422" in ended.out
+    [row] = project.cli("history", "--user", "u1", "--json").rows
+    assert list(row) == FIELDS
+    assert (row["sync"], row["outcome"], row["status"], row["traits"]) == ("users/profile", "refused", 422,
+                                                                           {"plan": None})
+
+
+def test_a_run_a_time_and_a_table_for_a_spreadsheet(project: Folder) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    run_id = project.cli("run", "users/profile", "--json").row["run_id"]
+    assert len(project.cli("history", "users/profile", "--run", run_id, "--json").rows) == 3
+    assert project.cli("history", "users/profile", "--run", "2001", "--json").rows == []
+    assert len(project.cli("history", "--since", "2026-01-01", "--json").rows) == 3
+    assert project.cli("history", "--since", "2999-01-01T00:00", "--json").rows == []
+    heading, *rows = csv.reader(io.StringIO(project.cli("history", "users/profile", "--csv").out))
+    assert heading == FIELDS
+    assert {row[FIELDS.index("user_id")] for row in rows} == {"u0", "u1", "u2"}
+
+
+def test_nobody_was_sent(project: Folder) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people")
+    project.cli("run", "users/profile")
+    assert project.cli("history", "--user", "nobody").out == "nothing was sent of the user 'nobody'\n"
+
+
+def test_wrong_words(project: Folder) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people")
+    assert project.cli("history").code == 2
+    ended = project.cli("history", "--since", "yesterday")
+    assert (ended.code, "2026-11-01T06:00" in ended.err) == (2, True)
+    assert project.cli("history", "users/profil").code == 2

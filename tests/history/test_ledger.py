@@ -1,0 +1,178 @@
+"""The ledger says what became of each row that was sent, and says it once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from candu_sync import Target
+from candu_sync.history import HistoryQuery, search_history
+from candu_sync.operate import maintenance
+from candu_sync.simulator import Simulator
+from candu_sync.syncs import Sync
+from tests.support.elsewhere import kill_when, run_elsewhere
+from tests.support.lab import Lab
+
+Row = dict[str, Any]
+
+
+def rows(lab: Lab, sync: Sync, partition: str | None = None, **query: Any) -> list[Row]:
+    return list(search_history([lab.state(sync, partition)], HistoryQuery(**query)))
+
+
+def of_user(lab: Lab, sync: Sync, user: str) -> list[Row]:
+    return rows(lab, sync, user_id=user)
+
+
+def test_a_user_has_a_row_for_each_message(lab: Lab, simulator: Simulator) -> None:
+    lab.table("people", user_id=["u1", "u2"], plan=["free", "free"], seats=[1, 2])
+    sync = lab.sync("users/profile", "select * from people")
+    first = lab.run(sync)
+    lab.query("update people set plan = 'pro' where user_id = 'u1'")
+    second = lab.run(sync)
+    told = of_user(lab, sync, "u1")
+    assert [row["traits"] for row in told] == [{"plan": None}, {"plan": None, "seats": None}]
+    assert [row["run_id"] for row in told] == [second.run_id, first.run_id]
+    assert {(row["sync"], row["partition"], row["key"], row["user_id"], row["type"], row["outcome"], row["attempts"])
+            for row in told} == {("users/profile", None, "u1", "u1", "identify", "accepted", 1)}
+    assert all(dt.datetime.fromisoformat(row["at"]) <= dt.datetime.now(dt.UTC) for row in told)
+
+
+def test_its_message_ids_are_those_that_candu_received(lab: Lab, simulator: Simulator) -> None:
+    lab.table("people", user_id=[f"u{n}" for n in range(30)], plan=["free"] * 30)
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    received = {message["user_id"]: message["message_id"] for message in simulator.messages()}
+    assert {row["user_id"]: row["message_id"] for row in rows(lab, sync)} == received
+
+
+def test_without_message_ids_there_are_none(lab: Lab) -> None:
+    lab.overrides["message_id"] = "false"
+    lab.table("people", user_id=["u1"], plan=["free"])
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    assert [row["message_id"] for row in rows(lab, sync)] == [None]
+
+
+def test_values_are_kept_where_a_sync_wants_them(lab: Lab) -> None:
+    lab.table("people", user_id=["u1"], plan=["free"], seats=[1.5], admin=[True], since=[dt.datetime(2026, 5, 1)])
+    sync = lab.sync("users/profile", "select * from people", "history: values")
+    lab.run(sync)
+    lab.query("update people set plan = 'pro', seats = null")
+    lab.run(sync)
+    newest, oldest = of_user(lab, sync, "u1")
+    assert newest["traits"] == {"plan": ["free", "pro"], "seats": [1.5, None]}
+    assert oldest["traits"] == {"plan": [None, "free"], "seats": [None, 1.5], "admin": [None, True],
+                                "since": [None, "2026-05-01T00:00:00Z"]}
+
+
+def test_no_value_is_in_a_ledger_of_names(lab: Lab) -> None:
+    lab.table("people", user_id=["u1"], plan=["secret plan"])
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    lab.query("update people set plan = 'another secret'")
+    lab.run(sync)
+    files = [path.read_bytes() for path in (lab.folder / "state").rglob("history/*")]
+    assert files
+    assert not any(b"secret" in content for content in files)
+
+
+@pytest.mark.parametrize(("yaml", "days"), [("history: none", "90"), ("", "0")])
+def test_there_is_none_where_nobody_wants_one(lab: Lab, yaml: str, days: str) -> None:
+    lab.overrides["history"] = days
+    lab.table("people", user_id=["u1"], plan=["free"])
+    sync = lab.sync("users/profile", "select * from people", yaml)
+    lab.run(sync)
+    assert not list((lab.folder / "state").rglob("history"))
+
+
+def test_a_refused_row_says_why(lab: Lab, simulator: Simulator) -> None:
+    lab.table("people", user_id=["u1", "u2", "u3"], plan=["a", "b", "c"])
+    simulator.fault("refuse", status=422, user_ids=["u2"])
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    assert {row["user_id"]: row["outcome"] for row in rows(lab, sync)} == {
+        "u1": "accepted", "u2": "refused", "u3": "accepted"}
+    [refused] = rows(lab, sync, outcome="refused")
+    assert refused["status"] == 422
+    assert "422" in refused["reason"]
+    assert refused["attempts"] > 1  # with its neighbours first, then alone
+
+
+def test_an_invalid_row_enters_once_until_its_reason_changes(lab: Lab) -> None:
+    lab.table("people", user_id=["u1", "u2"], seats=[1, 2**60])
+    sync = lab.sync("users/profile", "select * from people")
+    for seats in (2, 3):
+        lab.run(sync)
+        lab.query(f"update people set seats = {seats} where user_id = 'u1'")
+    [invalid] = rows(lab, sync, outcome="invalid")
+    assert (invalid["user_id"], invalid["reason"]) == ("u2", "integer beyond 2^53")
+
+
+def test_events_and_groups(lab: Lab) -> None:
+    lab.query("create table acts as select 'e1' as event_id, 'u1' as user_id, 'Ordered' as event, "
+              "timestamp '2026-11-01' as timestamp, 5 as amount")
+    lab.query("create table members as select * from (values ('g1', 'u1', 'pro'), ('g1', 'u2', 'pro')) "
+              "t(group_id, user_id, plan)")
+    events, groups = lab.sync("events/acts", "select * from acts"), lab.sync("groups/all", "select * from members")
+    lab.run(events)
+    lab.run(groups)
+    [event] = of_user(lab, events, "u1")
+    assert (event["type"], event["event"], event["key"]) == ("track", "Ordered", "e1")
+    assert event["traits"] == {"amount": None}
+    assert [(row["type"], row["group_id"], row["user_id"]) for row in of_user(lab, groups, "u2")] == [
+        ("group", "g1", "u2")]
+
+
+def test_more_than_sixty_four_traits(lab: Lab) -> None:
+    columns = ", ".join(f"{n} as t_{n}" for n in range(130))
+    lab.query(f"create table wide as select 'u1' as user_id, {columns}")
+    sync = lab.sync("users/wide", "select * from wide")
+    lab.run(sync)
+    [row] = rows(lab, sync)
+    assert list(row["traits"]) == [f"t_{n}" for n in range(130)]
+
+
+def test_a_baseline_sends_nothing_and_is_no_history(lab: Lab) -> None:
+    lab.table("people", user_id=["u1"], plan=["free"])
+    sync = lab.sync("users/profile", "select * from people")
+    with lab.project() as project:
+        maintenance.baseline(Target(project, sync))
+    assert rows(lab, sync) == []
+
+
+def test_a_reset_forgets_the_snapshot_and_not_what_was_sent(lab: Lab) -> None:
+    lab.table("people", user_id=["u1"], plan=["free"])
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    with lab.project() as project:
+        maintenance.reset(Target(project, sync))
+    lab.run(sync)
+    assert [row["outcome"] for row in of_user(lab, sync, "u1")] == ["accepted", "accepted"]
+
+
+def test_a_killed_run_is_in_it_after_recovery_each_row_once(lab: Lab, simulator: Simulator) -> None:
+    lab.overrides |= {"rate": 50, "batch_size": 10}
+    lab.query("create table people as select 'u' || i as user_id, 'free' as plan from range(300) t(i)")
+    sync = lab.sync("users/model", "select * from people")
+    kill_when(run_elsewhere(lab, sync), simulator, 60)
+    lab.overrides["rate"] = 0
+    lab.run(sync)
+    accepted = [row["user_id"] for row in rows(lab, sync, outcome="accepted")]
+    assert len(set(accepted)) == 300
+    # The messages in flight at the kill were sent again; no other row was accepted twice.
+    assert len(accepted) - len(set(accepted)) <= 20
+    by_run = {(row["run_id"], row["user_id"], row["outcome"]) for row in rows(lab, sync)}
+    assert len(by_run) == len(rows(lab, sync))
+    received = {message["message_id"] for message in simulator.messages()}
+    assert {row["message_id"] for row in rows(lab, sync, outcome="accepted")} <= received
+
+
+def test_a_sample_and_the_rest_are_two_runs(lab: Lab) -> None:
+    lab.table("people", user_id=[f"u{n}" for n in range(20)], plan=["free"] * 20)
+    sync = lab.sync("users/profile", "select * from people")
+    assert lab.run(sync, sample=5).accepted == 5
+    assert lab.run(sync).accepted == 15
+    assert sorted(row["user_id"] for row in rows(lab, sync)) == sorted(f"u{n}" for n in range(20))
