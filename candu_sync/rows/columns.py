@@ -8,6 +8,9 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_DAY = {unit: 86_400 * per_second for unit, per_second in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))}
+"""A day, in each of Arrow's units."""
+
 
 @dataclass(frozen=True)
 class Canonical:
@@ -35,9 +38,13 @@ def plain(array: pa.Array) -> pa.Array:
 
 
 def text_of(array: pa.Array) -> pa.Array:
+    """Text, and times of day as text without closing zeros: ``10:30:00.5``. The end of a day is ``24:00:00``."""
     if not pa.types.is_time(array.type):
         return array.cast(pa.string())
-    text = pc.replace_substring_regex(array.cast(pa.string()), r"\.0+$", "")
+    ends = pc.greater_equal(array.cast(pa.int32() if pa.types.is_time32(array.type) else pa.int64()),
+                            _DAY[cast("pa.Time64Type", array.type).unit])
+    text = pc.if_else(ends, pa.scalar(None, array.type), array).cast(pa.string())
+    text = pc.if_else(ends, pa.scalar("24:00:00"), pc.replace_substring_regex(text, r"\.0+$", ""))
     return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from candu_sync.local_time import offsets, read_time
 from candu_sync.rows.columns import Canonical, first_reason, plain, where
 from candu_sync.rows.kinds import Unsendable
 
@@ -25,7 +25,8 @@ def as_instants(array: pa.Array, timezone: str = "UTC") -> Canonical:
 
     Args:
         array: timestamps, dates, or text in ISO 8601 (SQLite has no type for timestamps).
-        timezone: of those without a zone; a date alone is its midnight in UTC.
+        timezone: IANA name of the zone that timestamps and text without one are in. A date of the type date is its
+            midnight in UTC; a date in text is its midnight in the zone.
 
     Returns:
         timestamp[us] in UTC, null with a reason where a value is out of range or cannot be read.
@@ -53,8 +54,11 @@ def as_instants(array: pa.Array, timezone: str = "UTC") -> Canonical:
 
 
 def _in_range(numbers: pa.Array, per_second: int) -> Canonical:
-    """Times as int64, null with a reason outside the years 1 to 9999. The ends of int64, which nanoseconds would
-    reach, are DuckDB's infinities; a microsecond above the lower end lies what can be rounded down."""
+    """Times as int64, null with a reason outside the years 1 to 9999.
+
+    The ends of int64, which nanoseconds would reach, are DuckDB's infinities. From a microsecond above the lower end
+    on, nanoseconds can be rounded down.
+    """
     inside = pc.and_(pc.greater_equal(numbers, max(_FIRST_SECOND * per_second, -(2**63) + 1_000)),
                      pc.less_equal(numbers, min(_LAST_SECOND * per_second + per_second - 1, 2**63 - 2)))
     reasons = where(pc.invert(inside), OUT_OF_RANGE)
@@ -70,28 +74,23 @@ def _microseconds(numbers: pa.Array, unit: str) -> pa.Array:
 
 
 def _in_zone(naive: pa.Array, timezone: str) -> Canonical:
-    """An hour that a clock change repeats is its first; one that it skips is the moment of the change."""
+    """Local times as instants; ``candu_sync.local_time`` has the rule for times that come twice or are skipped."""
     if timezone == "UTC":
         return Canonical(naive)
-    zoned = pc.assume_timezone(naive, timezone, ambiguous="earliest", nonexistent="latest")
-    found = _in_range(zoned.cast(pa.int64()), 10**6)
+    years = pc.unique(pc.year(naive.drop_null())).to_pylist()
+    # A null stands as 1970 until its mask is put back.
+    local = np.asarray(naive.cast(pa.int64()).fill_null(0))
+    instants = pa.array(local - offsets(local, {1970, *years}, timezone), mask=np.asarray(naive.is_null()))
+    found = _in_range(instants, 10**6)
     return Canonical(found.values.cast(pa.timestamp("us")), found.reasons)
 
 
 def _parsed(array: pa.Array, timezone: str) -> Canonical:
     """Text to instants; read value by value, since one text that cannot be read must not fail its column."""
-    values = [_read(text) for text in array.to_pylist()]
+    values = [None if text is None else read_time(text) for text in array.to_pylist()]
     naive = pa.array([value is not None and value.tzinfo is None for value in values], pa.bool_())
     plain = pa.array([None if value is None else value.replace(tzinfo=None) for value in values], pa.timestamp("us"))
     unread = where(pc.and_(array.is_valid(), plain.is_null()), NOT_AN_INSTANT)
     local = _in_zone(plain, timezone)
-    return Canonical(pc.if_else(naive, local.values, plain), first_reason(unread, local.reasons))
-
-
-def _read(text: str | None) -> dt.datetime | None:
-    """A time in UTC, or without a zone; None: there is none, or it cannot be read."""
-    try:
-        value = None if text is None else dt.datetime.fromisoformat(text.strip())
-        return value if value is None or value.tzinfo is None else value.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        return None
+    reasons = local.reasons if local.reasons is None else pc.if_else(naive, local.reasons, None)
+    return Canonical(pc.if_else(naive, local.values, plain), first_reason(unread, reasons))

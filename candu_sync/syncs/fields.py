@@ -27,6 +27,9 @@ _CRON_NAMES = {name: number for number, name in (*enumerate(_MONTHS, 1), *enumer
 _CRON_ITEM = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,2}))?")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
+# Entries of the database that name no place: what a machine has before it is set up, its own zone, a template.
+_NO_ZONES = {"Factory", "localtime", "posixrules"}
+
 # Dagster takes these owners and no others (dagster._core.utils.is_valid_email); it refuses to load a whole code
 # location for one that it does not take.
 _EMAIL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._%+-]*[A-Za-z0-9_%+-])?@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -47,7 +50,7 @@ def duration(text: object) -> timedelta:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NO_ZONES
 
 
 def zone(name: str) -> str:

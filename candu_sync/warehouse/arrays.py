@@ -7,6 +7,7 @@ kinds then become a batch of their own; the order of rows does not matter to any
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -40,6 +41,11 @@ class Form:
         return pa.array(column, type=self.type)
 
 
+def zoned_time(value: time) -> str:
+    """A time of day with an offset, without closing zeros: ``10:30:00.5+02:00``."""
+    return re.sub(r"(\.\d*?)0+(?=[+-])", r"\1", value.isoformat())
+
+
 _NOTHING = Form("null", pa.null())
 _INTEGER = Form("integer", pa.int64())
 _WIDE_INTEGER = Form("wide integer", None, Decimal)
@@ -53,7 +59,7 @@ _NOT_UTF8 = Form("text that is not UTF-8", pa.binary(), lambda text: text.encode
 _NAIVE = Form("timestamp", pa.timestamp("us"))
 _AWARE = Form("timestamp with zone", pa.timestamp("us", "UTC"))
 _TIME = Form("time", pa.time64("us"))
-_ZONED_TIME = Form("time with zone", pa.string(), lambda value: value.isoformat())
+_ZONED_TIME = Form("time with zone", pa.string(), zoned_time)
 # These are refused by their type, so their contents are left behind.
 _LIST = Form("list", pa.list_(pa.string()), lambda _: [])
 _OBJECT = Form("object", pa.struct([pa.field("object", pa.string())]), lambda _: {})

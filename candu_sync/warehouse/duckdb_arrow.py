@@ -22,6 +22,9 @@ ERRORS: Errors = (duckdb.Error, pa.ArrowException, OSError)
 _QUERIES = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
 """PIVOT is of the type MULTI. A read-only database still allows COPY to a file, so the type is looked at too."""
 
+_OFFSET_TEXT = r"regexp_replace(#{}::varchar, '([+-]\d\d)$', '\1:00')"
+"""A time with a zone as text whose offset has minutes: ``10:30:00.5+02:00``."""
+
 
 def read_duckdb(query: Query) -> Reading:
     """Streams the query in batches of at most about ``query.batch_rows`` rows; DuckDB holds a few of them at a time."""
@@ -59,7 +62,19 @@ def _relation(query: Query, stack: ExitStack) -> duckdb.DuckDBPyRelation:
             raise WarehouseError("the SQL is not a query; a model is one SELECT, and the warehouse is only read")
         relation = connection.sql(sql, params=query.values or None)
         refuse_duplicates(relation.columns)
-    return relation
+        return _with_offsets(relation)
+
+
+def _with_offsets(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Times with a zone as text, since Arrow has no type for them and DuckDB leaves their offset out."""
+    zoned = {index for index, type_ in enumerate(relation.types) if str(type_) == "TIME WITH TIME ZONE"}
+    if not zoned:
+        return relation
+    columns = [_OFFSET_TEXT.format(index + 1) if index in zoned else f"#{index + 1}"
+               for index in range(len(relation.columns))]
+    named = [f'{column} as "{name.replace(chr(34), 2 * chr(34))}"'
+             for column, name in zip(columns, relation.columns, strict=True)]
+    return relation.project(", ".join(named))
 
 
 def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:

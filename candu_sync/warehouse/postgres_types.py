@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ _CALENDAR = ("date", "time", "timetz", "timestamp", "timestamptz")
 _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
 """A ``numeric`` without precision says nothing of its digits; what is read has as many as it needs."""
 
+
+_WHOLE_HOURS = re.compile(r"([+-]\d\d)$")
+"""An offset as PostgreSQL writes it when it has no minutes."""
 
 _CATEGORIES = {"A": pa.list_(pa.string()), "C": pa.list_(pa.string()), "R": pa.struct([])}
 """What a database's own arrays, composites and ranges are, by ``pg_type.typcategory``; psycopg has them as text."""
@@ -139,6 +143,6 @@ def _tolerant(exact: type[Loader]) -> type[Loader]:
                 return self._exact.load(data)
             except DataError:
                 text = bytes(data).decode()
-                return text if text.startswith("24:") else float("inf")
+                return _WHOLE_HOURS.sub(r"\1:00", text) if text.startswith("24:") else float("inf")
 
     return Tolerant

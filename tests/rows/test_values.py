@@ -165,17 +165,31 @@ class TestInstants:
         assert values_of(noon, "Europe/Paris") == [dt.datetime(2026, 7, 1, 10), dt.datetime(2026, 1, 1, 11)]
         assert values_of(noon.cast(pa.timestamp("us", "UTC")), "Europe/Paris") == noon.to_pylist()
 
-    def test_an_hour_that_comes_twice_is_its_first_and_one_that_is_skipped_is_the_moment_of_the_change(self) -> None:
-        odd = pa.array([dt.datetime(2026, 10, 25, 2, 30), dt.datetime(2026, 3, 29, 2, 30)])
-        assert values_of(odd, "Europe/Paris") == [dt.datetime(2026, 10, 25, 0, 30), dt.datetime(2026, 3, 29, 1)]
+    def test_an_hour_that_comes_twice_is_its_second(self) -> None:
+        odd = pa.array([dt.datetime(2026, 10, 25, 1, 59), dt.datetime(2026, 10, 25, 2, 30), None,
+                        dt.datetime(2026, 10, 25, 3)])
+        assert values_of(odd, "Europe/Paris") == [
+            dt.datetime(2026, 10, 24, 23, 59), dt.datetime(2026, 10, 25, 1, 30), None, dt.datetime(2026, 10, 25, 2)]
+
+    def test_times_of_an_hour_that_is_skipped_stay_apart(self) -> None:
+        odd = pa.array([dt.datetime(2026, 3, 8, 2, minute) for minute in (0, 20, 40)])
+        apart = [dt.datetime(2026, 3, 8, 7, minute) for minute in (0, 20, 40)]
+        assert values_of(odd, "America/New_York") == apart
+        assert values_of(odd.cast(pa.string()), "America/New_York") == odd.cast(pa.string()).to_pylist()
+        assert as_instants(odd.cast(pa.string()), "America/New_York").values.to_pylist() == apart
+
+    def test_summer_time_goes_on_after_2037(self) -> None:
+        summer = pa.array([dt.datetime(2040, 7, 1, 12), dt.datetime(9000, 7, 1, 12), dt.datetime(2040, 1, 1, 12)])
+        assert values_of(summer, "America/New_York") == [
+            dt.datetime(2040, 7, 1, 16), dt.datetime(9000, 7, 1, 16), dt.datetime(2040, 1, 1, 17)]
 
     @settings(max_examples=100, deadline=None)
-    @given(st.datetimes(dt.datetime(1800, 1, 1), dt.datetime(2037, 1, 1)),
+    @given(st.datetimes(dt.datetime(1800, 1, 1), dt.datetime(9999, 1, 1)),
            st.sampled_from(["Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]))
     def test_zones_agree_with_the_standard_librarys(self, local: dt.datetime, zone: str) -> None:
-        utc = local.replace(tzinfo=ZoneInfo(zone)).astimezone(dt.UTC).replace(tzinfo=None)
-        if utc.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local:  # it is not skipped
-            assert values_of(pa.array([local]), zone) == [_floor(utc)]
+        aware = local.replace(tzinfo=ZoneInfo(zone))
+        later = max(aware.replace(fold=fold).astimezone(dt.UTC) for fold in (0, 1))
+        assert values_of(pa.array([local]), zone) == [_floor(later.replace(tzinfo=None))]
 
     @pytest.mark.parametrize("array", [
         moment(2**63 - 1, -(2**63) + 1),

@@ -53,7 +53,8 @@ def test_zones(name: str) -> None:
     assert fields.zone(name) == name
 
 
-@pytest.mark.parametrize("name", ["Europe", "../etc/passwd", "/etc/localtime", "CET+1", "", "Mars/Olympus"])
+@pytest.mark.parametrize("name", ["Europe", "../etc/passwd", "/etc/localtime", "CET+1", "", "Mars/Olympus",
+                                  "Factory", "localtime", "posixrules"])
 def test_what_is_no_zone(name: str) -> None:
     with pytest.raises(ValueError, match="not an IANA time zone"):
         fields.zone(name)

@@ -93,8 +93,11 @@ TABLE = [
     Row("date that is none", None, "'infinity'::date", "'infinity'::date", None, "date = '0000-00-00'"),
     Row("time", "10:30:00.5", "time '10:30:00.500'", "time '10:30:00.500'", None, "time(3) = '10:30:00.500'",
         "'10:30:00.500'::time"),
-    Row("time of a day with 24 hours", "24:00:00", None, "'24:00'::time"),
-    Row("time with a zone", "10:30:00+02:00", None, "'10:30+02'::timetz"),
+    Row("time of a day with 24 hours", "24:00:00", "time '24:00:00'", "'24:00'::time"),
+    Row("time with a zone", "10:30:00+02:00", "'10:30:00+02'::timetz", "'10:30+02'::timetz"),
+    Row("time with a zone and a fraction", "10:30:00.5-15:59:59", "'10:30:00.5-15:59:59'::timetz",
+        "'10:30:00.500-15:59:59'::timetz"),
+    Row("time with a zone at 24 hours", "24:00:00+02:00", "'24:00:00+02'::timetz", "'24:00+02'::timetz"),
     Row("timestamp without a zone", NOON, "timestamp '2026-01-05 12:30:00.9'",
         "timestamp '2026-01-05 12:30:00.9'", None, "datetime(3) = '2026-01-05 12:30:00.9'",
         "'2026-01-05 12:30:00.9'::timestamp_ntz"),
@@ -214,7 +217,8 @@ def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engin
             left.add(row.what)
         else:
             reading.close()
-    assert left == {"time with a zone", "JSON number", "JSON text", "JSON boolean", "JSON object", "array",
+    assert left == {"time with a zone", "time with a zone and a fraction", "time with a zone at 24 hours",
+                    "JSON number", "JSON text", "JSON boolean", "JSON object", "array",
                     "array of enums", "object", "binary", "interval"}
 
 
