@@ -93,9 +93,9 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
             writing = _Writing(connection, changes, policy, at)
             path = folder / f"{changes.run_id}.parquet"
             rows = writing.write(path, outcome, before, digests)
-        if rows:
-            state.store.add(state.name(FOLDER, path.name), path)
-        _remember_invalid(state, folder)
+            if rows:
+                state.store.add(state.name(FOLDER, path.name), path)
+            _remember_invalid(state, folder)
         return rows
     finally:
         remove_folder(folder)

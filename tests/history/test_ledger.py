@@ -111,6 +111,15 @@ def test_an_invalid_row_enters_once_until_its_reason_changes(lab: Lab) -> None:
     assert (invalid["user_id"], invalid["reason"]) == ("u2", "integer beyond 2^53")
 
 
+def test_a_run_with_nothing_but_invalid_rows(lab: Lab) -> None:
+    lab.table("people", user_id=["u1", ""], seats=[1, 2])
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    lab.query("update people set seats = 1152921504606846976 where user_id = 'u1'")
+    lab.run(sync)
+    assert {row["reason"] for row in rows(lab, sync, outcome="invalid")} >= {"blank key"}
+
+
 def test_events_and_groups(lab: Lab) -> None:
     lab.query("create table acts as select 'e1' as event_id, 'u1' as user_id, 'Ordered' as event, "
               "timestamp '2026-11-01' as timestamp, 5 as amount")
