@@ -44,6 +44,8 @@ def push_metadata(result: RunResult) -> Metadata:
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
     found |= {"traits": _traits(result.traits)} if result.traits else {}
     found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})
+    if result.accepted or result.rejected:
+        found["history"] = MetadataValue.text(f"candu-sync history {result.sync} --run {result.run_id}")
     return found | {"change set": MetadataValue.text(result.run_id)}
 
 

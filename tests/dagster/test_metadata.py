@@ -35,6 +35,13 @@ def test_the_push_is_counted_and_timed(room: Room) -> None:
     assert isinstance(told["seconds/commit"], float)
 
 
+def test_the_push_says_how_to_ask_what_it_sent(room: Room) -> None:
+    people(room)
+    sent = metadata(room.materialize(CHANGES, PUSH), PUSH)
+    assert sent["history"] == f"candu-sync history users/people --run {sent['change set']}"
+    assert "history" not in metadata(room.materialize(CHANGES, PUSH), PUSH)
+
+
 def test_every_trait_has_its_count_and_a_wide_table_is_cut_at_fifty(room: Room) -> None:
     people(room)
     columns = ", ".join(f"n as trait_{n:02}" for n in range(60))
