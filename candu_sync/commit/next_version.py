@@ -11,9 +11,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from candu_sync.changes import ChangeSet, Encoding
+from candu_sync.changes import FILES, ChangeSet, Encoding
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import arrow_file, literal, open_embedded, scalar, write_arrow
+from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
 from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
 from candu_sync.state import Outcome, PartitionState, Version, ranges_table, remove_folder
@@ -41,7 +42,9 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     Raises:
         StaleChanges: another run made that version first.
         DamagedState: the old version's files are not what they were.
+        StateError: the change set was removed, or the state cannot be written.
     """
+    _check_there(state, changes, outcome)
     state.check_newest(old.number)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
@@ -61,6 +64,16 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         return _put(state, old, changes, merged, rejected, newest)
     finally:
         remove_folder(folder)
+
+
+def _check_there(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
+    if all((changes.folder / file).exists() for file in FILES):
+        return
+    accepted, _ = outcome.settled
+    raise StateError(
+        f"{state.title}: the files of run {changes.run_id} were removed from {state.store.place(state.prefix)} while "
+        f"it was under way. Nothing more was sent; that Candu accepted {accepted:,} messages cannot be recorded, so "
+        "the next run sends them again. Put the state back from a backup to avoid that")
 
 
 def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged, rejected: Path | None,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
     from candu_sync.state.owner import Owner as Owner
+    from candu_sync.state.receipt_log import ReceiptLog as ReceiptLog
     from candu_sync.state.receipts import Outcome as Outcome
-    from candu_sync.state.receipts import ReceiptLog as ReceiptLog
     from candu_sync.state.receipts import local_folder as local_folder
     from candu_sync.state.receipts import ranges_table as ranges_table
     from candu_sync.state.receipts import read_receipts as read_receipts
@@ -31,7 +31,8 @@ else:
         "claims": "Claim drop_claims read_claim refusal",
         "last_run": "read_last_run write_last_run",
         "owner": "Owner",
-        "receipts": "Outcome ReceiptLog local_folder ranges_table read_receipts",
+        "receipt_log": "ReceiptLog",
+        "receipts": "Outcome local_folder ranges_table read_receipts",
         "disk": "remove_folder",
         "versions": "PartitionState State Version",
     })

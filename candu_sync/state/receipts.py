@@ -1,4 +1,4 @@
-"""What became of each message, on disk before the next run can need it.
+"""What became of each message, as the receipts of a run say it.
 
 A receipt log is JSON lines, one for each request that went out and one for each answer:
 
@@ -7,38 +7,31 @@ A receipt log is JSON lines, one for each request that went out and one for each
     {"unsent": [0, 99]}                               Candu answered that it did not take them, or was not reached
     {"rejected": 7, "status": 422, "reason": "…", "at": "…"}    7 stood alone in its request, and is set aside
 
-A ``sent`` without ``accepted`` or ``unsent`` after it got no answer: Candu may have taken it.
-
-On a disk each line is written to the kernel at once, so that killing the process loses none, and synced at least every
-``SYNC_SECONDS``, the bound of what a power cut can lose. Room for the answers is reserved before a request goes, so
-that a disk that fills up ends the sending before it could lose a receipt. In an object store lines are put together, at
-most ``SYNC_SECONDS`` apart, and before a request goes its ``sent`` line is out.
+A ``sent`` without ``accepted`` or ``unsent`` after it got no answer: Candu may have taken it. Each line ends with
+``"crc"``, the CRC-32 of the line without it, as eight hexadecimal digits. A line that does not fit its checksum is
+reported, and the others are read. ``receipt_log`` writes them.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import threading
-import time
+import logging
+import re
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.errors import StateError
-from candu_sync.state.disk import DiskStore
 from candu_sync.state.versions import PartitionState
 
-SYNC_SECONDS = 0.5
+_log = logging.getLogger(__name__)
 
-# Bytes that are reserved at a time, and those that must be free for the answers to what is under way: a few hundred
-# bytes for each of CANDU_CONCURRENCY workers.
-_RESERVED = 1 << 18
-_ANSWERS = 1 << 16
+_WHOLE = re.compile(rb'\{[^{}]*,"crc":"[0-9a-f]{8}"\}')
+_CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
 
 
 @dataclass
@@ -52,6 +45,7 @@ class Outcome:
         sent: the range of each request that went out.
         unanswered: range → how many requests with it went out without an answer: Candu may have taken each or not,
             whatever it answered to others of the same messages.
+        damaged: lines that cannot be read.
     """
 
     accepted: list[tuple[int, int]] = field(default_factory=list)
@@ -59,6 +53,7 @@ class Outcome:
     unanswered: Counter[tuple[int, int]] = field(default_factory=Counter)
     accepted_at: list[str] = field(default_factory=list)
     sent: list[tuple[int, int]] = field(default_factory=list)
+    damaged: int = 0
 
     @property
     def settled(self) -> tuple[int, int]:
@@ -76,18 +71,29 @@ class Outcome:
         return _merged(self.accepted)
 
     def note(self, line: dict[str, Any]) -> None:
-        """Take in one line of a log."""
+        """Take in one line of a log.
+
+        Raises:
+            ValueError, TypeError, LookupError: it is none.
+        """
         if "sent" in line:
             self.sent.append(_range(line["sent"]))
             self.unanswered[_range(line["sent"])] += 1
         elif "accepted" in line:
+            at = line["at"]
             self.accepted.append(_range(line["accepted"]))
-            self.accepted_at.append(line["at"])
-            self.unanswered[_range(line["accepted"])] -= 1
+            self.accepted_at.append(at)
+            self._answered(_range(line["accepted"]))
         elif "rejected" in line:
             self.rejected[line["rejected"]] = (line["status"], line["reason"], line["at"])
         elif "unsent" in line:
-            self.unanswered[_range(line["unsent"])] -= 1
+            self._answered(_range(line["unsent"]))
+        else:
+            raise ValueError("no receipt")
+
+    def _answered(self, messages: tuple[int, int]) -> None:
+        """The ``sent`` before an answer may be a damaged line: a later ``sent`` must not pass for answered by that."""
+        self.unanswered[messages] = max(0, self.unanswered[messages] - 1)
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -108,93 +114,52 @@ def _range(pair: list[int]) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-class ReceiptLog:
-    """The log of one run, open for writing; safe to use from several threads."""
-
-    def __init__(self, state: PartitionState, run_id: str) -> None:
-        self._store = state.store
-        self._name = state.name("runs", run_id, "receipts")
-        self._lock = threading.Lock()
-        self._pending: list[bytes] = []
-        self._part = len(self._store.list(self._name + "/"))
-        self._synced_at = time.monotonic()
-        self._size = 0
-        self._reserved = 0
-        self._file = self._open() if isinstance(self._store, DiskStore) else None
-
-    def _open(self) -> int:
-        name = f"{self._name}/{self._part:06d}.jsonl"
-        self._store.put(name, b"")
-        path = self._store.local(name)
-        if path is None:
-            raise StateError(f"{self._store.place(name)} cannot be written")
-        return os.open(path, os.O_WRONLY)
-
-    def write(self, line: dict[str, Any], *, now: bool = False) -> None:
-        """Append a line.
-
-        Args:
-            now: it must be out before this returns, in an object store too.
-
-        Raises:
-            StateError: it cannot be recorded; nothing may be sent on.
-        """
-        data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        with self._lock:
-            if self._file is not None:
-                self._append(self._file, data, reserve="sent" in line)
-            else:
-                self._pending.append(data)
-            if (now and self._file is None) or time.monotonic() - self._synced_at >= SYNC_SECONDS:
-                self._sync()
-
-    def _append(self, file: int, data: bytes, *, reserve: bool) -> None:
-        """Write a line at the end of what was written; what is reserved behind it reads as zeros."""
-        try:
-            if reserve and self._size + len(data) + _ANSWERS > self._reserved:
-                os.posix_fallocate(file, self._size, _RESERVED)
-                self._reserved = self._size + _RESERVED
-            if os.pwrite(file, data, self._size) != len(data):
-                raise OSError("the disk is full")
-            self._size += len(data)
-        except OSError as error:
-            raise StateError(f"{self._store.place(self._name)} cannot be written: {error.strerror or error}. Nothing "
-                             "more was sent; free some space and run again") from error
-
-    def _sync(self) -> None:
-        if self._file is not None:
-            os.fsync(self._file)
-        elif self._pending:
-            self._store.put(f"{self._name}/{self._part:06d}.jsonl", b"".join(self._pending))
-            self._pending = []
-            self._part += 1
-        self._synced_at = time.monotonic()
-
-    def close(self) -> None:
-        """Sync and close."""
-        with self._lock:
-            self._sync()
-            if self._file is not None:
-                os.ftruncate(self._file, self._size)
-                os.close(self._file)
-                self._file = None
-
-
 def read_receipts(state: PartitionState, run_id: str) -> Outcome:
-    """All that a run's log says; a last line that was cut off by a power cut is left out."""
+    """All that a run's log says.
+
+    A last line without its end was cut off when the process was killed, and is left out. Any other line that cannot be
+    read is damage: it is counted, and logged as a warning.
+
+    Raises:
+        StateError: the log cannot be read at all.
+    """
     outcome = Outcome()
     for name in state.store.list(state.name("runs", run_id, "receipts") + "/"):
-        for line in _lines(state.store.get(name) or b""):
-            outcome.note(line)
+        damaged = _note_lines(outcome, state.store.get(name) or b"")
+        outcome.damaged += damaged
+        if damaged:
+            _log.warning(
+                "%s: %d of the receipts in %s cannot be read. Messages whose answer they held count as unanswered: "
+                "they go again with the next run, and events among them are listed as uncertain", state.title, damaged,
+                state.store.place(name))
     return outcome
 
 
-def _lines(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.rstrip(b"\0").split(b"\n"):
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
+def _note_lines(outcome: Outcome, data: bytes) -> int:
+    """Take in the lines of one part; returns how many are damaged."""
+    # What is reserved behind the lines reads as zeros; so does what a power cut kept from the disk.
+    *lines, rest = [line.strip(b"\0") for line in data.rstrip(b"\0").split(b"\n")]
+    damaged = [line for line in lines if not _noted(outcome, line)]
+    cut_off = [] if _noted(outcome, rest) else [rest]
+    for line in damaged + cut_off:
+        # Where a line's end was altered, it and the next one are one line; each is whole.
+        for whole in _WHOLE.findall(line):
+            _noted(outcome, whole)
+    return len(damaged)
+
+
+def _noted(outcome: Outcome, line: bytes) -> bool:
+    """Take in a line; False: it is not what was written."""
+    checksum = _CHECKSUM.search(line)
+    if checksum is not None:
+        line = line[:checksum.start()] + b"}"
+        if zlib.crc32(line) != int(checksum[1], 16):
+            return False
+    try:
+        outcome.note(json.loads(line))
+    except (ValueError, TypeError, LookupError):
+        return False
+    return True
 
 
 def local_folder(state: PartitionState, run_id: str, files: tuple[str, ...]) -> Path | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 
+from candu_sync.state import read_last_run
 from tests.dagster.room import CHANGES, PUSH, Room, people
 
 CONFIGURATION = Path(__file__).parents[2] / "dagster.yaml"
@@ -59,6 +60,8 @@ def test_what_was_accepted_is_committed_and_only_the_rest_is_sent(
     accepted = len(room.simulator.users())
     assert 40 <= accepted < 1000
     assert room.state(sync).current().rows == accepted
+    last = read_last_run(room.state(sync))
+    assert (last["status"], last["accepted"], last["unsent"]) == ("failed", accepted, 1000 - accepted)
     with DagsterInstance.from_config(str(home)) as instance:
         [run] = instance.get_runs()
         assert run.status in (DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE)

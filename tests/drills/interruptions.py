@@ -22,7 +22,7 @@ from candu_sync.delivery.delivery import Limits
 from candu_sync.errors import StateError
 from candu_sync.state import processes
 from candu_sync.state.disk import DiskStore
-from candu_sync.state.receipts import ReceiptLog
+from candu_sync.state.receipt_log import ReceiptLog
 
 # What leaves a trace on the disk or at Candu.
 TRACES: tuple[tuple[type, str], ...] = ((DiskStore, "put"), (DiskStore, "add"), (DiskStore, "delete"),

@@ -4,43 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
+from candu_sync.commit import list_uncertain
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.simulator import Simulator
 from candu_sync.state.object_store import ObjectStore
+from candu_sync.state.receipt_log import ReceiptLog
+from candu_sync.state.receipts import read_receipts
 from candu_sync.state.store import open_store
 from candu_sync.state.versions import State
 from tests.drills.processes import Launcher
 from tests.drills.world import World, make_world
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def url(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket of its own; where S3 is stands in the environment, as the AWS tools have it."""
-    bucket = f"b{uuid.uuid4().hex}"
-    assert httpx.put(f"{endpoint}/{bucket}").status_code == 200
-    for name, value in {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-                        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://{bucket}/some/prefix"
+def url(s3_url: str) -> str:
+    return s3_url
 
 
 @pytest.fixture
@@ -115,6 +100,70 @@ def test_a_killed_run_is_recovered(world: World) -> None:
         assert world.lab.run(world.syncs[name]).error is None
         world.check()
         world.check_quiet(name)
+
+
+def test_events_that_candu_did_not_take_go_again_after_a_kill_in_a_long_pause(world: World) -> None:
+    """Under ``uncertain: skip`` an event without an answer is never sent again. These had one: 429."""
+    world.happened = {f"e{n}": True for n in range(400)}
+    world.write()
+    world.simulator.fault("status", status=429, retry_after=3600, after=3, times=2)
+    world.lab.overrides |= {"batch_size": 30, "concurrency": 2}
+    process = launcher_of(world).start("run", "events/skipped")
+    until = time.monotonic() + 30
+    while sum(request["status"] == 429 for request in world.simulator.requests()) < 2:
+        assert time.monotonic() < until, process.said()
+        time.sleep(0.01)
+    time.sleep(1)  # receipts are out after half a second, or earlier
+    process.signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    world.simulator.clear_faults()
+    sync = world.syncs["events/skipped"]
+    assert world.lab.run(sync).error is None
+    assert len(world.simulator.events()) == 400
+    assert list_uncertain(world.lab.state(sync)) == []
+
+
+def test_receipts_are_out_without_another_line_after_them(url: str) -> None:
+    state = State(url).of("users/model", None)
+    log = ReceiptLog(state, "run-1")
+    log.write({"sent": [0, 9]})
+    log.write({"accepted": [0, 9], "at": "now"})
+    until = time.monotonic() + 10
+    while read_receipts(state, "run-1").accepted != [(0, 9)]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    log.close()
+    assert len(state.store.list(state.name("runs/"))) == 2
+
+
+def test_two_processes_with_one_run_do_not_write_over_each_others_receipts(url: str) -> None:
+    """As when Dagster retries a push whose process is only stopped."""
+    logs = [ReceiptLog(State(url).of("users/model", None), "run-1") for _ in range(2)]
+    for n, log in enumerate(logs):
+        log.write({"sent": [n, n]})
+        log.write({"accepted": [n, n], "at": "now"})
+    for log in logs:
+        log.close()
+    assert sorted(read_receipts(State(url).of("users/model", None), "run-1").accepted) == [(0, 0), (1, 1)]
+
+
+def test_a_log_that_cannot_be_put_says_so_when_it_is_closed(url: str) -> None:
+    state = State(url).of("users/model", None)
+    log = ReceiptLog(state, "run-1")
+    log.write({"accepted": [0, 9], "at": "now"})
+    failures: list[str] = []
+
+    def put(name: str, data: bytes, *, create: bool = False) -> bool:
+        failures.append(name)
+        raise StateError("the store is away")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state.store, "put", put)
+        with pytest.raises(StateError, match="away"):
+            log.write({"sent": [10, 19]})
+        with pytest.raises(StateError, match="away"):
+            log.close()
+    assert not any(thread.name == "candu-sync receipts" for thread in threading.enumerate())
 
 
 def test_two_writers(world: World) -> None:

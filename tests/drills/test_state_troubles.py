@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from candu_sync.errors import StateError
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Points, install
-from tests.drills.processes import Conditions, Launcher
+from tests.drills.processes import Conditions, Launcher, Process
 from tests.drills.world import World, make_world
 
 PEOPLE = 300
@@ -141,3 +143,47 @@ def test_the_state_fails_for_a_while(world: World, points: Points, name: str, ti
         world.check()
         world.check_quiet(name)
     assert failures >= 3
+
+
+def under_way(world: World, process: Process, arrived: int) -> None:
+    until = time.monotonic() + 60
+    while len(world.simulator.messages()) < arrived:
+        assert time.monotonic() < until, process.said()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["users/people", "events/once"])
+@pytest.mark.parametrize("what", ["all of it", "the sync", "its run", "moved away"])
+def test_the_state_is_removed_while_a_run_is_under_way(world: World, name: str, what: str) -> None:
+    """No more than what was under way is sent, and a sentence says what happened."""
+    filled(world)
+    world.lab.overrides |= {"batch_size": 5, "concurrency": 2, "rate": 20}
+    process = Launcher(world.lab).start("run", name)
+    under_way(world, process, 30)
+    state = world.lab.folder / "state"
+    if what == "moved away":
+        state.rename(world.lab.folder / "elsewhere")
+    else:
+        folder = state / world.lab.state(world.syncs[name]).prefix
+        removed = {"all of it": state, "the sync": folder.parent, "its run": folder / "runs"}[what]
+        shutil.rmtree(removed, ignore_errors=True)
+    arrived = len(world.simulator.messages())
+    assert process.wait() == 1, process.said()
+    assert len(world.simulator.messages()) <= arrived + 2 * 5
+    assert "were removed from" in process.said()
+    assert "Traceback" not in process.said()
+
+
+def test_the_claim_is_removed_while_a_run_is_under_way(world: World) -> None:
+    """As when the state's objects are removed: a put of a receipt would not notice."""
+    filled(world)
+    world.lab.overrides |= {"batch_size": 5, "concurrency": 1, "rate": 10}
+    process = Launcher(world.lab, Conditions(leases=(120.0, 40.0, 0.2))).start("run", "users/people")
+    under_way(world, process, 10)
+    state = world.lab.state(world.syncs["users/people"])
+    [claim] = state.store.list(state.name("claims/"))
+    state.store.delete(claim)
+    assert process.wait() == 1, process.said()
+    assert "has lost its claim" in process.said()
+    assert len(world.simulator.messages()) < PEOPLE
+    agrees(world, "users/people")
