@@ -119,7 +119,7 @@ class TestPartitions:
     def test_a_partition_that_does_not_exist_is_named(self, lab: Lab) -> None:
         sync = lab.sync("users/model", "select 'a' as user_id", "partitions: {static: [eu, us]}")
         with lab.project() as project:
-            assert "did you mean eu?" in error_of(project.partitions, sync, ["eur"])
+            assert "did you mean eu?" in error_of(project.targets, sync, ["eur"])
         with lab.project() as project, pytest.raises(UsageError, match="has no partitions"):
             project.targets(lab.sync("users/other", "select 'a' as user_id"), ["eu"])
 
