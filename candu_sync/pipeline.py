@@ -114,7 +114,7 @@ def _compared(target: Target, version: Version, folder: Path, *, full: bool, pro
     with open_embedded(project.memory, folder) as connection:
         values = parameters(sync, target.partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
-            result = Result(sync, reading.names)
+            result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
             # A full run sends every row. For it, and for a first run, nothing is filtered.
             prefilter = Prefilter(connection, snapshot, result) if snapshot.base and not full else None
             # The thread that reads ahead must end before the reading is closed, whatever happens.

@@ -17,8 +17,8 @@ import dagster_defs
 
 PACKAGE = Path(candu_sync.__file__).parent
 
-# What each room may import beside the modules that know nothing of syncs: errors, lazy, local_time, naming, progress,
-# prefetch, suggestions, terminal, timing. A room that is not named here may not be imported by it.
+# What each room may import beside the modules of ``KNOW_NOTHING``, which know nothing of syncs. A room that is not
+# named here may not be imported by it.
 MAY_IMPORT: dict[str, set[str]] = {
     "syncs": set(),
     "dbt": {"syncs"},
@@ -35,8 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": set(),
     "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"errors", "lazy", "local_time", "naming", "progress", "prefetch", "sql_text", "suggestions", "terminal",
-                "timing"}
+KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "sql_text",
+                "suggestions", "terminal", "timing"}
 ABOVE = {"pipeline", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "candu.py"

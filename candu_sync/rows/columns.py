@@ -11,13 +11,20 @@ import pyarrow.compute as pc
 _DAY = {unit: 86_400 * per_second for unit, per_second in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))}
 """A day, in each of Arrow's units."""
 
+LARGEST_MESSAGE = 32_000
+"""Bytes: the limit of Segment and Customer.io. Candu publishes none (docs/candu.md)."""
+
+MESSAGE_TOO_LARGE = "message over 32 KB"
+
 
 @dataclass(frozen=True)
 class Canonical:
     """A column in canonical form.
 
-    ``values`` has the Arrow type of its kind; ``reasons`` is a string array of the same length with why a row must be
-    set aside (null: it may go), or None when all may; ``not_finite`` counts the NaN and ±Inf that became null.
+    Attributes:
+        values: of the Arrow type of its kind.
+        reasons: a string array of the same length with why a row must be set aside (null: it may go); None: all may.
+        not_finite: how many NaN and ±Inf became null.
     """
 
     values: pa.Array
@@ -46,6 +53,25 @@ def text_of(array: pa.Array) -> pa.Array:
     text = pc.if_else(ends, pa.scalar(None, array.type), array).cast(pa.string())
     text = pc.if_else(ends, pa.scalar("24:00:00"), pc.replace_substring_regex(text, r"\.0+$", ""))
     return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
+
+
+def short(text: pa.Array, reason: str = MESSAGE_TOO_LARGE) -> Canonical:
+    """Text without the values that no message has room for: null, with the reason.
+
+    They are taken out before anything else is done with them, so that one long text never fills the memory.
+
+    Args:
+        text: a string array.
+
+    Example:
+        >>> short(pa.array(["a", "b" * 32_001])).reasons.to_pylist()
+        [None, 'message over 32 KB']
+    """
+    long = pc.greater(pc.binary_length(text), LARGEST_MESSAGE)
+    reasons = where(long, reason)
+    if reasons is None:
+        return Canonical(text)
+    return Canonical(pc.if_else(pc.fill_null(long, False), pa.scalar(None, pa.string()), text), reasons)
 
 
 def where(mask: pa.Array | None, reason: str) -> pa.Array | None:

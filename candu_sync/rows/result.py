@@ -18,16 +18,21 @@ What leaves here are record batches whose columns have names of our own, since t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from candu_sync.arrow_types import UNUSABLE
 from candu_sync.errors import ModelError
 from candu_sync.rows.columns import Canonical, first_reason, where
-from candu_sync.rows.instants import as_instants
-from candu_sync.rows.keys import ids, joined_key, key_parts
-from candu_sync.rows.kinds import ARROW, Trait, Unsendable, ValueKind, kind_of_values
+from candu_sync.rows.instants import NOT_AN_INSTANT, as_instants
+from candu_sync.rows.keys import NOT_AN_ID, ids, joined_key, key_parts
+from candu_sync.rows.kinds import ARROW, Trait, Unsendable, ValueKind, kind_of, kind_of_values
+from candu_sync.rows.refusals import Refusals, first_unusable
+from candu_sync.rows.trait_kinds import TraitKinds
 from candu_sync.rows.values import canonical
 from candu_sync.suggestions import nearest
 from candu_sync.syncs import Sync
@@ -40,6 +45,11 @@ RESERVED_EVENT = "event name is Candu's own (candu.sdk.)"
 
 EMAIL_NOT_TEXT = "email is not text"
 
+EVENT_NOT_TEXT = "event name is not text"
+
+_LOOKED_AT = 100_000
+"""Rows that are looked at before a trait's kind is decided, where the first ones leave it in doubt."""
+
 _Convert = Callable[[pa.Array], Canonical]
 
 _ID_COLUMNS = {"users": ("user_id",), "groups": ("group_id", "user_id"), "events": ("user_id",)}
@@ -51,6 +61,8 @@ class Result:
     Args:
         sync: whose model it is.
         columns: the names of the query's columns, in order.
+        known: the snapshot's traits: a trait with values of several kinds keeps the kind that it has there.
+        declared: column → its Arrow type in the warehouse, where its values may have other types (SQLite).
 
     Attributes:
         names: the traits' names, in the order of the columns ``t0``, ``t1``, …
@@ -59,16 +71,30 @@ class Result:
 
     Raises:
         ModelError: a required column is missing, or two columns give one trait.
+
+    Example:
+        >>> result = Result(sync, ["user_id", "plan"])
+        >>> batch = pa.record_batch({"user_id": [1, None], "plan": ["pro", "free"]})
+        >>> [rows.to_pylist() for rows in result.batches([batch])][0][0]
+        {'user_id': '1', 'key': '1', 't0': 'pro', 'reason': None}
+        >>> result.traits
+        [Trait(name='plan', kind=<ValueKind.TEXT: 'text'>)]
     """
 
-    def __init__(self, sync: Sync, columns: list[str]) -> None:
+    def __init__(self, sync: Sync, columns: list[str], *, known: Iterable[Trait] = (),
+                 declared: Mapping[str, pa.DataType] | None = None) -> None:
         _check_columns(sync, columns)
         self._sync = sync
         self._traits = trait_columns(sync, columns)
         self.names = list(self._traits.values())
-        self.kinds = [ValueKind.EMPTY] * len(self.names)
         self.not_finite: Counter[str] = Counter()
-        self._refused: dict[str, str] = {}
+        self._kinds = TraitKinds(self.names, known, self._declared(declared or {}))
+        self._refusals = Refusals()
+
+    @property
+    def kinds(self) -> list[ValueKind]:
+        """The kinds of the traits so far, in the order of ``names``."""
+        return self._kinds.kinds
 
     @property
     def traits(self) -> list[Trait]:
@@ -79,87 +105,143 @@ class Result:
         """The rows of the reading, canonical; the reading is taken batch by batch.
 
         Raises:
-            ModelError: a column's type cannot be sent, and no row of it can.
+            ModelError: the values of a column cannot be sent, and not only those of some rows.
         """
+        rows, waiting = 0, list[_Part]()
         for batch in reading:
-            if batch.num_rows:
-                yield self._canonical(batch)
-        for index, name in enumerate(self.names):
-            if name in self._refused and self.kinds[index] is ValueKind.EMPTY:
-                raise ModelError(f"{self._sync.name}: column {name}: {self._refused[name]}")
+            if not batch.num_rows:
+                continue
+            rows += batch.num_rows
+            waiting.append(self._part(batch))
+            if self._kinds.in_doubt() and sum(part.rows for part in waiting) < _LOOKED_AT:
+                continue
+            self._kinds.decide()
+            yield from map(self._finished, waiting)
+            waiting.clear()
+        self._kinds.decide()
+        yield from map(self._finished, waiting)
+        if wrong := self._refusals.whole(rows):
+            raise ModelError(f"{self._sync.name}: column {wrong[0]}: {wrong[1]}")
 
-    def _canonical(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns: dict[str, pa.Array] = {}
-        reasons: list[pa.Array | None] = []
-        self._add_key(batch, columns, reasons)
+    def _declared(self, types: Mapping[str, pa.DataType]) -> dict[str, ValueKind]:
+        kinds = {}
+        for column, type_ in types.items():
+            with suppress(Unsendable):
+                if column in self._traits:
+                    kinds[self._traits[column]] = kind_of(type_)
+        return kinds
+
+    def _part(self, batch: pa.RecordBatch) -> _Part:
+        part = _Part(batch.num_rows, {}, [], [self._trait(column, batch.column(column)) for column in self._traits])
+        self._add_key(batch, part)
         if self._sync.kind == "events":
-            self._add_event(batch, columns, reasons)
-        for index, column in enumerate(self._traits):
-            trait, reason = self._trait(index, batch.column(column))
-            reasons.append(reason)
-            if self.kinds[index] is not ValueKind.EMPTY:
-                columns[f"t{index}"] = trait
+            self._add_event(batch, part)
+        kinds = [kind_of_values(trait.values) for trait in part.traits]
+        self._kinds.see(kinds)
+        for column, kind in zip(self._traits, kinds, strict=True):
+            if kind is not ValueKind.EMPTY:
+                self._refusals.usable(column)
+        return part
+
+    def _finished(self, part: _Part) -> pa.RecordBatch:
+        columns, reasons = dict(part.columns), list(part.reasons)
+        for index, (name, kind, found) in enumerate(zip(self.names, self.kinds, part.traits, strict=True)):
+            fit = _of_kind(found, name, kind)
+            reasons.append(fit.reasons)
+            if kind is not ValueKind.EMPTY:
+                columns[f"t{index}"] = fit.values
         reason = first_reason(*reasons)
-        columns["reason"] = pa.nulls(batch.num_rows, pa.string()) if reason is None else reason
+        columns["reason"] = pa.nulls(part.rows, pa.string()) if reason is None else reason
         return pa.RecordBatch.from_pydict(columns)
 
-    def _add_key(self, batch: pa.RecordBatch, columns: dict[str, pa.Array], reasons: list[pa.Array | None]) -> None:
+    def _add_key(self, batch: pa.RecordBatch, part: _Part) -> None:
         id_columns = _ID_COLUMNS[self._sync.kind]
         for name in id_columns:
-            id_ = self._of(name, batch, ids)
-            columns[name] = id_.values
-            reasons.append(id_.reasons)
+            part.add(name, self._of(name, batch, ids, NOT_AN_ID))
         parts = []
         for name in self._sync.key:
             if name in id_columns:
-                parts.append(columns[name])
+                parts.append(part.columns[name])
                 continue
-            part = self._of(name, batch, lambda array: key_parts(array, self._sync.timezone))
-            parts.append(part.values)
-            reasons.append(part.reasons)
-        columns["key"] = parts[0] if len(parts) == 1 else joined_key(parts)
+            found = self._of(name, batch, lambda array: key_parts(array, self._sync.timezone), NOT_AN_ID)
+            parts.append(found.values)
+            part.reasons.append(found.reasons)
+        part.columns["key"] = parts[0] if len(parts) == 1 else joined_key(parts)
 
-    def _add_event(self, batch: pa.RecordBatch, columns: dict[str, pa.Array], reasons: list[pa.Array | None]) -> None:
-        event = self._of("event", batch, ids).values
-        blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(event)), 0)
-        columns["event"] = event
-        reasons.append(where(pc.fill_null(blank, True), NULL_EVENT))
-        reasons.append(where(pc.starts_with(event, "candu.sdk."), RESERVED_EVENT))
-        at = self._of("timestamp", batch, lambda array: as_instants(array, self._sync.timezone))
-        columns["occurred"] = at.values
-        reasons += [at.reasons, where(at.values.is_null(), NULL_TIMESTAMP)]
+    def _add_event(self, batch: pa.RecordBatch, part: _Part) -> None:
+        event = self._of("event", batch, ids, EVENT_NOT_TEXT)
+        blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(event.values)), 0)
+        missing = pc.or_(batch.column("event").is_null(), pc.fill_null(blank, False))
+        part.columns["event"] = event.values
+        part.reasons.extend([where(missing, NULL_EVENT), event.reasons,
+                             where(pc.starts_with(event.values, "candu.sdk."), RESERVED_EVENT)])
+        at = self._of("timestamp", batch, self._instants, NOT_AN_INSTANT)
+        part.add("occurred", at)
+        part.reasons.append(where(at.values.is_null(), NULL_TIMESTAMP))
         if self._sync.cursor is not None:
-            cursor = self._of(self._sync.cursor.column, batch, lambda array: as_instants(array, self._sync.timezone))
-            columns["cursor"] = cursor.values
+            part.columns["cursor"] = self._of(self._sync.cursor.column, batch, self._instants, NOT_AN_INSTANT).values
 
-    def _of(self, column: str, batch: pa.RecordBatch, convert: _Convert) -> Canonical:
+    def _instants(self, array: pa.Array) -> Canonical:
+        return as_instants(array, self._sync.timezone)
+
+    def _of(self, column: str, batch: pa.RecordBatch, convert: _Convert, refused: str) -> Canonical:
+        """A column that the message needs; ``refused`` is the reason for values of a type that it cannot have."""
+        array = batch.column(column)
         try:
-            return convert(batch.column(column))
+            if error := first_unusable(array):
+                raise error
+            found = convert(pa.nulls(len(array)) if array.type == UNUSABLE else array)
         except Unsendable as error:
-            raise ModelError(f"{self._sync.name}: column {column}: {error}") from None
+            self._refusals.refused(column, array, error)
+            none = convert(pa.nulls(len(array)))
+            return Canonical(none.values, first_reason(where(array.is_valid(), refused), none.reasons))
+        if found.values.null_count < len(array):
+            self._refusals.usable(column)
+        return found
 
-    def _trait(self, index: int, array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
-        """A trait's column, and why its rows must be set aside: a value that is no value, or of another kind."""
-        name = self.names[index]
+    def _trait(self, column: str, array: pa.Array) -> Canonical:
+        """A trait's column as it is; without its values where their type cannot be sent."""
+        name = self._traits[column]
+        if error := first_unusable(array):
+            self._refusals.refused(column, array, error)
+            return Canonical(pa.nulls(len(array)), pc.binary_join_element_wise(f"{name} holds", array.storage, " "))
         try:
             found = canonical(array, self._sync.timezone)
-            kind = kind_of_values(found.values)
         except Unsendable as error:
-            self._refused[name] = str(error)
-            empty = pa.nulls(len(array), ARROW[self.kinds[index]])
-            return empty, where(array.is_valid(), f"{name} holds a type that cannot be sent")
+            self._refusals.refused(column, array, error)
+            return Canonical(pa.nulls(len(array)), where(array.is_valid(), f"{name} holds {error.what}"))
         if found.not_finite:
             self.not_finite[name] += found.not_finite
-        if self.kinds[index] is ValueKind.EMPTY:
-            self.kinds[index] = kind
-        expected = self.kinds[index]
-        if kind is not expected:
-            empty = pa.nulls(len(array), ARROW[expected])
-            mixed = where(array.is_valid(), f"{name} is {kind}, elsewhere {expected}")
-            return empty, found.reasons if kind is ValueKind.EMPTY else mixed
-        if name == "email" and kind is not ValueKind.TEXT:
-            return found.values, where(found.values.is_valid(), EMAIL_NOT_TEXT)
-        return found.values, found.reasons
+        return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some rows of a result, converted; their traits still have the kinds of their values.
+
+    Attributes:
+        columns: ids, key, event and times.
+        reasons: why rows are set aside; string arrays, None: no row of that column is.
+    """
+
+    rows: int
+    columns: dict[str, pa.Array]
+    reasons: list[pa.Array | None]
+    traits: list[Canonical]
+
+    def add(self, name: str, found: Canonical) -> None:
+        self.columns[name] = found.values
+        self.reasons.append(found.reasons)
+
+
+def _of_kind(found: Canonical, name: str, expected: ValueKind) -> Canonical:
+    """Values as a trait's kind has them; those of another kind are null, with a reason."""
+    kind = kind_of_values(found.values)
+    if kind is expected:
+        return found
+    empty = pa.nulls(len(found.values), ARROW[expected])
+    reason = EMAIL_NOT_TEXT if name == "email" else f"{name} is {kind}, elsewhere {expected}"
+    return Canonical(empty, first_reason(found.reasons, where(found.values.is_valid(), reason)))
 
 
 def trait_columns(sync: Sync, columns: list[str]) -> dict[str, str]:

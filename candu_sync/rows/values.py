@@ -7,7 +7,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from candu_sync.rows.columns import Canonical, plain, text_of, where
+from candu_sync.rows.columns import Canonical, plain, short, text_of, where
 from candu_sync.rows.instants import as_instants
 from candu_sync.rows.kinds import ARROW, LARGEST_INTEGER, ValueKind, kind_of
 
@@ -21,8 +21,16 @@ def canonical(array: pa.Array, timezone: str = "UTC") -> Canonical:
         array: any Arrow array, n values.
         timezone: IANA name of the zone that timestamps without one are in.
 
+    Returns:
+        The kind's Arrow type. An integer beyond 2^53, a text that is too long, and a timestamp that is out of range
+        have a reason; NaN and ±Inf are null.
+
     Raises:
         Unsendable: the array's type cannot be sent.
+
+    Example:
+        >>> canonical(pa.array([5, 2**53 + 1])).reasons.to_pylist()
+        [None, 'integer beyond 2^53']
     """
     kind = kind_of(array.type)
     array = plain(array)
@@ -31,7 +39,7 @@ def canonical(array: pa.Array, timezone: str = "UTC") -> Canonical:
     if kind is ValueKind.INSTANT:
         return _instant(array, timezone)
     if kind is ValueKind.TEXT:
-        return Canonical(text_of(array))
+        return short(text_of(array))
     return Canonical(array)
 
 
@@ -63,12 +71,11 @@ def _beyond_exact(array: pa.Array) -> pa.Array | None:
 
 
 def _long_digits(array: pa.Array) -> pa.Array:
-    """Numeric as text: true where it is a whole number beyond 2^53. Only texts of 16 digits or more are looked at."""
-    candidate = pc.match_substring_regex(array, r"^-?\d{16,}(\.0*)?$")
-    if not pc.any(candidate).as_py():
-        return candidate
-    return pa.array([None if c is None else bool(c) and abs(Decimal(v)) > LARGEST_INTEGER
-                     for c, v in zip(candidate.to_pylist(), array.to_pylist(), strict=True)], pa.bool_())
+    """Numbers as text: true where it is a whole number beyond 2^53."""
+    digits = pc.struct_field(pc.extract_regex(array, r"^-?0*(?P<digits>[1-9]\d{15,})(?:\.0*)?$"), "digits")
+    longer = pc.greater(pc.utf8_length(digits), len(str(LARGEST_INTEGER)))
+    # Texts of one length compare as their numbers do.
+    return pc.or_(longer, pc.greater(digits, str(LARGEST_INTEGER)))
 
 
 def _doubles(array: pa.Array) -> pa.Array:
@@ -94,7 +101,7 @@ def _small_decimals(array: pa.Array) -> pa.Array:
 
 
 def _numeric_text(array: pa.Array) -> pa.Array:
-    """PostgreSQL's numeric as text: digits, or NaN, Infinity and -Infinity."""
+    """Numbers as text: digits, or NaN, Infinity and -Infinity."""
     return pc.replace_substring_regex(array.cast(pa.string()), "(?i)^(-?)inf(inity)?$", r"\1inf").cast(pa.float64())
 
 

@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import session, with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.utf8 import checked
 
 _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp", "timestamptz", "numeric", "uuid"}
 """PostgreSQL's names of the types that come out exactly; whatever comes out as a string does too (text, enums)."""
@@ -102,11 +102,11 @@ def _is_exact(field: pa.Field[Any]) -> bool:
 def _batches(reader: pa.RecordBatchReader) -> Batches:
     for batch in reader:
         columns = [_column(column) for column in batch.columns]
-        yield from within_calendar(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+        yield from checked(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
 
 
 def _column(column: pa.Array) -> pa.Array:
-    """Numbers stay the opaque digits that they are; ``candu_sync.values`` reads them, ``NaN`` and infinity too."""
+    """UUIDs as text; numbers stay the digits that they are, ``NUMERIC``."""
     if isinstance(column, pa.ExtensionArray) and isinstance(column.type, pa.UuidType):
         return _uuid_text(column.storage)
     return column

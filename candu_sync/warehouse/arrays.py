@@ -1,8 +1,8 @@
-"""Rows as Python tuples -> record batches, without one value changing on the way.
+"""Rows as Python tuples → record batches, without one value changing on the way.
 
-A column of a batch holds one kind of value. SQLite keeps whatever was stored in a row, so one column may hold an
-integer, a text and a float; PostgreSQL's JSON may hold any scalar. Rows of a fetch whose mixed columns agree on their
-kinds then become a batch of their own; the order of rows does not matter to anyone.
+A column of a batch holds one form of value. SQLite keeps whatever was stored in a row, so one column may hold an
+integer, a text and a float. Where the values of a column have several forms, the rows of each form make a batch of
+their own. Nothing depends on the order of rows.
 """
 
 from __future__ import annotations
@@ -10,35 +10,56 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import MAX_PREC, Context, Decimal
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
+from candu_sync.arrow_types import BINARY, NOT_UTF8, NUMERIC, numeric, unusable
+
 Row = Sequence[Any]
 
-_WIDEST_DECIMAL = 76
-"""Digits of a decimal256, the widest that Arrow has."""
+_END_OF_TIME = 2**63 - 1
+"""A timestamp that is out of every range: PostgreSQL's and DuckDB's infinity is the same number."""
 
-_EXACT = Context(prec=MAX_PREC)
+
+class Odd(Enum):
+    """What a driver's values cannot say; drivers' loaders put it in the place of a value."""
+
+    OUT_OF_RANGE = "a date or timestamp that no calendar of four-digit years has"
+    NOT_UTF8 = NOT_UTF8
+    BINARY = BINARY
+
+
+class Digits(str):
+    """A number of any length as its decimal digits."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What may share a column: an Arrow type (None: as wide as the values need), and how a value is put in it."""
+    """What may share a column: an Arrow type, and how a value is put in it."""
 
     name: str
-    type: pa.DataType | None
+    type: pa.DataType
     convert: Callable[[Any], object] | None = None
 
     def array(self, column: Sequence[object]) -> pa.Array:
         """The column as Arrow, nulls kept."""
         if self.convert is not None:
             column = [None if value is None else self.convert(value) for value in column]
-        return pa.array(column, type=self.type)
+        return numeric(pa.array(column, pa.string())) if self.type == NUMERIC else pa.array(column, type=self.type)
+
+
+@dataclass(frozen=True)
+class _Unusable(Form):
+    """The form of values that no message can carry; ``name`` says what they are."""
+
+    def array(self, column: Sequence[object]) -> pa.Array:
+        return unusable(pa.array([value is not None for value in column]), self.name)
 
 
 def zoned_time(value: time) -> str:
@@ -48,28 +69,34 @@ def zoned_time(value: time) -> str:
 
 _NOTHING = Form("null", pa.null())
 _INTEGER = Form("integer", pa.int64())
-_WIDE_INTEGER = Form("wide integer", None, Decimal)
-_FLOAT = Form("float", pa.float64(), float)
-_DECIMAL = Form("decimal", None)
-_SHORTEST_DECIMAL = Form("decimal without closing zeros", None, lambda value: value.normalize(_EXACT))
+_DIGITS = Form("digits", NUMERIC, str)
+_DECIMAL = Form("decimal", NUMERIC, lambda value: f"{value:f}")
 _TEXT = Form("text", pa.string())
 _AS_TEXT = Form("as text", pa.string(), str)
 _BYTES = Form("bytes", pa.binary(), bytes)
-_NOT_UTF8 = Form("text that is not UTF-8", pa.binary(), lambda text: text.encode("utf-8", "surrogatepass"))
 _NAIVE = Form("timestamp", pa.timestamp("us"))
 _AWARE = Form("timestamp with zone", pa.timestamp("us", "UTC"))
+_OUT_OF_RANGE = Form("timestamp out of range", pa.timestamp("us"), lambda _: _END_OF_TIME)
 _TIME = Form("time", pa.time64("us"))
 _ZONED_TIME = Form("time with zone", pa.string(), zoned_time)
 # These are refused by their type, so their contents are left behind.
+_DURATION = Form("duration", pa.duration("us"), lambda _: timedelta(0))
 _LIST = Form("list", pa.list_(pa.string()), lambda _: [])
 _OBJECT = Form("object", pa.struct([pa.field("object", pa.string())]), lambda _: {})
+
+_ODD: dict[Odd, Form] = {
+    Odd.OUT_OF_RANGE: _OUT_OF_RANGE,
+    Odd.NOT_UTF8: _Unusable(NOT_UTF8, pa.null()),
+    Odd.BINARY: _Unusable(BINARY, pa.null()),
+}
 
 _BY_TYPE: dict[type, Form] = {
     type(None): _NOTHING,
     bool: Form("boolean", pa.bool_()),
     int: _INTEGER,
-    float: _FLOAT,
+    float: Form("float", pa.float64(), float),
     Decimal: _DECIMAL,
+    Digits: _DIGITS,
     str: _TEXT,
     bytes: _BYTES,
     bytearray: _BYTES,
@@ -77,7 +104,7 @@ _BY_TYPE: dict[type, Form] = {
     datetime: _NAIVE,
     date: Form("date", pa.date32()),
     time: _TIME,
-    timedelta: Form("duration", pa.duration("us")),
+    timedelta: _DURATION,
     UUID: _AS_TEXT,
     list: _LIST,
     tuple: _LIST,
@@ -85,15 +112,24 @@ _BY_TYPE: dict[type, Form] = {
     **dict.fromkeys((IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network), _AS_TEXT),
 }
 
-_ZONES = {datetime, time}
-"""Types whose values Arrow takes for one another without a word: with and without a zone."""
+_SEVERAL = {datetime, time, Odd}
+"""Types whose values have several forms, and Arrow would take the one for the other without an error."""
 
 _REFUSALS = (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError)
-"""What pyarrow raises for a column that its kind cannot hold; the rows are then told apart value by value."""
+"""What pyarrow raises for a column that its form cannot hold; each value is then looked at."""
 
 
 def record_batches(names: Sequence[str], rows: Sequence[Row]) -> Iterator[pa.RecordBatch]:
-    """One batch, or as many as the columns of mixed kinds need; none without rows."""
+    """The rows as one batch, or as many as the columns of several forms need; none without rows.
+
+    Args:
+        names: the columns' names.
+        rows: tuples of Python values, as drivers give them.
+
+    Example:
+        >>> [batch.to_pydict() for batch in record_batches(["x"], [(1,), ("a",), (2,), (None,)])]
+        [{'x': [1, 2]}, {'x': ['a']}, {'x': [None]}]
+    """
     if not rows:
         return
     columns = list(zip(*rows, strict=True))
@@ -105,61 +141,60 @@ def record_batches(names: Sequence[str], rows: Sequence[Row]) -> Iterator[pa.Rec
     groups: dict[tuple[Form, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(form_of(row[index]) for index in mixed), []).append(row)
-    for kinds, group in groups.items():
-        yield _batch(names, group, dict(zip(mixed, kinds, strict=True)))
+    for forms, group in groups.items():
+        yield _batch(names, group, dict(zip(mixed, forms, strict=True)))
 
 
-def _batch(names: Sequence[str], rows: Sequence[Row], kinds: dict[int, Form]) -> pa.RecordBatch:
+def _batch(names: Sequence[str], rows: Sequence[Row], forms: dict[int, Form]) -> pa.RecordBatch:
     arrays = [
-        kinds[index].array(column) if index in kinds else _plain(column)
+        forms[index].array(column) if index in forms else _plain(column)
         for index, column in enumerate(zip(*rows, strict=True))
     ]
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
 def _plain(column: Sequence[object]) -> pa.Array | None:
-    """The column as Arrow when its values are of one kind, else None."""
+    """The column as Arrow when its values are of one form, else None."""
     types = set(map(type, column)) - {type(None)}
     if not types:
         return _NOTHING.array(column)
-    if types & _ZONES:
-        kinds = {form_of(value) for value in column if value is not None}
+    if types & _SEVERAL:
+        forms = {form_of(value) for value in column if value is not None}
     else:
-        kinds = {_BY_TYPE.get(kind, _OBJECT) for kind in types}
-    if len(kinds) > 1:
+        forms = {_BY_TYPE.get(type_, _OBJECT) for type_ in types}
+    if len(forms) > 1:
         return None
     try:
-        return kinds.pop().array(column)
+        return forms.pop().array(column)
     except _REFUSALS:
         return None
 
 
 def form_of(value: object) -> Form:
-    """The kind of one value, told by its type and, where types say too little, by the value itself."""
+    """The form of one value: by its type and, where that says too little, by the value itself."""
     match value:
-        case bool() | None:
+        case bool() | None | Digits():
             return _BY_TYPE[type(value)]
         case int():
-            return _INTEGER if -(2**63) <= value < 2**63 else _WIDE_INTEGER
-        case Decimal():
-            return _SHORTEST_DECIMAL if _fits(value) else _FLOAT
+            return _INTEGER if -(2**63) <= value < 2**63 else _DIGITS
         case str():
-            return _TEXT if value.isascii() or _is_utf8(value) else _NOT_UTF8
+            return _TEXT if value.isascii() or _is_utf8(value) else _ODD[Odd.NOT_UTF8]
         case datetime():
-            return _NAIVE if value.utcoffset() is None else _AWARE
+            return _NAIVE if value.utcoffset() is None else _aware(value)
         case time():
             return _TIME if value.tzinfo is None else _ZONED_TIME
+        case Odd():
+            return _ODD[value]
         case _:
             return _BY_TYPE.get(type(value), _OBJECT)
 
 
-def _fits(value: Decimal) -> bool:
-    """Whether its digits take no more than half of the widest decimal on either side of the point, so that any two
-    that fit also fit into one column."""
-    if not value.is_finite():
-        return False
-    exponent = value.normalize(_EXACT).as_tuple().exponent
-    return value.adjusted() < _WIDEST_DECIMAL // 2 and -int(exponent) <= _WIDEST_DECIMAL // 2
+def _aware(value: datetime) -> Form:
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return _OUT_OF_RANGE
+    return _AWARE
 
 
 def _is_utf8(text: str) -> bool:
@@ -168,4 +203,3 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-

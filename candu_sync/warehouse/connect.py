@@ -13,7 +13,8 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from candu_sync.errors import WarehouseError
-from candu_sync.warehouse.postgres_types import keep_every_date
+from candu_sync.warehouse.arrays import Odd
+from candu_sync.warehouse.psycopg_loaders import register_loaders
 
 _EXTRAS = {
     "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "clickhousedb": "clickhouse",
@@ -124,12 +125,15 @@ def _snowflake(url: URL, timeout: float | None) -> Engine:
 
 
 def _postgres(url: URL) -> Engine:
-    engine = create_engine(url, poolclass=NullPool, execution_options={"postgresql_readonly": True})
+    # Over an encoding that the URL names: all that is read here is UTF-8.
+    encoding = {"client_encoding": "UTF8"} if url.drivername == "postgresql+psycopg" else {}
+    engine = create_engine(url, poolclass=NullPool, connect_args=encoding,
+                           execution_options={"postgresql_readonly": True})
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
         if engine.dialect.driver == "psycopg":
-            keep_every_date(connection)
+            register_loaders(connection)
 
     return engine
 
@@ -153,12 +157,12 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _text(raw: bytes) -> str | bytes:
-    """SQLite keeps any bytes as text; what is not UTF-8 stays bytes, so that only its row is set aside."""
+def _text(raw: bytes) -> str | Odd:
+    """SQLite keeps any bytes as text; of those that are not UTF-8 only the row is set aside."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw
+        return Odd.NOT_UTF8
 
 
 _OPENERS: dict[str, Callable[[URL], Engine]] = {"bigquery": _bigquery, "postgresql": _postgres, "sqlite": _sqlite}

@@ -1,14 +1,17 @@
-"""MySQL's and MariaDB's columns: what their drivers' Python values leave out, told by the type codes of the protocol.
+"""MySQL's and MariaDB's columns: what the type codes of the protocol say, and the drivers' Python values do not.
 
 The codes are those of MySQL's client/server protocol (``enum_field_types``), as PyMySQL and mysqlclient give them.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pyarrow as pa
+
+from candu_sync.warehouse.arrays import Odd
 
 _TINY, _TIMESTAMP, _DATE, _TIME, _DATETIME, _BIT, _JSON = 1, 7, 10, 11, 12, 16, 245
 
@@ -16,9 +19,10 @@ _DAY = timedelta(days=1)
 
 Convert = Callable[[Any], object]
 Rows = Sequence[Sequence[Any]]
+Description = Sequence[Sequence[Any]]
 
 
-def mysql_values(description: Sequence[Sequence[Any]]) -> Callable[[Rows], Rows] | None:
+def mysql_values(description: Description) -> Callable[[Rows], Rows] | None:
     """A conversion of rows with the columns of a cursor's ``description``; None when no column needs one."""
     converts = [_conversion(column[1], column[3]) for column in description]
     if not any(converts):
@@ -34,17 +38,36 @@ def mysql_values(description: Sequence[Sequence[Any]]) -> Callable[[Rows], Rows]
     return converted
 
 
+def mysql_json(description: Description) -> list[int]:
+    """The columns that hold JSON; MariaDB has no such type, and MySQL's drivers give its text."""
+    return [index for index, column in enumerate(description) if column[1] == _JSON]
+
+
+def mysql_declared(description: Description) -> dict[str, pa.DataType]:
+    """The columns that were declared as booleans, though they hold any small number."""
+    return {column[0]: pa.bool_() for column in description if _is_boolean(column[1], column[3])}
+
+
 def _conversion(code: int, length: int | None) -> Convert | None:
-    if code in (_TINY, _BIT) and length == 1:
+    if _is_boolean(code, length):
         return _boolean
-    return _CONVERSIONS.get(code)
+    return _bits(length or 1) if code == _BIT else _CONVERSIONS.get(code)
+
+
+def _is_boolean(code: int, length: int | None) -> bool:
+    """``boolean`` is a name of ``tinyint(1)``, the only integer that keeps its width."""
+    return code in (_TINY, _BIT) and length == 1
 
 
 def _boolean(value: int | bytes) -> object:
-    """``boolean`` is a name of ``tinyint(1)``, which alone keeps its width for the sake of that; other numbers in such
-    a column stay numbers, so that their rows are set aside rather than told as true."""
+    """Numbers but 0 and 1 stay numbers, so that their rows are set aside: they are not true."""
     number = int.from_bytes(value, "big") if isinstance(value, bytes) else value
     return bool(number) if number in (0, 1) else number
+
+
+def _bits(length: int) -> Convert:
+    """A ``bit(n)`` as its digits 0 and 1, as PostgreSQL and DuckDB write theirs."""
+    return lambda value: f"{int.from_bytes(value, 'big'):0{length}b}"
 
 
 def _instant(value: object) -> object:
@@ -53,8 +76,8 @@ def _instant(value: object) -> object:
 
 
 def _on_calendar(value: object) -> object:
-    """Drivers leave ``0000-00-00`` as text: no date, and an infinite float as others that are none."""
-    return float("inf") if isinstance(value, str) else value
+    """Drivers leave a date that no calendar has as text, such as ``0000-00-00``."""
+    return Odd.OUT_OF_RANGE if isinstance(value, str) else value
 
 
 def _time_of_day(value: timedelta) -> object:
@@ -65,5 +88,5 @@ def _time_of_day(value: timedelta) -> object:
 
 
 _CONVERSIONS: dict[int, Convert] = {
-    _TIMESTAMP: _instant, _DATETIME: _on_calendar, _DATE: _on_calendar, _TIME: _time_of_day, _JSON: json.loads,
+    _TIMESTAMP: _instant, _DATETIME: _on_calendar, _DATE: _on_calendar, _TIME: _time_of_day,
 }

@@ -1,7 +1,7 @@
 """PostgreSQL by psycopg's COPY, where ADBC is missing or not exact: CSV from the server, read by Arrow.
 
-Numbers, text and booleans are read as they come; what text holds them in another way than rows do (JSON, intervals,
-arrays, network addresses, times with a zone) is left to rows. psycopg binds the parameters, as literals that it quotes.
+Numbers, text, booleans and JSON are read as they come. Types whose text differs from what rows give (intervals, arrays,
+network addresses, times with a zone) are left to rows. psycopg binds the parameters, as literals that it quotes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as csv
 
+from candu_sync.arrow_types import NUMERIC, numeric
 from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.calendar_bounds import apart
 from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
-from candu_sync.warehouse.postgres_types import NUMERIC, own_types, session, with_literals
+from candu_sync.warehouse.json_values import scalars
+from candu_sync.warehouse.postgres_types import own_types, session, with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.utf8 import checked
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
@@ -30,11 +32,15 @@ _BLOCK = 8_000_000
 
 _TEXT = pa.string()
 
+_JSON = pa.json_()
+"""Text that holds JSON."""
+
 _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     **dict.fromkeys(("int2", "int4", "int8", "oid"), pa.int64()),
     **dict.fromkeys(("float4", "float8"), pa.float64()),
     "numeric": NUMERIC,
+    **dict.fromkeys(("json", "jsonb"), _JSON),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
     "timestamptz": pa.timestamp("us", "UTC"),
@@ -46,6 +52,9 @@ _AT_ONCE = (pa.bool_(), pa.int64(), pa.float64())
 """What the CSV reader itself is asked for: every text of these types can be read."""
 
 _DATES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+
+_OUT_OF_RANGE = pa.scalar(2**63 - 1, pa.int64())
+"""A timestamp that is out of every range; a date that is, comes as such a timestamp too."""
 
 _ON_CALENDAR = r"^\d{4}-[^B]*$"
 """A year of four digits, and not before Christ; neither infinity nor year 0 are."""
@@ -106,16 +115,18 @@ def _type(code: int, own: dict[int, pa.DataType]) -> pa.DataType | None:
 
 
 def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Batches:
+    json = [index for index, type_ in enumerate(columns.values()) if type_ == _JSON]
     options = csv.ConvertOptions(
         column_types={name: type_ if type_ in _AT_ONCE else _TEXT for name, type_ in columns.items()},
-        null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+        null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False, check_utf8=False,
         true_values=["t"], false_values=["f"])
     for block in _blocks(copy):
         # One block is read whole, so that no row is cut.
         read = csv.ReadOptions(column_names=list(columns), block_size=len(block), use_threads=False)
         table = csv.read_csv(pa.py_buffer(block), read, _CSV, options)
         for batch in table.to_batches():
-            yield from _typed(batch, columns)
+            for part in checked(batch):
+                yield from scalars(_typed(part, columns), json)
 
 
 def _blocks(copy: Iterable[Any]) -> Iterator[bytes]:
@@ -132,22 +143,24 @@ def _blocks(copy: Iterable[Any]) -> Iterator[bytes]:
         yield b"".join(rows)
 
 
-def _typed(batch: pa.RecordBatch, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """The batch with its text as what it stands for; rows with a date beyond the calendar apart, as infinite floats."""
-    for index, type_ in enumerate(columns.values()):
-        column = batch.column(index)
-        if type_ in _DATES and pa.types.is_string(column.type):
-            beyond = pc.fill_null(pc.invert(pc.match_substring_regex(column, _ON_CALENDAR)), False)
-            if pc.any(beyond).as_py():
-                for part in apart(batch, index, beyond):
-                    yield from _typed(part, columns)
-                return
-    if batch.num_rows:
-        arrays = [_cast(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+def _typed(batch: pa.RecordBatch, columns: dict[str, pa.DataType]) -> pa.RecordBatch:
+    """The batch with its text as what it stands for."""
+    arrays = [_cast(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
 def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    if array.type != pa.string() or type_ == _TEXT:
+    if array.type != pa.string() or type_ in (_TEXT, _JSON):
         return array
-    return pa.ExtensionArray.from_storage(type_, array) if type_ == NUMERIC else array.cast(type_)
+    if type_ == NUMERIC:
+        return numeric(array)
+    return _dates(array, type_) if type_ in _DATES else array.cast(type_)
+
+
+def _dates(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    beyond = pc.invert(pc.match_substring_regex(array, _ON_CALENDAR))
+    if not pc.any(beyond).as_py():
+        return array.cast(type_)
+    stamps = pa.timestamp("us") if pa.types.is_date(type_) else type_
+    found = pc.if_else(beyond, pa.scalar(None, pa.string()), array).cast(stamps)
+    return pc.if_else(pc.fill_null(beyond, False), _OUT_OF_RANGE.cast(stamps), found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from candu_sync.sql_text import placed
 
 if TYPE_CHECKING:
     from psycopg import Column, Connection
-    from psycopg.abc import AdaptContext, Buffer, Loader
 
     from candu_sync.warehouse.query import Query
 
@@ -35,20 +33,12 @@ _ARROW: dict[str, pa.DataType] = {
     "jsonb": pa.null(),
 }
 
-_CALENDAR = ("date", "time", "timetz", "timestamp", "timestamptz")
-
 _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
 """A ``numeric`` without precision says nothing of its digits; what is read has as many as it needs."""
 
 
-_WHOLE_HOURS = re.compile(r"([+-]\d\d)$")
-"""An offset as PostgreSQL writes it when it has no minutes."""
-
 _CATEGORIES = {"A": pa.list_(pa.string()), "C": pa.list_(pa.string()), "R": pa.struct([])}
 """What a database's own arrays, composites and ranges are, by ``pg_type.typcategory``; psycopg has them as text."""
-
-NUMERIC = pa.opaque(pa.string(), "numeric", "PostgreSQL")
-"""A ``numeric`` as its digits, as ADBC gives it."""
 
 
 def session(timeout: float | None) -> list[str]:
@@ -93,6 +83,14 @@ def own_values(connection: Connection[Any], columns: Sequence[Column]) -> Callab
         [refused.get(index, value) if value is not None else None for index, value in enumerate(row)] for row in rows]
 
 
+def json_columns(columns: Sequence[Column]) -> list[int]:
+    """The indexes of the columns that hold JSON."""
+    from psycopg import adapters
+
+    json = [adapters.types[name].oid for name in ("json", "jsonb")]
+    return [index for index, column in enumerate(columns) if column.type_code in json]
+
+
 def arrow_type(column: Column) -> pa.DataType:
     """The Arrow type that a column's values come out as; enums and whatever else psycopg leaves as text are strings."""
     from psycopg import adapters
@@ -115,34 +113,3 @@ def _decimal(precision: int | None, scale: int | None) -> pa.DataType:
     if precision is None or scale is None or not 0 <= scale <= precision <= 76:
         return _UNBOUNDED_NUMERIC
     return pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
-
-
-def keep_every_date(connection: Connection[Any]) -> None:
-    """Lets dates beyond Python's years 1 to 9999 through, which would else end the whole read.
-
-    They come out as an infinite float, as they do by Arrow; the time of day ``24:00:00`` as text.
-    """
-    from psycopg.pq import Format
-
-    for name in _CALENDAR:
-        loader = connection.adapters.get_loader(connection.adapters.types[name].oid, Format.TEXT)
-        if loader is not None:
-            connection.adapters.register_loader(name, _tolerant(loader))
-
-
-def _tolerant(exact: type[Loader]) -> type[Loader]:
-    from psycopg import DataError, adapt
-
-    class Tolerant(adapt.Loader):
-        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
-            super().__init__(oid, context)
-            self._exact = exact(oid, context)
-
-        def load(self, data: Buffer) -> object:
-            try:
-                return self._exact.load(data)
-            except DataError:
-                text = bytes(data).decode()
-                return _WHOLE_HOURS.sub(r"\1:00", text) if text.startswith("24:") else float("inf")
-
-    return Tolerant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from itertools import chain, islice
 from types import TracebackType
@@ -22,13 +22,16 @@ class Reading:
     """A stream of record batches, to be iterated once; batches may differ in their columns' types, never in names.
 
     ``names`` are the columns in order, ``path`` is how it is read: ``"duckdb arrow"``, ``"adbc"``, ``"rows"``, …
+    ``declared`` has the types of columns whose values may have others, where the warehouse says one.
     ``resources`` are closed when the stream ends, fails, or the context is left. Iterating raises ``WarehouseError``
     when the database fails half-way, or the query is cancelled.
     """
 
     def __init__(self, query: Query, path: str, names: list[str], batches: Batches,
-                 resources: ExitStack, errors: Errors = ()) -> None:
+                 resources: ExitStack, errors: Errors = (),
+                 declared: Mapping[str, pa.DataType] | None = None) -> None:
         self.path = path
+        self.declared = declared or {}
         self.names = names
         self._query = query
         self._resources = resources

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 from sqlalchemy import Connection, CursorResult, text
 
+from candu_sync.arrow_types import BINARY, unusable
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.sql_text import bindable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import translated
-from candu_sync.warehouse.mysql_types import mysql_values
-from candu_sync.warehouse.postgres_types import Rows, arrow_type, own_types, own_values
+from candu_sync.warehouse.json_values import scalars
+from candu_sync.warehouse.mysql_types import mysql_declared, mysql_json, mysql_values
+from candu_sync.warehouse.postgres_types import Rows, arrow_type, json_columns, own_types, own_values
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.sessions import Cancel, canceller, prepare
@@ -28,13 +31,21 @@ _LIMIT_0 = {
 }
 """Dialects whose columns are asked for without a row: an aggregate would run whole for its first one."""
 
+_FIRST_ROWS, _GROWTH = 2_000, 4
+"""Rows of the first fetch, and how many times as many the next may have."""
+
+_BATCH_BYTES = 64_000_000
+"""Bytes of a fetch, as Arrow: rows with long texts come in smaller fetches."""
+
 
 def read_rows(query: Query) -> Reading:
     """Streams the query, ``query.batch_rows`` rows at a time."""
     with ExitStack() as stack:
         result = _result(query, query.sql, stack)
         names = list(result.keys())
-        return Reading(query, "rows", names, _batches(result, names, query), stack.pop_all())
+        columns = _columns(result, query.engine.dialect.name)
+        batches = _batches(result, names, columns, query.batch_rows(len(names)))
+        return Reading(query, "rows", names, batches, stack.pop_all(), declared=columns.declared)
 
 
 def rows_columns(query: Query) -> pa.Schema:
@@ -108,16 +119,49 @@ def _raw(result: CursorResult[Any]) -> Any:
     return result.connection.connection.driver_connection
 
 
-def _conversion(result: CursorResult[Any], dialect: str) -> Callable[[Rows], Rows] | None:
-    """What a driver's values leave out, and its columns' types tell."""
+@dataclass(frozen=True)
+class _Columns:
+    """What the columns' types say, and the driver's values do not.
+
+    Attributes:
+        convert: a conversion of rows; None: there is none to do.
+        json: indexes of the columns that hold JSON as text.
+        declared: the types of columns whose values may have others.
+        blobs: whether each row has a type of its own, so that a blob is the fault of its row.
+    """
+
+    convert: Callable[[Rows], Rows] | None = None
+    json: Sequence[int] = ()
+    declared: Mapping[str, pa.DataType] = field(default_factory=dict)
+    blobs: bool = False
+
+
+def _columns(result: CursorResult[Any], dialect: str) -> _Columns:
     if dialect in ("mysql", "mariadb"):
-        return mysql_values(result.cursor.description)
+        description = result.cursor.description
+        return _Columns(mysql_values(description), mysql_json(description), mysql_declared(description))
+    if dialect == "sqlite":
+        return _Columns(blobs=True)
     columns = _psycopg_columns(result, dialect)
-    return None if columns is None else own_values(_raw(result), columns)
+    if columns is None:
+        return _Columns()
+    return _Columns(own_values(_raw(result), columns), json_columns(columns))
 
 
-def _batches(result: CursorResult[Any], names: list[str], query: Query) -> Batches:
-    converted = _conversion(result, query.engine.dialect.name)
-    # The size stands here since text() does not heed the execution option yield_per.
-    for rows in result.partitions(query.batch_rows(len(names))):
-        yield from record_batches(names, rows if converted is None else converted(rows))
+def _batches(result: CursorResult[Any], names: list[str], columns: _Columns, most: int) -> Batches:
+    size = min(most, _FIRST_ROWS)
+    # text() ignores the execution option yield_per, and the size of partitions() cannot change.
+    while rows := result.fetchmany(size):
+        given: Rows = rows
+        bytes_ = 0
+        for batch in record_batches(names, given if columns.convert is None else columns.convert(given)):
+            bytes_ += batch.nbytes
+            yield from scalars(_without_blobs(batch) if columns.blobs else batch, columns.json)
+        size = max(1, min(most, size * _GROWTH, _BATCH_BYTES * len(rows) // max(bytes_, 1)))
+
+
+def _without_blobs(batch: pa.RecordBatch) -> pa.RecordBatch:
+    for index, column in enumerate(batch.columns):
+        if pa.types.is_binary(column.type):
+            batch = batch.set_column(index, batch.schema.names[index], unusable(column.is_valid(), BINARY))
+    return batch

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from candu_sync.errors import WarehouseUnreachable
 from candu_sync.sql_text import placed
-from candu_sync.warehouse.calendar_bounds import within_calendar
 from candu_sync.warehouse.connect import shown
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
@@ -67,8 +66,7 @@ def _batches(cursor: Any, names: list[str], codes: list[int]) -> Batches:
         for batch in table.to_batches():
             arrays = [_column(array, code) for array, code in zip(batch.columns, codes, strict=True)]
             plain = pa.RecordBatch.from_arrays(arrays, names=names)
-            for part in scalars(plain, variants):
-                yield from within_calendar(part)
+            yield from scalars(plain, variants)
 
 
 def _column(array: pa.Array, code: int) -> pa.Array:

@@ -9,6 +9,7 @@ from types import TracebackType
 import pyarrow as pa
 from sqlalchemy import Engine
 
+from candu_sync.arrow_types import UNUSABLE
 from candu_sync.errors import ModelError, WarehouseUnreachable
 from candu_sync.sql_text import Value, one_query, used_values
 from candu_sync.warehouse.adbc import read_adbc
@@ -164,6 +165,8 @@ def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None
 
 def _as_text(column: pa.Array, name: str) -> list[str]:
     try:
+        if column.type == UNUSABLE and column.null_count < len(column):
+            raise pa.ArrowInvalid("no text")
         plain = column.storage if isinstance(column, pa.ExtensionArray) else column
         return [value for value in plain.cast(pa.string()).to_pylist() if value is not None]
     except pa.ArrowException:

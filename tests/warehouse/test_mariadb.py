@@ -93,7 +93,7 @@ def test_rows_are_streamed_and_a_result_that_is_left_is_not_read_to_its_end(
 ) -> None:
     began = time.monotonic()
     with warehouse.read(MANY, {}) as reading:
-        assert next(iter(reading)).num_rows == 100_000
+        assert next(iter(reading)).num_rows == 2_000
     assert time.monotonic() - began < 3
     assert comes_to(admin, 0)
 

@@ -90,7 +90,7 @@ TABLE = [
     Row("date", MIDNIGHT, "date '2026-01-05'", "date '2026-01-05'", None, "date = '2026-01-05'",
         "'2026-01-05'::date"),
     Row("date, as text", "2026-01-05", None, None, "date('2026-01-05')"),
-    Row("date that is none", None, "'infinity'::date", "'infinity'::date", None, "date = '0000-00-00'"),
+    Row("date that is none", ASIDE, "'infinity'::date", "'infinity'::date", None, "date = '0000-00-00'"),
     Row("time", "10:30:00.5", "time '10:30:00.500'", "time '10:30:00.500'", None, "time(3) = '10:30:00.500'",
         "'10:30:00.500'::time"),
     Row("time of a day with 24 hours", "24:00:00", "time '24:00:00'", "'24:00'::time"),
@@ -105,7 +105,7 @@ TABLE = [
         None, "timestamp = '2026-01-05 12:30:00'", "'2026-01-05 14:30:00 +0200'::timestamp_tz"),
     Row("timestamp far away", dt.datetime(9999, 12, 31, 23, 59, 59), "timestamp '9999-12-31 23:59:59'",
         "timestamp '9999-12-31 23:59:59'", None, "datetime = '9999-12-31 23:59:59'"),
-    Row("timestamp beyond year 9999", None, "'20000-01-01'::timestamp", "'20000-01-01'::timestamptz"),
+    Row("timestamp beyond year 9999", ASIDE, "'20000-01-01'::timestamp", "'20000-01-01'::timestamptz"),
     Row("UUID", UUID, f"'{UUID}'::uuid", f"'{UUID}'::uuid", None, f"uuid = '{UUID}'"),
     Row("enum", "calm", "'calm'::enum('calm', 'glad')", "'calm'::mood", None, "enum('calm', 'glad') = 'calm'"),
     Row("JSON number", 7.5, "'7.5'::json", "'7.5'::jsonb", None, None, "parse_json('7.5')"),
@@ -217,8 +217,7 @@ def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engin
             left.add(row.what)
         else:
             reading.close()
-    assert left == {"time with a zone", "time with a zone and a fraction", "time with a zone at 24 hours",
-                    "JSON number", "JSON text", "JSON boolean", "JSON object", "array",
+    assert left == {"time with a zone", "time with a zone and a fraction", "time with a zone at 24 hours", "array",
                     "array of enums", "object", "binary", "interval"}
 
 

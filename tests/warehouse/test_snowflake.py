@@ -107,7 +107,7 @@ def test_variants_are_the_scalars_that_they_hold() -> None:
     cursor = Cursor(pa.array(["7", '"x"', None, "true", "[1]"]), pa.array([1, 2, 3, 4, 5]))
     found = {number: value for batch in _batches(cursor, ["v", "n"], [VARIANT, 0])
              for value, number in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)}
-    assert found == {1: 7, 2: "x", 3: None, 4: True, 5: []}
+    assert found == {1: "7", 2: "x", 3: None, 4: True, 5: "an array"}
 
 
 def test_a_query_is_cancelled_by_its_session(snowflake_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
