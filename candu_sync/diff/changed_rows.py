@@ -28,7 +28,7 @@ import pyarrow as pa
 from candu_sync.diff.prefilter import Prefilter
 from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
 from candu_sync.embedded import literal, scalar
-from candu_sync.rows import ARROW, BLANK_KEY, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
+from candu_sync.rows import ARROW, BLANK_KEY, NOT_AN_ID, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
 from candu_sync.snapshot import Snapshot, expose, expose_refused
 from candu_sync.syncs import Sync
 
@@ -38,7 +38,7 @@ DUPLICATE_KEY = "duplicate key"
 _TOGETHER = 64_000_000
 
 # Reasons of rows whose key says nothing.
-_NO_KEY = f"({literal(NULL_KEY)}, {literal(BLANK_KEY)}, {literal(NOT_WHOLE)})"
+_NO_KEY = f"({', '.join(map(literal, (NULL_KEY, BLANK_KEY, NOT_WHOLE, NOT_AN_ID)))})"
 
 
 @dataclass(frozen=True, kw_only=True)

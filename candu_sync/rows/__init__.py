@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from candu_sync.rows.columns import where as where
     from candu_sync.rows.instants import as_instants as as_instants
     from candu_sync.rows.keys import BLANK_KEY as BLANK_KEY
+    from candu_sync.rows.keys import NOT_AN_ID as NOT_AN_ID
     from candu_sync.rows.keys import NOT_WHOLE as NOT_WHOLE
     from candu_sync.rows.keys import NULL_KEY as NULL_KEY
     from candu_sync.rows.keys import ids as ids
@@ -32,7 +33,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "columns": "Canonical first_reason where",
         "instants": "as_instants",
-        "keys": "BLANK_KEY NOT_WHOLE NULL_KEY ids key_parts",
+        "keys": "BLANK_KEY NOT_AN_ID NOT_WHOLE NULL_KEY ids key_parts",
         "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",
         "result": "Result trait_columns",
         "values": "canonical",
