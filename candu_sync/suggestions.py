@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 __all__ = ["did_you_mean", "hint", "nearest"]
@@ -41,13 +41,19 @@ def did_you_mean(word: str, known: Iterable[str], *, shown: str = "{}") -> str:
     return f"; did you mean {shown.format(match)}?" if match else ""
 
 
-def hint(word: str, known: Iterable[str]) -> str:
+def hint(word: str, known: Iterable[str], other_words: Mapping[str, str] | None = None) -> str:
     """The end of a sentence about an unknown ``word``: the nearest known name, or all of them.
+
+    Args:
+        other_words: what other tools call it, in lower case → the known name.
 
     Example:
         >>> hint("xyzzy", ["key", "rename"])
         'known: key, rename'
+        >>> hint("schedule", ["key", "automation"], {"schedule": "automation"})
+        'did you mean automation?'
     """
     names = list(known)
-    match = nearest(word, names)
+    meant = (other_words or {}).get(word.lower())
+    match = meant if meant in names else nearest(word, names)
     return f"did you mean {match}?" if match else f"known: {', '.join(names)}"

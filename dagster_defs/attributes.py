@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, Validatio
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from candu_sync.suggestions import hint
-from candu_sync.syncs import Cursor, Guard, Partitions
+from candu_sync.syncs import OTHER_WORDS, Cursor, Guard, Partitions
 
 _NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions}
 
@@ -46,6 +46,6 @@ def _detail(attributes: type[BaseModel], detail: ErrorDetails) -> InitErrorDetai
 def _meant(attributes: type[BaseModel], path: list[str]) -> str:
     *parents, name = path
     if parents:
-        return hint(name, _NESTED.get(parents[0], attributes).model_fields)
+        return hint(name, _NESTED.get(parents[0], attributes).model_fields, OTHER_WORDS)
     owners = [key for key in attributes.model_fields if key in _NESTED and name in _NESTED[key].model_fields]
-    return f"it stands under {owners[0]}" if owners else hint(name, attributes.model_fields)
+    return f"it stands under {owners[0]}" if owners else hint(name, attributes.model_fields, OTHER_WORDS)

@@ -47,8 +47,10 @@ def test_the_key_is_wrong_half_way(filled: Folder, simulator: Simulator, status:
     filled.people(10)
     simulator.fault("status", status=status, after=2)
     ended = filled.cli("run", "--all", "--json", batch_size="2", concurrency="1")
-    assert (ended.code, ended.row["sync"]) == (1, "users/profile")
-    assert (ended.row["accepted"], ended.row["unsent"], ended.row["rejected"]) == (4, 6, 0)
+    tried, *others = ended.rows
+    assert (ended.code, tried["sync"]) == (1, "users/profile")
+    assert (tried["accepted"], tried["unsent"], tried["rejected"]) == (4, 6, 0)
+    assert [(other["sync"], other["status"], other["messages"]) for other in others] == [("users/tier", "failed", 0)]
     one_message(ended, f"Candu refused the API key (HTTP {status})", "CANDU_API_KEY")
     simulator.clear_faults()
     again = filled.cli("run", "users/profile", "--json").row
@@ -240,7 +242,9 @@ def test_a_file_under_sql_cannot_be_read(filled: Folder) -> None:
     (filled.sql / "users" / "latin.sql").write_bytes("select 'é' as user_id".encode("latin-1"))
     (filled.sql / "users" / "alone.yaml").write_text("payload: full")
     ended = filled.cli("run", "--all", "--json")
-    assert (ended.code, ended.row["status"]) == (2, "succeeded")
+    sent, *others = ended.rows
+    assert (ended.code, sent["status"]) == (2, "succeeded")
+    assert {other["status"] for other in others} == {"failed"}
     messages = ended.err.splitlines()
     assert len(messages) == 4
     for told in ("users/empty.sql: holds no SQL", "people is not a kind of sync", "latin.sql:1: not UTF-8",

@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -19,15 +20,30 @@ from candu_sync.cli.common import complain
 from candu_sync.cli.dbt import exposures
 from candu_sync.cli.history import history
 from candu_sync.cli.looking import check, list_syncs, rejected, status
+from candu_sync.cli.other_words import Commands
 from candu_sync.cli.sending import baseline, plan, reset, run
 from candu_sync.cli.serving import demo, simulate
 from candu_sync.errors import CanduSyncError
 
-app = typer.Typer(name="candu-sync", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Data warehouse to Candu: diffs SQL models against what Candu accepted, sends what changed.")
+app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
+                  pretty_exceptions_enable=False)
 app.command("list")(list_syncs)
 for command in (check, plan, run, baseline, reset, status, history, rejected, exposures, simulate, demo):
     app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"candu-sync {version('candu-sync')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(_: Annotated[bool, typer.Option(
+        "--version", help="The version of candu-sync.", callback=_print_version, is_eager=True)] = False) -> None:
+    """Data warehouse to Candu: compares SQL models with what Candu accepted, and sends what changed."""
 
 
 def main() -> None:

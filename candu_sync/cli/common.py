@@ -6,16 +6,18 @@ The rooms are imported inside the functions: `--help` must not wait for database
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized, UsageError
+from candu_sync.errors import UsageError
+from candu_sync.suggestions import did_you_mean
 from candu_sync.terminal import json_line, printable, printable_lines
 
 if TYPE_CHECKING:
+    from candu_sync.errors import SpecError
     from candu_sync.project import Project, Target
     from candu_sync.syncs import Catalog, Sync
 
@@ -42,7 +44,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def opened_project() -> Iterator[tuple[Project, Catalog]]:
-    """The project of the current folder, and its syncs; files that are no syncs are said on stderr."""
+    """The project of the current folder, and its syncs. Unknown settings are reported on stderr."""
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
     from candu_sync.syncs import load_syncs
@@ -51,66 +53,32 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
     for warning in settings.warnings:
         complain(warning)
     catalog = load_syncs(settings.sql_dir)
-    for error in catalog.errors:
-        complain(str(error))
     with Project(settings) as project:
         yield project, catalog
 
 
-def chosen(catalog: Catalog, names: list[str] | None, everything: bool) -> tuple[list[Sync], int]:
-    """The syncs that were named, users before groups before events, and 2 when a wrong file is among them."""
-    from candu_sync.suggestions import nearest
+def chosen(catalog: Catalog, names: list[str] | None) -> tuple[list[Sync], list[SpecError]]:
+    """The syncs that were named, users before groups before events, and the errors of those whose files are wrong.
 
-    if everything or not names:
-        return list(catalog.syncs.values()), 2 if catalog.errors else 0
+    The errors are reported on stderr; those of other syncs' files are not. Without a name all syncs are meant.
+
+    Raises:
+        UsageError: there is no sync of a name.
+    """
     wrong = {error.sync for error in catalog.errors}
-    for name in names:
+    for name in names or ():
         if name not in catalog.syncs and name not in wrong:
-            near = nearest(name, catalog.syncs)
-            raise UsageError(f"there is no sync {name}" + (f"; did you mean {near}?" if near else "")
-                             + f" (there are: {', '.join(catalog.syncs) or 'none'})")
-    return [sync for name, sync in catalog.syncs.items() if name in names], 2 if wrong.intersection(names) else 0
+            raise UsageError(f"there is no sync {name}{did_you_mean(name, catalog.syncs)} "
+                             f"(there are: {', '.join(catalog.syncs) or 'none'})")
+    errors = [error for error in catalog.errors if not names or error.sync in names]
+    for error in errors:
+        complain(str(error))
+    return [sync for name, sync in catalog.syncs.items() if not names or name in names], errors
 
 
 def finish(codes: list[int]) -> None:
     """End with the gravest of the codes."""
     raise typer.Exit(next((code for code in _GRAVEST if code in codes), 0))
-
-
-def each(project: Project, syncs: list[Sync], partitions: list[str] | None,
-          act: Callable[[Target], int]) -> list[int]:
-    """Do something to each sync and partition, until there is no more to do or a signal ended it."""
-    codes: list[int] = []
-    for sync in syncs:
-        targets: list[Target] = []
-        if project.stopped:
-            return [*codes, 1]
-        with _complaining(project, sync, codes):
-            targets = project.targets(sync, partitions or [])
-        for target in targets:
-            if project.stopped:
-                return [*codes, 1]
-            with _complaining(project, sync, codes):
-                codes.append(act(target))
-    return codes
-
-
-@contextmanager
-def _complaining(project: Project, sync: Sync, codes: list[int]) -> Iterator[None]:
-    """An error of one sync goes to stderr, and the others go on. A wrong key or setting ends all."""
-    try:
-        yield
-    except (Unauthorized, SettingsError):
-        raise
-    except CanduSyncError as error:
-        complain(str(error) if sync.name in str(error) else f"{sync.name}: {error}")
-        codes.append(error.exit_code)
-    except (KeyboardInterrupt, RuntimeError):
-        # DuckDB says RuntimeError when a signal ends its query.
-        if not project.stopped:
-            raise
-        complain(f"{sync.name}: interrupted while nothing was being sent")
-        codes.append(1)
 
 
 def with_state(project: Project, sync: Sync, partitions: list[str] | None) -> list[Target]:

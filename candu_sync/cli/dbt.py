@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candu_sync.cli.common import complain, finish, opened_project
+from candu_sync.cli.common import chosen, complain, finish, opened_project
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ def exposures(output: Annotated[Path | None, typer.Option(
     from candu_sync.dbt import exposures as room
 
     with opened_project() as (project, catalog):
-        if project.settings.dbt_manifest is None and any(sync.deps for sync in catalog.syncs.values()):
+        syncs, wrong = chosen(catalog, None)
+        if project.settings.dbt_manifest is None and any(sync.deps for sync in syncs):
             complain("CANDU_DBT_MANIFEST is not set: the exposures depend on what models read by ref and source, and "
-                     "not on `deps`, of which nobody can tell what is dbt's")
-        found, errors = room.exposures(list(catalog.syncs.values()), project.settings.dbt_manifest,
+                     "not on `deps`, of which nobody knows which are dbt's")
+        found, errors = room.exposures(syncs, project.settings.dbt_manifest,
                                        _traits(project, catalog))
     for error in errors:
         complain(str(error))
@@ -33,7 +34,7 @@ def exposures(output: Annotated[Path | None, typer.Option(
         typer.echo(text, nl=False)
     else:
         _write(output, text)
-    finish([2] if errors or catalog.errors else [])
+    finish([2] if errors or wrong else [])
 
 
 def _traits(project: Project, catalog: Catalog) -> dict[str, list[str]]:

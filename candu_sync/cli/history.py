@@ -44,7 +44,7 @@ def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None
         raise UsageError("history of what? Name a sync, --user ID, --run RUN or --since TIME")
     query = HistoryQuery(user_id=user, run_id=run, since=None if since is None else _time(since))
     with opened_project() as (project, catalog):
-        syncs, code = chosen(catalog, None if name is None else [name], name is None)
+        syncs, errors = chosen(catalog, None if name is None else [name])
         rows = search_history(_states(project, syncs, partition), query)
         if as_json:
             for row in rows:
@@ -53,7 +53,7 @@ def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None
             _print_csv(rows)
         else:
             _print_table(rows, user)
-    finish([code])
+    finish([2 for _ in errors])
 
 
 def _states(project: Project, syncs: list[Sync], partitions: list[str] | None) -> Iterator[PartitionState]:

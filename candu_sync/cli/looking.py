@@ -34,13 +34,14 @@ def list_syncs(as_json: Json = False) -> None:
     from candu_sync.operate import overview
 
     with opened_project() as (project, catalog):
+        _, errors = chosen(catalog, None)
         rows = overview(project, catalog)
     if as_json:
         print_lines(rows)
     else:
         show_rows(("sync", "kind", "partitions", "last run", "status"),
                   [(r["sync"], r["kind"], r["partitions"], r["last_run"], r["status"]) for r in rows])
-    finish([2] if catalog.errors else [])
+    finish([2 for _ in errors])
 
 
 def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, typer.Option(
@@ -50,7 +51,7 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
     from candu_sync.operate import check_models, check_project
 
     with opened_project() as (project, catalog):
-        syncs, code = chosen(catalog, names, False)
+        syncs, errors = chosen(catalog, names)
         settings = project.settings
         settings.require_warehouse_url()
         key = "" if offline else settings.require_api_key()
@@ -64,7 +65,7 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
                 print_lines([asdict(finding)])
             else:
                 say(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {_traits(finding)}")
-        codes = [code, *(1 for finding in findings if finding.errors)]
+        codes = [*(2 for _ in errors), *(1 for finding in findings if finding.errors)]
         for sentence, wrong in check_project(catalog, findings):
             complain(sentence if wrong else f"warning: {sentence}")
             codes.append(1 if wrong else 0)
@@ -87,6 +88,7 @@ def status(as_json: Json = False) -> None:
     from candu_sync.operate import statuses
 
     with opened_project() as (project, catalog):
+        chosen(catalog, None)
         rows = statuses(project, catalog)
     if as_json:
         print_lines(rows)
@@ -105,7 +107,7 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
     from candu_sync.operate import maintenance
 
     with opened_project() as (project, catalog):
-        syncs, code = chosen(catalog, [name], False)
+        syncs, errors = chosen(catalog, [name])
         for sync in syncs:
             targets = with_state(project, sync, partition)
             if again:
@@ -114,7 +116,7 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
             rows = [(target.partition, row) for target in targets for row in maintenance.set_aside(target)
                     if not reason or reason in row.reason]
             show_set_aside(sync.name, rows, "csv" if as_csv else "json" if as_json else "table")
-    finish([code])
+    finish([2 for _ in errors])
 
 
 def _retry(sync: Sync, targets: list[Target], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,6 @@ from candu_sync.cli.common import (
     Partitions,
     chosen,
     complain,
-    each,
     finish,
     opened_project,
     print_lines,
@@ -22,12 +22,18 @@ from candu_sync.cli.common import (
     say,
     with_state,
 )
-from candu_sync.errors import CanduSyncError, SettingsError
+from candu_sync.cli.each import each, fail_broken, no_report
+from candu_sync.errors import UsageError
 from candu_sync.naming import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from candu_sync.cli.each import Fail
     from candu_sync.commit import RunResult
-    from candu_sync.project import Target
+    from candu_sync.errors import SpecError
+    from candu_sync.project import Project, Target
+    from candu_sync.syncs import Sync
 
 
 def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
@@ -42,7 +48,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
 
     require_names(names, everything, "plan")
     with opened_project() as (project, catalog), signals(project, complain):
-        syncs, code = chosen(catalog, names, everything)
+        syncs, errors = chosen(catalog, names)
 
         def act(target: Target) -> int:
             with progress(target.name) as show:
@@ -54,8 +60,8 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
                 show_plan(target.sync, changes, rate=project.settings.rate, batch_size=project.settings.batch_size)
             return 0
 
-        codes = each(project, syncs, partition, act)
-    finish([code, *codes])
+        codes = _each(project, syncs, errors, partition, act, _print_failed if as_json else no_report)
+    finish(codes)
 
 
 def run(names: Names = None, partition: Partitions = None, everything: All = False,
@@ -73,31 +79,29 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     require_names(names, everything, "run")
     results: list[RunResult] = []
     with opened_project() as (project, catalog), signals(project, complain):
-        syncs, code = chosen(catalog, names, everything)
+        syncs, errors = chosen(catalog, names)
         project.settings.require_api_key()
         project.settings.require_warehouse_url()
 
-        def act(target: Target) -> int:
-            try:
-                with progress(target.name) as show:
-                    result = pipeline.run(target, force=force, full=full, sample=sample, progress=show)
-            except SettingsError:
-                raise
-            except CanduSyncError as error:
-                result = failed(target.sync.name, target.partition, str(error), error.exit_code)
+        def emit(result: RunResult) -> None:
             results.append(result)
             if as_json:
                 print_lines([result.to_json()])
+
+        def act(target: Target) -> int:
+            with progress(target.name) as show:
+                result = pipeline.run(target, force=force, full=full, sample=sample, progress=show)
+            emit(result)
             if result.error:
                 complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}")
             if result.unauthorized:
                 project.stop()
             return result.exit_code
 
-        codes = each(project, syncs, partition, act)
+        codes = _each(project, syncs, errors, partition, act, lambda *why: emit(failed(*why)))
     if not as_json:
         show_results(results)
-    finish([code, *codes])
+    finish(codes)
 
 
 def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
@@ -110,7 +114,7 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
 
     require_names(names, everything, "baseline")
     with opened_project() as (project, catalog), signals(project, complain):
-        syncs, code = chosen(catalog, names, everything)
+        syncs, errors = chosen(catalog, names)
 
         def act(target: Target) -> int:
             with progress(target.name) as show:
@@ -123,17 +127,36 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
                 say(f"{target.name}: {counted(taken, 'row')} {'is' if taken == 1 else 'are'} taken as sent")
             return 4 if s.invalid else 0
 
-        codes = each(project, syncs, partition, act)
-    finish([code, *codes])
+        codes = _each(project, syncs, errors, partition, act, _print_failed if as_json else no_report)
+    finish(codes)
 
 
-def reset(names: Names = None, partition: Partitions = None, everything: All = False, as_json: Json = False) -> None:
+def _each(project: Project, syncs: list[Sync], errors: list[SpecError], partitions: list[str] | None,
+          act: Callable[[Target], int], fail: Fail) -> list[int]:
+    """As ``each``, the syncs whose files are wrong among them."""
+    codes = each(project, syncs, partitions, act, fail)
+    fail_broken(errors, fail)
+    return [*codes, *(2 for _ in errors)]
+
+
+def _print_failed(sync: str, partition: str | None, error: str, code: int) -> None:
+    from candu_sync.commit import failed
+
+    print_lines([failed(sync, partition, error, code).to_json()])
+
+
+def reset(names: Names = None, partition: Partitions = None, everything: All = False,
+          yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask.")] = False,
+          as_json: Json = False) -> None:
     """Forget what was sent: the next run sends everything."""
     from candu_sync.operate import maintenance
 
     require_names(names, everything, "reset")
     with opened_project() as (project, catalog):
-        syncs, code = chosen(catalog, names, everything)
+        syncs, errors = chosen(catalog, names)
+        if everything and not yes:
+            _ask(f"forget what was sent of all {counted(len(syncs), 'sync')}? The next run sends everything again, "
+                 "events among it")
         for sync in syncs:
             targets = with_state(project, sync, partition)
             for target in targets:
@@ -144,4 +167,16 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
                     say(f"{target.name}: what was sent is forgotten, the next run sends everything")
             if not targets and not as_json:
                 say(f"{sync.name}: nothing was sent yet")
-    finish([code])
+    finish([2 for _ in errors])
+
+
+def _ask(question: str) -> None:
+    """Ask on the terminal; a script has none, and must say --yes.
+
+    Raises:
+        UsageError: the answer is no, or nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question}. Say so with --yes")
+    if not typer.confirm(question, err=True):
+        raise UsageError("nothing was forgotten")

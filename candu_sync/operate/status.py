@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from typing import Any
 
 from candu_sync.commit import list_uncertain
+from candu_sync.errors import StateError
 from candu_sync.operate.maintenance import claimed_by
 from candu_sync.project import Project, Target
-from candu_sync.state import read_last_run
+from candu_sync.state import PartitionState, read_last_run
 from candu_sync.syncs import Catalog, Sync
 
 
@@ -43,6 +45,16 @@ def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
         by = f"{owner.run_id} on {owner.host} since {owner.started}"
         by += "" if alive else " (dead, the next run takes over)"
     return {"sync": sync.name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
-            "rows": run.get("rows"), "pending": run.get("unsent"), "rejected": run.get("rejected"),
+            "rows": _rows(state, run), "pending": run.get("unsent"), "rejected": run.get("rejected"),
             "invalid": run.get("invalid"), "uncertain": sum(found.count for found in list_uncertain(state)),
             "claimed_by": by}
+
+
+def _rows(state: PartitionState, run: dict[str, Any]) -> int | None:
+    """The rows of the last run's result. A run that failed before it had a result says nothing of them: the snapshot's
+    then."""
+    if not run or run.get("run_id"):
+        return run.get("rows")
+    with suppress(StateError):
+        return state.current().rows
+    return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.partitions import split as split
     from candu_sync.syncs.partitions import window as window
     from candu_sync.syncs.partitions import windows as windows
+    from candu_sync.syncs.spec import OTHER_WORDS as OTHER_WORDS
     from candu_sync.syncs.spec import Cursor as Cursor
     from candu_sync.syncs.spec import Guard as Guard
     from candu_sync.syncs.spec import Kind as Kind
@@ -36,7 +37,7 @@ else:
         "due_partitions": "partition_to_prepare partitions_to_run",
         "fields": "cron_fields",
         "partitions": "first_window join split window windows",
-        "spec": "Cursor Guard Kind Partitions Spec",
+        "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
         "sql_parameters": "parameters",
         "sync": "Catalog Sync build_sync load_syncs read_model",
     })

@@ -12,7 +12,7 @@ from candu_sync.errors import SpecError
 from candu_sync.suggestions import hint
 from candu_sync.syncs import yaml_lines
 from candu_sync.syncs.constraints import Conflict, conflicts
-from candu_sync.syncs.spec import Cursor, Guard, Kind, Partitions, Spec
+from candu_sync.syncs.spec import OTHER_WORDS, Cursor, Guard, Kind, Partitions, Spec
 from candu_sync.syncs.yaml_lines import Lines, YamlError
 
 __all__ = ["read_spec"]
@@ -85,9 +85,9 @@ def _problem(detail: ErrorDetails, lines: Lines) -> Conflict:
 def _unknown(path: tuple[str | int, ...]) -> str:
     *parents, name = (str(part) for part in path)
     if not parents:
-        owners = [key for key, model in _NESTED.items() if name in model.model_fields]
-        return f"unknown key; {f'it stands under {owners[0]}' if owners else hint(name, Spec.model_fields)}"
-    return f"unknown key of {parents[0]}; {hint(name, _NESTED[parents[0]].model_fields)}"
+        owner = next((key for key, model in _NESTED.items() if name in model.model_fields), None)
+        return f"unknown key; {f'it stands under {owner}' if owner else hint(name, Spec.model_fields, OTHER_WORDS)}"
+    return f"unknown key of {parents[0]}; {hint(name, _NESTED[parents[0]].model_fields, OTHER_WORDS)}"
 
 
 def _allowed(path: tuple[str | int, ...]) -> str:

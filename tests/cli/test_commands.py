@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import pty
+import subprocess
 
 import pytest
 
 from candu_sync.simulator import Simulator
-from tests.support.folder import RESULT_KEYS, SECONDS_KEYS, Folder, Row
+from tests.support.folder import EXECUTABLE, RESULT_KEYS, SECONDS_KEYS, Folder, Row
 
 BY_PLAN = "select * from people where plan = :partition"
 STATIC = "partitions: {static: [free, pro]}"
@@ -158,11 +161,14 @@ def test_a_bad_file_is_one_error_and_the_others_run(project: Folder, simulator: 
     project.model("users/broken", "select * from people", "gaurd: {min_rows: 1}")
     ended = project.cli("run", "--all", "--json")
     assert ended.code == 2
-    assert ended.row["sync"] == "users/profile"
+    assert [(row["sync"], row["status"]) for row in ended.rows] == [
+        ("users/profile", "succeeded"), ("users/broken", "failed")]
+    assert "gaurd: unknown key" in ended.rows[1]["error"]
     assert len(simulator.users()) == 2
     assert "sql/users/broken.yaml:1" in ended.err
     assert "guard" in ended.err
-    assert project.cli("run", "users/profile").code == 0
+    named = project.cli("run", "users/profile")
+    assert (named.code, named.err) == (0, "")
     assert project.cli("run", "users/broken").code == 2
     assert project.cli("list").code == 2
 
@@ -258,3 +264,106 @@ def test_list_and_status_tell_how_the_last_run_ended(project: Folder, simulator:
     assert [(r["sync"], r["partition"], r["rows"], r["pending"]) for r in rows] == [
         ("users/plain", None, 3, 0), ("users/profile", "free", 1, 0), ("users/profile", "pro", 2, 0)]
     assert "users/profile  pro" in project.cli("status").out
+
+
+def test_the_version(project: Folder) -> None:
+    from importlib.metadata import version
+
+    assert project.cli("--version").out == f"candu-sync {version('candu-sync')}\n"
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["run", "users/profile", "--dry-run"], "run has no option --dry-run: use `candu-sync plan SYNC`"),
+    (["run", "--select=users/profile"], "run has no option --select: write the names of syncs without it"),
+    (["plan", "users/profile", "--full-refresh"], "use --full"),
+    (["preview", "users/profile"], "there is no command preview; use `candu-sync plan`"),
+    (["validate"], "use `candu-sync check`"),
+    (["paln"], "there is no command paln; did you mean plan?"),
+    (["xyzzy"], "there is no command xyzzy (there are: list, check, plan,"),
+])
+def test_words_of_other_tools_are_answered_with_ours(project: Folder, words: list[str], says: str) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people")
+    ended = project.cli(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.err
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "baseline"])
+def test_an_object_for_every_sync_whatever_became_of_it(project: Folder, command: str) -> None:
+    project.people(2)
+    project.model("users/dynamic", BY_PLAN, "partitions: {dynamic: plans, values: select distinct plan from nowhere}")
+    project.model("users/fails", "select nothing from people")
+    project.model("users/profile", "select * from people")
+    project.model("users/broken", "select 1", "gaurd: {}")
+    ended = project.cli(command, "--all", "--json")
+    rows = {row["sync"]: row for row in ended.rows}
+    assert ended.code == 1
+    assert set(rows) == {"users/dynamic", "users/fails", "users/profile", "users/broken"}
+    assert len(ended.rows) == 4
+    for name, says in (("dynamic", "nowhere"), ("fails", "nothing"), ("broken", "gaurd")):
+        row = rows[f"users/{name}"]
+        assert list(row) == RESULT_KEYS
+        assert (row["status"], row["partition"]) == ("failed", None)
+        assert says in row["error"]
+
+
+def test_after_a_wrong_key_every_sync_is_still_an_object(project: Folder, simulator: Simulator) -> None:
+    project.people(2)
+    for name in ("a", "b"):
+        project.model(f"users/{name}", f"select user_id, plan as {name} from people where plan = :partition", STATIC)
+    simulator.fault("status", status=401)
+    rows = project.cli("run", "--all", "--json").rows
+    assert [(row["sync"], row["partition"], row["status"]) for row in rows] == [
+        ("users/a", "free", "failed"), ("users/a", "pro", "failed"), ("users/b", None, "failed")]
+    assert rows[2]["error"].startswith("not run: ")
+
+
+def test_a_reset_of_all_asks_first(project: Folder) -> None:
+    project.people(2)
+    project.model("users/profile", "select * from people")
+    project.cli("run", "users/profile")
+    asked = project.cli("reset", "--all")
+    assert (asked.code, asked.out) == (2, "")
+    assert "forget what was sent of all 1 sync? " in asked.err
+    assert "--yes" in asked.err
+    assert project.cli("run", "users/profile", "--json").row["unchanged"] == 2
+    assert project.cli("reset", "--all", "--yes").code == 0
+    assert project.cli("run", "users/profile", "--json").row["added"] == 2
+
+
+@pytest.mark.parametrize(("answer", "added"), [("y\n", 2), ("n\n", 0)])
+def test_on_a_terminal_a_person_answers(project: Folder, answer: str, added: int) -> None:
+    project.people(2)
+    project.model("users/profile", "select * from people")
+    project.cli("run", "users/profile")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([EXECUTABLE, "reset", "--all"], cwd=project.folder, stdin=theirs,
+                               env=project.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.write(ours, answer.encode())
+    project.ended(process)
+    os.close(theirs)
+    os.close(ours)
+    assert project.cli("run", "users/profile", "--json").row["added"] == added
+
+
+def test_status_keeps_the_snapshots_rows_after_a_query_that_failed(project: Folder) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    project.model("users/never", "select nothing from people")
+    project.cli("run", "users/profile")
+    project.model("users/profile", "select nothing from people")
+    project.cli("run", "--all")
+    rows = {row["sync"]: row for row in project.cli("status", "--json").rows}
+    assert (rows["users/profile"]["status"], rows["users/profile"]["rows"]) == ("failed", 3)
+    assert (rows["users/never"]["status"], rows["users/never"]["rows"]) == ("failed", 0)
+
+
+def test_one_request_is_one_request(project: Folder) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people")
+    assert "would send 1 message (" in project.cli("plan", "users/profile").out
+    assert "in about 1 request," in project.cli("plan", "users/profile", rate="10").out
+    project.people(201)
+    assert "would send 201 messages (" in project.cli("plan", "users/profile").out
+    assert "in about 3 requests," in project.cli("plan", "users/profile", rate="10").out

@@ -64,7 +64,7 @@ def test_after_a_reset_everything_goes_again(project: Folder, simulator: Simulat
 def test_a_reset_of_what_was_never_sent_says_so(project: Folder) -> None:
     project.people(4)
     project.model("users/profile", BY_PLAN, STATIC)
-    for words in (["users/profile"], ["users/profile", "--partition", "pro"], ["--all"]):
+    for words in (["users/profile"], ["users/profile", "--partition", "pro"], ["--all", "--yes"]):
         ended = project.cli("reset", *words)
         assert (ended.code, ended.out) == (0, "users/profile: nothing was sent yet\n")
 

@@ -1,0 +1,94 @@
+"""One command, many syncs and partitions: an error of one is reported, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from candu_sync.cli.common import complain
+from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized
+from candu_sync.naming import named
+
+if TYPE_CHECKING:
+    from candu_sync.errors import SpecError
+    from candu_sync.project import Project, Target
+    from candu_sync.syncs import Sync
+
+Fail = Callable[[str, str | None, str, int], None]
+"""Takes what could not be done: the sync, its partition (None: it has none, or they are not known), the sentence, the
+exit code."""
+
+_NOT_RUN = "not run: the command was stopped before it came to this"
+
+
+def no_report(sync: str, partition: str | None, error: str, code: int) -> None:
+    """For commands whose result does not list what failed."""
+
+
+def each(project: Project, syncs: list[Sync], partitions: list[str] | None, act: Callable[[Target], int],
+         fail: Fail = no_report) -> list[int]:
+    """Do something to each sync and partition, until there is no more to do or the project is stopped.
+
+    Args:
+        act: returns an exit code.
+        fail: is called for all that was asked for and not done.
+
+    Returns:
+        The exit codes.
+
+    Raises:
+        Unauthorized, SettingsError: no other sync can do better.
+    """
+    codes: list[int] = []
+    for sync in syncs:
+        targets: list[Target] = []
+        if not project.stopped:
+            with _reported(project, sync, None, codes, fail):
+                targets = project.targets(sync, partitions or [])
+        else:
+            _left_out(sync.name, None, codes, fail)
+        for target in targets:
+            if project.stopped:
+                _left_out(sync.name, target.partition, codes, fail)
+                continue
+            with _reported(project, sync, target.partition, codes, fail):
+                codes.append(act(target))
+    return codes
+
+
+def _left_out(sync: str, partition: str | None, codes: list[int], fail: Fail) -> None:
+    codes.append(1)
+    fail(sync, partition, _NOT_RUN, 1)
+
+
+@contextmanager
+def _reported(project: Project, sync: Sync, partition: str | None, codes: list[int], fail: Fail) -> Iterator[None]:
+    """An error of one sync goes to stderr and to ``fail``. A wrong key or setting ends all."""
+    try:
+        yield
+    except (Unauthorized, SettingsError):
+        raise
+    except CanduSyncError as error:
+        _report(sync, partition, str(error), error.exit_code, codes, fail)
+    except (KeyboardInterrupt, RuntimeError):
+        # DuckDB raises RuntimeError when a signal ends its query.
+        if not project.stopped:
+            raise
+        _report(sync, partition, "interrupted while nothing was being sent", 1, codes, fail)
+
+
+def _report(sync: Sync, partition: str | None, error: str, code: int, codes: list[int], fail: Fail) -> None:
+    complain(error if sync.name in error else f"{named(sync.name, partition)}: {error}")
+    codes.append(code)
+    fail(sync.name, partition, error, code)
+
+
+def fail_broken(errors: list[SpecError], fail: Fail) -> None:
+    """Report the syncs whose files are wrong, each once."""
+    sentences: dict[str, list[str]] = {}
+    for error in errors:
+        if error.sync is not None:
+            sentences.setdefault(error.sync, []).append(str(error))
+    for sync, found in sentences.items():
+        fail(sync, None, "\n".join(found), 2)
