@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine
 
-from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.connect import shown
+from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import session, with_literals
 from candu_sync.warehouse.query import Query
@@ -44,8 +43,7 @@ def read_adbc(query: Query) -> Reading | None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
     with ExitStack() as stack:
-        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
-        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+        with connecting(query.engine.url, *errors):
             cursor = _read_only_cursor(adbc.connect(address), query, stack)
         with translated(*errors):
             return _reading(cursor, query, stack, errors)

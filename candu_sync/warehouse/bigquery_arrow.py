@@ -12,9 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.errors import WarehouseUnreachable
 from candu_sync.sql_text import placed
-from candu_sync.warehouse.connect import shown
+from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
@@ -30,8 +29,7 @@ def read_bigquery(query: Query) -> Reading | None:
     errors: Errors = (GoogleAPIError, GoogleAuthError, pa.ArrowException)
     dialect: Any = query.engine.dialect
     with ExitStack() as stack:
-        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
-        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+        with connecting(query.engine.url, *errors):
             client = dialect.create_connect_args(query.engine.url)[1].get("client")
             if client is None:
                 return None

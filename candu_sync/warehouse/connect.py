@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +14,9 @@ from urllib.parse import quote
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from candu_sync.errors import WarehouseError
+from candu_sync.errors import WarehouseError, WarehouseUnreachable
 from candu_sync.warehouse.arrays import Odd
+from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.psycopg_loaders import register_loaders
 
 _EXTRAS = {
@@ -21,6 +24,9 @@ _EXTRAS = {
     **{name: name for name in ("redshift", "snowflake", "bigquery", "databricks", "trino", "mssql")},
 }
 """The extra that brings a dialect and its driver."""
+
+_FILES = ("duckdb", "sqlite")
+"""Dialects whose database is a file."""
 
 _MEMORY = (None, "", ":memory:")
 
@@ -41,8 +47,40 @@ def open_engine(url_text: str, memory: int | None = None, timeout: float | None 
         return _OPENERS.get(backend, _server)(url)
     except (ImportError, NoSuchModuleError) as error:
         raise WarehouseError(f"there is no driver for {url.drivername}:// here: {_install(backend)}") from error
-    except ArgumentError as error:
-        raise WarehouseError(f"the warehouse URL {shown(url)} is wrong: {error}") from None
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise WarehouseError(f"the warehouse URL {shown(url)} is wrong: {without_secrets(str(error), url)}") from None
+
+
+@contextmanager
+def connecting(url: URL, *errors: type[Exception]) -> Iterator[None]:
+    """Turns what goes wrong while a connection is made into one sentence, without what the URL holds in secret.
+
+    Args:
+        errors: those of the driver.
+
+    Raises:
+        WarehouseUnreachable: the server does not answer, or refuses the connection; an option of the URL is wrong.
+    """
+    try:
+        with translated(*errors, ValueError, TypeError, OSError, into=WarehouseUnreachable,
+                        doing=f"cannot connect to the warehouse {shown(url)}"):
+            yield
+    except WarehouseUnreachable as error:
+        raise WarehouseUnreachable(without_secrets(str(error), url)) from None
+
+
+def without_secrets(text: str, url: URL) -> str:
+    """A driver's words without the password and the values of the URL's options, which some drivers repeat.
+
+    Example:
+        >>> without_secrets('invalid sslmode value: "hunter2"', make_url("postgresql://host/db?sslmode=hunter2"))
+        'invalid sslmode value: "***"'
+    """
+    options = [value for values in url.query.values() for value in ([values] if isinstance(values, str) else values)]
+    for secret in sorted({str(url.password or ""), *options} - {""}, key=len, reverse=True):
+        for form in {secret, quote(secret), quote(secret, safe="")}:
+            text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text)
+    return text
 
 
 def shown(url: URL) -> str:
@@ -66,6 +104,10 @@ def _parsed(url_text: str) -> URL:
         url = url.set(drivername=f"{url.drivername}+pymysql")
     if url.drivername == "mssql":
         url = url.set(drivername="mssql+mssqlpython")
+    if url.get_backend_name() in _FILES and url.host:
+        raise WarehouseError(
+            f"the warehouse URL names a server, and {url.get_backend_name()} has none: a file takes three slashes, as "
+            f"in {url.drivername}:///{url.host}; four where its path begins at the root")
     if url.get_backend_name() == "postgresql" and "@" in f"{url.host}{url.database}":
         raise WarehouseError("the warehouse URL has a second @: in a user name or a password it is written %40")
     return url
@@ -111,7 +153,8 @@ def _bigquery(url: URL) -> Engine:
     try:
         return _server(url)
     except GoogleAuthError as error:
-        raise WarehouseError(f"cannot connect to the warehouse {shown(url)}: {error}") from None
+        reason = without_secrets(str(error), url)
+        raise WarehouseError(f"cannot connect to the warehouse {shown(url)}: {reason}") from None
 
 
 def _snowflake(url: URL, timeout: float | None) -> Engine:
@@ -141,7 +184,7 @@ def _postgres(url: URL) -> Engine:
 def _sqlite(url: URL) -> Engine:
     # Named parameters are SQLite's own; the positional style would look for %(name)s in the model's literals.
     if url.database in _MEMORY or url.query:
-        engine = create_engine(url, paramstyle="named")
+        engine = create_engine(url, paramstyle="named", connect_args={"check_same_thread": False})
     else:
         _require_file(url.database or "")
         address = f"file:{quote(str(Path(url.database or '').absolute()))}?mode=ro"

@@ -11,8 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.connect import shown
+from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
@@ -26,8 +25,7 @@ def read_databricks(query: Query) -> Reading | None:
 
     errors: Errors = (Error, pa.ArrowException)
     with ExitStack() as stack:
-        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
-        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+        with connecting(query.engine.url, *errors):
             connection = stack.enter_context(query.engine.connect())
             prepare(connection, query.timeout)
         cursor: Any = connection.connection.cursor()

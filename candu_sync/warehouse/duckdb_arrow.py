@@ -8,8 +8,9 @@ from typing import cast
 import duckdb
 import pyarrow as pa
 
-from candu_sync.errors import WarehouseError, WarehouseUnreachable
+from candu_sync.errors import WarehouseError
 from candu_sync.sql_text import dollar_parameters
+from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.duckdb_types import Columns
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.query import Query
@@ -56,7 +57,7 @@ def _columns(query: Query, stack: ExitStack) -> Columns:
 
 def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     """A connection of its own on the engine's database: a DuckDB connection has one open stream at a time."""
-    with translated(*ERRORS, doing="the warehouse cannot be opened", into=WarehouseUnreachable):
+    with connecting(query.engine.url, *ERRORS):
         pooled = query.engine.raw_connection()
         stack.callback(pooled.close)
         # duckdb-engine's cursor passes on what it does not know, and DuckDB's own cursor() is a new connection.

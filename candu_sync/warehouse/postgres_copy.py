@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 
 from candu_sync.arrow_types import NUMERIC, numeric
-from candu_sync.errors import WarehouseUnreachable
-from candu_sync.warehouse.connect import shown
+from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.postgres_types import own_types, session, with_literals
@@ -71,8 +70,7 @@ def read_copy(query: Query) -> Reading | None:
 
     errors: Errors = (psycopg.Error, pa.ArrowException)
     with ExitStack() as stack:
-        doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
-        with translated(*errors, doing=doing, into=WarehouseUnreachable):
+        with connecting(query.engine.url, *errors):
             connection = _connection(query, stack)
         with translated(*errors):
             sql = with_literals(query)

@@ -37,13 +37,19 @@ _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
 """A ``numeric`` without precision says nothing of its digits; what is read has as many as it needs."""
 
 
+_RAW_BYTES = ("do $$ begin if current_setting('server_encoding') = 'SQL_ASCII' then "
+              "set local client_encoding = 'SQL_ASCII'; end if; end $$")
+"""A database in SQL_ASCII does not know its encoding. It would refuse to send a text that is no UTF-8, and with it all
+rows; so it sends the bytes as they are, and they are checked here."""
+
 _CATEGORIES = {"A": pa.list_(pa.string()), "C": pa.list_(pa.string()), "R": pa.struct([])}
 """What a database's own arrays, composites and ranges are, by ``pg_type.typcategory``; psycopg has them as text."""
 
 
 def session(timeout: float | None) -> list[str]:
     """What is set for a transaction before its query, so that its text forms are the ones that are read here."""
-    settings = ["set local time zone 'UTC'", "set local datestyle = 'ISO, YMD'", "set local extra_float_digits = 1"]
+    settings = [_RAW_BYTES,
+                "set local time zone 'UTC'", "set local datestyle = 'ISO, YMD'", "set local extra_float_digits = 1"]
     # The server's own end, should this process no longer be able to ask for it; a second later, so that ours is named.
     limit = [] if timeout is None else [f"set local statement_timeout = {math.ceil(timeout * 1000) + 1000}"]
     return settings + limit

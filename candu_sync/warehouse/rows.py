@@ -11,10 +11,9 @@ import pyarrow as pa
 from sqlalchemy import Connection, CursorResult, text
 
 from candu_sync.arrow_types import BINARY, unusable
-from candu_sync.errors import WarehouseUnreachable
 from candu_sync.sql_text import bindable
 from candu_sync.warehouse.arrays import record_batches
-from candu_sync.warehouse.connect import shown
+from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.mysql_types import mysql_declared, mysql_json, mysql_values
@@ -60,7 +59,8 @@ def rows_columns(query: Query) -> pa.Schema:
 def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
     connection, cancel = _connection(query, stack)
     statement = text(bindable(sql, query.engine.dialect.name))
-    with translated():
+    # psycopg writes SQL for a database in SQL_ASCII as ASCII.
+    with translated(UnicodeError):
         result = connection.execution_options(stream_results=True).execute(statement, query.values)
         if query.engine.dialect.name in ("mysql", "mariadb"):
             stack.callback(_leave_mysql, connection, result, cancel)
@@ -75,8 +75,7 @@ def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
 
 
 def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | None]:
-    doing = f"cannot connect to the warehouse {shown(query.engine.url)}"
-    with translated(doing=doing, into=WarehouseUnreachable):
+    with connecting(query.engine.url):
         connection = stack.enter_context(query.engine.connect())
         prepare(connection, query.timeout)
     cancel = canceller(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_a_duckdb_file_that_is_being_written_is_said_so(tmp_path: Path) -> None:
     path = tmp_path / "busy.duckdb"
     writer = duckdb.connect(str(path))
     try:
-        assert "cannot be opened" in failure(f"duckdb:///{path}")
+        assert "cannot connect to the warehouse duckdb:///" in failure(f"duckdb:///{path}")
     finally:
         writer.close()
 
@@ -150,3 +151,33 @@ def test_sqlite_text_that_is_not_utf8_does_not_end_the_read(tmp_path: Path) -> N
         for batch in warehouse.read("select * from t", {}):
             found[str(batch.column("name")[0])] = batch.column("n").to_pylist()
     assert found == {"a": [1, 3], "text that is not UTF-8": [2]}
+
+
+@pytest.mark.parametrize("url", ["duckdb://shop.duckdb", "sqlite://shop.db", "duckdb://data/shop.duckdb"])
+def test_a_file_with_two_slashes_is_one_sentence(url: str) -> None:
+    said = failure(url)
+    assert "a file takes three slashes, as in" in said
+    assert len(said) < 250
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://u@127.0.0.1:1/db?sslmode=hunter2", "postgresql://u@127.0.0.1:1/db?connect_timeout=hunter2",
+    "postgresql://u:pw@127.0.0.1:1/db?channel_binding=hunter2", "postgresql://u@127.0.0.1:1/db?gssencmode=hunter%202",
+    "mysql://u@127.0.0.1:1/db?connect_timeout=hunter2", "mysql://u:hunter2@127.0.0.1:1/db?ssl_ca=hunter2",
+    "duckdb:///{folder}/wh.duckdb?memory_limit=hunter2", "sqlite:///{folder}/wh.sqlite?timeout=hunter2",
+    "duckdb:///{folder}/wh.duckdb?threads=hunter2",
+])
+def test_a_secret_in_the_wrong_place_is_not_repeated(url: str, tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "wh.duckdb")).close()
+    sqlite3.connect(tmp_path / "wh.sqlite").close()
+    said = failure(url.format(folder=tmp_path))
+    assert "hunter" not in said
+    assert "\n" not in said.strip() or len(said.splitlines()) <= 6
+
+
+def test_sqlite_with_an_option_is_read_by_another_thread(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "wh.sqlite") as lite:
+        lite.execute("create table t as select 1 as n")
+    with open_warehouse(f"sqlite:///{tmp_path}/wh.sqlite?timeout=5") as warehouse, ThreadPoolExecutor(1) as another:
+        reading = warehouse.read("select * from t union all select 2", {})
+        assert another.submit(lambda: sum(batch.num_rows for batch in reading)).result() == 2
