@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.outgoing import make_outgoing as make_outgoing
     from candu_sync.changes.outgoing import set_large_aside as set_large_aside
     from candu_sync.changes.outgoing import unsettled_messages as unsettled_messages
+    from candu_sync.changes.staging import anything_staged as anything_staged
     from candu_sync.changes.staging import check_fresh as check_fresh
     from candu_sync.changes.staging import discard as discard
     from candu_sync.changes.staging import forced as forced
@@ -44,6 +45,6 @@ else:
         "guard": "LEAST_ROWS_FOR_RATIOS tripped",
         "messages": "Encoding Identity encode identity_of json_text",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
-        "staging": "check_fresh discard forced new_run_id settle stage staged staged_by take_over",
+        "staging": "anything_staged check_fresh discard forced new_run_id settle stage staged staged_by take_over",
         "summary": "Summary summarize",
     })

@@ -94,6 +94,11 @@ def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
     return None if folder is None else ChangeSet.load(folder)
 
 
+def anything_staged(state: PartitionState) -> bool:
+    """Whether a change set awaits its push."""
+    return bool(_pointer(state))
+
+
 def awaits_push(state: PartitionState, run_id: str) -> bool:
     """Whether the change set of this run is the one that awaits its push."""
     return _pointer(state).get("run_id") == run_id

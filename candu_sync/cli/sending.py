@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 
 def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
+         save: Annotated[bool, typer.Option(
+             "--save", help="Stage what is shown: `push` then sends that, and nothing else.")] = False,
+         exit_code: Annotated[bool, typer.Option(
+             "--exit-code", help="End with 3 where a guard would stop the run.")] = False,
          as_json: Json = False) -> None:
     """What a run would send, and why. Sends nothing, changes nothing that a run would see."""
     from candu_sync import pipeline
@@ -52,13 +56,17 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
 
         def act(target: Target) -> int:
             with progress(target.name) as show:
-                changes = pipeline.plan(target, full=full, keep=False, progress=show)
-            discard(changes)
+                changes = pipeline.plan(target, full=full, keep=save, progress=show)
+            tripped = pipeline.guard(target, changes)
+            if not save:
+                discard(changes)
             if as_json:
                 print_lines([result_of(changes, "planned").to_json()])
             else:
                 show_plan(target.sync, changes, rate=project.settings.rate, batch_size=project.settings.batch_size)
-            return 0
+            if save and not as_json:
+                say(f"staged: `candu-sync push {target.sync.name}` sends this, and nothing else")
+            return tripped.exit_code if tripped is not None and exit_code else 0
 
         codes = _each(project, syncs, errors, partition, act, _print_failed if as_json else no_report)
     finish(codes)

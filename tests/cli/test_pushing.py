@@ -1,0 +1,57 @@
+"""``plan --save`` and ``push``: what was looked at is what goes."""
+
+from __future__ import annotations
+
+from candu_sync.simulator import Simulator
+from tests.support.folder import Folder
+
+
+def test_what_was_looked_at_is_what_goes(project: Folder, simulator: Simulator) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    shown = project.cli("plan", "users/profile", "--save", "--json").row
+    assert simulator.requests() == []
+    project.query("update people set plan = 'enterprise'")
+    sent = project.cli("push", "users/profile", "--json").row
+    assert (sent["run_id"], sent["accepted"], sent["status"]) == (shown["run_id"], 3, "succeeded")
+    assert {user["plan"] for user in simulator.users().values()} == {"pro", "free"}
+
+
+def test_changes_are_pushed_once(project: Folder) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    ended = project.cli("push", "users/profile")
+    assert (ended.code, "plan users/profile --save" in ended.err) == (1, True)
+    assert "candu-sync push users/profile" in project.cli("plan", "users/profile", "--save").out
+    assert project.cli("push", "users/profile").code == 0
+    assert project.cli("push", "users/profile").code == 1
+
+
+def test_changes_of_an_older_snapshot_are_refused(project: Folder, simulator: Simulator) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    project.cli("plan", "users/profile", "--save")
+    project.cli("baseline", "users/profile")
+    ended = project.cli("push", "users/profile", "--json")
+    assert (ended.code, ended.row["status"], simulator.requests()) == (1, "failed", [])
+    assert "make the plan again" in ended.err
+
+
+def test_a_guard_stops_the_push_too(project: Folder, simulator: Simulator) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people where false")
+    assert project.cli("plan", "users/profile").code == 0
+    assert project.cli("plan", "users/profile", "--save", "--exit-code").code == 3
+    assert project.cli("push", "users/profile").code == 3
+    assert project.cli("push", "users/profile", "--force").code == 0
+
+
+def test_each_partition_that_is_staged_is_pushed(project: Folder, simulator: Simulator) -> None:
+    project.people(4)
+    project.model("users/plans", "select user_id, plan from people where plan = :partition",
+                  "partitions: {static: [pro, free]}")
+    project.cli("plan", "users/plans", "--save", "--partition", "pro")
+    assert [row["partition"] for row in project.cli("push", "users/plans", "--json").rows] == ["pro"]
+    project.cli("plan", "users/plans", "--save")
+    assert len(project.cli("push", "users/plans", "--json").rows) == 2
+    assert len(simulator.users()) == 4
