@@ -28,6 +28,7 @@ from candu_sync.changes import (
     leave_out_sent,
     make_outgoing,
     new_run_id,
+    notice,
     set_large_aside,
     settle,
     stage,
@@ -130,7 +131,9 @@ def _compared(target: Target, version: Version, folder: Path, *, full: bool, pro
             make_outgoing(connection, encoding)
             set_large_aside(connection, encoding)
             hold_refused(connection, encoding)
-            summary = summarize(connection, sync, found, encoding)
+            summary = notice(connection, summarize(connection, sync, found, encoding), found, sync.kind, folder=folder,
+                             memory=target.state.open(version.files.get("moves")),
+                             salt=str(project.state.workspace))
             write_files(connection, sync, folder)
     changes = ChangeSet(
         run_id=new_run_id(), sync=sync.name, kind=sync.kind, partition=target.partition, base=version.number,

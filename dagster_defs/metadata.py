@@ -65,7 +65,16 @@ def _oddities(changes: ChangeSet) -> Metadata:
     if changes.summary.not_finite:
         counts = [{"trait": name, "values": count} for name, count in changes.summary.not_finite.items()]
         found["NaN or infinite, taken as null"] = table(counts[:_MOST_TRAITS])
+    if changes.summary.noise:
+        found["noise"] = _noise(changes.summary.noise)
     return found
+
+
+def _noise(noise: Mapping[str, Mapping[str, int]]) -> TableMetadataValue:
+    """A row for each sign and trait, the signs as ``candu_sync.changes.noise`` names them."""
+    rows = [{"sign": sign.replace("_", " "), "trait": name, "changes": count}
+            for sign, counts in noise.items() for name, count in counts.items()]
+    return table(rows[:_MOST_TRAITS])
 
 
 def _columns(changes: ChangeSet) -> Metadata:

@@ -1,5 +1,5 @@
 """A check of what is odd and goes as it is: names of traits, against Candu's own and those of other syncs, ids that
-look like another, events that Candu will take for new ones.
+look like another, changes that look like noise, events that Candu will take for new ones.
 
 Candu takes any name: a misspelt trait is a second one beside the right one.
 """
@@ -21,6 +21,7 @@ from dagster import (
 )
 
 from candu_sync import ChangeSet
+from candu_sync.changes import noise_notes
 from candu_sync.syncs import Sync, split, window
 from dagster_defs.metadata import COLUMNS
 
@@ -34,7 +35,8 @@ def oddities_spec(asset: AssetKey) -> AssetCheckSpec:
     """The check of what is odd; always a warning."""
     return AssetCheckSpec(ODDITIES, asset=asset, description=(
         "Warns of traits whose names look like a typo or that another sync sends too, of ids that look like another, "
-        "of old events, and of events without a sync of users. All of it goes as it is."))
+        "of changes that look like noise, of old events, and of events without a sync of users. All of it goes as it "
+        "is."))
 
 
 def oddities_result(sync: Sync, changes: ChangeSet, others: Mapping[str, Sequence[str]], *, users: bool,
@@ -46,7 +48,7 @@ def oddities_result(sync: Sync, changes: ChangeSet, others: Mapping[str, Sequenc
         users: whether there is a sync of users.
         now: aware; None: now.
     """
-    found = [*_alike(changes), *_twice(changes, others), *_ids(changes),
+    found = [*_alike(changes), *_twice(changes, others), *_ids(changes), *noise_notes(changes.summary),
              *_late(sync, changes, now or dt.datetime.now(dt.UTC))]
     if not users:
         found.append("there is no sync of users: Candu builds segments from the traits of users, events alone are not "

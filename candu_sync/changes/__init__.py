@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from candu_sync.changes.messages import encode as encode
     from candu_sync.changes.messages import identity_of as identity_of
     from candu_sync.changes.messages import json_text as json_text
+    from candu_sync.changes.noise import KEPT_CHANGES as KEPT_CHANGES
+    from candu_sync.changes.noise import KEPT_MOVES as KEPT_MOVES
+    from candu_sync.changes.noise import MOVES as MOVES
+    from candu_sync.changes.noise import noise_notes as noise_notes
+    from candu_sync.changes.noise import notice as notice
     from candu_sync.changes.outgoing import hold_refused as hold_refused
     from candu_sync.changes.outgoing import make_outgoing as make_outgoing
     from candu_sync.changes.outgoing import set_large_aside as set_large_aside
@@ -44,6 +49,7 @@ else:
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS tripped",
         "messages": "Encoding Identity encode identity_of json_text",
+        "noise": "KEPT_CHANGES KEPT_MOVES MOVES noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "staging": "anything_staged check_fresh discard forced new_run_id settle stage staged staged_by take_over",
         "summary": "Summary summarize",

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from candu_sync.changes.change_set import FILES, INVALID, ChangeSet
+from candu_sync.changes.noise import MOVES
 from candu_sync.errors import Claimed, StaleChanges
 from candu_sync.naming import named
 from candu_sync.state import Claim, PartitionState, Version, local_folder, remove_folder
@@ -49,6 +50,8 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
     before = _pointer(state)
     for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
+    if (changes.folder / MOVES).exists():
+        state.store.add(state.name("runs", changes.run_id, MOVES), changes.folder / MOVES)
     state.store.add(state.name(INVALID), changes.folder / INVALID)
     state.write_json(_POINTER, {"run_id": changes.run_id, "force": force, "at": time.time()})
     if before and time.time() - before.get("at", 0) > _OLD:
@@ -91,6 +94,8 @@ def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
 def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
     """The change set that a run has staged; None: its files are not all there any more."""
     folder = local_folder(state, run_id, FILES)
+    # Many change sets have none.
+    state.store.local(state.name("runs", run_id, MOVES))
     return None if folder is None else ChangeSet.load(folder)
 
 
@@ -160,5 +165,5 @@ def _unstage_others(state: PartitionState, run_id: str) -> None:
 
 def _unstage(state: PartitionState, run_id: str) -> None:
     """Remove a change set's files; its receipts stay."""
-    for file in FILES:
+    for file in (*FILES, MOVES):
         state.store.delete(state.name("runs", run_id, file))

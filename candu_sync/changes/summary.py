@@ -36,6 +36,7 @@ class Summary:
         reasons: why rows were set aside → rows.
         odd_ids: what is odd about ids → how many: "stray spaces" at either end, "upper and lower case" (they differ
             from another id by that alone). They are sent as they are.
+        noise: sign → trait → how many changes look like noise (see ``noise.py``).
         sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
     """
 
@@ -55,6 +56,7 @@ class Summary:
     reasons: dict[str, int] = field(default_factory=dict)
     sample: list[dict[str, Any]] = field(default_factory=list)
     odd_ids: dict[str, int] = field(default_factory=dict)
+    noise: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:

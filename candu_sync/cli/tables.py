@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from candu_sync.changes import ChangeSet, tripped
+from candu_sync.changes import ChangeSet, noise_notes, tripped
 from candu_sync.commit import RunResult
 from candu_sync.naming import counted, named
 from candu_sync.operate import SetAside
@@ -32,6 +32,9 @@ def show_results(results: Sequence[RunResult]) -> None:
         status = Text(r.status, style=_STYLES.get(r.status, ""))
         table.add_row(_text(named(r.sync, r.partition)), *counts, f"{sum(r.seconds.values()):.1f}", status)
     console().print(table)
+    for r in results:
+        for note in noise_notes(r):
+            console().print(_text(f"{named(r.sync, r.partition)}: {note}"))
 
 
 def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -> None:
@@ -67,6 +70,8 @@ def _show_notes(out: Console, changes: ChangeSet) -> None:
         out.print(_text(f"no longer in the model, nothing is sent for them: {', '.join(s.gone_traits)}"))
     for name, count in s.not_finite.items():
         out.print(_text(f"{name}: NaN or infinite, taken as null: {counted(count, 'value')}"))
+    for note in noise_notes(s):
+        out.print(_text(note))
 
 
 def _show_sample(out: Console, changes: ChangeSet) -> None:

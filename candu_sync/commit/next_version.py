@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from candu_sync.changes import FILES, ChangeSet, Encoding
+from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import arrow_file, literal, open_embedded, scalar, write_arrow
 from candu_sync.errors import StateError
@@ -59,9 +60,10 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             expose_refused(connection, before)
             rejected = _rejected(connection, changes, folder)
             newest = _newest(connection, sync, before.newest)
+            moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
         if not merged.files and rejected is None and "rejected" not in old.files:
             return old
-        return _put(state, old, changes, merged, rejected, newest)
+        return _put(state, old, changes, merged, {"rejected": rejected, "moves": moves}, newest)
     finally:
         remove_folder(folder)
 
@@ -76,11 +78,12 @@ def _check_there(state: PartitionState, changes: ChangeSet, outcome: Outcome) ->
         "the next run sends them again. Put the state back from a backup to avoid that")
 
 
-def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged, rejected: Path | None,
-         newest: dt.datetime | None) -> Version:
+def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged,
+         beside: dict[str, Path | None], newest: dt.datetime | None) -> Version:
+    """``beside``: the files that are not of the merge; None: there is none, or the old one stays."""
     kept = {role: file for role, file in old.files.items() if role not in merged.files and role != "rejected"}
     added = {role: path for role, path in merged.files.items() if path is not None}
-    added |= {"rejected": rejected} if rejected is not None else {}
+    added |= {role: path for role, path in beside.items() if path is not None}
     traits = () if changes.kind == "events" else tuple((t.name, str(t.kind)) for t in changes.traits)
     version = Version(old.number + 1, changes.run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                       changes.kind, traits, merged.live, newest.isoformat() if newest else None, kept)

@@ -45,6 +45,7 @@ class RunResult:
     requests: int = 0
     retries: int = 0
     traits: dict[str, int] = field(default_factory=dict)
+    noise: dict[str, dict[str, int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     exit_code: int = 0
@@ -77,8 +78,8 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
     return RunResult(
         changes.sync, changes.partition, changes.run_id, status, s.rows, s.added, s.changed, s.removed, s.unchanged,
         s.invalid, s.messages, report.accepted, rejected, s.messages - report.accepted - report.rejected,
-        report.requests, report.retries, s.traits, changes.seconds | (seconds or {}), error, exit_code, report.bytes,
-        isinstance(report.error, Unauthorized), isinstance(report.error, Transient))
+        report.requests, report.retries, s.traits, s.noise, changes.seconds | (seconds or {}), error, exit_code,
+        report.bytes, isinstance(report.error, Unauthorized), isinstance(report.error, Transient))
 
 
 def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunResult:

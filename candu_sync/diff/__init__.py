@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import load as load
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
     from candu_sync.diff.prefilter import Prefilter as Prefilter
+    from candu_sync.diff.trait_rules import Compared as Compared
     from candu_sync.diff.trait_rules import iso_text as iso_text
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changed_rows": "Diff diff load",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
-        "trait_rules": "iso_text",
+        "trait_rules": "Compared iso_text",
     })

@@ -127,3 +127,15 @@ def test_the_simulator_says_where_it_is(project: Folder) -> None:
     assert "Choose another port" in taken.err
     process.terminate()
     assert project.ended(process).code == 0
+
+
+def test_noise_is_said_by_plan_and_run_and_is_in_the_json(project: Folder) -> None:
+    project.model("users/profile", "select * from people", "guard: {max_changed: null}")
+    project.people(3, spent="1.0::double")
+    project.cli("run", "users/profile")
+    project.people(3, spent="0.9999999999999999::double")
+    said = "spent: 3 of 3 changes are smaller than a billionth of the number. Round it"
+    assert said in project.cli("plan", "users/profile").out
+    assert project.cli("plan", "users/profile", "--json").row["noise"] == {"tiny": {"spent": 3}}
+    assert f"users/profile: {said}" in project.cli("run", "users/profile").out
+    assert "billionth" not in project.cli("run", "users/profile").out

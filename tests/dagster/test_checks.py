@@ -55,6 +55,16 @@ class TestOddities:
         people(room)
         assert self.told(room) == ""
 
+    def test_changes_that_look_like_noise(self, room: Room) -> None:
+        room.table("people", user_id=["u1"], spent=[1.0])
+        room.sync("users/people", "select * from people")
+        room.materialize(CHANGES, PUSH)
+        room.table("people", user_id=["u1"], spent=[0.9999999999999999])
+        result = room.materialize(CHANGES)
+        check = evaluation(result, "oddities")
+        assert str(check.description).startswith("spent: 1 of 1 changes are smaller than a billionth of the number")
+        assert metadata(result, CHANGES)["noise"].records[0].data == {"sign": "tiny", "trait": "spent", "changes": 1}
+
     def test_an_email_that_is_not_candus(self, room: Room) -> None:
         people(room)
         room.sync("users/people", """select user_id, plan as "Email" from people""")
