@@ -24,11 +24,6 @@ from candu_sync.diff import iso_text
 from candu_sync.embedded import literal
 from candu_sync.rows import Trait, ValueKind
 
-# 32 KB a message: the limit of Segment and Customer.io; Candu publishes none (docs/candu.md).
-LARGEST_MESSAGE = 32_000
-
-TOO_LARGE = "message over 32 KB"
-
 # A character of a text takes six bytes of JSON at most: \u001f. Values of other kinds take less than so many.
 _LONGEST_CHARACTER = 6
 

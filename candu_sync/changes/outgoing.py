@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
-from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, encode, identity_of
+from candu_sync.changes.messages import Encoding, encode, identity_of
 from candu_sync.embedded import literal, open_embedded, scalar
 from candu_sync.prefetch import ahead
+from candu_sync.rows import LARGEST_MESSAGE, MESSAGE_TOO_LARGE
 from candu_sync.state import Outcome
 
 # Rows that become messages together: the next ones are built while these are sent.
@@ -58,7 +59,7 @@ def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -
     if scalar(connection, "SELECT count(*) FROM too_large"):
         connection.execute(f"""
             UPDATE result
-            SET reason = {literal(TOO_LARGE)}
+            SET reason = {literal(MESSAGE_TOO_LARGE)}
             WHERE key IN (
                 SELECT key
                 FROM changes

@@ -93,7 +93,7 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
         return
     finding.traits[trait] = str(kind)
     if trait == "email" and kind not in (ValueKind.TEXT, ValueKind.EMPTY):
-        finding.errors.append(f"{sync.name}: email must be text, and is a {kind}")
+        finding.errors.append(f"{sync.name}: email must be text, and is {kind.phrase}")
     if trait.lower() == "email" and trait != "email":
         finding.warnings.append(f"{sync.name}: the trait {trait} is not Candu's email, which is all lowercase: "
                                 f"`rename: {{{trait}: email}}`")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.rows.columns import LARGEST_MESSAGE as LARGEST_MESSAGE
+    from candu_sync.rows.columns import MESSAGE_TOO_LARGE as MESSAGE_TOO_LARGE
     from candu_sync.rows.columns import Canonical as Canonical
     from candu_sync.rows.columns import first_reason as first_reason
     from candu_sync.rows.columns import where as where
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from candu_sync.rows.values import canonical as canonical
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "columns": "Canonical first_reason where",
+        "columns": "Canonical LARGEST_MESSAGE MESSAGE_TOO_LARGE first_reason where",
         "instants": "as_instants",
         "keys": "BLANK_KEY NOT_AN_ID NOT_WHOLE NULL_KEY ids key_parts",
         "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",

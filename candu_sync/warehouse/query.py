@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
+import pyarrow as pa
 from sqlalchemy import Engine
 
 from candu_sync.errors import WarehouseError
@@ -21,7 +22,8 @@ class Query:
     """A query with the values that are bound to it; it may be cancelled from any thread while it is under way.
 
     ``timeout`` is in seconds, from its start to its last row; None: no limit. ``size`` is the rows of a batch;
-    None: ``values_of_batch`` by its columns, ``BATCH_ROWS`` at most.
+    None: ``values_of_batch`` by its columns, ``BATCH_ROWS`` at most. ``declared`` are types that columns were declared
+    with, where that was asked for before the query.
     """
 
     def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
@@ -36,6 +38,7 @@ class Query:
         self._cancel: Callable[[], object] | None = None
         self._why: str | None = None
         self.ended = False
+        self.declared: dict[str, pa.DataType] = {}
         # A cancellation under way is waited for before its connection is closed or used by another.
         self._lock = threading.RLock()
         self._timer = self._started_timer()

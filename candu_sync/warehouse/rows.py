@@ -21,6 +21,7 @@ from candu_sync.warehouse.postgres_types import Rows, arrow_type, json_columns, 
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.sessions import Cancel, canceller, prepare
+from candu_sync.warehouse.sqlite_types import sqlite_declared
 
 if TYPE_CHECKING:
     from psycopg import Column
@@ -42,7 +43,7 @@ def read_rows(query: Query) -> Reading:
     with ExitStack() as stack:
         result = _result(query, query.sql, stack)
         names = list(result.keys())
-        columns = _columns(result, query.engine.dialect.name)
+        columns = _columns(result, query)
         batches = _batches(result, names, columns, query.batch_rows(len(names)))
         return Reading(query, "rows", names, batches, stack.pop_all(), declared=columns.declared)
 
@@ -58,6 +59,9 @@ def rows_columns(query: Query) -> pa.Schema:
 
 def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
     connection, cancel = _connection(query, stack)
+    if query.engine.dialect.name == "sqlite":
+        raw: Any = connection.connection.driver_connection
+        query.declared = sqlite_declared(raw, query.sql)
     statement = text(bindable(sql, query.engine.dialect.name))
     # psycopg writes SQL for a database in SQL_ASCII as ASCII.
     with translated(UnicodeError):
@@ -135,12 +139,13 @@ class _Columns:
     blobs: bool = False
 
 
-def _columns(result: CursorResult[Any], dialect: str) -> _Columns:
+def _columns(result: CursorResult[Any], query: Query) -> _Columns:
+    dialect = query.engine.dialect.name
     if dialect in ("mysql", "mariadb"):
         description = result.cursor.description
         return _Columns(mysql_values(description), mysql_json(description), mysql_declared(description))
     if dialect == "sqlite":
-        return _Columns(blobs=True)
+        return _Columns(declared=query.declared, blobs=True)
     columns = _psycopg_columns(result, dialect)
     if columns is None:
         return _Columns()

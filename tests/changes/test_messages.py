@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from candu_sync.changes.messages import LARGEST_MESSAGE, TOO_LARGE, Encoding, Identity, encode
+from candu_sync.changes.messages import Encoding, Identity, encode
 from candu_sync.changes.outgoing import make_outgoing, set_large_aside
 from candu_sync.diff.changed_rows import diff, load
 from candu_sync.embedded import open_embedded
+from candu_sync.rows.columns import LARGEST_MESSAGE, MESSAGE_TOO_LARGE
 from candu_sync.rows.result import Result
 from candu_sync.snapshot.snapshot import Snapshot
 from candu_sync.syncs.spec import Kind as SyncKind
@@ -167,7 +168,7 @@ class TestSize:
         sent = connection.execute("SELECT key FROM changes WHERE message IN (SELECT message FROM outgoing)").fetchall()
         assert sorted(sent) == [("u1",), ("u3",)]
         aside = connection.execute("SELECT key, reason FROM result WHERE reason IS NOT NULL").fetchall()
-        assert aside == [("u2", TOO_LARGE)]
+        assert aside == [("u2", MESSAGE_TOO_LARGE)]
 
 
 def _types(messages: list[dict[str, Any]]) -> list[list[type]]:

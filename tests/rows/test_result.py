@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from candu_sync.arrow_types import OBJECT, unusable
 from candu_sync.errors import ModelError
-from candu_sync.rows.kinds import ValueKind
+from candu_sync.rows.kinds import Trait, ValueKind
 from candu_sync.rows.result import Result
 from candu_sync.syncs.spec import Kind as SyncKind
 from candu_sync.syncs.sync import Sync
@@ -108,6 +109,63 @@ class TestTypes:
         result, _ = read(sync_of(lab, "users"), batch(user_id=["a", "b"], score=[float("nan"), 1.0], seats=[1, 2]),
                          batch(user_id=["c"], score=[float("inf")], seats=[3]))
         assert result.not_finite == {"score": 2}
+
+
+class TestMixedKinds:
+    """The kind of a trait does not follow the order of the rows."""
+
+    TEXT = batch(user_id=["a"], seats=["many"])
+    NUMBER = batch(user_id=["b", "c"], seats=[5, 6])
+    ORDERS = pytest.mark.parametrize("batches", [(TEXT, NUMBER), (NUMBER, TEXT)], ids=["text first", "number first"])
+
+    @staticmethod
+    def kinds(sync: Sync, batches: Iterable[pa.RecordBatch], **options: Any) -> tuple[ValueKind, set[str]]:
+        """The kind of the trait, and which users go."""
+        result = Result(sync, ["user_id", "seats"], **options)
+        rows = [row for rows in result.batches(batches) for row in rows.to_pylist()]
+        return result.kinds[0], {row["key"] for row in rows if row["reason"] is None}
+
+    @ORDERS
+    def test_the_snapshots_kind_comes_first(self, lab: Lab, batches: tuple[pa.RecordBatch, ...]) -> None:
+        for kind, users in ((ValueKind.TEXT, {"a"}), (ValueKind.NUMBER, {"b", "c"})):
+            known = [Trait("seats", ValueKind.BOOLEAN), Trait("seats", kind), Trait("other", ValueKind.TEXT)]
+            assert self.kinds(sync_of(lab, "users"), batches, known=known,
+                              declared={"seats": pa.bool_()}) == (kind, users)
+
+    @ORDERS
+    def test_then_the_declared_type(self, lab: Lab, batches: tuple[pa.RecordBatch, ...]) -> None:
+        for type_, kind, users in ((pa.string(), ValueKind.TEXT, {"a"}), (pa.int64(), ValueKind.NUMBER, {"b", "c"})):
+            assert self.kinds(sync_of(lab, "users"), batches, declared={"seats": type_}) == (kind, users)
+
+    def test_a_column_that_has_changed_its_kind_has_the_new_one(self, lab: Lab) -> None:
+        known = [Trait("seats", ValueKind.TEXT)]
+        assert self.kinds(sync_of(lab, "users"), [self.NUMBER], known=known) == (ValueKind.NUMBER, {"b", "c"})
+
+    @ORDERS
+    def test_email_is_text(self, lab: Lab, batches: tuple[pa.RecordBatch, ...]) -> None:
+        sync = sync_of(lab, "users", "rename: {seats: email}")
+        assert self.kinds(sync, batches) == (ValueKind.TEXT, {"a"})
+
+    def test_one_value_that_cannot_be_sent_among_nulls_is_the_fault_of_its_row(self, lab: Lab) -> None:
+        odd = unusable(pa.array([True, False]), OBJECT)
+        _, rows = read(sync_of(lab, "users"), batch(user_id=["a", "b"], seats=odd))
+        assert [row["reason"] for row in rows] == ["seats holds an object", None]
+        with pytest.raises(ModelError, match="column seats: an object cannot be a value: select its parts"):
+            read(sync_of(lab, "users"), batch(user_id=["a"], seats=odd.slice(0, 1)))
+
+
+class TestLongText:
+    def test_it_is_left_out_before_the_engine_sees_it(self, lab: Lab) -> None:
+        _, rows = read(sync_of(lab, "users"), batch(user_id=["a", "b"], plan=["é" * 16_000, "é" * 16_001]))
+        assert [(len(row["plan"] or ""), row["reason"]) for row in rows] == [
+            (16_000, None), (0, "message over 32 KB")]
+
+    def test_ids_event_names_and_keys_too(self, lab: Lab) -> None:
+        long = "x" * 32_001
+        _, rows = read(sync_of(lab, "events"), batch(event_id=["1", "2", long], user_id=[long, "u", "u"],
+                                                     event=["e", long, "e"], timestamp=[NOON] * 3))
+        assert [row["reason"] for row in rows] == ["message over 32 KB"] * 2 + ["key over 32 KB"]
+        assert all(value is None or len(str(value)) < 50 for row in rows for value in row.values())
 
 
 class TestRowsSetAside:

@@ -142,6 +142,17 @@ def test_sqlite_a_blob_and_bytes_that_are_no_text_among_ids(lab: Lab, tmp_path: 
         "u2": "plan holds binary"}
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_sqlite_the_declared_type_decides_in_a_mixed_column(lab: Lab, tmp_path: Path, order: str) -> None:
+    engine = sqlite_engine(tmp_path, "create table p(user_id text, seats integer, note)",
+                           "insert into p values ('a', 'many', 'x'), ('b', 5, 'y'), ('c', 6, 'z')")
+    sql = f"select user_id, seats from p order by user_id {order}"
+    assert outcomes(lab, "users", read_rows(Query(engine, sql))) == {
+        "a": "seats is text, elsewhere number", "b": None, "c": None}
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("pragma query_only").scalar() == 1
+
+
 def test_a_column_that_is_wrong_in_every_row_is_the_models_error(lab: Lab, tmp_path: Path) -> None:
     engine = sqlite_engine(tmp_path, "create table p(user_id, plan)", "insert into p values (x'00', 'a'), (x'01', 'b')")
     with pytest.raises(ModelError, match="column user_id: binary cannot be a value: encode it as text"):
