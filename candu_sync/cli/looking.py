@@ -45,7 +45,9 @@ def list_syncs(as_json: Json = False) -> None:
 
 
 def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, typer.Option(
-        "--offline", help="Leave out the request to Candu that proves the key.")] = False) -> None:
+        "--offline", help="Leave out the request to Candu that proves the key.")] = False, twice: Annotated[
+        bool, typer.Option("--twice", help="Read each model two times, and name the columns that differ.")] = False,
+          ) -> None:
     """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key."""
     from candu_sync.delivery import Candu
     from candu_sync.operate import check_models, check_project
@@ -55,7 +57,7 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
         settings = project.settings
         settings.require_warehouse_url()
         key = "" if offline else settings.require_api_key()
-        findings = check_models(project, syncs)
+        findings = check_models(project, syncs, twice=twice)
         for finding in findings:
             for error in finding.errors:
                 complain(error)

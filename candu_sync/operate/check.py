@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from candu_sync.errors import CanduSyncError
-from candu_sync.project import Project
+from candu_sync.operate.read_twice import read_twice
+from candu_sync.project import Project, Target
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
 from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
 
@@ -28,14 +29,21 @@ class Finding:
     warnings: list[str] = field(default_factory=list)
 
 
-def check_models(project: Project, syncs: Iterable[Sync]) -> list[Finding]:
-    """Each model's columns and types against what its kind needs and Candu takes; the warehouse returns no row."""
+def check_models(project: Project, syncs: Iterable[Sync], *, twice: bool = False) -> list[Finding]:
+    """Each model's columns and types against what its kind needs and Candu takes; the warehouse returns no row.
+
+    Args:
+        twice: read each model two times as well, and warn of what differs (see ``read_twice.py``).
+    """
     findings = []
     for sync in syncs:
         finding = Finding(sync.name)
         findings.append(finding)
         try:
             _check_model(project, sync, finding)
+            if twice and not finding.errors:
+                finding.warnings += [f"{target.name}: {sentence}" for target in _some_target(project, sync)
+                                     for sentence in read_twice(target)]
         except CanduSyncError as error:
             finding.errors.append(str(error) if sync.name in str(error) else f"{sync.name}: {error}")
     return findings
@@ -101,6 +109,12 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
         finding.warnings.append(f"{sync.name}: the trait {trait!r} begins or ends with a space")
     if len(trait.encode()) > LONG_TRAIT:
         finding.warnings.append(f"{sync.name}: the trait {trait[:40]}… has a name over {LONG_TRAIT} bytes")
+
+
+def _some_target(project: Project, sync: Sync) -> list[Target]:
+    """The sync with the newest partition that is due, or one to prepare the model with."""
+    due = project.targets(sync, [])
+    return due[-1:] or [Target(project, sync, partition_to_prepare(sync, project.warehouse_values))]
 
 
 def _any_parameters(project: Project, sync: Sync) -> dict[str, str | dt.datetime]:
