@@ -1,4 +1,4 @@
-"""PostgreSQL's native Arrow path: ADBC, some five times as fast as rows, where it says exactly what rows would say.
+"""PostgreSQL's native Arrow path: ADBC, some five times as fast as rows, where its values are those that rows give.
 
 It runs the query as a COPY, to which a server binds no parameters: psycopg binds them, as literals that it quotes. ADBC
 would bind them itself only for a query that it does not run as a COPY, whose whole result it then holds in memory.
@@ -87,7 +87,7 @@ def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Rea
 
 
 def _aside(call: Callable[[str], Any], sql: str) -> Any:
-    """The call in a thread of its own: in the main one ADBC takes SIGINT for itself, and nobody else hears of it."""
+    """The call in a thread of its own: in the main thread ADBC keeps SIGINT to itself, and Ctrl-C does nothing."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, sql).result()
 

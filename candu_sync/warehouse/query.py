@@ -58,7 +58,7 @@ class Query:
         self.refuse_if_cancelled()
 
     def cancel(self, why: str = CANCELLED) -> None:
-        """Ends the query at the warehouse; whoever reads it gets ``why`` as the error. Safe in any thread."""
+        """End the query at the warehouse; its reader gets ``why`` as the error. Safe in any thread."""
         with self._lock:
             if self.ended or self._why is not None:
                 return
@@ -69,7 +69,7 @@ class Query:
                     self._cancel()
 
     def end(self) -> None:
-        """No more of it is wanted: the clock stops; a second call does nothing."""
+        """Stop the clock: no more of the query is wanted. A second call does nothing."""
         with self._lock:
             self.ended = True
         if self._timer is not None:

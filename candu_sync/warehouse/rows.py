@@ -88,8 +88,8 @@ def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | No
 
 
 def _leave_mysql(connection: Connection, result: CursorResult[Any], cancel: Cancel | None) -> None:
-    """Leaves a result of MySQL's, whose drivers read on to the end of it before they let go: the server is told to end
-    it first, and the connection is not used again."""
+    """Leave a result of MySQL's. Its drivers read a result to the end before they close it, so the server ends the
+    query first, and the connection is not used again."""
     unread = getattr(result.cursor, "_result", None)
     if cancel is not None:
         with suppress(Exception):

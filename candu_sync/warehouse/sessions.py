@@ -1,4 +1,4 @@
-"""What each dialect's session is told before a query that is read by rows, and how the server is told to end one.
+"""The settings of each dialect's session before a query that is read by rows, and how a query is ended at the server.
 
 Every session is in UTC, reads only where the dialect can say so, and ends a query by itself soon after our own limit:
 our clock cancels it first, and the server's holds when this process can no longer ask.

@@ -54,7 +54,7 @@ class Warehouse:
         self.dialect: str = engine.dialect.name
 
     def read(self, sql: str, parameters: Mapping[str, Value]) -> Reading:
-        """Runs one query until its first rows, with those of our parameters bound that it uses; datetimes are instants
+        """Run one query until its first rows. Of our parameters, those that it uses are bound; datetimes are instants
         with a zone. A connection that fails before the first row is tried once more, never after.
 
         Raises ``ModelError`` when the SQL is not one query, uses a parameter without a value or names a column twice,
@@ -67,7 +67,7 @@ class Warehouse:
             return self._started(self._new_query(sql, values))
 
     def columns(self, sql: str, parameters: Mapping[str, Value]) -> pa.Schema:
-        """The query's columns without its rows. A type that only a row can tell, as in SQLite, is ``pa.null()``.
+        """The query's columns without its rows. A type that only a row shows, as in SQLite, is ``pa.null()``.
 
         Raises what ``read`` raises.
         """
@@ -82,7 +82,7 @@ class Warehouse:
     def cancel(self, why: str = CANCELLED) -> None:
         """Ends the queries that are under way, at the warehouse; safe in any thread.
 
-        Whoever reads one gets a ``WarehouseError`` that says ``why``.
+        Their readers get a ``WarehouseError`` with the text ``why``.
         """
         for query in self._queries:
             query.cancel(why)

@@ -65,6 +65,14 @@ TABLE = [
     Row("huge integer", ASIDE, "170141183460469231731687303715884105727::hugeint",
         "170141183460469231731687303715884105727::numeric", None,
         "decimal(39) = 170141183460469231731687303715884105727"),
+    Row("unsigned huge integer", ASIDE, "340282366920938463463374607431768211455::uhugeint"),
+    Row("integer of any length", ASIDE, f"'{'9' * 80}'::bignum", f"'{'9' * 80}'::numeric", None,
+        f"decimal(65) = {'9' * 65}"),
+    Row("integer, filled with zeros", 42.0, None, None, None, "int(5) zerofill = 42"),
+    Row("year", 2026.0, None, None, None, "year = 2026"),
+    Row("object identifier, from 2^31 on", 4_000_000_000.0, None, "4000000000::oid"),
+    Row("decimal, negative zero", 0.0, "'-0.0'::decimal(5, 1)", "'-0.0'::numeric", None, "decimal(5, 1) = '-0.0'"),
+    Row("decimal with more places than any double", 0.1111111111111111, None, f"0.{'1' * 100}::numeric"),
     Row("decimal, a whole number beyond 2^53", ASIDE, "9007199254740993.00::decimal(20, 2)",
         "9007199254740993.00::numeric(20, 2)", None, "decimal(20, 2) = 9007199254740993.00",
         "9007199254740993.00::number(20, 2)"),
@@ -82,10 +90,13 @@ TABLE = [
     Row("boolean", True, "true", "true", None, "boolean = true", "true"),
     Row("boolean, as a number", 1.0, None, None, "true", "int = true"),
     Row("one bit", True, None, None, None, "bit(1) = b'1'"),
+    Row("bits", "00000101", "'00000101'::bit", "b'00000101'", None, "bit(8) = b'101'"),
     Row("text", "é🙂 x ", "'é🙂 x '", "'é🙂 x '", "'é🙂 x '", "text = 'é🙂 x '", "'é🙂 x '"),
     Row("empty text", "", "''", "''", "''", "varchar(5) = ''", "''"),
     Row("char(4)", "ab", "'ab'::char(4)", None, "cast('ab' as char(4))", "char(4) = 'ab'", "'ab'::char(4)"),
     Row("char(4), padded", "ab  ", None, "'ab'::char(4)"),
+    Row("one character", "a", None, "'a'::\"char\""),
+    Row("domain", "a", None, "'a'::label"),
     Row("money", "$12.50", None, "'12.50'::money"),
     Row("date", MIDNIGHT, "date '2026-01-05'", "date '2026-01-05'", None, "date = '2026-01-05'",
         "'2026-01-05'::date"),
@@ -106,9 +117,15 @@ TABLE = [
     Row("timestamp far away", dt.datetime(9999, 12, 31, 23, 59, 59), "timestamp '9999-12-31 23:59:59'",
         "timestamp '9999-12-31 23:59:59'", None, "datetime = '9999-12-31 23:59:59'"),
     Row("timestamp beyond year 9999", ASIDE, "'20000-01-01'::timestamp", "'20000-01-01'::timestamptz"),
+    Row("timestamp to the nanosecond", NOON, "timestamp_ns '2026-01-05 12:30:00.123456789'"),
+    Row("infinity to the nanosecond", ASIDE, "'infinity'::timestamp_ns"),
+    Row("time to the nanosecond", "10:30:00.123456789", "time_ns '10:30:00.123456789'"),
     Row("UUID", UUID, f"'{UUID}'::uuid", f"'{UUID}'::uuid", None, f"uuid = '{UUID}'"),
     Row("enum", "calm", "'calm'::enum('calm', 'glad')", "'calm'::mood", None, "enum('calm', 'glad') = 'calm'"),
     Row("JSON number", 7.5, "'7.5'::json", "'7.5'::jsonb", None, None, "parse_json('7.5')"),
+    Row("JSON number of any length", ASIDE, f"'{'9' * 80}'::json", f"'{'9' * 80}'::jsonb"),
+    Row("variant", 7.5, "7.5::variant", None, None, None, "7.5::variant"),
+    Row("variant that is an object", REFUSED, "{'a': 1}::variant"),
     Row("JSON text", "x", "'\"x\"'::json", "'\"x\"'::jsonb", None, None, "parse_json('\"x\"')"),
     Row("JSON boolean", True, "'true'::json", "'true'::jsonb", None, None, "parse_json('true')"),
     Row("JSON, as text", '"x"', None, None, "json('\"x\"')", "json = '\"x\"'"),
@@ -116,6 +133,8 @@ TABLE = [
     Row("array", REFUSED, "[1, 2]", "array[1, 2]"),
     Row("array of enums", REFUSED, "['calm'::enum('calm', 'glad')]", "array['calm']::mood[]"),
     Row("object", REFUSED, "{'a': 1}", "row(1, 2)"),
+    Row("range", REFUSED, None, "int4range(1, 2)"),
+    Row("union", REFUSED, "union_value(k := 5)"),
     Row("binary", REFUSED, "'\\xff'::blob", "'\\xff'::bytea", "x'ff'", "varbinary(4) = x'ff'",
         "to_binary('ff', 'hex')"),
     Row("interval", REFUSED, "interval 1 day", "interval '1 day'", None, "time = '800:00:00'"),
@@ -149,6 +168,7 @@ def postgresql(postgres_url: str) -> Engine:
     with psycopg.connect(postgres_url) as admin:
         admin.execute("create schema wh_matrix create table made(n int)")
         admin.execute("create type wh_matrix.mood as enum ('calm', 'glad')")
+        admin.execute("create domain wh_matrix.label as text check (value <> '')")
     return open_engine(f"{postgres_url}&options=-csearch_path%3Dwh_matrix", None)
 
 
@@ -218,7 +238,7 @@ def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engin
         else:
             reading.close()
     assert left == {"time with a zone", "time with a zone and a fraction", "time with a zone at 24 hours", "array",
-                    "array of enums", "object", "binary", "interval"}
+                    "array of enums", "object", "binary", "interval", "range", "bits", "one character"}
 
 
 def test_the_table_stands_in_the_docs() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, make_url
 
 from candu_sync.errors import ModelError, WarehouseError
 from candu_sync.rows.result import Result
+from candu_sync.simulator import Simulator
 from candu_sync.syncs.spec import Kind
 from candu_sync.warehouse import Reading, open_warehouse
 from candu_sync.warehouse.adbc import read_adbc
@@ -180,6 +181,21 @@ def test_postgres_json_ids(lab: Lab, postgresql: Engine, path: Path_, type_: str
                      "p6": "null key", DIGITS: None}
 
 
+def test_a_second_run_keeps_the_kind_whatever_row_comes_first(tmp_path: Path, simulator: Simulator) -> None:
+    lab = Lab(tmp_path, simulator)
+    lab.query("""create table people as from (values ('a', '5'::json), ('b', '6'::json), ('c', '"many"'::json))
+                 t(user_id, seats)""")
+    found = []
+    for order in ("asc", "desc"):
+        sync = lab.sync("users/p", f"select * from people order by user_id {order}")
+        plan = lab.plan(sync)
+        found.append((plan.summary.added, plan.summary.unchanged, plan.summary.reasons))
+        if order == "asc":
+            lab.run(sync)
+    reasons = {"seats is text, elsewhere number": 1}
+    assert found == [(2, 0, reasons), (0, 2, reasons)]
+
+
 DEEP = 5_000
 JSON_TRAITS = {"a": "7.5", "b": DIGITS, "c": LONGEST, "d": "[" * DEEP + "]" * DEEP, "e": "null", "f": '{"n": {}}'}
 JSON_REASONS = {"a": None, "b": TOO_LARGE, "c": TOO_LARGE, "d": "plan holds an array", "e": None,
@@ -292,6 +308,13 @@ PATHS_OF_ONE_LONG_TEXT = {
     "sqlite": "select 'u' || value as user_id, case when value = 3 then replace(hex(zeroblob(12500000)), '0', 'é') "
               "else 'p' end as plan from json_each('[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]')",
 }
+
+
+@POSTGRES
+def test_postgres_one_text_of_50_mb_costs_its_row(lab: Lab, postgresql: Engine, path: Path_) -> None:
+    sql = "select 'u' || i as user_id, repeat('é', case when i = 3 then 25000000 else 1 end) as plan from {}"
+    reading = path(Query(postgresql, sql.format("generate_series(1, 4) i")))
+    assert outcomes(lab, "users", reading) == {"u1": None, "u2": None, "u3": "message over 32 KB", "u4": None}
 
 
 @pytest.mark.slow
