@@ -38,6 +38,7 @@ from dagster_defs.checks import (
 from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.freshness import freshness_policy
+from dagster_defs.markdown import as_text, fenced
 from dagster_defs.metadata import Metadata, changes_metadata, push_metadata
 from dagster_defs.oddities import oddities_result, oddities_spec, others_traits
 from dagster_defs.outlook import estimates, ratios
@@ -91,19 +92,19 @@ def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: As
 
 def changes_spec(sync: Sync) -> AssetSpec:
     """The spec of the changes: what Dagster's pages show of them."""
-    about = f"{sync.description}\n\n" if sync.description else ""
+    about = f"{as_text(sync.description)}\n\n" if sync.description else ""
     return AssetSpec(
         changes_key(sync.name), deps=[AssetDep(dep.split("/")) for dep in sync.deps],
         description=f"{about}What differs between the model and what Candu has. Materialize it alone for a preview: "
         "nothing is sent.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql", *warehouse_kind()},
         partitions_def=partitions_def(sync.partitions), automation_condition=changes_condition(sync),
-        metadata={"model": MetadataValue.md(f"```sql\n{sync.sql}\n```"), **code_references(sync.path)})
+        metadata={"model": MetadataValue.md(fenced(sync.sql, "sql")), **code_references(sync.path)})
 
 
 def push_spec(sync: Sync) -> AssetSpec:
     """The spec of the push: what Dagster's pages show of it."""
-    about = f"{sync.description}\n\n" if sync.description else ""
+    about = f"{as_text(sync.description)}\n\n" if sync.description else ""
     return AssetSpec(
         push_key(sync.name), deps=[changes_key(sync.name)],
         description=f"{about}What Candu has accepted. Materialize it alone to send the changes that were staged and "
@@ -192,7 +193,7 @@ def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefiniti
         name: parts of letters, digits and _, with / between them: Dagster takes no others.
     """
     sentences = "\n".join(str(error) for error in errors)
-    spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n```\n{sentences}\n```",
+    spec = AssetSpec(changes_key(name), description=f"This sync cannot be read:\n\n{fenced(sentences)}",
                      group_name="broken", kinds={"sql"}, metadata=code_references(Path(errors[0].path)))
 
     @multi_asset(name=_op_name(spec.key), specs=[spec])
