@@ -3,6 +3,7 @@
     CanduSyncError
     ├── UsageError              a command's words are off                      (exit 2)
     ├── SettingsError           a setting is missing or wrong                  (exit 2)
+    │   └── OtherWorkspace      the state belongs to another workspace of Candu
     ├── SpecError               a file under sql/ is wrong                     (exit 2)
     ├── WarehouseError          the warehouse refuses the query                (exit 1)
     │   └── WarehouseUnreachable    it does not answer: worth another try
@@ -40,6 +41,14 @@ class SettingsError(CanduSyncError):
     """A setting is missing or wrong."""
 
     exit_code = 2
+
+
+class OtherWorkspace(SettingsError):
+    """The state holds what another workspace of Candu accepted. ``key``: the URL is the same, the API key is not."""
+
+    def __init__(self, message: str, *, key: bool) -> None:
+        self.key = key
+        super().__init__(message)
 
 
 class SpecError(CanduSyncError):

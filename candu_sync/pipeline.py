@@ -80,6 +80,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     Raises:
         ModelError, WarehouseError: the model cannot be read, or not be sent.
         SpecError: it has a ref or a source of dbt's that the manifest does not have.
+        OtherWorkspace: the state belongs to Candu at another URL.
         Claimed: another run is at work on this partition.
         StateError: the snapshot cannot be read, or the change set not be written.
 
@@ -88,6 +89,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         >>> changes.summary.added, changes.summary.messages
         (2, 2)
     """
+    target.project.check_workspace(key=False)
     state = target.state
     try:
         version = recover(state, target.sync, target.project.memory, target.history)
@@ -182,6 +184,7 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
         sample: send so many messages and stop.
 
     Raises:
+        OtherWorkspace: the state belongs to another workspace of Candu than the settings.
         StaleChanges: the snapshot has moved on since the plan.
         Claimed: another run is at work on this partition.
         StateError: the state cannot be written.
@@ -192,6 +195,7 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
         2
     """
     state = target.state
+    target.project.check_workspace()
     stopped_by = None if force or forced(state, changes) else guard(target, changes)
     if stopped_by is not None:
         return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
@@ -209,6 +213,9 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     if error is None and left and sample is None:
         error = _stopped(changes, report)
     if error is None:
+        if version.number and not report.requests:
+            # A state from before it knew its workspace.
+            target.project.take_on_workspace()
         settle(state, changes)
         return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds))
     result = result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
@@ -265,6 +272,7 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
         0
     """
     target.project.settings.require_api_key()
+    target.project.check_workspace()
     try:
         changes = plan(target, full=full, progress=progress)
     except (ModelError, WarehouseError) as error:
@@ -332,6 +340,8 @@ def _deliver(push: _Push, outcome: Outcome, digests: DigestFile | None) -> None:
     done = 0
 
     def record(line: dict[str, Any]) -> None:
+        if "accepted" in line:
+            project.take_on_workspace()
         log.write(line)
         outcome.note(line)
 

@@ -26,6 +26,7 @@ class Project:
 
     Attributes:
         settings: the settings.
+        new_key: another API key than the one that the state knows is a rotation, of the same workspace.
         pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
 
     Example:
@@ -40,6 +41,7 @@ class Project:
         self._delivery: Delivery | None = None
         self._stopped = False
         self.pushing = False
+        self.new_key = False
 
     def __enter__(self) -> Project:
         return self
@@ -58,6 +60,31 @@ class Project:
         """The warehouse, opened at first use."""
         return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
                               timeout=self.settings.query_timeout)
+
+    def check_workspace(self, *, key: bool = True) -> None:
+        """Refuse to go on where the state belongs to another workspace of Candu than the settings.
+
+        Args:
+            key: the API key is about to be used, and must be the one that the state knows.
+
+        Raises:
+            OtherWorkspace: it does.
+        """
+        self.state.destination.check(self.settings.api_url, self._key if key else None, new_key=self.new_key)
+
+    def take_on_workspace(self) -> None:
+        """The state belongs to the settings' workspace from now on: it holds what that one accepted.
+
+        Raises:
+            OtherWorkspace: it belongs to another one.
+            StateError: the state cannot be written.
+        """
+        self.state.destination.take_on(self.settings.api_url, self._key, new_key=self.new_key)
+
+    @property
+    def _key(self) -> str | None:
+        key = self.settings.api_key
+        return None if key is None else key.get_secret_value()
 
     @property
     def memory(self) -> int:

@@ -65,6 +65,7 @@ class PushConfig(Config):
 
     force: bool = Field(default=False, description="Send the staged changes even if they trip the guard.")
     reason: str = Field(default="", description="Why the guard is passed by; kept with the run.")
+    new_key: bool = Field(default=False, description="CANDU_API_KEY was replaced by another key of the same workspace.")
 
 
 def changes_key(sync: str) -> AssetKey:
@@ -177,6 +178,7 @@ def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project
             partition: str | None) -> tuple[ChangeSet, RunResult, Metadata]:
     """Push the staged changes of a partition: the changes, the result, the metadata."""
     project.settings.require_api_key()
+    project.new_key = config.new_key
     target = Target(project, sync, partition)
     changes, result = push_staged(target, force=config.force, progress=log_progress(context.log))
     rows = target.state.current().rows

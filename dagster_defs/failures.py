@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from dagster import AssetExecutionContext, Backoff, Failure, Jitter, MetadataValue, RetryPolicy, RetryRequested
 
-from candu_sync.errors import CanduSyncError, StaleChanges, Transient, WarehouseUnreachable
+from candu_sync.errors import CanduSyncError, OtherWorkspace, StaleChanges, Transient, WarehouseUnreachable
 
 _WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
 
@@ -32,6 +32,8 @@ def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, sta
     except CanduSyncError as error:
         transient = isinstance(error, _WORTH_ANOTHER_TRY)
         hint = f" ({stale_hint})" if isinstance(error, StaleChanges) and stale_hint else ""
+        if isinstance(error, OtherWorkspace) and error.key:
+            hint = " (in Dagster: materialize the push once with `new_key: true`)"
         fail(f"{error}{hint}", context, retries if transient else None)
 
 

@@ -72,7 +72,7 @@ def test_candu_cannot_be_reached(filled: Folder) -> None:
     ({"memory": "1"}, "CANDU_MEMORY must be a number with its unit"),
     ({"sql_dir": "models"}, "there is no folder models"),
     ({"warehouse_url": ""}, "CANDU_WAREHOUSE_URL is not set"),
-    ({"state_url": "ftp://host/state"}, "CANDU_STATE_URL: the scheme ftp:// is not known"),
+    ({"state_url": "ftp://host/state"}, "CANDU_STATE_URL has a scheme that is not known"),
 ])
 @pytest.mark.parametrize("words", [["run", "--all"], ["plan", "users/profile"]])
 def test_a_setting_is_wrong(filled: Folder, words: list[str], settings: dict[str, str], says: str) -> None:

@@ -76,6 +76,7 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
                 candu.probe()
             if not as_json:
                 say(f"Candu at {settings.api_url} accepts the key")
+            project.check_workspace()
     finish(codes)
 
 

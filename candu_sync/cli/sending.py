@@ -76,6 +76,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False, full: Full = False,
         sample: Annotated[int | None, typer.Option(
             "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
+        new_key: Annotated[bool, typer.Option(
+            "--new-key", help="CANDU_API_KEY was replaced by another key of the same workspace.")] = False,
         as_json: Json = False) -> None:
     """Plan, guard, push, commit."""
     from candu_sync import pipeline
@@ -90,6 +92,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         syncs, errors = chosen(catalog, names)
         project.settings.require_api_key()
         project.settings.require_warehouse_url()
+        project.new_key = new_key
 
         def emit(result: RunResult) -> None:
             results.append(result)
@@ -175,6 +178,10 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
                     say(f"{target.name}: what was sent is forgotten, the next run sends everything")
             if not targets and not as_json:
                 say(f"{sync.name}: nothing was sent yet")
+        left = project.state.release()
+        if left and everything:
+            complain(f"the state still holds what was sent for {', '.join(left)}, which no file under "
+                     f"{project.settings.sql_dir} declares: it belongs to the same workspace as before")
     finish([2 for _ in errors])
 
 

@@ -37,12 +37,14 @@ def baseline(target: Target, *, progress: Progress = silent) -> ChangeSet:
     """Take today's result as already sent: it becomes the snapshot, nothing is pushed.
 
     Raises:
-        As ``pipeline.plan``; Claimed when a run is under way.
+        As ``pipeline.plan``; Claimed when a run is under way; OtherWorkspace when what was sent before went to
+        another workspace of Candu.
     """
     changes = plan(target, progress=progress, keep=False)
     try:
         with _only_writer(target, changes.run_id) as (state, version):
             last = max(changes.summary.rows + changes.summary.removed, 1)
+            target.project.take_on_workspace()
             commit(state, version, target.sync, changes, Outcome(accepted=[(0, last)]), memory=target.project.memory)
         return changes
     finally:

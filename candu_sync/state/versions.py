@@ -27,6 +27,7 @@ from urllib.parse import quote, unquote
 
 from candu_sync.errors import DamagedState, ForeignState, StaleChanges
 from candu_sync.naming import named
+from candu_sync.state.destination import Destination
 from candu_sync.state.store import Store, open_store
 
 FORMAT = 1
@@ -79,6 +80,7 @@ class State:
     def __init__(self, url: str) -> None:
         self.store: Store = open_store(url)
         self.workspace = self._workspace(url)
+        self.destination = Destination(self.store)
 
     def _workspace(self, url: str) -> uuid.UUID:
         """The workspace's id, made at first use: a state belongs to one workspace (docs/candu.md)."""
@@ -101,6 +103,24 @@ class State:
             raise ForeignState(f"{url} has the state's format {format_}, this candu-sync reads {FORMAT}. "
                                "Use the version that wrote it, or point CANDU_STATE_URL at an empty folder")
         return workspace
+
+    def release(self) -> list[str]:
+        """Belong to no workspace of Candu any more, once nothing is left that one accepted.
+
+        Returns:
+            The syncs that still hold something; the state then belongs to the same workspace as before.
+        """
+        newest = {name.split("/versions/")[0]: name for name in self.store.list("") if "/versions/" in name}
+        left = sorted({prefix.split("/")[0].replace(".", "/") for prefix, name in newest.items() if self._holds(name)})
+        if not left:
+            self.destination.forget()
+        return left
+
+    def _holds(self, version: str) -> bool:
+        try:
+            return bool(json.loads(self.store.get(version) or b"{}").get("files"))
+        except (ValueError, AttributeError):
+            return True  # nobody knows what is in a damaged version
 
     def of(self, sync: str, partition: str | None) -> PartitionState:
         """The state of one sync and partition."""

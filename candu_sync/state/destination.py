@@ -1,0 +1,114 @@
+"""The workspace of Candu that a state belongs to.
+
+A snapshot says what *one* workspace accepted. Held against another, it would say "unchanged" of rows that were never
+sent there. So ``destination.json`` keeps the API's URL, and a salted digest of the key: the key itself is never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+from candu_sync.errors import DamagedState, OtherWorkspace
+from candu_sync.state.store import Store
+
+NAME = "destination.json"
+
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is stored: the URL, and the salt and digest of the key; ``key`` None: no key was used yet."""
+
+    url: str
+    salt: str
+    key: str | None
+
+
+class Destination:
+    """The destination of a state. It is taken on at the first message that Candu accepts, and read once.
+
+    Example:
+        >>> destination = project.state.destination
+        >>> destination.take_on("https://api.candu.ai/api", "the-key")
+        >>> destination.check("https://api.candu.ai/api", "the-key")
+        >>> destination.check("https://other.example/api", "the-key")
+        Traceback (most recent call last):
+        candu_sync.errors.OtherWorkspace: the state ... belongs to Candu at https://api.candu.ai/api, ...
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: _Known | None = None
+
+    def check(self, url: str, key: str | None, *, new_key: bool = False) -> None:
+        """Refuse another workspace. A state that belongs to none yet takes any.
+
+        Args:
+            url: the API's URL.
+            key: the API key; None: it is not used now.
+            new_key: another key for the same URL is a rotation.
+
+        Raises:
+            OtherWorkspace: the URL is another one, or the key is and ``new_key`` is not set.
+            DamagedState: ``destination.json`` cannot be read.
+        """
+        known = self._read()
+        if known is None:
+            return
+        if _normal(known.url) != _normal(url):
+            raise OtherWorkspace(
+                f"the state {self._store.place('')} belongs to Candu at {known.url}, and CANDU_API_URL is {url}. What "
+                "was accepted there was never sent here. Give this workspace a state of its own (set CANDU_STATE_URL), "
+                "or forget what was sent there: `candu-sync reset --all`", key=False)
+        if key and known.key and not new_key and _digest(known.salt, key) != known.key:
+            raise OtherWorkspace(
+                f"the state {self._store.place('')} was filled with another API key of Candu at {url}. If the key was "
+                "replaced and the workspace is the same, run once with --new-key. If it is another workspace, give it "
+                "a state of its own (set CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
+
+    def take_on(self, url: str, key: str | None, *, new_key: bool = False) -> None:
+        """Belong to this workspace from now on. Costs nothing where that is known already. Safe in any thread.
+
+        Raises:
+            OtherWorkspace: another process took on another workspace meanwhile.
+            StateError: it cannot be written.
+        """
+        self.check(url, key, new_key=new_key)
+        known = self._known
+        if known is not None and (not key or known.key == _digest(known.salt, key)):
+            return
+        salt = secrets.token_hex(16)
+        mine = _Known(url, salt, _digest(salt, key) if key else None)
+        if self._store.put(NAME, json.dumps(asdict(mine)).encode(), create=known is None):
+            self._known = mine
+        else:
+            self.check(url, key, new_key=new_key)
+
+    def forget(self) -> None:
+        """Belong to no workspace: nothing that one accepted is kept any more."""
+        self._store.delete(NAME)
+        self._known = None
+
+    def _read(self) -> _Known | None:
+        if self._known is None and (data := self._store.get(NAME)) is not None:
+            try:
+                self._known = _Known(**json.loads(data))
+            except (ValueError, TypeError) as error:
+                place = self._store.place(NAME)
+                raise DamagedState(NAME, f"{place} cannot be read: restore it from a backup. Or remove it: the next "
+                                   "message that Candu accepts writes it anew") from error
+        return self._known
+
+
+def _normal(url: str) -> tuple[str, str | None, int | None, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme), parts.path.rstrip("/")
+
+
+def _digest(salt: str, key: str) -> str:
+    return hashlib.sha256(f"{salt}:{key}".encode()).hexdigest()
