@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PrivateAttr, SecretStr, StringConstraints, ValidationError
+from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from candu_sync.errors import SettingsError
+from candu_sync.state import take_apart
 from candu_sync.suggestions import nearest
 
 __all__ = ["Settings", "load_settings"]
@@ -89,6 +90,15 @@ def _limit(value: object) -> float:
     return seconds
 
 
+def _state_url(value: object) -> str:
+    """Without credentials: it is printed and logged."""
+    text = str(value).strip()
+    if not text:
+        raise ValueError("must not be empty")
+    take_apart(text)
+    return text
+
+
 def _rate(value: object) -> float:
     rate = _number(str(value))
     if not rate >= 0:
@@ -143,7 +153,7 @@ class Settings(BaseSettings):
     """A SQLAlchemy URL; may hold a password."""
     query_timeout: Annotated[float, BeforeValidator(_limit)] = 0.0
     """Seconds that a query may take, from its start to its last row; 0: no limit."""
-    state_url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = ".candu_sync"
+    state_url: Annotated[str, BeforeValidator(_state_url)] = ".candu_sync"
     """A folder, or ``s3://``, ``gs://``, ``az://``."""
     sql_dir: Path = Path("sql")
     memory: Annotated[int, BeforeValidator(_bytes)] = 1_000_000_000

@@ -48,6 +48,7 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
         StateError: it cannot be written.
     """
     before = _pointer(state)
+    state.introduce()
     for file in FILES:
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
     if (changes.folder / MOVES).exists():

@@ -45,8 +45,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         DamagedState: the old version's files are not what they were.
         StateError: the change set was removed, or the state cannot be written.
     """
-    _check_there(state, changes, outcome)
     state.check_newest(old.number)
+    _check_there(state, changes, outcome)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
     if history is not None and record_run(state, changes, outcome, before, history, memory=memory, digests=digests):

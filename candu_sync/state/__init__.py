@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from candu_sync.state.receipts import local_folder as local_folder
     from candu_sync.state.receipts import ranges_table as ranges_table
     from candu_sync.state.receipts import read_receipts as read_receipts
+    from candu_sync.state.state_url import take_apart as take_apart
     from candu_sync.state.versions import PartitionState as PartitionState
     from candu_sync.state.versions import State as State
     from candu_sync.state.versions import Version as Version
@@ -34,5 +35,6 @@ else:
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
         "disk": "remove_folder",
+        "state_url": "take_apart",
         "versions": "PartitionState State Version",
     })

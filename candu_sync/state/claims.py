@@ -37,6 +37,7 @@ class Claim:
         self._beat_at = _clock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="candu-sync heartbeat", daemon=True)
+        state.introduce()
         if not state.store.put(self._name, self._body(), create=True):
             raise Claimed(refusal(state, read_claim(state, number)))
 

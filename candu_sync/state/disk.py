@@ -17,7 +17,7 @@ from candu_sync.errors import StateError
 _T = TypeVar("_T")
 
 # Times that a write is tried whose folder is taken away again and again.
-_ATTEMPTS = 20
+_ATTEMPTS = 100
 
 
 class DiskStore:
@@ -74,6 +74,13 @@ class DiskStore:
     def local(self, name: str) -> Path | None:
         path = self._root / name
         return path if path.exists() else None
+
+    def folders(self, prefix: str) -> list[str]:
+        try:
+            found = [entry for entry in os.scandir(self._root / prefix) if entry.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(entry.name for entry in found if any(files for _, _, files in os.walk(entry.path)))
 
     def list(self, prefix: str) -> list[str]:
         # os.walk passes over a folder that is removed meanwhile.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from candu_sync.errors import StateError
+from candu_sync.errors import SettingsError, StateError
+from candu_sync.state.state_url import CREDENTIALS
 
 
 class ObjectStore:
@@ -17,18 +19,24 @@ class ObjectStore:
     def __init__(self, url: str) -> None:
         # obstore takes 0.1 s to load: only those whose state is remote pay for it.
         import obstore
+        from obstore.exceptions import BaseError
         from obstore.store import from_url
 
         self._obstore = obstore
         self._url = url.rstrip("/")
-        self._store: Any = from_url(self._url)
+        try:
+            self._store: Any = from_url(self._url)
+        except (BaseError, ValueError, TypeError, OSError) as error:
+            raise SettingsError(f"CANDU_STATE_URL {self._url} cannot be opened: {_sentence(error)}. Credentials are "
+                                f"read from {CREDENTIALS.get(self._url.partition(':')[0], 'the environment')}"
+                                ) from error
         self._cache = tempfile.TemporaryDirectory(prefix="candu-sync-state-")
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         from obstore.exceptions import AlreadyExistsError
 
         try:
-            with self._reported(name):
+            with self._reported(name, written=True):
                 self._obstore.put(self._store, name, data, mode="create" if create else "overwrite")
         except AlreadyExistsError:
             # A put whose answer was lost is repeated by obstore, and then finds itself.
@@ -43,7 +51,7 @@ class ObjectStore:
             return None
 
     def add(self, name: str, path: Path) -> int:
-        with self._reported(name):
+        with self._reported(name, written=True):
             self._obstore.put(self._store, name, path)
         kept = Path(self._cache.name) / name
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +66,14 @@ class ObjectStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         return path
+
+    def folders(self, prefix: str) -> list[str]:
+        try:
+            with self._reported(prefix):
+                found = self._obstore.list_with_delimiter(self._store, prefix.rstrip("/"))
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
 
     def list(self, prefix: str) -> list[str]:
         with self._reported(prefix):
@@ -75,13 +91,22 @@ class ObjectStore:
         return f"{self._url}/{name}"
 
     @contextlib.contextmanager
-    def _reported(self, name: str) -> Iterator[None]:
+    def _reported(self, name: str, *, written: bool = False) -> Iterator[None]:
+        """The store's errors as one sentence. What is not there is an answer, but to a write: no bucket is there."""
         from obstore.exceptions import AlreadyExistsError, BaseError
 
         try:
             yield
-        except (AlreadyExistsError, FileNotFoundError):
+        except AlreadyExistsError:
             raise
         except (BaseError, OSError) as error:
-            raise StateError(f"the state {self.place(name)} cannot be reached: "
-                             f"{str(error).splitlines()[0]}. Check CANDU_STATE_URL and its credentials") from error
+            if isinstance(error, FileNotFoundError) and not written:
+                raise
+            raise StateError(f"the state {self.place(name)} cannot be reached: {_sentence(error)}. "
+                             "Check CANDU_STATE_URL and its credentials") from error
+
+
+def _sentence(error: Exception) -> str:
+    """The first line of an error of the store. What follows a ? in an address may be a signature that lets anybody in.
+    """
+    return re.sub(r"\?[^\s)]+", "?…", (str(error).splitlines() or [type(error).__name__])[0])

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from candu_sync.errors import SettingsError
 from candu_sync.state.disk import DiskStore
 from candu_sync.state.object_store import ObjectStore
+from candu_sync.state.state_url import take_apart
 
 
 class Store(Protocol):
@@ -30,6 +30,9 @@ class Store(Protocol):
 
     def local(self, name: str) -> Path | None:
         """A local file with the object's bytes, to be read and not written; None: there is none."""
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders right below a folder (ending in `/`) that hold anything, in order."""
 
     def list(self, prefix: str) -> list[str]:
         """The names that begin with the prefix (a folder, ending in `/`), in order."""
@@ -48,14 +51,24 @@ def open_store(url: str) -> Store:
     """The store of a ``CANDU_STATE_URL``: a folder, or ``s3://``, ``gs://``, ``az://``.
 
     Raises:
-        SettingsError: the URL's scheme is not known.
+        SettingsError: the URL is wrong.
         StateError: the folder cannot be made or written.
     """
-    scheme = urlsplit(url).scheme
-    if len(scheme) < 2:
-        return DiskStore(Path(url))
-    if scheme == "file":
-        return DiskStore(Path(urlsplit(url).path))
-    if scheme in ("s3", "gs", "az"):
-        return ObjectStore(url)
-    raise SettingsError(f"CANDU_STATE_URL: the scheme {scheme}:// is not known; use a folder, s3://, gs:// or az://")
+    try:
+        scheme, rest = take_apart(url)
+    except ValueError as error:
+        raise SettingsError(f"CANDU_STATE_URL {error}") from None
+    return ObjectStore(f"{scheme}://{rest}") if scheme else DiskStore(_at_home(rest))
+
+
+def _at_home(folder: str) -> Path:
+    """``~/x`` as shells read it."""
+    path = Path(folder)
+    try:
+        expanded = path.expanduser()
+    except RuntimeError:
+        raise SettingsError("CANDU_STATE_URL begins with ~, and there is no home folder of that user") from None
+    if expanded != path and (path / "format.json").exists() and not (expanded / "format.json").exists():
+        raise SettingsError(f"CANDU_STATE_URL {folder} means {expanded}, and the state is in a folder that is named ~, "
+                            f"made by an earlier version: move {path.absolute()} to {expanded}")
+    return expanded

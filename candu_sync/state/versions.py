@@ -1,14 +1,4 @@
-"""The state of a sync and partition: a chain of immutable versions.
-
-    format.json                          the format, and the workspace's id
-    users.profile/-/                     a sync, and `-` or its partition
-        versions/00000002.json           version 2: its files with sizes and checksums; put once, never changed
-        data/<run>/base-<sum>.arrow      the files; the name has the beginning of the checksum
-        claims/00000003.json             who makes version 3
-        runs/<run>/changes.arrow …       a staged change set, and the receipts of its messages
-        staged.json                      the change set that awaits its push
-        last.json                        how the last run ended
-        uncertain/<run>.json             its events that Candu may have twice, or not at all
+"""The state of a sync and partition: a chain of immutable versions. docs/architecture.md has its layout.
 
 A version becomes real by one put-if-absent of its file; what it names was put before. Rows mean nothing here.
 """
@@ -23,19 +13,18 @@ import uuid
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
-from candu_sync.errors import DamagedState, ForeignState, StaleChanges
+from candu_sync.errors import DamagedState, StaleChanges
 from candu_sync.naming import named
+from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
+from candu_sync.state.format_file import open_format
 from candu_sync.state.store import Store, open_store
 
-FORMAT = 1
 KEPT_VERSIONS = 3
 
 # Seconds for which a version is kept whatever their number, so that a reader of it can finish.
 KEPT_SECONDS = 3600
-_NO_PARTITION = "-"
 
 
 @dataclass(frozen=True)
@@ -79,30 +68,9 @@ class State:
 
     def __init__(self, url: str) -> None:
         self.store: Store = open_store(url)
-        self.workspace = self._workspace(url)
+        self.workspace: uuid.UUID = open_format(self.store, url)
+        self._folders: dict[str, frozenset[str]] = {}
         self.destination = Destination(self.store)
-
-    def _workspace(self, url: str) -> uuid.UUID:
-        """The workspace's id, made at first use: a state belongs to one workspace (docs/candu.md)."""
-        found = self.store.get("format.json")
-        if found is None and self.store.list(""):
-            found = self.store.get("format.json")  # another process may have begun this very moment
-            if found is None:
-                raise ForeignState(f"{url} holds files but no format.json: it is not a state folder of candu-sync. "
-                                   "Point CANDU_STATE_URL at an empty folder")
-        if found is None:
-            self.store.put("format.json", _json({"format": FORMAT, "workspace": str(uuid.uuid4())}), create=True)
-            found = self.store.get("format.json") or b""
-        try:
-            body = json.loads(found)
-            format_, workspace = body["format"], uuid.UUID(body["workspace"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedState("format.json", f"{self.store.place('format.json')} cannot be read: restore it from a "
-                               "backup, or point CANDU_STATE_URL at an empty folder") from error
-        if format_ != FORMAT:
-            raise ForeignState(f"{url} has the state's format {format_}, this candu-sync reads {FORMAT}. "
-                               "Use the version that wrote it, or point CANDU_STATE_URL at an empty folder")
-        return workspace
 
     def release(self) -> list[str]:
         """Belong to no workspace of Candu any more, once nothing is left that one accepted.
@@ -124,26 +92,38 @@ class State:
 
     def of(self, sync: str, partition: str | None) -> PartitionState:
         """The state of one sync and partition."""
-        return PartitionState(self.store, f"{_sync_folder(sync)}/{_folder(partition)}", sync, partition)
+        folder = folder_names.partition_folder(partition)
+        if partition is not None and folder_names.is_digest(folder):
+            # Where it has one from before digests, that is it.
+            first = folder_names.first_folder(partition)
+            folder = first if first in self._folders_of(sync) else folder
+        return PartitionState(self.store, f"{folder_names.sync_folder(sync)}/{folder}", sync, partition)
+
+    def _folders_of(self, sync: str) -> frozenset[str]:
+        if sync not in self._folders:
+            self._folders[sync] = frozenset(self.store.folders(folder_names.sync_folder(sync) + "/"))
+        return self._folders[sync]
 
     def partitions(self, sync: str) -> list[str | None]:
-        """The partitions of a sync that have any state, in order."""
-        prefix = f"{_sync_folder(sync)}/"
-        names = {name[len(prefix):].split("/")[0] for name in self.store.list(prefix)}
-        return [None if name == _NO_PARTITION else unquote(name) for name in sorted(names)]
+        """The partitions of a sync that have any state, in order; None: the sync without partitions.
 
+        Raises:
+            DamagedState: the key of a folder cannot be read.
+        """
+        prefix = folder_names.sync_folder(sync) + "/"
+        keys = {self._key(prefix, folder) for folder in self.store.folders(prefix)}
+        return sorted(keys, key=lambda key: (key is not None, key or ""))
 
-def _sync_folder(sync: str) -> str:
-    """One level, so that the sync users/eu does not hold the folder of users/eu/profile. Names have no dots."""
-    return sync.replace("/", ".")
-
-
-def _folder(partition: str | None) -> str:
-    """A partition as a folder's name. `-` alone stands for none, so a key that begins with it is written in full."""
-    if partition is None:
-        return _NO_PARTITION
-    quoted = quote(partition, safe="").replace(".", "%2E")
-    return "%2D" + quoted[1:] if quoted.startswith("-") else quoted
+    def _key(self, prefix: str, folder: str) -> str | None:
+        if not folder_names.is_digest(folder):
+            return folder_names.key_of(folder)
+        name = f"{prefix}{folder}/{folder_names.KEY_FILE}"
+        try:
+            return str(json.loads(self.store.get(name) or b"")["partition"])
+        except (ValueError, KeyError, TypeError) as error:
+            place = self.store.place(name)
+            raise DamagedState(name, f"{place} is missing or cannot be read: it says which partition this folder is. "
+                               "Restore it from a backup") from error
 
 
 class PartitionState:
@@ -154,6 +134,13 @@ class PartitionState:
         self.prefix = prefix
         self.sync = sync
         self.partition = partition
+        self._introduced = False
+
+    def introduce(self) -> None:
+        """Before anything else is written: a folder whose name does not say the partition's key has it in a file."""
+        if not self._introduced and folder_names.is_digest(self.prefix.rpartition("/")[2]):
+            self.store.put(self.name(folder_names.KEY_FILE), _json({"partition": self.partition}), create=True)
+        self._introduced = True
 
     @property
     def title(self) -> str:
@@ -219,6 +206,7 @@ class PartitionState:
         Raises:
             StaleChanges: this number is there already: another run committed first.
         """
+        self.introduce()
         files = dict(version.files)
         for role, path in added.items():
             digest = _sha256(path)
@@ -278,6 +266,7 @@ class PartitionState:
 
     def write_json(self, name: str, body: dict[str, Any]) -> None:
         """Write a small file beside the versions, over the old one."""
+        self.introduce()
         self.store.put(self.name(name), _json(body))
 
     def forget(self, number: int, run_id: str, *, keep: str) -> None:
@@ -287,11 +276,14 @@ class PartitionState:
         Raises:
             StaleChanges: this number is there already.
         """
+        self.introduce()
         empty = Version(number, run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
         if not self.store.put(self._version_name(number), _json(asdict(empty)), create=True):
             raise self._overtaken(number)
+        stays = (self._version_name(number), self.name("claims/"), self.name(keep, ""),
+                 self.name(folder_names.KEY_FILE))
         for name in self.store.list(self.name("")):
-            if name != self._version_name(number) and not name.startswith((self.name("claims/"), self.name(keep, ""))):
+            if not name.startswith(stays):
                 self.store.delete(name)
 
 

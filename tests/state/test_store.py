@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
 
 from candu_sync.errors import SettingsError, StateError
+from candu_sync.settings import load_settings
+from candu_sync.state import State, object_store
 from candu_sync.state.disk import DiskStore
 from candu_sync.state.object_store import ObjectStore
 from candu_sync.state.store import Store, open_store
@@ -165,8 +170,97 @@ class TestDisk:
             store.get("users.profile/-/versions/1")
 
 
+WRONG = {
+    "ftp://host/folder": "scheme that is not known",
+    "s3:bucket/prefix": "no folder and no URL that is known",
+    "s3://": "names no bucket",
+    "s3:///prefix": "names no bucket",
+    "file://folder/state": "three slashes",
+    "s3://bucket/prefix?access_key_id=HUSH": "AWS_ACCESS_KEY_ID",
+    "s3://AKIAKEY:HUSH@bucket/prefix": "Credentials do not belong there.*AWS_ACCESS_KEY_ID",
+    "s3://AKIAKEY:HUSH/HUSH@bucket/prefix": "Credentials do not belong there.*AWS_ACCESS_KEY_ID",
+    "gs://HUSH@bucket": "GOOGLE_SERVICE_ACCOUNT",
+    "az://account:HUSH@container": "AZURE_STORAGE_ACCOUNT_KEY",
+    "AKIAKEY:HUSH@bucket": "no folder and no URL that is known",
+    "HUSH://KEY@bucket": "scheme that is not known",
+}
+
+
 def test_urls(tmp_path: Path) -> None:
     assert isinstance(open_store(str(tmp_path)), DiskStore)
     assert isinstance(open_store(f"file://{tmp_path}"), DiskStore)
-    with pytest.raises(SettingsError, match="ftp:// is not known"):
-        open_store("ftp://host/folder")
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_a_wrong_url_is_one_sentence_without_what_may_be_a_secret(url: str) -> None:
+    for opening in (open_store, lambda url: load_settings(state_url=url)):
+        with pytest.raises(SettingsError, match="CANDU_STATE_URL.*" + WRONG[url]) as caught:
+            opening(url)
+        assert not any(secret in str(caught.value).upper() for secret in ("HUSH", "AKIA"))
+
+
+@pytest.mark.parametrize("url", ["az://container/prefix", "s3://bad bucket/prefix"])
+def test_what_the_store_says_against_a_url_is_one_sentence(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    with pytest.raises((SettingsError, StateError), match="CANDU_STATE_URL") as caught:
+        State(url)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    State("~/state")
+    assert (tmp_path / "home" / "state" / "format.json").exists()
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_state_in_a_folder_that_is_named_as_a_tilde_is_not_lost(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    State(str(tmp_path / "~" / "state"))
+    with pytest.raises(SettingsError, match=r"made by an earlier version: move .*/~/state to .*/home/state"):
+        State("~/state")
+
+
+def test_an_address_in_an_error_is_without_its_signature() -> None:
+    error = OSError("error sending request for url (https://a.blob.core.windows.net/c?sv=1&sig=SECRET)\nmore")
+    assert object_store._sentence(error) == "error sending request for url (https://a.blob.core.windows.net/c?…)"
+
+
+class TestProbe:
+    """All stands on put-if-absent: a store that takes the condition and ignores it is refused at first use."""
+
+    def test_a_store_that_ignores_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        put = DiskStore.put
+        monkeypatch.setattr(DiskStore, "put", lambda self, name, data, *, create=False: put(self, name, data))
+        for _ in range(2):
+            with pytest.raises(StateError, match="does not do put-if-absent"):
+                State(str(tmp_path))
+        monkeypatch.undo()
+        State(str(tmp_path))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["format.json"]
+
+    def test_it_is_asked_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        State(str(tmp_path))
+        puts: list[str] = []
+        put = DiskStore.put
+        monkeypatch.setattr(DiskStore, "put", lambda self, name, *rest, **more: (
+            puts.append(name), put(self, name, *rest, **more))[1])
+        State(str(tmp_path))
+        assert puts == []
+
+    def test_a_state_from_before_is_tried_out_and_keeps_its_id(self, tmp_path: Path) -> None:
+        workspace = str(uuid.uuid4())
+        (tmp_path / "format.json").write_text(json.dumps({"format": 1, "workspace": workspace}))
+        assert str(State(str(tmp_path)).workspace) == workspace
+        assert json.loads((tmp_path / "format.json").read_text())["put_if_absent"] is True
+
+
+def test_folders(store: Store) -> None:
+    for name in ("s/a/x", "s/b/c/y", "t/z", "s/w"):
+        store.put(name, b"")
+    assert store.folders("s/") == ["a", "b"]
+    assert store.folders("none/") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,51 @@ class TestChain:
 
     def test_syncs_and_partitions_have_their_own(self, tmp_path: Path) -> None:
         state = State(str(tmp_path / "state"))
-        keys = ["eu", "-", "-eu", "a/b", "..", ".", "é", "2026-11-01-13:00", "%2E"]
+        keys = ["eu", "-", "-eu", "a/b", "..", ".", "é", "2026-11-01-13:00", "%2E", "EU", "Eu", "a" * 300, "a" * 301,
+                "語" * 29, "語" * 300, "é" * 100 + "A", "é" * 100 + "a"]
         for number, key in enumerate(keys):
             state.of("users/model", key).commit(Version(1, str(number), "2026-11-01T00:00:00+00:00"), {})
         state.of("users/model", None).commit(Version(1, "none", "2026-11-01T00:00:00+00:00"), {})
         state.of("users/model/sub", None).commit(Version(1, "sub", "2026-11-01T00:00:00+00:00"), {})
         assert [state.of("users/model", key).current().run_id for key in keys] == [str(n) for n in range(len(keys))]
         assert set(state.partitions("users/model")) == {*keys, None}
-        assert state.partitions("users/model/sub") == [None]
+        assert State(str(tmp_path / "state")).partitions("users/model/sub") == [None]
+        folders = [path.name for path in (tmp_path / "state" / "users.model").iterdir()]
+        assert len({name.lower() for name in folders}) == len(keys) + 1, "on a case-insensitive disk some would be one"
+        assert max(len(name) for name in folders) <= 150
+
+    def test_a_partition_whose_folder_is_named_as_before_is_found(self, tmp_path: Path) -> None:
+        """In an object store long names were possible, and upper case everywhere."""
+        State(str(tmp_path))
+        for key in ("EU", "a" * 200):
+            folder = tmp_path / "users.model" / key / "versions"
+            folder.mkdir(parents=True)
+            (folder / "00000001.json").write_text(json.dumps(asdict(Version(1, f"run of {key}"))))
+        state = State(str(tmp_path))
+        assert state.partitions("users/model") == ["EU", "a" * 200]
+        assert state.of("users/model", "EU").current().run_id == "run of EU"
+        assert state.of("users/model", "a" * 200).current().run_id == "run of " + "a" * 200
+        assert state.of("users/model", "Eu").current().number == 0
+
+    def test_a_reset_partition_is_still_known_by_its_key(self, tmp_path: Path) -> None:
+        state = State(str(tmp_path)).of("users/model", "EMEA")
+        state.commit(Version(1, "1", "2026-11-01T00:00:00+00:00"), {})
+        state.forget(2, "2", keep="history")
+        assert State(str(tmp_path)).partitions("users/model") == ["EMEA"]
+
+    def test_a_key_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
+        state = State(str(tmp_path)).of("users/model", "EMEA")
+        state.write_json("last.json", {})
+        Path(state.store.place(state.name("key.json"))).unlink()
+        with pytest.raises(DamagedState, match=r"key\.json is missing"):
+            State(str(tmp_path)).partitions("users/model")
+
+    def test_a_sync_with_a_very_long_name(self, tmp_path: Path) -> None:
+        names = ["users/" + "deep/" * 60 + end for end in ("a", "b")]
+        for name in names:
+            State(str(tmp_path)).of(name, None).write_json("last.json", {"sync": name})
+        assert [State(str(tmp_path)).of(name, None).read_json("last.json") for name in names] == [
+            {"sync": name} for name in names]
 
 
 class TestDamage:
