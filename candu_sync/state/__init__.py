@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from candu_sync.state.claims import drop_claims as drop_claims
     from candu_sync.state.claims import read_claim as read_claim
     from candu_sync.state.claims import refusal as refusal
-    from candu_sync.state.disk import remove_folder as remove_folder
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
     from candu_sync.state.owner import Owner as Owner
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.state.receipts import local_folder as local_folder
     from candu_sync.state.receipts import ranges_table as ranges_table
     from candu_sync.state.receipts import read_receipts as read_receipts
+    from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
     from candu_sync.state.versions import PartitionState as PartitionState
     from candu_sync.state.versions import State as State
@@ -34,7 +34,7 @@ else:
         "owner": "Owner",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
-        "disk": "remove_folder",
+        "scratch": "remove_folder",
         "state_url": "take_apart",
         "versions": "PartitionState State Version",
     })

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import socket
-import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from candu_sync.errors import StateError
+from candu_sync.state import system
+from candu_sync.state.scratch import make_folder
 
 _T = TypeVar("_T")
 
 # Times that a write is tried whose folder is taken away again and again.
 _ATTEMPTS = 100
+
+# Where files are made before they are moved into their place.
+_SCRATCH = "tmp"
 
 
 class DiskStore:
@@ -34,7 +36,7 @@ class DiskStore:
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         path = self._root / name
-        return self._written(path, lambda: _put_file(path, data, create=create))
+        return self._written(path, lambda: self._put(path, data, create=create))
 
     def _written(self, path: Path, write: Callable[[], _T]) -> _T:
         """What a write returns. It is tried again where a delete beside it took the folder away, empty by then."""
@@ -51,6 +53,25 @@ class DiskStore:
                 if not isinstance(error, (FileNotFoundError, FileExistsError)) or attempt == _ATTEMPTS:
                     raise _unwritable(path, error) from error
         raise AssertionError
+
+    def _put(self, path: Path, data: bytes, *, create: bool) -> bool:
+        # A killed process leaves what it was writing: it is swept from there.
+        folder = self._root / _SCRATCH
+        folder.mkdir(exist_ok=True, mode=0o700)
+        temporary = folder / f".{uuid.uuid4().hex}"
+        try:
+            _write_synced(temporary, data)
+            if not create:
+                temporary.replace(path)
+            else:
+                try:
+                    os.link(temporary, path)
+                except FileExistsError:
+                    return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+        return True
 
     def get(self, name: str) -> bytes | None:
         try:
@@ -97,10 +118,9 @@ class DiskStore:
 
     def scratch(self) -> Path:
         try:
-            folder = self._root / "tmp"
+            folder = self._root / _SCRATCH
             folder.mkdir(exist_ok=True, mode=0o700)
-            _sweep(folder)
-            return Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=folder))
+            return make_folder(folder)
         except OSError as error:
             raise _unwritable(self._root, error) from error
 
@@ -108,39 +128,11 @@ class DiskStore:
         return str(self._root / name)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the scratch folders of this host's processes that are gone: they may hold rows."""
-    for left in folder.glob(f"{socket.gethostname()}.*.*"):
-        try:
-            os.kill(int(left.name.split(".")[-2]), 0)
-        except ProcessLookupError:
-            remove_folder(left)
-        except (PermissionError, ValueError):
-            continue
-
-
-def _put_file(path: Path, data: bytes, *, create: bool) -> bool:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        _write_synced(temporary, data)
-        if not create:
-            temporary.replace(path)
-        else:
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-    return True
-
-
 def _synced(path: Path) -> int:
     """A file's bytes, once they are on the disk and for their owner alone."""
     path.chmod(0o600)
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        system.flush(file.fileno())
         return os.fstat(file.fileno()).st_size
 
 
@@ -149,7 +141,7 @@ def _write_synced(path: Path, data: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        system.flush(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -167,8 +159,3 @@ def _sync_folder(folder: Path) -> None:
 def _unwritable(path: Path, error: OSError) -> StateError:
     return StateError(f"the state {path} cannot be written: {error.strerror or error}. Check CANDU_STATE_URL, "
                       "the folder's owner and the space on its disk")
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a scratch folder and what is left in it."""
-    shutil.rmtree(folder, ignore_errors=True)

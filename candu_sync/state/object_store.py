@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from candu_sync.errors import SettingsError, StateError
+from candu_sync.state.scratch import make_folder, remove_folder
 from candu_sync.state.state_url import CREDENTIALS
 
 
@@ -30,7 +32,9 @@ class ObjectStore:
             raise SettingsError(f"CANDU_STATE_URL {self._url} cannot be opened: {_sentence(error)}. Credentials are "
                                 f"read from {CREDENTIALS.get(self._url.partition(':')[0], 'the environment')}"
                                 ) from error
-        self._cache = tempfile.TemporaryDirectory(prefix="candu-sync-state-")
+        self._cache = make_folder(Path(tempfile.gettempdir()), "candu-sync-state-")
+        # At the latest when the interpreter ends; a killed process leaves it to the sweep of another.
+        weakref.finalize(self, remove_folder, self._cache)
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         from obstore.exceptions import AlreadyExistsError
@@ -53,12 +57,12 @@ class ObjectStore:
     def add(self, name: str, path: Path) -> int:
         with self._reported(name, written=True):
             self._obstore.put(self._store, name, path)
-        kept = Path(self._cache.name) / name
+        kept = self._cache / name
         kept.parent.mkdir(parents=True, exist_ok=True)
         return path.replace(kept).stat().st_size
 
     def local(self, name: str) -> Path | None:
-        path = Path(self._cache.name) / name
+        path = self._cache / name
         if not path.exists():
             data = self.get(name)
             if data is None:
@@ -85,7 +89,7 @@ class ObjectStore:
             self._obstore.delete(self._store, name)
 
     def scratch(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=self._cache.name))
+        return Path(tempfile.mkdtemp(dir=self._cache))
 
     def place(self, name: str) -> str:
         return f"{self._url}/{name}"

@@ -174,7 +174,7 @@ def test_a_refusal_that_only_a_dead_run_knows_of_is_tried_again(world: World, po
     world.write()
     world.simulator.fault("refuse", user_ids=["u1"])
     sync = world.syncs["users/people"]
-    with points.acting(27, points.kill), pytest.raises(Killed):
+    with points.acting(35, points.kill), pytest.raises(Killed):
         world.lab.run(sync)
     world.simulator.clear_faults()
     with world.lab.project() as project:

@@ -111,7 +111,8 @@ class TestDisk:
         store = DiskStore(tmp_path)
         store.put("a", b"1", create=True)
         store.put("a", b"2", create=True)
-        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "tmp"]
+        assert list((tmp_path / "tmp").iterdir()) == []
 
     def test_those_who_write_and_those_who_remove_do_not_disturb_each_other(self, tmp_path: Path) -> None:
         store = DiskStore(tmp_path)
@@ -241,7 +242,7 @@ class TestProbe:
                 State(str(tmp_path))
         monkeypatch.undo()
         State(str(tmp_path))
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["format.json"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["format.json", "tmp"]
 
     def test_it_is_asked_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         State(str(tmp_path))

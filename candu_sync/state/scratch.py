@@ -1,0 +1,102 @@
+"""Scratch folders: files on their way in, and copies of objects. They may hold rows, so none is left behind.
+
+A folder has a file ``.owner`` that its process keeps locked for as long as it lives: the kernel lets go of the lock
+however the process ends. Each new folder is a sweep of those beside it. One of the same kernel is removed at once when
+its lock is free, in whatever container its process was. The locks of other machines may not be seen here: theirs is
+removed when nothing in it was written for a day.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from candu_sync.state import processes
+
+OLD_SECONDS = 24 * 3600.0
+_OWNER = ".owner"
+
+# Folder → the open file whose lock says that this process lives.
+_locked: dict[Path, int] = {}
+
+
+def make_folder(beside: Path, prefix: str = "") -> Path:
+    """A new private folder of this process, after a sweep of those with the same prefix in ``beside``.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for left in beside.glob(f"{prefix}*"):
+        if _abandoned(left):
+            _remove(left)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
+    _locked[folder] = _own(folder)
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a scratch folder and what is left in it."""
+    if (file := _locked.pop(folder, None)) is not None:
+        os.close(file)
+    _remove(folder)
+
+
+def _own(folder: Path) -> int:
+    """Write the owner's file; it is locked before it can be seen under its name."""
+    new = folder / f"{_OWNER}.new"
+    file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    _lock(file)
+    os.write(file, processes.boot_id().encode())
+    new.replace(folder / _OWNER)
+    return file
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether a scratch folder, or a file that was being written, belongs to nobody any more."""
+    try:
+        if path.lstat().st_uid != os.getuid():
+            return False
+        boot = (path / _OWNER).read_text() if path.is_dir() else ""
+        if boot and boot == processes.boot_id():
+            return _is_free(path / _OWNER)
+        newest = max(found.lstat().st_mtime for found in (path, *path.rglob("*")))
+    except OSError:
+        return _is_old(path)
+    return time.time() - newest > OLD_SECONDS
+
+
+def _is_old(path: Path) -> bool:
+    """For a folder without an owner's file: it is just being made, or of an earlier version, or being removed."""
+    try:
+        return time.time() - path.lstat().st_mtime > OLD_SECONDS
+    except OSError:
+        return False
+
+
+def _is_free(owner: Path) -> bool:
+    file = os.open(owner, os.O_RDWR)
+    try:
+        return _lock(file)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool:
+    """Lock an open file if nobody else has; False: somebody has, or this system cannot say."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink()
