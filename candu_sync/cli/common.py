@@ -25,6 +25,8 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="SYNC…", help="Name
 Partitions = Annotated[list[str] | None, typer.Option(
     "--partition", metavar="KEY", help="A partition; may be given several times. A window's key is its start.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a sync and partition, one a line.")]
+NewKey = Annotated[bool, typer.Option(
+    "--new-key", help="CANDU_API_KEY was replaced by another key of the same workspace.")]
 All = Annotated[bool, typer.Option("--all", help="Every sync there is.")]
 Full = Annotated[bool, typer.Option("--full", help="Every row, whole. Events that were sent are not sent again.")]
 

@@ -105,7 +105,7 @@ class TestCommands:
         assert ended.row["accepted"] == 3
 
     def test_a_reset_of_all_is_what_to_do(self, filled: Folder, other: Simulator) -> None:
-        assert filled.cli("reset", "--all", api_url=other.url, api_key=other.key).code == 0
+        assert filled.cli("reset", "--all", "--yes", api_url=other.url, api_key=other.key).code == 0
         assert filled.cli("run", "--all", "--json", api_url=other.url, api_key=other.key).row["accepted"] == 3
         assert len(other.users()) == 3
 
@@ -116,7 +116,7 @@ class TestCommands:
         assert filled.cli("run", "users/more", api_url=other.url, api_key=other.key).code == 2
         for file in (filled.sql / "users").glob("profile.*"):
             file.unlink()
-        assert "still holds what was sent for users/profile" in filled.cli("reset", "--all").err
+        assert "still holds what was sent for users/profile" in filled.cli("reset", "--all", "--yes").err
 
     def test_another_key_is_asked_about(self, filled: Folder, simulator: Simulator) -> None:
         before = len(simulator.requests())
