@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, opened_project, print_lines, with_state
+from candu_sync.cli.common import (
+    Json,
+    NewKey,
+    Partitions,
+    chosen,
+    complain,
+    finish,
+    opened_project,
+    print_lines,
+    with_state,
+)
 from candu_sync.cli.each import each
 from candu_sync.errors import StaleChanges
 
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
 
 def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,
          force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False,
-         as_json: Json = False) -> None:
+         new_key: NewKey = False, as_json: Json = False) -> None:
     """Send what `plan --save` staged: that and nothing else. It is refused where the snapshot has moved on since."""
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress
@@ -30,6 +40,7 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, errors = chosen(catalog, [name])
         project.settings.require_api_key()
+        project.new_key = new_key
 
         def emit(result: RunResult) -> None:
             results.append(result)

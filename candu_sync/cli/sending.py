@@ -12,6 +12,7 @@ from candu_sync.cli.common import (
     Full,
     Json,
     Names,
+    NewKey,
     Partitions,
     chosen,
     complain,
@@ -76,9 +77,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False, full: Full = False,
         sample: Annotated[int | None, typer.Option(
             "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
-        new_key: Annotated[bool, typer.Option(
-            "--new-key", help="CANDU_API_KEY was replaced by another key of the same workspace.")] = False,
-        as_json: Json = False) -> None:
+        new_key: NewKey = False, as_json: Json = False) -> None:
     """Plan, guard, push, commit."""
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress

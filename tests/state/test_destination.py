@@ -136,6 +136,14 @@ class TestCommands:
         assert filled.cli("run", "users/profile", api_url=other.url, api_key=other.key).code == 0
         assert filled.cli("run", "users/profile", api_url=other.url, api_key="old").code == 2
 
+    def test_a_staged_push_asks_too(self, filled: Folder, simulator: Simulator) -> None:
+        filled.people(5)
+        assert filled.cli("plan", "users/profile", "--save").code == 0
+        refused = filled.cli("push", "users/profile", api_key="rotated")
+        assert (refused.code, "--new-key" in refused.err) == (2, True)
+        assert len(simulator.users()) == 3
+        assert filled.cli("push", "users/profile").code == 0
+
     def test_what_only_looks_is_not_refused(self, filled: Folder) -> None:
         for words in (("list",), ("status",), ("check", "--offline"), ("rejected", "users/profile")):
             assert filled.cli(*words, api_url="http://127.0.0.1:1/api", api_key="x").code == 0
