@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": set(),
     "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "sql_text",
+KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "sql_text",
                 "suggestions", "terminal", "timing"}
 ABOVE = {"pipeline", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}

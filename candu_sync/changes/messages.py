@@ -161,7 +161,8 @@ def json_text(column: str, kind: ValueKind) -> str:
 def _digest(identity: Identity) -> str:
     """SQL of the SHA-1 of a message's namespace and name, in hexadecimal digits."""
     space = "".join(f"\\x{byte:02X}" for byte in identity.namespace.bytes)
-    return f"sha1('{space}'::BLOB || encode({literal(identity.name)} || chr(10) || key || chr(10) || bare))"
+    name = " || chr(10) || ".join(literal(part) for part in identity.name.split("\n"))
+    return f"sha1('{space}'::BLOB || encode({name} || chr(10) || key || chr(10) || bare))"
 
 
 def _uuid(digest: str) -> str:

@@ -1,0 +1,123 @@
+"""The relations of the embedded engine: the tables and views that the rooms share in one connection.
+
+A plan has one engine, a commit another, and a push a third that builds the messages. A room makes a relation by SQL or
+registers an Arrow file or batch under its name, and a later room reads it by that name. A name means one thing
+everywhere. ``docs/sql-of-a-sync.sql`` shows all of it at work.
+
+In the columns, ``t0 …`` stands for the traits' values and ``c0 …`` for the flags of the traits' names, whether the
+message carries that trait. ``ids`` stands for ``user_id`` and, of groups, ``group_id``; of events, for ``user_id``,
+``event``, ``occurred`` and, with a cursor, ``cursor``. ``snapshot`` stands for the columns of a snapshot's rows
+(``snapshot/snapshot.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation:
+    """One relation.
+
+    Attributes:
+        of: what a row is.
+        columns: their names, in groups as the module's docstring says.
+        made: the module that makes it.
+        read: the modules that read it beside the one that makes it.
+    """
+
+    of: str
+    columns: str
+    made: str
+    read: str = ""
+
+
+PLAN: dict[str, Relation] = {
+    "result": Relation(
+        of="a row that the model returned and that may differ from the snapshot; the reason why it is set aside, if any",
+        columns="key reason ids t0 …", made="diff.changed_rows", read="diff.prefilter changes"),
+    "snapshot": Relation(
+        of="what Candu has accepted of a row: the whole snapshot", columns="snapshot", made="snapshot.snapshot",
+        read="diff.changed_rows diff.other_partitions snapshot.merge"),
+    "previous": Relation(
+        of="a row of the snapshot that the result is compared with: all of them, or those that the prefilter leaves",
+        columns="snapshot matched", made="diff.changed_rows diff.prefilter",
+        read="diff.trait_rules diff.other_partitions changes.summary"),
+    "changes": Relation(
+        of="a row that was added, changed or removed; in full runs also an unchanged one", made="diff.changed_rows",
+        columns="key ids op t0 … c0 … message", read="diff.other_partitions changes commit.next_version"),
+    "outgoing": Relation(
+        of="a message: of groups one for several rows, else a row of changes", made="changes.outgoing",
+        columns="key ids op t0 … c0 … message", read="changes.change_set changes.summary commit.next_version"),
+    "refused_before": Relation(
+        of="a row that Candu refused in an earlier run", columns="key reason status refused_at run hash",
+        made="snapshot.snapshot", read="changes.outgoing commit.next_version"),
+    "held": Relation(
+        of="a row of refused_before that has not changed since: it is not sent",
+        columns="key reason status refused_at run hash message", made="changes.outgoing",
+        read="changes.change_set changes.summary commit.next_version"),
+    "base": Relation(of="a row of the snapshot's base file", columns="snapshot", made="snapshot.snapshot"),
+    "delta": Relation(
+        of="a row of the snapshot's delta file", columns="snapshot", made="snapshot.snapshot diff.prefilter"),
+    "rows_to_hash": Relation(
+        of="a row of one batch of the result or of a file", columns="key reason ids snapshot t0 …",
+        made="snapshot.row_index"),
+    "incoming": Relation(
+        of="a row of the result on its way into the table", columns="key reason ids t0 …", made="diff.changed_rows"),
+    "chosen_rows": Relation(
+        of="a row of a file that the prefilter reads", columns="snapshot matched", made="diff.prefilter"),
+    "groups_to_compare": Relation(
+        of="a group in which anything may differ", columns="group_id", made="diff.prefilter"),
+    "repeated_keys": Relation(of="a key of several rows of the result", columns="key", made="diff.changed_rows"),
+    "repeated_rows": Relation(
+        of="a row of the result with such a key; equal ones once", columns="key reason ids t0 …",
+        made="diff.changed_rows"),
+    "disagreeing": Relation(
+        of="a group whose rows disagree, and on which traits", columns="group_id names", made="diff.changed_rows"),
+    "set_by_others": Relation(
+        of="a user or group that left, and a trait that another partition has set", columns="id trait",
+        made="diff.other_partitions"),
+    "interrupted": Relation(
+        of="a row of the changes of a full run that was interrupted", columns="key ids op t0 … c0 … message",
+        made="changes.full_run"),
+    "interrupted_accepted": Relation(
+        of="a range of its messages that Candu accepted", columns="low high", made="changes.full_run"),
+    "too_large": Relation(of="a message that is too large", columns="message", made="changes.outgoing"),
+}
+"""Relations of a plan's engine."""
+
+PUSH: dict[str, Relation] = {
+    "rows_to_encode": Relation(
+        of="a row of outgoing that becomes a message", columns="key ids op t0 … c0 … message", made="changes.messages"),
+}
+"""Relations of a push's engine."""
+
+COMMIT: dict[str, Relation] = {
+    **{name: PLAN[name] for name in ("snapshot", "refused_before", "base", "delta", "rows_to_hash")},
+    # The files of the change set.
+    **{name: replace(PLAN[name], made="commit.next_version") for name in ("changes", "outgoing", "held")},
+    "accepted_ranges": Relation(
+        of="a range of messages that Candu accepted, from the receipts", columns="low high",
+        made="commit.next_version"),
+    "accepted_messages": Relation(
+        of="a message that Candu accepted", columns="message", made="commit.next_version"),
+    "unanswered_ranges": Relation(
+        of="a range of messages of which no answer came", columns="low high", made="commit.next_version"),
+    "unanswered_messages": Relation(
+        of="a message of which no answer came, and that was not accepted later", columns="message",
+        made="commit.next_version"),
+    "refused_now": Relation(
+        of="a message that Candu refused in this run", columns="message status reason refused_at",
+        made="commit.next_version"),
+    "accepted": Relation(
+        of="a row of changes that Candu has now", columns="key ids op t0 … c0 … message gone",
+        made="commit.next_version", read="snapshot.merge"),
+    "doubtful": Relation(
+        of="a row of changes that Candu may have or not", columns="key ids op t0 … c0 … message",
+        made="commit.next_version", read="snapshot.merge"),
+    "overlay": Relation(
+        of="a row that replaces the snapshot's row of its key", columns="snapshot", made="snapshot.merge"),
+    "came_or_left": Relation(
+        of="a row that is new, or that left", columns="key gone", made="snapshot.merge"),
+}
+"""Relations of a commit's engine."""

@@ -1,0 +1,339 @@
+-- The SQL that candu-sync runs in its embedded DuckDB for one run of a sync of users, in order.
+--
+-- The snapshot has five users. In the model one is new, one left, two changed, of which Candu refuses one, and two rows
+-- of one key differ. The sync says `removed: {plan: none}`.
+--
+-- candu_sync/relations.py lists the tables and views with their columns. `-- name: Arrow` means that an Arrow file or
+-- batch is readable under that name from here on. A comment names the module and the function that runs what follows.
+-- This file is made and kept true by tests/test_relations.py.
+
+-- ==================== plan ====================
+
+-- diff/changed_rows.py, init__
+-- incoming: Arrow
+CREATE TABLE result AS FROM incoming;
+
+-- snapshot/row_index.py, hashes
+-- rows_to_hash: Arrow
+SELECT hash(key) AS key_hash,
+hash('~' || key, t0, t1) AS row_hash,
+(reason IS NOT NULL) AS unknown FROM rows_to_hash;
+
+-- diff/changed_rows.py, widen
+-- incoming: Arrow
+SELECT column_type FROM (DESCRIBE incoming);
+ALTER TABLE result ADD COLUMN t0 VARCHAR;
+-- incoming: Arrow
+SELECT column_type FROM (DESCRIBE incoming);
+ALTER TABLE result ADD COLUMN t1 DOUBLE;
+
+-- diff/changed_rows.py, add
+-- incoming: Arrow
+INSERT INTO result BY NAME FROM incoming;
+
+-- diff/prefilter.py, make_previous
+CREATE TEMP TABLE previous AS
+SELECT NULL::VARCHAR AS key,
+NULL::BOOLEAN AS gone,
+NULL::BOOLEAN AS doubt,
+NULL::VARCHAR AS user_id,
+NULL::VARCHAR AS t0,
+NULL::DOUBLE AS t1,
+false AS matched
+LIMIT 0;
+
+-- diff/prefilter.py, read
+-- chosen_rows: Arrow
+INSERT INTO previous
+SELECT key, gone, doubt, user_id, t0, t1, matched
+FROM chosen_rows;
+
+-- diff/prefilter.py, put_back
+INSERT INTO result BY NAME
+SELECT key, user_id, t0 AS t0, t1 AS t1
+FROM previous
+WHERE matched;
+
+-- diff/prefilter.py, make_previous
+SELECT count(*) FROM previous WHERE matched;
+
+-- snapshot/snapshot.py, expose_refused
+-- refused_before: Arrow
+
+-- diff/changed_rows.py, set_aside
+CREATE TEMP TABLE repeated_keys AS
+SELECT key
+FROM result
+GROUP BY key
+HAVING count(*) > 1;
+SELECT count(*) FROM repeated_keys;
+
+-- diff/changed_rows.py, set_duplicates_aside
+CREATE TEMP TABLE repeated_rows AS
+SELECT DISTINCT result.*
+FROM result, repeated_keys
+WHERE result.key IS NOT DISTINCT FROM repeated_keys.key;
+DELETE FROM result
+USING repeated_keys
+WHERE result.key IS NOT DISTINCT FROM repeated_keys.key;
+UPDATE repeated_rows
+SET reason = coalesce(reason, 'duplicate key')
+WHERE key IN (
+    SELECT key
+    FROM repeated_rows
+    GROUP BY key
+    HAVING count(*) > 1
+);
+INSERT INTO result FROM repeated_rows;
+
+-- diff/changed_rows.py, stored
+SELECT column_name FROM (DESCRIBE previous);
+
+-- diff/changed_rows.py, number
+CREATE TABLE changes AS
+SELECT *,
+CASE WHEN (op IN ('added', 'changed') OR (op = 'removed' AND (c0 OR c1))) THEN (count_if((op IN ('added', 'changed') OR (op = 'removed' AND (c0 OR c1)))) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - 1)::BIGINT END AS message
+FROM (
+    SELECT r.key, r.user_id, CASE
+    WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added'
+    WHEN (r.t0 IS DISTINCT FROM s.t0) OR (r.t1 IS DISTINCT FROM s.t1) THEN 'changed'
+    ELSE 'unchanged'
+    END AS op,
+    (r.t0)::VARCHAR AS t0,
+    (r.t1)::DOUBLE AS t1,
+    coalesce((r.t0 IS DISTINCT FROM s.t0) OR ((s.gone OR s.doubt) AND (r.t0 IS NOT NULL)), false) AS c0,
+    coalesce((r.t1 IS DISTINCT FROM s.t1) OR ((s.gone OR s.doubt) AND (r.t1 IS NOT NULL)), false) AS c1
+    FROM result r
+    LEFT JOIN previous s ON r.key = s.key
+    WHERE r.reason IS NULL AND (s.key IS NULL OR s.gone OR s.doubt OR (r.t0 IS DISTINCT FROM s.t0) OR (r.t1 IS DISTINCT FROM s.t1))
+    UNION ALL BY NAME
+    SELECT s.key,
+    s.user_id,
+    'removed' AS op,
+    (CASE WHEN false THEN s.t0 ELSE 'none' END)::VARCHAR AS t0,
+    (s.t1)::DOUBLE AS t1,
+    coalesce(NOT false AND (s.doubt OR (s.t0 IS DISTINCT FROM 'none')), false) AS c0,
+    coalesce(false, false) AS c1
+    FROM previous s
+    ANTI JOIN result r ON r.key = s.key
+    WHERE NOT s.gone
+);
+
+-- diff/changed_rows.py, diff
+SELECT count(*) FROM result;
+SELECT count(*) FROM result WHERE reason IS NOT NULL;
+
+-- changes/outgoing.py, make_outgoing
+CREATE TEMP VIEW outgoing AS
+FROM changes
+WHERE message IS NOT NULL;
+
+-- changes/outgoing.py, set_large_aside
+CREATE TEMP TABLE too_large AS
+SELECT message
+FROM (
+    SELECT message,
+    bare || ',"messageId":"' || substr(digest, 1, 8) || '-' || substr(digest, 9, 4) || '-5' || substr(digest, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(digest, 17, 1)) - 1) % 4), 1) || substr(digest, 18, 3) || '-' || substr(digest, 21, 12) || '"}' AS body
+    FROM (
+        SELECT *,
+        sha1('\x00…'::BLOB || encode('users/profile' || chr(10) || '' || chr(10) || '1' || chr(10) || key || chr(10) || bare)) AS digest
+        FROM (
+            SELECT message,
+            key,
+            '{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}' AS bare
+            FROM (FROM outgoing WHERE 297 + 6 * (0 + coalesce(strlen(user_id), 0) + coalesce(strlen(t0), 0)) > 32000)
+        )
+    )
+)
+WHERE strlen(body) > 32000;
+SELECT count(*) FROM too_large;
+
+-- changes/outgoing.py, hold_refused
+CREATE TABLE held AS
+SELECT refused.*, again.message
+FROM refused_before refused
+JOIN changes USING (key)
+JOIN (
+    SELECT message,
+    md5('{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}') AS hash
+    FROM (
+        FROM outgoing
+        WHERE message IN (
+            SELECT message
+            FROM refused_before
+            JOIN changes USING (key)
+        )
+    )
+) again ON again.message = changes.message AND again.hash = refused.hash;
+SELECT count(*) FROM held;
+
+-- changes/summary.py, summarize
+SELECT op, count(*) FROM changes GROUP BY op;
+SELECT reason, count(*) AS n
+FROM result
+WHERE reason IS NOT NULL
+GROUP BY reason
+ORDER BY n DESC, reason;
+
+-- changes/summary.py, carried
+SELECT count(message), count(CASE WHEN c0 THEN message END), count(CASE WHEN c1 THEN message END)
+FROM changes
+WHERE op <> 'held';
+
+-- changes/summary.py, bytes
+SELECT coalesce(sum(strlen(body)), 0), count(*)
+FROM (
+    SELECT message,
+    bare || ',"messageId":"' || substr(digest, 1, 8) || '-' || substr(digest, 9, 4) || '-5' || substr(digest, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(digest, 17, 1)) - 1) % 4), 1) || substr(digest, 18, 3) || '-' || substr(digest, 21, 12) || '"}' AS body
+    FROM (
+        SELECT *,
+        sha1('\x00…'::BLOB || encode('users/profile' || chr(10) || '' || chr(10) || '1' || chr(10) || key || chr(10) || bare)) AS digest
+        FROM (
+            SELECT message,
+            key,
+            '{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}' AS bare
+            FROM (FROM outgoing ANTI JOIN held USING (message) LIMIT 1000)
+        )
+    )
+);
+
+-- changes/summary.py, sample
+SELECT c.key, c.op, c.c0, c.c1
+FROM (
+    FROM changes
+    WHERE message IS NOT NULL AND op <> 'held'
+    ORDER BY message
+    LIMIT 10
+) c
+LEFT JOIN previous s ON s.key = c.key
+ORDER BY c.message;
+
+-- changes/summary.py, with_spaces
+SELECT count(DISTINCT user_id)
+FROM result
+WHERE reason IS NULL AND user_id <> trim(user_id, E' \t\r\n');
+
+-- changes/summary.py, differ_by_case
+SELECT count(*) FROM result WHERE reason IS NULL AND user_id <> lower(user_id);
+
+-- changes/change_set.py, write_files
+FROM changes
+WHERE op <> 'held';
+SELECT 0 AS message LIMIT 0;
+SELECT key, reason, status, refused_at, run, hash FROM held;
+SELECT key, reason FROM result WHERE reason IS NOT NULL;
+
+-- ==================== push ====================
+
+-- changes/messages.py, encode
+-- rows_to_encode: Arrow
+SELECT message, body || ',' AS body
+FROM (
+    SELECT message,
+    bare || ',"messageId":"' || substr(digest, 1, 8) || '-' || substr(digest, 9, 4) || '-5' || substr(digest, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(digest, 17, 1)) - 1) % 4), 1) || substr(digest, 18, 3) || '-' || substr(digest, 21, 12) || '"}' AS body
+    FROM (
+        SELECT *,
+        sha1('\x00…'::BLOB || encode('users/profile' || chr(10) || '' || chr(10) || '1' || chr(10) || key || chr(10) || bare)) AS digest
+        FROM (
+            SELECT message,
+            key,
+            '{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}' AS bare
+            FROM rows_to_encode
+        )
+    )
+);
+
+-- ==================== commit ====================
+
+-- commit/next_version.py, make_accepted
+-- changes: Arrow
+-- held: Arrow
+-- outgoing: Arrow
+-- refused_now: Arrow
+-- accepted_ranges: Arrow
+-- unanswered_ranges: Arrow
+CREATE TABLE accepted_messages AS
+SELECT unnest(range(low, high + 1)) AS message
+FROM accepted_ranges;
+CREATE TABLE unanswered_messages AS
+SELECT unnest(range(low, high + 1)) AS message
+FROM unanswered_ranges
+EXCEPT
+FROM accepted_messages;
+CREATE TEMP VIEW accepted AS
+SELECT *, op = 'removed' AS gone
+FROM changes
+WHERE message IS NULL OR message IN (FROM accepted_messages);
+CREATE TEMP VIEW doubtful AS
+FROM changes
+WHERE message IN (FROM unanswered_messages);
+
+-- snapshot/snapshot.py, file_columns
+-- base: Arrow
+
+-- snapshot/snapshot.py, expose
+CREATE OR REPLACE TEMP VIEW snapshot AS
+SELECT key, gone, doubt, user_id, t0, t1
+FROM base;
+
+-- snapshot/snapshot.py, expose_refused
+-- refused_before: Arrow
+
+-- snapshot/merge.py, make_overlay
+SELECT count(*) FROM accepted;
+SELECT count(*) FROM doubtful;
+SELECT count(*) FROM accepted WHERE message IS NULL;
+CREATE TEMP TABLE overlay AS
+SELECT key, gone, false AS doubt, user_id, t0, t1
+FROM accepted;
+
+-- snapshot/merge.py, live
+CREATE TEMP TABLE came_or_left AS
+SELECT key, gone AS gone
+FROM accepted
+WHERE op IN ('added', 'removed')
+UNION ALL
+SELECT key, false
+FROM doubtful
+WHERE op IN ('added', 'removed') AND True;
+SELECT count(*) FROM came_or_left;
+SELECT count(*) FROM came_or_left WHERE NOT gone;
+SELECT count(*)
+FROM snapshot
+SEMI JOIN came_or_left USING (key)
+WHERE NOT gone;
+
+-- snapshot/merge.py, write
+SELECT key, gone, doubt, user_id, t0, t1
+FROM snapshot
+ANTI JOIN overlay USING (key)
+UNION ALL
+FROM overlay;
+
+-- snapshot/row_index.py, hashes
+-- rows_to_hash: Arrow
+SELECT hash(key) AS key_hash,
+CASE WHEN gone OR doubt THEN hash('no match', key) ELSE hash('~' || key, t0, t1) END AS row_hash FROM rows_to_hash;
+-- rows_to_hash: Arrow
+SELECT hash(key) AS key_hash,
+CASE WHEN gone OR doubt THEN hash('no match', key) ELSE hash('~' || key, t0, t1) END AS row_hash FROM rows_to_hash;
+
+-- snapshot/snapshot.py, expose_refused
+-- refused_before: Arrow
+
+-- commit/next_version.py, rejected
+SELECT key, reason, status, refused_at, run, hash
+FROM held
+UNION ALL
+SELECT changes.key, refused_now.reason, refused_now.status, refused_now.refused_at,
+'20261101T060000-1a2b3c4d' AS run, sent.hash
+FROM refused_now
+JOIN changes USING (message)
+JOIN (
+    SELECT message,
+    md5('{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}') AS hash
+    FROM (
+        FROM outgoing
+        WHERE message IN (SELECT message FROM refused_now)
+    )
+) sent USING (message);

@@ -1,0 +1,148 @@
+"""The relations of the embedded engine are those that ``relations.py`` lists, and docs/ shows their SQL as it is.
+
+Make the page anew: ``python -m tests.test_relations``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from candu_sync import relations
+from candu_sync.simulator import Simulator
+from tests.support.lab import Lab
+from tests.support.recorded_sql import Statement, recorded, written
+
+PAGE = Path(__file__).parents[1] / "docs" / "sql-of-a-sync.sql"
+
+ABOUT = """\
+-- The SQL that candu-sync runs in its embedded DuckDB for one run of a sync of users, in order.
+--
+-- The snapshot has five users. In the model one is new, one left, two changed, of which Candu refuses one, and two rows
+-- of one key differ. The sync says `removed: {plan: none}`.
+--
+-- candu_sync/relations.py lists the tables and views with their columns. `-- name: Arrow` means that an Arrow file or
+-- batch is readable under that name from here on. A comment names the module and the function that runs what follows.
+-- This file is made and kept true by tests/test_relations.py.
+
+"""
+
+_GROUPS = {
+    "ids": r"user_id|group_id|event|occurred|cursor",
+    "snapshot": r"key|gone|doubt|user_id|group_id|t\d+",
+    "t0 …": r"t\d+",
+    "c0 …": r"c\d+",
+}
+
+
+def statements_of_a_users_sync(lab: Lab, simulator: Simulator) -> list[Statement]:
+    lab.table("people", user_id=["u1", "u2", "u3", "u4", "u5"], plan=["pro", "pro", "free", "free", "free"],
+              seats=[5, 5, 1, 1, 1])
+    sync = lab.sync("users/profile", "select * from people", "removed: {plan: none}")
+    assert lab.run(sync).accepted == 5
+    lab.table("people", user_id=["u1", "u2", "u4", "u4", "u5", "u6"],
+              plan=["pro", "team", "free", "pro", "team", "free"], seats=[5, 5, 1, 1, 1, 1])
+    simulator.fault("refuse", user_ids=["u5"])
+    with recorded() as statements:
+        result = lab.run(sync)
+    assert (result.added, result.changed, result.removed, result.invalid, result.rejected) == (1, 2, 1, 2, 1)
+    return statements
+
+
+def page(statements: list[Statement]) -> str:
+    text = written(statements)
+    text = re.sub(r"'[0-9]{8}T[0-9]{6}-[0-9a-f]{8}'", "'20261101T060000-1a2b3c4d'", text)
+    text = re.sub(r"(sha1\(')(?:\\x[0-9A-F]{2}){16}", r"\1\\x00…", text)
+    return ABOUT + text
+
+
+def test_the_page_shows_the_sql_of_a_sync(lab: Lab, simulator: Simulator) -> None:
+    assert PAGE.read_text("utf-8") == page(statements_of_a_users_sync(lab, simulator)), \
+        "make it anew: python -m tests.test_relations"
+
+
+def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator) -> None:
+    """Those of users, of groups, of events with a cursor, of partitions, of a full run and of a delta."""
+    found = [*statements_of_a_users_sync(lab, simulator), *_of_groups(lab), *_of_events(lab), *_of_partitions(lab),
+             *_of_a_full_run_and_a_delta(lab, simulator)]
+    made = {(statement.verb, name) for statement in found for name in statement.made}
+    listed = {(verb, name) for verb, there in (("plan", relations.PLAN), ("push", relations.PUSH),
+                                               ("commit", relations.COMMIT)) for name in there}
+    assert made == listed
+    for statement in found:
+        place = statement.place.split(".py")[0].replace("/", ".")
+        for name, columns in statement.made.items():
+            relation = _listed(statement.verb)[name]
+            allowed = "|".join(_GROUPS.get(group, re.escape(group)) for group in _groups(relation.columns))
+            wrong = [column for column in columns if not re.fullmatch(allowed, column)]
+            assert wrong == [], f"{name} has {', '.join(wrong)} too"
+            assert place in relation.made.split(), f"{name} is made by {place}"
+
+
+def test_modules_that_the_list_names_are_there() -> None:
+    package = Path(relations.__file__).parent
+    for relation in (*relations.PLAN.values(), *relations.PUSH.values(), *relations.COMMIT.values()):
+        for module in (*relation.made.split(), *relation.read.split()):
+            path = package / module.replace(".", "/")
+            assert path.is_dir() or path.with_suffix(".py").exists(), module
+
+
+def _listed(verb: str) -> dict[str, relations.Relation]:
+    return {"plan": relations.PLAN, "push": relations.PUSH, "commit": relations.COMMIT}[verb]
+
+
+def _groups(columns: str) -> list[str]:
+    return re.findall(r"\w+ …|\w+", columns)
+
+
+def _of_groups(lab: Lab) -> list[Statement]:
+    lab.table("members", group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["pro", "pro", "free"])
+    sync = lab.sync("groups/accounts", "select * from members")
+    lab.run(sync)
+    lab.table("members", group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["pro", "max", "max"])
+    with recorded() as statements:
+        assert lab.run(sync).invalid == 2
+    return statements
+
+
+def _of_events(lab: Lab) -> list[Statement]:
+    lab.query("create table visits as select 'e' || i as event_id, 'u' as user_id, 'x' as event, "
+              "timestamptz '2026-11-01 00:00:00Z' + i * interval 1 hour as timestamp from range(3) t(i)")
+    sync = lab.sync("events/visits", "select * from visits", "cursor: {}")
+    with recorded() as statements:
+        assert lab.run(sync).accepted == 3
+    return statements
+
+
+def _of_partitions(lab: Lab) -> list[Statement]:
+    sync = lab.sync("users/segments", "select user_id, segment from members where segment = :partition",
+                    "partitions: {static: [a, b]}\nremoved: {segment: none}\nguard: {min_rows: null}")
+    lab.table("members", user_id=["1"], segment=["a"])
+    lab.run(sync, "a")
+    lab.table("members", user_id=["1"], segment=["b"])
+    lab.run(sync, "b")
+    with recorded() as statements:
+        assert lab.run(sync, "a").accepted == 0
+    return statements
+
+
+def _of_a_full_run_and_a_delta(lab: Lab, simulator: Simulator) -> list[Statement]:
+    lab.query("create or replace table crowd as select 'c' || i as user_id, 'pro' as plan from range(30) t(i)")
+    sync = lab.sync("users/crowd", "select * from crowd")
+    lab.run(sync)
+    simulator.fault("refuse", user_ids=["c29"], status=401)
+    lab.overrides["batch_size"] = 10
+    assert lab.run(sync, full=True).accepted == 20
+    simulator.clear_faults()
+    with recorded() as statements:
+        assert lab.run(sync, full=True).accepted == 10
+        for user in ("c1", "c2"):
+            lab.query(f"update crowd set plan = 'max' where user_id = '{user}'")
+            assert lab.run(sync).accepted == 1
+    return statements
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder, Simulator() as simulator:
+        PAGE.write_text(page(statements_of_a_users_sync(Lab(Path(folder), simulator), simulator)), "utf-8")
