@@ -34,7 +34,7 @@ class Relation:
 
 PLAN: dict[str, Relation] = {
     "result": Relation(
-        of="a row that the model returned and that may differ from the snapshot; the reason why it is set aside, if any",
+        of="a row of the model that may differ from the snapshot; the reason why it is set aside, if any",
         columns="key reason ids t0 …", made="diff.changed_rows", read="diff.prefilter changes"),
     "snapshot": Relation(
         of="what Candu has accepted of a row: the whole snapshot", columns="snapshot", made="snapshot.snapshot",
