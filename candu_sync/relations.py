@@ -82,6 +82,12 @@ PLAN: dict[str, Relation] = {
         made="changes.full_run"),
     "interrupted_accepted": Relation(
         of="a range of its messages that Candu accepted", columns="low high", made="changes.full_run"),
+    "moves": Relation(
+        of="a trait of a row that changed, or a row that came or left: hashes of the value before and after",
+        columns="message n before after", made="changes.noise", read="changes.change_set"),
+    "earlier_moves": Relation(
+        of="a value of the last runs, as a hash, and the version of the snapshot that it left",
+        columns="hash version", made="changes.noise"),
     "too_large": Relation(of="a message that is too large", columns="message", made="changes.outgoing"),
 }
 """Relations of a plan's engine."""
@@ -96,6 +102,21 @@ COMMIT: dict[str, Relation] = {
     **{name: PLAN[name] for name in ("snapshot", "refused_before", "base", "delta", "rows_to_hash")},
     # The files of the change set.
     **{name: replace(PLAN[name], made="commit.next_version") for name in ("changes", "outgoing", "held")},
+    "moves": Relation(
+        of="a value that an accepted message took away, as a hash", columns="message hash", made="commit.moves"),
+    "earlier_moves": replace(PLAN["earlier_moves"], made="commit.moves"),
+    "invalid": Relation(
+        of="a row that this plan set aside", columns="key reason", made="history.ledger"),
+    "known_invalid": Relation(
+        of="a row that was set aside before, for the history", columns="key reason", made="history.ledger"),
+    "new_invalid": Relation(
+        of="a row of the history: set aside now, and not before", made="history.ledger",
+        columns="message key user_id outcome reason at"),
+    "settled": Relation(
+        of="a row of changes with what became of its message", made="history.ledger",
+        columns="key ids op t0 … c0 … message outcome status reason attempts at"),
+    "digests": Relation(
+        of="the digest of a message's values, for the history", columns="message digest", made="history.ledger"),
     "accepted_ranges": Relation(
         of="a range of messages that Candu accepted, from the receipts", columns="low high",
         made="commit.next_version"),

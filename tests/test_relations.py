@@ -54,6 +54,8 @@ def page(statements: list[Statement]) -> str:
     text = written(statements)
     text = re.sub(r"'[0-9]{8}T[0-9]{6}-[0-9a-f]{8}'", "'20261101T060000-1a2b3c4d'", text)
     text = re.sub(r"(sha1\(')(?:\\x[0-9A-F]{2}){16}", r"\1\\x00…", text)
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "00000000-0000-0000-0000-000000000000", text)
+    text = re.sub(r"\b1[0-9]{12}\b", "1795845600000", text)
     return ABOUT + text
 
 

@@ -36,8 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": set(),
     "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "sql_text",
-                "suggestions", "terminal", "timing"}
+KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations",
+                "sql_text", "suggestions", "terminal", "timing"}
 ABOVE = {"pipeline", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "candu.py"
