@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from rich.text import Text
 from candu_sync.changes import ChangeSet, noise_notes, tripped
 from candu_sync.commit import RunResult
 from candu_sync.naming import counted, named
-from candu_sync.operate import SetAside
+from candu_sync.operate import SetAside, odd_changes
 from candu_sync.syncs import Sync
 from candu_sync.terminal import console, csv_cell, json_line, printable
 
@@ -55,13 +56,13 @@ def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -
         _show_pairs(out, ("trait", "messages"), s.traits.items())
     if s.reasons:
         _show_pairs(out, ("set aside because", "rows"), s.reasons.items())
-    _show_notes(out, changes)
+    _show_notes(out, sync, changes)
     _show_sample(out, changes)
     for reason in tripped(sync, s):
         out.print(_text(f"a guard would stop this: {reason}", style="yellow"))
 
 
-def _show_notes(out: Console, changes: ChangeSet) -> None:
+def _show_notes(out: Console, sync: Sync, changes: ChangeSet) -> None:
     s = changes.summary
     if s.held:
         out.print(f"held, since Candu refused them before and they have not changed: {counted(s.held, 'row')} "
@@ -70,7 +71,7 @@ def _show_notes(out: Console, changes: ChangeSet) -> None:
         out.print(_text(f"no longer in the model, nothing is sent for them: {', '.join(s.gone_traits)}"))
     for name, count in s.not_finite.items():
         out.print(_text(f"{name}: NaN or infinite, taken as null: {counted(count, 'value')}"))
-    for note in noise_notes(s):
+    for note in (odd.sentence for odd in odd_changes(sync, changes, dt.datetime.now(dt.UTC))):
         out.print(_text(note))
 
 

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from candu_sync.operate.check import Finding as Finding
     from candu_sync.operate.check import check_models as check_models
     from candu_sync.operate.check import check_project as check_project
+    from candu_sync.operate.findings import NO_USERS as NO_USERS
+    from candu_sync.operate.findings import given_traits as given_traits
+    from candu_sync.operate.findings import odd_changes as odd_changes
+    from candu_sync.operate.findings import two_senders as two_senders
     from candu_sync.operate.maintenance import SetAside as SetAside
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "check": "Finding check_models check_project",
+        "findings": "NO_USERS given_traits odd_changes two_senders",
         "maintenance": "SetAside",
         "status": "overview statuses",
     })

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from candu_sync.errors import CanduSyncError
+from candu_sync.operate.findings import NO_USERS, odd_names, two_senders
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.project import Project, Target
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
 from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
-
-# Longer names, or more traits, work as far as is known; no tool that shows them will be pleased (docs/candu.md).
-# "What is not published, and what we assume").
-LONG_TRAIT = 150
-MANY_TRAITS = 300
 
 
 @dataclass
@@ -53,17 +48,15 @@ def check_project(catalog: Catalog, findings: list[Finding]) -> Iterator[tuple[s
     """Sentences on what only shows across syncs, each with whether it is an error."""
     kinds = {sync.kind for sync in catalog.syncs.values()}
     if "events" in kinds and "users" not in kinds:
-        yield ("there are events but no sync of users: Candu builds segments from the traits of users, events alone "
-               "are not enough"), False
-    senders: dict[tuple[str, str], list[str]] = defaultdict(list)
+        yield NO_USERS, False
+    senders: dict[str, dict[str, list[str]]] = {}
     for finding in findings:
-        sync = catalog.syncs[finding.sync]
-        for trait in finding.traits if sync.kind != "events" else ():
-            senders[sync.kind, trait].append(sync.name)
-    for (kind, trait), names in senders.items():
-        if len(names) > 1:
-            yield (f"{' and '.join(names)} both send the trait {trait} of {kind}: the last to run wins. Leave it in "
-                   "one, `omit` or `rename` it in the other"), True
+        kind, traits = catalog.syncs[finding.sync].kind, list(finding.traits)
+        if kind != "events":
+            before = senders.setdefault(kind, {})
+            for odd in two_senders(traits, before):
+                yield f"{finding.sync}: {odd.sentence}", odd.severity == "error"
+            before[finding.sync] = traits
 
 
 def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
@@ -76,8 +69,8 @@ def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
             finding.errors.append(f"{sync.name}: column {column}: {error}")
     for column, trait in trait_columns(sync, schema.names).items():
         _check_trait(sync, column, trait, schema.field(column).type, finding)
-    if len(finding.traits) > MANY_TRAITS:
-        finding.warnings.append(f"{sync.name} sends {len(finding.traits)} traits, over {MANY_TRAITS}")
+    for odd in odd_names(sync.kind, list(finding.traits)):
+        (finding.errors if odd.severity == "error" else finding.warnings).append(f"{sync.name}: {odd.sentence}")
 
 
 def _check_required(sync: Sync, column: str, type_: object) -> None:
@@ -102,13 +95,6 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
     finding.traits[trait] = str(kind)
     if trait == "email" and kind not in (ValueKind.TEXT, ValueKind.EMPTY):
         finding.errors.append(f"{sync.name}: email must be text, and is {kind.phrase}")
-    if trait.lower() == "email" and trait != "email":
-        finding.warnings.append(f"{sync.name}: the trait {trait} is not Candu's email, which is all lowercase: "
-                                f"`rename: {{{trait}: email}}`")
-    if trait != trait.strip():
-        finding.warnings.append(f"{sync.name}: the trait {trait!r} begins or ends with a space")
-    if len(trait.encode()) > LONG_TRAIT:
-        finding.warnings.append(f"{sync.name}: the trait {trait[:40]}… has a name over {LONG_TRAIT} bytes")
 
 
 def _some_target(project: Project, sync: Sync) -> list[Target]:
