@@ -2,7 +2,7 @@
 
 This module alone knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
 the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, beside the receipts of its
-messages; ``invalid.arrow`` has the rows that the last plan set aside.
+messages; ``invalid.arrow`` has the rows that the last plan set aside. docs/architecture.md has the whole layout.
 """
 
 from __future__ import annotations
