@@ -1,4 +1,4 @@
-"""A run that died: what it had been told is folded in before anything new is diffed."""
+"""A run that died: what Candu accepted of it enters the snapshot before anything new is diffed."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Uncertain:
 
 
 def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
-    """Write down which events of a run are uncertain; for users and groups there are none: they are told again.
+    """Write down which events of a run are uncertain; for users and groups there are none: they are sent again.
 
     Raises:
         StateError: it cannot be written.

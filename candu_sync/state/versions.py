@@ -244,7 +244,7 @@ class PartitionState:
         try:
             versions = {name: self._read(name) for name in names}
         except DamagedState:
-            return  # who reads that version is told; what it names is not known, so nothing is dropped
+            return  # a read of that version raises; what it names is not known, so nothing is dropped
         old = [name for name in names[:-KEPT_VERSIONS] if _age(versions[name].at) > KEPT_SECONDS]
         if not old:
             return
