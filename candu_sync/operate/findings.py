@@ -57,7 +57,7 @@ def odd_names(kind: str, traits: Sequence[str]) -> Iterator[Oddity]:
 
     Example:
         >>> [(found.code, found.trait) for found in odd_names("users", ["Email", "plan "])]
-        [('space', 'plan '), ('not_email', 'Email')]
+        [('not_email', 'Email'), ('space', 'plan ')]
     """
     alike: dict[str, list[str]] = defaultdict(list)
     for name in traits:
