@@ -119,7 +119,7 @@ def _compared(target: Target, version: Version, folder: Path, *, full: bool, pro
         with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
             result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
             # A full run sends every row. For it, and for a first run, nothing is filtered.
-            prefilter = Prefilter(connection, snapshot, result) if snapshot.base and not full else None
+            prefilter = Prefilter(connection, sync, snapshot, result) if snapshot.base and not full else None
             # The thread that reads ahead must end before the reading is closed, whatever happens.
             with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
                 rows = _counted(made, progress)

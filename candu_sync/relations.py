@@ -66,14 +66,14 @@ PLAN: dict[str, Relation] = {
         of="a row of the result on its way into the table", columns="key reason ids t0 …", made="diff.changed_rows"),
     "chosen_rows": Relation(
         of="a row of a file that the prefilter reads", columns="snapshot matched", made="diff.prefilter"),
-    "groups_to_compare": Relation(
-        of="a group in which anything may differ", columns="group_id", made="diff.prefilter"),
+    "ids_to_compare": Relation(
+        of="a group, or a user of several rows, of which anything may differ", columns="id", made="diff.prefilter"),
     "repeated_keys": Relation(of="a key of several rows of the result", columns="key", made="diff.changed_rows"),
     "repeated_rows": Relation(
         of="a row of the result with such a key; equal ones once", columns="key reason ids t0 …",
         made="diff.changed_rows"),
     "disagreeing": Relation(
-        of="a group whose rows disagree, and on which traits", columns="group_id names", made="diff.changed_rows"),
+        of="a group, or a user of several rows, that disagrees, and on which traits", columns="id names", made="diff.changed_rows"),
     "set_by_others": Relation(
         of="a user or group that left, and a trait that another partition has set", columns="id trait",
         made="diff.other_partitions"),

@@ -110,9 +110,9 @@ FROM (
     SELECT s.key,
     s.user_id,
     'removed' AS op,
-    (CASE WHEN false THEN s.t0 ELSE 'none' END)::VARCHAR AS t0,
+    (CASE WHEN s.user_id IN (SELECT user_id FROM result WHERE user_id IS NOT NULL) THEN s.t0 ELSE 'none' END)::VARCHAR AS t0,
     (s.t1)::DOUBLE AS t1,
-    coalesce(NOT false AND (s.doubt OR (s.t0 IS DISTINCT FROM 'none')), false) AS c0,
+    coalesce(NOT s.user_id IN (SELECT user_id FROM result WHERE user_id IS NOT NULL) AND (s.doubt OR (s.t0 IS DISTINCT FROM 'none')), false) AS c0,
     coalesce(false, false) AS c1
     FROM previous s
     ANTI JOIN result r ON r.key = s.key

@@ -31,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history": {"changes", "embedded", "rows", "snapshot", "state"},
     "delivery": set(),
     "commit": {"changes", "delivery", "embedded", "history", "rows", "snapshot", "state", "syncs"},
-    "operate": {"changes", "commit", "dbt", "diff", "embedded", "history", "pipeline", "project", "rows", "state", "syncs",
-                "warehouse"},
+    "operate": {"changes", "commit", "dbt", "diff", "embedded", "history", "pipeline", "project", "rows", "state",
+                "syncs", "warehouse"},
     "simulator": set(),
     "demo": {"simulator", "syncs"},
 }

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from candu_sync.diff.prefilter import Prefilter
+from candu_sync.diff.prefilter import Prefilter, shared_id
 from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
 from candu_sync.embedded import literal, scalar
 from candu_sync.rows import ARROW, BLANK_KEY, NOT_AN_ID, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
@@ -33,6 +33,8 @@ from candu_sync.snapshot import Snapshot, expose, expose_refused
 from candu_sync.syncs import Sync
 
 DUPLICATE_KEY = "duplicate key"
+
+DISAGREE = {"group_id": "group rows disagree", "user_id": "rows of one user disagree"}
 
 # Bytes of batches that are put into the engine together: enough for its threads to share the work.
 _TOGETHER = 64_000_000
@@ -172,8 +174,9 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result
         HAVING count(*) > 1""")
     if scalar(connection, "SELECT count(*) FROM repeated_keys"):
         _set_duplicates_aside(connection)
-    if sync.kind == "groups":
-        _set_groups_aside(connection, result)
+    shared = shared_id(sync)
+    if shared is not None:
+        _set_disagreeing_aside(connection, result, shared)
 
 
 def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> None:
@@ -199,8 +202,12 @@ def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("INSERT INTO result FROM repeated_rows")
 
 
-def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> None:
-    """A group whose rows disagree, or one of whose rows has a value that cannot be sent, goes aside whole."""
+def _set_disagreeing_aside(connection: duckdb.DuckDBPyConnection, result: Result, id_: str) -> None:
+    """A group, or a user, whose rows disagree, or one of whose rows has a value that cannot be sent, goes aside whole.
+
+    Args:
+        id_: the column that its rows share.
+    """
     differing = {name: f"(count(t{i}) NOT IN (0, count(*)) OR min(t{i}) IS DISTINCT FROM max(t{i}))"
                  for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True))
                  if kind is not ValueKind.EMPTY}
@@ -208,16 +215,16 @@ def _set_groups_aside(connection: duckdb.DuckDBPyConnection, result: Result) -> 
     tests = " OR ".join(["(count(reason) > 0 AND count(reason) < count(*))", *differing.values()])
     connection.execute(f"""
         CREATE TEMP TABLE disagreeing AS
-        SELECT group_id, concat_ws(', ', {names}) AS names
+        SELECT {id_} AS id, concat_ws(', ', {names}) AS names
         FROM result
-        WHERE group_id IS NOT NULL AND coalesce(reason, '') NOT IN {_NO_KEY}
-        GROUP BY group_id
+        WHERE {id_} IS NOT NULL AND coalesce(reason, '') NOT IN {_NO_KEY}
+        GROUP BY {id_}
         HAVING {tests}""")
-    connection.execute("""
+    connection.execute(f"""
         UPDATE result
-        SET reason = 'group rows disagree' || CASE WHEN names = '' THEN '' ELSE ' on ' || names END
+        SET reason = {literal(DISAGREE[id_])} || CASE WHEN names = '' THEN '' ELSE ' on ' || names END
         FROM disagreeing
-        WHERE disagreeing.group_id = result.group_id AND reason IS NULL""")
+        WHERE disagreeing.id = result.{id_} AND reason IS NULL""")
 
 
 def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
@@ -261,10 +268,14 @@ def _flags(tests: Iterable[str]) -> str:
 
 def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
                   compared: tuple[Compared, ...]) -> str:
-    """Rows that left the result, SQL. One set aside has not left; a group's constants wait until its last row left."""
+    """Rows that left the result, SQL. A row that was set aside has not left.
+
+    The constants of a group, or of a user, wait until its last row left. That holds for users of one row each, too:
+    when the sync's key has changed, each row leaves under its old key while the user stays.
+    """
     constants = _constants(sync)
-    there = "s.group_id IN (SELECT group_id FROM result WHERE group_id IS NOT NULL)"
-    stays = there if sync.kind == "groups" else "false"
+    id_ = "group_id" if sync.kind == "groups" else "user_id"
+    stays = f"s.{id_} IN (SELECT {id_} FROM result WHERE {id_} IS NOT NULL)" if constants else "false"
     stored = _stored(connection)
     values = []
     for index, trait in enumerate(traits):

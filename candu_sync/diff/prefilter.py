@@ -3,8 +3,8 @@
 Rows that Candu already has as they are *match* a row of the snapshot: they are counted and left out while the result
 streams in. Of the snapshot, only the rows that nothing matched are read. Both sides are then compared by the same SQL
 as whole tables would be (``changed_rows.py``). So a matched row is put back on both sides wherever that SQL must see
-it: when another row of the result has its key (they are duplicates), and, of groups, when anything in its group may
-differ.
+it: when another row of the result has its key (they are duplicates), and when it shares its group, or its user, with a
+row that may differ (``shared_id``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow.ipc as ipc
 from candu_sync.embedded import arrow_file, scalar
 from candu_sync.rows import SQL_TYPE, Result, Trait
 from candu_sync.snapshot import Index, Snapshot, hashes, index_of, layout, row_hash, select_list, typed_nulls
+from candu_sync.syncs import Sync
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,11 +29,27 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
+def shared_id(sync: Sync) -> str | None:
+    """The id that several rows of a result may share: a group's, or a user's when the key has further columns.
+
+    Rows that share it must agree on its traits, and the constants of ``removed`` wait until the last of them left.
+    None: every row has an id of its own.
+
+    Example:
+        >>> shared_id(sync), shared_id(sync.model_copy(update={"key": ("user_id", "org")}))
+        (None, 'user_id')
+    """
+    if sync.kind == "groups":
+        return "group_id"
+    return "user_id" if sync.kind == "users" and len(sync.key) > 1 else None
+
+
 class Prefilter:
     """Which rows of one result a snapshot has as they are, and which not.
 
     Args:
         connection: the engine of the diff.
+        sync: whose rows these are.
         snapshot: with at least one file.
         result: whose batches will go through ``unmatched``.
 
@@ -41,7 +58,9 @@ class Prefilter:
             ``make_previous``.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, result: Result) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot,
+                 result: Result) -> None:
+        self._shared = shared_id(sync)
         self._connection = connection
         self._cursor = connection.cursor()
         self._snapshot = snapshot
@@ -90,23 +109,23 @@ class Prefilter:
         # Of events there is nothing to compare or to remove, and a row that is gone is not removed again.
         if self._snapshot.kind != "events" and (len(keys) or matched < self._snapshot.rows):
             self._read(lambda index: ~index.matched_rows() | index.matched_rows(keys))
-            if self._snapshot.kind == "groups":
-                self._read_groups(keys)
+            if self._shared is not None:
+                self._read_shared(keys, self._shared)
             self._put_back()
         self.left_out = matched - scalar(self._connection, "SELECT count(*) FROM previous WHERE matched")
 
-    def _read_groups(self, keys: NDArray[np.uint64]) -> None:
-        """Add the matched rows of groups in which anything may differ."""
-        self._connection.execute("""
-            CREATE TEMP TABLE groups_to_compare AS
-            SELECT group_id
+    def _read_shared(self, keys: NDArray[np.uint64], id_: str) -> None:
+        """Add the matched rows that share their id with a row that may differ."""
+        self._connection.execute(f"""
+            CREATE TEMP TABLE ids_to_compare AS
+            SELECT {id_} AS id
             FROM result
-            WHERE group_id IS NOT NULL
+            WHERE {id_} IS NOT NULL
             UNION
-            SELECT group_id
+            SELECT {id_}
             FROM previous""")
         self._read(lambda index: index.matched_rows() & ~index.matched_rows(keys),
-                   "WHERE group_id IN (FROM groups_to_compare)")
+                   f"WHERE {id_} IN (FROM ids_to_compare)")
 
     def _read(self, choose: Callable[[Index], Mask], where: str = "") -> None:
         """Add the chosen rows of the snapshot's files to the table ``previous``; of rows of the base that the delta

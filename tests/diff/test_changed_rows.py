@@ -295,6 +295,53 @@ class TestGroups:
         assert simulator.groups() == {"g": {"plan": "free"}}
 
 
+class TestUsersOfSeveralRows:
+    KEY = "key: [user_id, org]\nomit: [org]\nguard: {min_rows: 0}\n"
+
+    def story(self, lab: Lab, simulator: Simulator, yaml: str) -> Story:
+        story = Story(lab, simulator, "users/model")
+        story.sync = lab.sync("users/model", "select * from rows", self.KEY + yaml)
+        return story
+
+    def runs(self, story: Story, **columns: list[Any]) -> int:
+        story.lab.table("rows", **columns)
+        story.result = story.lab.run(story.sync)
+        return int(story.result.accepted)
+
+    def test_constants_wait_until_the_users_last_row_left(self, lab: Lab, simulator: Simulator) -> None:
+        story = self.story(lab, simulator, "removed: {is_member: false}")
+        self.runs(story, user_id=["u", "u", "v"], org=["a", "b", "a"], is_member=[True, True, True])
+        assert self.runs(story, user_id=["u", "v"], org=["a", "a"], is_member=[True, True]) == 0
+        assert simulator.users()["u"] == {"is_member": True}
+        assert self.runs(story, user_id=["v"], org=["a"], is_member=[True]) == 1
+        assert simulator.users()["u"] == {"is_member": False}
+        assert story.again() == {}
+
+    def test_a_user_who_changes_the_org_stays(self, lab: Lab, simulator: Simulator) -> None:
+        story = self.story(lab, simulator, "removed: {is_member: false}")
+        self.runs(story, user_id=["u"], org=["a"], is_member=[True])
+        self.runs(story, user_id=["u"], org=["b"], is_member=[True])
+        assert simulator.users()["u"] == {"is_member": True}
+
+    @pytest.mark.parametrize("back", [False, True])
+    def test_another_key_undoes_nothing(self, lab: Lab, simulator: Simulator, back: bool) -> None:
+        composite = self.story(lab, simulator, "removed: {is_member: false}").sync
+        single = lab.sync("users/model", "select * from rows", self.KEY.replace(", org", "", 1)
+                          + "removed: {is_member: false}")
+        lab.table("rows", user_id=["u", "v"], org=["a", "a"], is_member=[True, True])
+        lab.run(composite if back else single)
+        lab.run(single if back else composite)
+        assert simulator.users() == {"u": {"is_member": True}, "v": {"is_member": True}}
+
+    def test_rows_of_one_user_that_disagree_are_set_aside(self, lab: Lab, simulator: Simulator) -> None:
+        story = self.story(lab, simulator, "removed: {plan: none}")
+        self.runs(story, user_id=["u", "u", "v"], org=["a", "b", "a"], plan=["pro", "pro", "pro"])
+        assert self.runs(story, user_id=["u", "u", "v"], org=["a", "b", "a"], plan=["pro", "max", "max"]) == 1
+        assert lab.reasons(story.sync) == {"rows of one user disagree on plan": 2}
+        assert simulator.users() == {"u": {"plan": "pro"}, "v": {"plan": "max"}}
+        assert (story.result.removed, story.result.invalid) == (0, 2)
+
+
 class TestEvents:
     def test_each_id_is_sent_once(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "events/model")

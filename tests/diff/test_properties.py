@@ -50,8 +50,8 @@ def tables(draw: st.DrawFn, ids: tuple[str, ...]) -> pa.Table:
                                             min_size=count, max_size=count)), pa.string()) for name in ids}
     for name in draw(st.lists(st.sampled_from(TRAITS), min_size=1, unique=True)):
         type_, values = draw(st.sampled_from(COLUMNS))
-        # In a group all rows agree more often than not.
-        few = draw(st.lists(st.sampled_from(values), min_size=1, max_size=1 if "group_id" in ids else 3))
+        # The rows of a group, or of a user of several rows, agree more often than not.
+        few = draw(st.lists(st.sampled_from(values), min_size=1, max_size=1 if len(ids) > 1 else 3))
         drawn = draw(st.lists(st.sampled_from(few), min_size=count, max_size=count))
         columns[name] = pa.array(drawn, type_)
     return pa.table(columns)
@@ -87,7 +87,8 @@ def check_runs(simulator: Simulator, kind: str, ids: tuple[str, ...], policies: 
     reference = Reference(policies, ids)
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder), simulator)
-        sync = lab.sync(f"{kind}/model", "select * from rows", yaml_of(policies))
+        key = "key: [user_id, org]\nomit: [org]\n" if "org" in ids else ""
+        sync = lab.sync(f"{kind}/model", "select * from rows", key + yaml_of(policies))
         for table in drawn:
             if isinstance(policies.nulls, dict) and "plan" not in table.column_names:
                 table = table.append_column("plan", pa.nulls(len(table), pa.string()))
@@ -117,12 +118,19 @@ def test_users(running_simulator: Simulator, policies: Policies, drawn: list[pa.
 
 
 @run_settings
+@given(policies(), st.lists(tables(("user_id", "org")), min_size=2, max_size=4))
+def test_users_of_several_rows(running_simulator: Simulator, policies: Policies, drawn: list[pa.Table]) -> None:
+    check_runs(running_simulator, "users", ("user_id", "org"), policies, drawn)
+
+
+@run_settings
 @given(policies(), st.lists(tables(("group_id", "user_id")), min_size=2, max_size=4))
 def test_groups(running_simulator: Simulator, policies: Policies, drawn: list[pa.Table]) -> None:
     check_runs(running_simulator, "groups", ("group_id", "user_id"), policies, drawn)
 
 
-@pytest.mark.parametrize(("kind", "ids"), [("users", ("user_id",)), ("groups", ("group_id", "user_id"))])
+@pytest.mark.parametrize(("kind", "ids"), [("users", ("user_id",)), ("users", ("user_id", "org")),
+                                          ("groups", ("group_id", "user_id"))])
 @run_settings
 @given(policies=policies(), data=st.data())
 def test_keys_that_share_a_hash(running_simulator: Simulator, kind: str, ids: tuple[str, ...], policies: Policies,

@@ -39,6 +39,7 @@ class Reference:
     def __init__(self, policies: Policies, ids: tuple[str, ...]) -> None:
         self.policies = policies
         self.ids = ids
+        self.of_groups = ids[0] == "group_id"
         self.known: dict[Key, Known] = {}
         self.told: dict[str, Row] = {}
         self.members: set[Key] = set()
@@ -54,7 +55,7 @@ class Reference:
             traits = {name: value for name, value in row.items() if name not in self.ids}
             after, message, op = self._compared(traits, self.known.get(key))
             self.known[key] = Known(after)
-            if op == "added" or (op == "changed" and len(self.ids) == 1):
+            if op == "added" or (op == "changed" and not self.of_groups):
                 self._tell([key], message)
             elif op == "changed":
                 change = shared.setdefault(key[0], ({}, []))
@@ -109,7 +110,7 @@ class Reference:
 
     def _remove(self, here: set[Key | None], groups_here: set[str]) -> None:
         constants = self.policies.removed if isinstance(self.policies.removed, dict) else {}
-        leaving: dict[str, tuple[Row, list[Key]]] = {}
+        leaving: dict[str | Key, tuple[Row, list[Key]]] = {}
         for key, known in self.known.items():
             if key in here or known.gone:
                 continue
@@ -119,7 +120,7 @@ class Reference:
             news = {name: value for name, value in constants.items() if _typed(known.traits.get(name)) != _typed(value)}
             known.traits = {**known.traits, **constants}
             if news:
-                told = leaving.setdefault(key[0], ({}, []))
+                told = leaving.setdefault(key[0] if self.of_groups else key, ({}, []))
                 told[0].update(news)
                 told[1].append(key)
         for message, keys in leaving.values():
@@ -129,7 +130,7 @@ class Reference:
         self.messages += 1
         first = min(keys)
         self.told.setdefault(first[0], {}).update(message)
-        if len(first) == 2:
+        if self.of_groups:
             self.members.add(first)
 
     def candu(self) -> dict[str, Row]:

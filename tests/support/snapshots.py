@@ -21,6 +21,6 @@ def snapshot_rows(lab: Lab, sync: Sync) -> dict[tuple[str, ...], tuple[Row, bool
             traits: Row = {}
             for index, trait in enumerate(snapshot.traits):
                 traits[trait.name] = traits.get(trait.name) if row[f"t{index}"] is None else row[f"t{index}"]
-            ids = (row["group_id"], row["user_id"]) if sync.kind == "groups" else (row["user_id"],)
+            ids = (row["group_id"], row["user_id"]) if sync.kind == "groups" else tuple(row["key"].split("|"))
             found[ids] = (traits, row["gone"])
     return found
