@@ -73,7 +73,8 @@ PLAN: dict[str, Relation] = {
         of="a row of the result with such a key; equal ones once", columns="key reason ids t0 …",
         made="diff.changed_rows"),
     "disagreeing": Relation(
-        of="a group, or a user of several rows, that disagrees, and on which traits", columns="id names", made="diff.changed_rows"),
+        of="a group, or a user of several rows, that disagrees, and on which traits", columns="id names",
+        made="diff.changed_rows"),
     "set_by_others": Relation(
         of="a user or group that left, and a trait that another partition has set", columns="id trait",
         made="diff.other_partitions"),
