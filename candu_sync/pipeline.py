@@ -283,7 +283,8 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
 
 def _anything(changes: ChangeSet, version: Version) -> bool:
     s = changes.summary
-    return bool(s.added or s.changed or s.removed or s.messages or s.held or "rejected" in version.files)
+    return bool(s.added or s.changed or s.removed or s.messages or s.held or s.gone_traits
+                or "rejected" in version.files)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,14 +39,14 @@ def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> M
     Args:
         manifest: ``CANDU_DBT_MANIFEST``.
     """
-    found = trait_lineage(sync, [trait.name for trait in changes.traits], manifest)
+    found = trait_lineage(sync, [trait.name for trait in changes.sent_traits], manifest)
     if not found:
         return {}
     deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]
             for trait, columns in found.items()}
     # The open-source UI draws no lineage of columns: the description says it in words.
     columns = [TableColumn(trait.name, _TYPES.get(str(trait.kind), str(trait.kind)), _words(found.get(trait.name, ())))
-               for trait in changes.traits]
+               for trait in changes.sent_traits]
     return {"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
             "dagster/column_lineage": MetadataValue.column_lineage(TableColumnLineage(deps))}
 

@@ -79,8 +79,7 @@ def _noise(noise: Mapping[str, Mapping[str, int]]) -> TableMetadataValue:
 
 def _columns(changes: ChangeSet) -> Metadata:
     """The traits that the model gives, with their kinds; of one that changed its kind, the newest."""
-    gone = changes.summary.gone_traits
-    kinds = {trait.name: str(trait.kind) for trait in changes.traits if trait.name not in gone}
+    kinds = {trait.name: str(trait.kind) for trait in changes.sent_traits}
     columns = [TableColumn(name, kind) for name, kind in kinds.items()]
     return {COLUMNS: MetadataValue.table_schema(TableSchema(columns))} if columns else {}
 

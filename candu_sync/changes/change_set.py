@@ -24,6 +24,7 @@ from candu_sync.changes.summary import Summary
 from candu_sync.embedded import write_arrow
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.rows import Trait, ValueKind
+from candu_sync.snapshot import FORGOTTEN
 from candu_sync.syncs import Sync
 
 FILES = ("changes.arrow", "outgoing.arrow", "held.arrow", "plan.json")
@@ -64,6 +65,12 @@ class ChangeSet:
     def outgoing(self) -> Path:
         """The file with a row a message, in the order of their numbers; rows without a number are none."""
         return self.folder / ("outgoing.arrow" if self.kind == "groups" else "changes.arrow")
+
+    @property
+    def sent_traits(self) -> tuple[Trait, ...]:
+        """The traits that the model gives, or that ``removed`` sets."""
+        gone = {FORGOTTEN, *self.summary.gone_traits}
+        return tuple(trait for trait in self.traits if trait.name not in gone)
 
     def save(self) -> None:
         """Write ``plan.json`` beside the files. Raises StateError when the disk does not take it."""

@@ -68,7 +68,7 @@ def _show_notes(out: Console, sync: Sync, changes: ChangeSet) -> None:
         out.print(f"held, since Candu refused them before and they have not changed: {counted(s.held, 'row')} "
                   f"(candu-sync rejected {changes.sync})")
     if s.gone_traits:
-        out.print(_text(f"no longer in the model, nothing is sent for them: {', '.join(s.gone_traits)}"))
+        out.print(_text(f"no longer in the model; sent again when they come back: {', '.join(s.gone_traits)}"))
     for name, count in s.not_finite.items():
         out.print(_text(f"{name}: NaN or infinite, taken as null: {counted(count, 'value')}"))
     for note in (odd.sentence for odd in odd_changes(sync, changes, dt.datetime.now(dt.UTC))):

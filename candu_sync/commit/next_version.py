@@ -17,7 +17,7 @@ from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import arrow_file, literal, open_embedded, scalar, write_arrow
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
-from candu_sync.snapshot import REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
+from candu_sync.snapshot import FORGOTTEN, REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
 from candu_sync.state import Outcome, PartitionState, Version, ranges_table, remove_folder
 from candu_sync.syncs import Sync
 
@@ -61,7 +61,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             rejected = _rejected(connection, changes, folder)
             newest = _newest(connection, sync, before.newest)
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
-        if not merged.files and rejected is None and "rejected" not in old.files:
+        forgets = bool(changes.summary.gone_traits)
+        if not merged.files and rejected is None and "rejected" not in old.files and not forgets:
             return old
         return _put(state, old, changes, merged, {"rejected": rejected, "moves": moves}, newest)
     finally:
@@ -84,7 +85,9 @@ def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged
     kept = {role: file for role, file in old.files.items() if role not in merged.files and role != "rejected"}
     added = {role: path for role, path in merged.files.items() if path is not None}
     added |= {role: path for role, path in beside.items() if path is not None}
-    traits = () if changes.kind == "events" else tuple((t.name, str(t.kind)) for t in changes.traits)
+    gone = set(changes.summary.gone_traits)
+    traits = () if changes.kind == "events" else tuple(
+        (FORGOTTEN if t.name in gone else t.name, str(t.kind)) for t in changes.traits)
     version = Version(old.number + 1, changes.run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                       changes.kind, traits, merged.live, newest.isoformat() if newest else None, kept)
     return state.commit(version, added)

@@ -29,7 +29,7 @@ from candu_sync.diff.prefilter import Prefilter, shared_id
 from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
 from candu_sync.embedded import literal, scalar
 from candu_sync.rows import ARROW, BLANK_KEY, NOT_AN_ID, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
-from candu_sync.snapshot import Snapshot, expose, expose_refused
+from candu_sync.snapshot import FORGOTTEN, Snapshot, expose, expose_refused
 from candu_sync.syncs import Sync
 
 DUPLICATE_KEY = "duplicate key"
@@ -160,7 +160,8 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         rows=scalar(connection, "SELECT count(*) FROM result") + (prefilter.left_out if prefilter else 0),
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
         snapshot_rows=snapshot.rows,
-        gone_traits=tuple(sorted({t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)))),
+        gone_traits=tuple(sorted(
+            {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN})),
         not_finite=dict(result.not_finite))
 
 

@@ -112,7 +112,7 @@ def odd_changes(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Od
 
 def given_traits(changes: ChangeSet) -> list[str]:
     """The names of the traits that the model gives."""
-    return list(dict.fromkeys(t.name for t in changes.traits if t.name not in changes.summary.gone_traits))
+    return list(dict.fromkeys(t.name for t in changes.sent_traits))
 
 
 def _late(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Oddity]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.row_index import Index as Index
     from candu_sync.snapshot.row_index import hashes as hashes
     from candu_sync.snapshot.row_index import row_hash as row_hash
+    from candu_sync.snapshot.snapshot import FORGOTTEN as FORGOTTEN
     from candu_sync.snapshot.snapshot import REJECTED as REJECTED
     from candu_sync.snapshot.snapshot import Snapshot as Snapshot
     from candu_sync.snapshot.snapshot import expose as expose
@@ -28,6 +29,6 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "merge": "Merged lay_over",
         "row_index": "Index hashes row_hash",
-        "snapshot": "REJECTED Snapshot expose expose_refused index_of layout select_list typed_nulls",
+        "snapshot": "FORGOTTEN REJECTED Snapshot expose expose_refused index_of layout select_list typed_nulls",
         "versions": "snapshot_of",
     })

@@ -17,6 +17,9 @@ A row in doubt is the one exception from "what Candu has accepted": Candu may ha
 or after it. Its columns hold what the message said, and the value before where the message said nothing. The next diff
 takes the row as changed and sends it whole, or its constants of ``removed``, until Candu answers.
 
+A trait that the model no longer gives is forgotten: its column stays in the files without a name (``FORGOTTEN``), and
+when the trait comes back it gets a new column, so that it is sent again. Meanwhile another sync may have changed it.
+
 A trait is a name and a kind: one that was a number and became text has a column of each, at most one of them set.
 """
 
@@ -42,6 +45,10 @@ _FIXED = {"users": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR"}
 
 REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", pa.int32()),
                       ("refused_at", pa.string()), ("run", pa.string()), ("hash", pa.string())])
+
+
+# The name of a column whose trait the model no longer gives. No column of a query can have it.
+FORGOTTEN = "\0"
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,32 @@ class TestUsers:
         users.lab.table("rows", user_id=["a"], plan=["pro"])
         assert users.lab.plan(users.sync).summary.gone_traits == ["seats"]
         assert users.again() == {}
-        assert users.tells(user_id=["a"], plan=["pro"], seats=[5]) == {}
+        assert users.lab.plan(users.sync).summary.gone_traits == []
+
+    def test_a_trait_that_comes_back_is_sent_again_for_another_sync_may_have_changed_it(
+            self, lab: Lab, simulator: Simulator) -> None:
+        first = lab.sync("users/first", "select * from rows")
+        second = lab.sync("users/second", "select user_id, 'free' as plan from rows")
+        without = first.model_copy(update={"sql": "select user_id, seats from rows"})
+        lab.table("rows", user_id=["a"], plan=["pro"], seats=[5])
+        lab.run(first)
+        assert (lab.run(without).requests, lab.run(without).requests) == (0, 0)
+        lab.run(second)
+        assert simulator.users() == {"a": {"plan": "free", "seats": 5}}
+        for _ in range(2):
+            lab.run(first)
+            assert simulator.users() == {"a": {"plan": "pro", "seats": 5}}
+            assert lab.run(first).requests == 0
+            assert lab.run(without).accepted == 0
+        lab.table("rows", user_id=["a"], plan=["pro"], seats=[6])
+        assert lab.run(first).traits == {"plan": 1, "seats": 1}
+
+    def test_a_trait_that_comes_back_for_most_rows_is_stopped_by_the_guard(self, lab: Lab) -> None:
+        lab.query("create table crowd as select 'u' || i as user_id, 'pro' as plan, 5 as seats from range(100) t(i)")
+        sync = lab.sync("users/model", "select * from crowd")
+        lab.run(sync)
+        lab.run(sync.model_copy(update={"sql": "select user_id, seats from crowd"}))
+        assert "100 of 100 rows changed (100.0%), max_changed is 50.0% (most: plan 100)" in str(lab.run(sync).error)
 
     def test_a_column_that_is_gone_stays_gone_in_full_runs_and_for_users_who_return(self, users: Story) -> None:
         users.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5])

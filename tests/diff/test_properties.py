@@ -93,7 +93,7 @@ def check_runs(simulator: Simulator, kind: str, ids: tuple[str, ...], policies: 
             if isinstance(policies.nulls, dict) and "plan" not in table.column_names:
                 table = table.append_column("plan", pa.nulls(len(table), pa.string()))
             lab.table("rows", table)
-            reference.run(rows_of(table))
+            reference.run(rows_of(table), set(table.column_names))
             result = lab.run(sync)
             assert (result.error, result.accepted) == (None, reference.messages)
             assert typed(simulator.users() if kind == "users" else simulator.groups()) == typed(reference.candu())

@@ -45,10 +45,11 @@ class Reference:
         self.members: set[Key] = set()
         self.messages = 0
 
-    def run(self, rows: list[Row]) -> None:
-        """A run with these rows and a Candu that accepts all of it."""
+    def run(self, rows: list[Row], names: set[str]) -> None:
+        """A run with these rows, of columns with these names, and a Candu that accepts all of it."""
         self.messages = 0
         rows = [self._renamed(row) for row in rows]
+        self._forget(names)
         good = self._good(rows)
         shared: dict[str, tuple[Row, list[Key]]] = {}
         for key, row in good.items():
@@ -64,6 +65,12 @@ class Reference:
         for change in shared.values():
             self._tell(change[1], change[0])
         self._remove({self._key(row) for row in rows}, {row[self.ids[0]] for row in rows})
+
+    def _forget(self, names: set[str]) -> None:
+        """A trait that is no longer in the model, and that ``removed`` does not set, is sent again when it is back."""
+        kept = names | set(self.policies.removed if isinstance(self.policies.removed, dict) else ())
+        for known in self.known.values():
+            known.traits = {name: value for name, value in known.traits.items() if name in kept}
 
     def _renamed(self, row: Row) -> Row:
         rename, omit = self.policies.rename, self.policies.omit
