@@ -116,7 +116,8 @@ def _compared(target: Target, version: Version, folder: Path, *, full: bool, pro
     seconds = Seconds()
     with open_embedded(project.memory, folder) as connection:
         values = parameters(sync, target.partition, snapshot.newest)
-        with seconds.phase("read"), project.warehouse.read(project.model(sync), values) as reading:
+        with seconds.phase("read"), project.warehouse.read(
+                project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
             result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
             # A full run sends every row. For it, and for a first run, nothing is filtered.
             prefilter = Prefilter(connection, sync, snapshot, result) if snapshot.base and not full else None

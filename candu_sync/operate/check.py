@@ -60,7 +60,8 @@ def check_project(catalog: Catalog, findings: list[Finding]) -> Iterator[tuple[s
 
 
 def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
-    schema = project.warehouse.columns(project.model(sync), _any_parameters(project, sync))
+    schema = project.warehouse.columns(project.model(sync), _any_parameters(project, sync), timezone=sync.timezone,
+                                       clock=sync.clock)
     Result(sync, schema.names)
     for column in sync.required_columns:
         try:

@@ -51,6 +51,13 @@ class Sync(Spec):
         return message_columns(self.kind, self.key)
 
     @property
+    def clock(self) -> str | None:
+        """The column of the result that the bounds of a run are compared with: the cursor's, or an event's time."""
+        if self.cursor is not None:
+            return self.cursor.column
+        return "timestamp" if self.kind == "events" else None
+
+    @property
     def required_columns(self) -> tuple[str, ...]:
         """The columns that the model's result must have."""
         cursor = (self.cursor.column,) if self.cursor else ()

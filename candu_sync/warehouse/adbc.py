@@ -67,7 +67,7 @@ def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
     stack.callback(connection.close)
     cursor = connection.cursor()
     stack.callback(cursor.close)
-    for setting in ("set transaction read only", *session(query.timeout)):
+    for setting in ("set transaction read only", *session(query)):
         _aside(cursor.execute, setting)
     query.cancel_by(connection.adbc_cancel, stack)
     return cursor

@@ -27,7 +27,7 @@ def read_databricks(query: Query) -> Reading | None:
     with ExitStack() as stack:
         with connecting(query.engine.url, *errors):
             connection = stack.enter_context(query.engine.connect())
-            prepare(connection, query.timeout)
+            prepare(connection, query)
         cursor: Any = connection.connection.cursor()
         stack.callback(cursor.close)
         query.cancel_by(cursor.cancel, stack)

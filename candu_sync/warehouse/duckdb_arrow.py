@@ -63,7 +63,7 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
         # duckdb-engine's cursor passes on what it does not know, and DuckDB's own cursor() is a new connection.
         connection = cast(duckdb.DuckDBPyConnection, pooled.cursor().cursor())
         stack.callback(connection.close)
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"set TimeZone = '{query.timezone}'")
         # A name that is no table would else be looked for among this program's variables.
         connection.execute("set python_enable_replacements = false")
     query.cancel_by(connection.interrupt, stack)

@@ -50,7 +50,9 @@ _ARROW: dict[str, pa.DataType] = {
 _AT_ONCE = (pa.bool_(), pa.int64(), pa.float64())
 """What the CSV reader itself is asked for: every text of these types can be read."""
 
-_DATES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+_INSTANT = pa.timestamp("us", "UTC")
+
+_DATES = (pa.date32(), pa.timestamp("us"), _INSTANT)
 
 _OUT_OF_RANGE = pa.scalar(2**63 - 1, pa.int64())
 """A timestamp that is out of every range; a date that is, comes as such a timestamp too."""
@@ -79,7 +81,8 @@ def read_copy(query: Query) -> Reading | None:
                 return None
             refuse_duplicates(list(columns))
             cursor = stack.enter_context(connection.cursor())
-            copy = stack.enter_context(cursor.copy(f"copy (\n{sql}\n) to stdout (format csv)".encode()))
+            asked = _in_utc(sql, columns)
+            copy = stack.enter_context(cursor.copy(f"copy (\n{asked}\n) to stdout (format csv)".encode()))
         return Reading(query, "postgres copy", list(columns), _batches(copy, columns), stack.pop_all(), errors)
 
 
@@ -87,11 +90,20 @@ def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
     connection = stack.enter_context(query.engine.connect())
     # In the middle of a COPY there is no rollback; this connection is not used again.
     stack.callback(connection.invalidate)
-    for setting in session(query.timeout):
+    for setting in session(query):
         connection.exec_driver_sql(setting)
     raw = cast("Connection[Any]", connection.connection.driver_connection)
     query.cancel_by(raw.cancel_safe, stack)
     return raw
+
+
+def _in_utc(sql: str, columns: dict[str, pa.DataType]) -> str:
+    """The query with its instants as UTC without an offset: their text would else have the zone of the session."""
+    if _INSTANT not in columns.values():
+        return sql
+    quoted = {'"' + name.replace('"', '""') + '"': type_ for name, type_ in columns.items()}
+    listed = [f"{name} at time zone 'UTC' as {name}" if type_ == _INSTANT else name for name, type_ in quoted.items()]
+    return f"select {', '.join(listed)} from (\n{sql}\n) as model"
 
 
 def _columns(connection: Connection[Any], sql: str) -> dict[str, pa.DataType] | None:
@@ -158,7 +170,7 @@ def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
 def _dates(array: pa.Array, type_: pa.DataType) -> pa.Array:
     beyond = pc.invert(pc.match_substring_regex(array, _ON_CALENDAR))
     if not pc.any(beyond).as_py():
-        return array.cast(type_)
+        return array.cast(pa.timestamp("us")).cast(type_) if type_ == _INSTANT else array.cast(type_)
     stamps = pa.timestamp("us") if pa.types.is_date(type_) else type_
-    found = pc.if_else(beyond, pa.scalar(None, pa.string()), array).cast(stamps)
+    found = pc.if_else(beyond, pa.scalar(None, pa.string()), array).cast(pa.timestamp("us")).cast(stamps)
     return pc.if_else(pc.fill_null(beyond, False), _OUT_OF_RANGE.cast(stamps), found)

@@ -46,10 +46,13 @@ _CATEGORIES = {"A": pa.list_(pa.string()), "C": pa.list_(pa.string()), "R": pa.s
 """What a database's own arrays, composites and ranges are, by ``pg_type.typcategory``; psycopg has them as text."""
 
 
-def session(timeout: float | None) -> list[str]:
-    """What is set for a transaction before its query, so that its text forms are the ones that are read here."""
+def session(query: Query) -> list[str]:
+    """What is set for a transaction before its query: the zone that columns without one are compared in, and the text
+    forms that are read here."""
+    timeout = query.timeout
     settings = [_RAW_BYTES,
-                "set local time zone 'UTC'", "set local datestyle = 'ISO, YMD'", "set local extra_float_digits = 1"]
+                f"set local time zone '{query.timezone}'", "set local datestyle = 'ISO, YMD'",
+                "set local extra_float_digits = 1"]
     # The server's own end, should this process no longer be able to ask for it; a second later, so that ours is named.
     limit = [] if timeout is None else [f"set local statement_timeout = {math.ceil(timeout * 1000) + 1000}"]
     return settings + limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from candu_sync.warehouse.arrays import Digits, Odd
@@ -17,6 +17,10 @@ _CALENDAR = ("date", "time", "timetz", "timestamp", "timestamptz")
 _TEXTS = ("text", "varchar", "bpchar", "name")
 _WHOLE_HOURS = re.compile(r"([+-]\d\d)$")
 """An offset as PostgreSQL writes it when it has no minutes."""
+
+_EDGE = re.compile(r"(10000(?=-01-01)|0001(?=-12-31.*BC))-\d\d-\d\d (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?"
+                   r"([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?")
+"""An instant as PostgreSQL writes it, a day beyond the calendar."""
 
 _UNKNOWN = 0
 """The OID under which psycopg has the loader of all types that it does not know, enums among them."""
@@ -72,7 +76,25 @@ def _or_else(exact: Loader, instead: Callable[[str], object]) -> Callable[[Buffe
 
 
 def _beyond(text: str) -> object:
-    return _WHOLE_HOURS.sub(r"\1:00", text) if text.startswith("24:") else Odd.OUT_OF_RANGE
+    return _WHOLE_HOURS.sub(r"\1:00", text) if text.startswith("24:") else _on_the_edge(text)
+
+
+def _on_the_edge(text: str) -> object:
+    """An instant of the first day of year 1 or the last of year 9999, which the session's zone shows in the year
+    beyond. All other times that Python has not are ``Odd``."""
+    found = _EDGE.fullmatch(text)
+    if found is None:
+        return Odd.OUT_OF_RANGE
+    year, hour, minute, second, fraction, sign, *offset, _ = found.groups()
+    hours, minutes, seconds = (int(part or 0) for part in offset)
+    east = timedelta(hours=hours, minutes=minutes, seconds=seconds) * (-1 if sign == "-" else 1)
+    past = timedelta(hours=int(hour), minutes=int(minute), seconds=int(second),
+                     microseconds=int((fraction or "").ljust(6, "0")))
+    start, step = (datetime(9999, 12, 31), 1) if year == "10000" else (datetime(1, 1, 1), -1)
+    try:
+        return (start + (past - east + timedelta(days=step))).replace(tzinfo=UTC)
+    except OverflowError:
+        return Odd.OUT_OF_RANGE
 
 
 def _text(data: Buffer) -> object:

@@ -23,16 +23,19 @@ class Query:
 
     ``timeout`` is in seconds, from its start to its last row; None: no limit. ``size`` is the rows of a batch;
     None: ``values_of_batch`` by its columns, ``BATCH_ROWS`` at most. ``declared`` are types that columns were declared
-    with, where that was asked for before the query.
+    with, where that was asked for before the query. ``timezone`` is the IANA name of the zone of columns without one,
+    and so of the session; ``clock`` is the column of the result that bounds are compared with.
     """
 
     def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
                  timeout: float | None = None, size: int | None = None,
-                 values_of_batch: int = BATCH_VALUES) -> None:
+                 values_of_batch: int = BATCH_VALUES, timezone: str = "UTC", clock: str | None = None) -> None:
         self.engine = engine
         self.sql = sql
         self.values = dict(values or {})
         self.timeout = timeout
+        self.timezone = timezone
+        self.clock = clock
         self._size = size
         self._values_of_batch = values_of_batch
         self._cancel: Callable[[], object] | None = None

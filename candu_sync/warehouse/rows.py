@@ -13,6 +13,7 @@ from sqlalchemy import Connection, CursorResult, text
 from candu_sync.arrow_types import BINARY, unusable
 from candu_sync.sql_text import bindable
 from candu_sync.warehouse.arrays import record_batches
+from candu_sync.warehouse.bounds import placed_bounds, row_values
 from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.json_values import scalars
@@ -59,13 +60,15 @@ def rows_columns(query: Query) -> pa.Schema:
 
 def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
     connection, cancel = _connection(query, stack)
-    if query.engine.dialect.name == "sqlite":
+    dialect = query.engine.dialect.name
+    if dialect == "sqlite":
         raw: Any = connection.connection.driver_connection
         query.declared = sqlite_declared(raw, query.sql)
-    statement = text(bindable(sql, query.engine.dialect.name))
+    statement = text(bindable(placed_bounds(sql, dialect), dialect))
     # psycopg writes SQL for a database in SQL_ASCII as ASCII.
     with translated(UnicodeError):
-        result = connection.execution_options(stream_results=True).execute(statement, query.values)
+        values = row_values(connection, query)
+        result = connection.execution_options(stream_results=True).execute(statement, values)
         if query.engine.dialect.name in ("mysql", "mariadb"):
             stack.callback(_leave_mysql, connection, result, cancel)
         else:
@@ -81,7 +84,7 @@ def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
 def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | None]:
     with connecting(query.engine.url):
         connection = stack.enter_context(query.engine.connect())
-        prepare(connection, query.timeout)
+        prepare(connection, query)
     cancel = canceller(connection)
     query.cancel_by(cancel, stack)
     return connection, cancel

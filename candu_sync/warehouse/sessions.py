@@ -1,18 +1,23 @@
 """The settings of each dialect's session before a query that is read by rows, and how a query is ended at the server.
 
-Every session is in UTC, reads only where the dialect can say so, and ends a query by itself soon after our own limit:
-our clock cancels it first, and the server's holds when this process can no longer ask.
+Every session is in the sync's ``timezone`` (MySQL's and MariaDB's in UTC, see ``bounds.py``), reads only where the
+dialect can say so, and ends a query by itself soon after our own limit: our clock cancels it first, and the server's
+holds when this process can no longer ask.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from candu_sync.warehouse.bounds import COLLATION, comparison
 from candu_sync.warehouse.postgres_types import session as postgres_session
+
+if TYPE_CHECKING:
+    from candu_sync.warehouse.query import Query
 
 Cancel = Callable[[], object]
 
@@ -20,32 +25,39 @@ _GRACE = 1
 """Seconds between our own limit and the server's."""
 
 
-def prepare(connection: Connection, timeout: float | None) -> None:
-    """Sets the session up; ``timeout`` in seconds, None: no limit."""
-    for statement in _statements(connection, timeout):
+def prepare(connection: Connection, query: Query) -> None:
+    """Sets the session up for a query: its zone, and its limit of time."""
+    for statement in _statements(connection, query):
         connection.exec_driver_sql(statement)
-    if connection.dialect.name == "mssql" and timeout is not None:
+    if connection.dialect.name == "mssql" and query.timeout is not None:
         # pyodbc and mssql-python have the limit on the connection; SQL Server itself has none.
         raw: Any = connection.connection.driver_connection
-        raw.timeout = math.ceil(timeout) + _GRACE
+        raw.timeout = math.ceil(query.timeout) + _GRACE
+    if connection.dialect.name == "sqlite":
+        raw = connection.connection.driver_connection
+        raw.create_collation(COLLATION, comparison(query.timezone))
 
 
-def _statements(connection: Connection, timeout: float | None) -> list[str]:
+def _statements(connection: Connection, query: Query) -> list[str]:
     dialect: Any = connection.dialect
+    timeout, zone = query.timeout, query.timezone
     seconds = None if timeout is None else math.ceil(timeout) + _GRACE
     match dialect.name:
         case "postgresql":
-            return postgres_session(timeout)
+            return postgres_session(query)
         case "redshift":
-            return ["set timezone to 'UTC'", *_limited(seconds, "set statement_timeout to {0}000")]
+            return [f"set timezone to '{zone}'", *_limited(seconds, "set statement_timeout to {0}000")]
         case "mysql" | "mariadb":
             limit = "set max_statement_time = {0}" if dialect.is_mariadb else "set max_execution_time = {0}000"
             return ["set time_zone = '+00:00'", "set net_write_timeout = 3600", *_limited(seconds, limit),
                     "start transaction read only"]
         case "databricks":
-            return ["set time zone 'UTC'", *_limited(seconds, "set statement_timeout = {0}")]
+            return [f"set time zone '{zone}'", *_limited(seconds, "set statement_timeout = {0}")]
         case "trino":
-            return _limited(seconds, "set session query_max_run_time = '{0}s'")
+            return [f"set time zone '{zone}'", *_limited(seconds, "set session query_max_run_time = '{0}s'")]
+        case "snowflake":
+            # UTC is set when the connection is made.
+            return [] if zone == "UTC" else [f"alter session set timezone = '{zone}'"]
         case _:
             return []
 

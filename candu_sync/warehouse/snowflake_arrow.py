@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from candu_sync.sql_text import placed
+from candu_sync.warehouse.bounds import placeholder, row_values
 from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
@@ -37,7 +38,9 @@ def read_snowflake(query: Query) -> Reading | None:
         stack.callback(cursor.close)
         query.cancel_by(canceller(connection), stack)
         with translated(*errors):
-            cursor.execute(pyformat(query), query.values or None)
+            if query.timezone != "UTC":
+                cursor.execute(f"alter session set timezone = '{query.timezone}'")
+            cursor.execute(pyformat(query), row_values(connection, query) or None)
         names = [_name(query, column[0]) for column in cursor.description]
         refuse_duplicates(names)
         codes = [column[1] for column in cursor.description]
@@ -49,7 +52,8 @@ def pyformat(query: Query) -> str:
     does the connector look for them."""
     if not query.values:
         return query.sql
-    return placed(query.sql.replace("%", "%%"), query.engine.dialect.name, lambda name: f"%({name})s")
+    return placed(query.sql.replace("%", "%%"), "snowflake",
+                  lambda name: placeholder(name, "snowflake", f"%({name})s"))
 
 
 def _name(query: Query, name: str) -> str:

@@ -14,6 +14,7 @@ from candu_sync.errors import ModelError, WarehouseUnreachable
 from candu_sync.sql_text import Value, one_query, used_values
 from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.bigquery_arrow import read_bigquery
+from candu_sync.warehouse.bounds import refuse_bounds
 from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
@@ -53,26 +54,37 @@ class Warehouse:
         self._queries: list[Query] = []
         self.dialect: str = engine.dialect.name
 
-    def read(self, sql: str, parameters: Mapping[str, Value]) -> Reading:
-        """Run one query until its first rows. Of our parameters, those that it uses are bound; datetimes are instants
-        with a zone. A connection that fails before the first row is tried once more, never after.
+    def read(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
+             clock: str | None = None) -> Reading:
+        """Runs one query until its first rows, with those of our parameters bound that it uses. A connection that fails
+        before the first row is tried once more, never after.
 
-        Raises ``ModelError`` when the SQL is not one query, uses a parameter without a value or names a column twice,
-        ``WarehouseError`` when the warehouse cannot be reached or refuses it, or the query is cancelled.
+        Args:
+            sql: one SELECT.
+            parameters: text, and aware datetimes, which are instants.
+            timezone: IANA name of the zone of columns without one. The session has it, where the dialect knows zones.
+            clock: the column of the result that ``:since`` and the windows' bounds are compared with, where there is
+                one. MySQL and MariaDB cannot be right without it.
+
+        Raises:
+            ModelError: the SQL is not one query, uses a parameter without a value, names a column twice, or compares
+                a bound with local times in a way that the dialect cannot do rightly.
+            WarehouseError: the warehouse cannot be reached or refuses the query, or the query is cancelled.
         """
-        sql, values = self._prepared(sql, parameters)
+        sql, values = self._prepared(sql, parameters, timezone)
         try:
-            return self._started(self._new_query(sql, values))
+            return self._started(self._new_query(sql, values, timezone, clock))
         except WarehouseUnreachable:
-            return self._started(self._new_query(sql, values))
+            return self._started(self._new_query(sql, values, timezone, clock))
 
-    def columns(self, sql: str, parameters: Mapping[str, Value]) -> pa.Schema:
-        """The query's columns without its rows. A type that only a row shows, as in SQLite, is ``pa.null()``.
+    def columns(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
+                clock: str | None = None) -> pa.Schema:
+        """The query's columns without its rows. A type that only a row can show, as in SQLite, is ``pa.null()``.
 
-        Raises what ``read`` raises.
+        Takes and raises what ``read`` does.
         """
-        sql, values = self._prepared(sql, parameters)
-        query = self._new_query(sql, values)
+        sql, values = self._prepared(sql, parameters, timezone)
+        query = self._new_query(sql, values, timezone, clock)
         try:
             with query.explained():
                 return duckdb_columns(query) if self.dialect == "duckdb" else rows_columns(query)
@@ -113,8 +125,9 @@ class Warehouse:
     ) -> None:
         self.close()
 
-    def _new_query(self, sql: str, values: Mapping[str, Value]) -> Query:
-        query = Query(self._engine, sql, values, self._timeout, values_of_batch=self._batch_values)
+    def _new_query(self, sql: str, values: Mapping[str, Value], timezone: str, clock: str | None) -> Query:
+        query = Query(self._engine, sql, values, self._timeout, values_of_batch=self._batch_values,
+                      timezone=timezone, clock=clock)
         self._queries = [*(other for other in self._queries if not other.ended), query]
         return query
 
@@ -134,20 +147,11 @@ class Warehouse:
                 return reading
         return read_rows(query)
 
-    def _prepared(self, sql: str, parameters: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
+    def _prepared(self, sql: str, parameters: Mapping[str, Value], timezone: str) -> tuple[str, dict[str, Value]]:
         sql = one_query(sql, self.dialect)
         used = used_values(sql, parameters, self.dialect)
-        return sql, {name: self._bound(value) for name, value in used.items()}
-
-    def _bound(self, value: Value) -> Value:
-        """A value as the dialect compares it: SQLite keeps timestamps as text, and its functions write them so; MySQL's
-        have no zone, and are in the session's, which is UTC."""
-        if isinstance(value, str):
-            return value
-        instant = value.astimezone(UTC)
-        if self.dialect == "sqlite":
-            return instant.replace(tzinfo=None).isoformat(sep=" ")
-        return instant.replace(tzinfo=None) if self.dialect in ("mysql", "mariadb") else instant
+        refuse_bounds(self.dialect, timezone, set(used))
+        return sql, {name: value if isinstance(value, str) else value.astimezone(UTC) for name, value in used.items()}
 
 
 def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None) -> Warehouse:
