@@ -12,9 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from candu_sync.errors import WarehouseError
 from candu_sync.sql_text import placed
+from candu_sync.warehouse.bounds import bigquery_advice
 from candu_sync.warehouse.connect import connecting
-from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.faults import Errors, described, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
@@ -43,7 +45,12 @@ def read_bigquery(query: Query) -> Reading | None:
                 config.job_timeout_ms = math.ceil(query.timeout * 1000) + 1000
             job = client.query(placed(query.sql, "bigquery", lambda name: f"@{name}"), job_config=config)
             query.cancel_by(job.cancel, stack)
-            rows = job.result()
+            try:
+                rows = job.result()
+            except GoogleAPIError as error:
+                if advice := bigquery_advice(str(error), query.timezone):
+                    raise WarehouseError(f"the warehouse refused the query: {described(error)}{advice}") from None
+                raise
         names = [field.name for field in rows.schema]
         refuse_duplicates(names)
         json = {index for index, field in enumerate(rows.schema) if field.field_type == "JSON"}

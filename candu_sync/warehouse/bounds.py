@@ -52,6 +52,34 @@ def refuse_bounds(dialect: str, timezone: str, used: set[str]) -> None:
         f"compare the column as an instant in the SQL ({right}), and leave `timezone` out of the YAML")
 
 
+def refuse_numbers(connection: Connection, query: Query) -> None:
+    """Raises ``ModelError`` when a query of SQLite compares a bound with numbers: every text is larger than they are,
+    so that no window would find them.
+
+    The query is run until its first row with bounds around all text, and then, without a row, around all numbers.
+    """
+    if not set(query.values) & set(BOUNDS):
+        return
+    model = bindable(placed_bounds(query.sql, "sqlite"), "sqlite")
+    statement = text(f"select 1 from (\n{model}\n) as model limit 1")
+
+    def finds(first: str | float, last: str | float) -> bool:
+        values = {name: last if name == "window_end" else first if name in BOUNDS else value
+                  for name, value in query.values.items()}
+        return connection.execute(statement, values).first() is not None
+
+    if not finds("", chr(0x10FFFF)) and finds(float("-inf"), float("inf")):
+        raise ModelError("the SQL compares a bound with numbers, which SQLite never finds: write seconds since 1970 as "
+                         "`datetime(seen, 'unixepoch')`, and days of a Julian date as `datetime(seen)`")
+
+
+def bigquery_advice(problem: str, timezone: str) -> str:
+    """What to write where BigQuery refuses to compare a bound with a ``DATETIME``; empty for other problems."""
+    if not ("DATETIME" in problem and "TIMESTAMP" in problem):
+        return ""
+    return f"; a bound is a TIMESTAMP, so write the column of local time as `timestamp(seen, '{timezone}')`"
+
+
 def placeholder(name: str, dialect: str, mark: str) -> str:
     """What stands in the SQL for a parameter whose placeholder is ``mark``."""
     if name in BOUNDS and dialect == "sqlite":

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, CursorResult, text
 from candu_sync.arrow_types import BINARY, unusable
 from candu_sync.sql_text import bindable
 from candu_sync.warehouse.arrays import record_batches
-from candu_sync.warehouse.bounds import placed_bounds, row_values
+from candu_sync.warehouse.bounds import placed_bounds, refuse_numbers, row_values
 from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.json_values import scalars
@@ -55,6 +55,9 @@ def rows_columns(query: Query) -> pa.Schema:
     sql = f"select * from (\n{query.sql}\n) as model limit 0" if dialect in _LIMIT_0 else query.sql
     with ExitStack() as stack:
         result = _result(query, sql, stack)
+        if dialect == "sqlite":
+            with translated():
+                refuse_numbers(result.connection, query)
         return pa.schema(list(zip(result.keys(), _types(result, dialect), strict=True)))
 
 

@@ -19,7 +19,7 @@ from candu_sync.errors import ModelError
 from candu_sync.rows import as_instants
 from candu_sync.warehouse import Warehouse, open_warehouse
 from candu_sync.warehouse import warehouse as paths
-from candu_sync.warehouse.bounds import comparison
+from candu_sync.warehouse.bounds import bigquery_advice, comparison
 from candu_sync.warehouse.postgres_copy import read_copy
 
 HOUR = timedelta(hours=1)
@@ -226,6 +226,32 @@ def test_text_of_sqlite_is_compared_as_the_instant_that_it_is_read_as(tmp_path: 
                         for at in as_instants(batch.column(0), zone).values.to_pylist():
                             assert window["window_start"] <= at.replace(tzinfo=UTC) < window["window_end"]
     assert sorted(seen) == sorted(2 * texts)
+
+
+def test_numbers_that_sqlite_would_never_find_are_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "wh.sqlite")
+    connection.execute("create table e(seconds, written text)")
+    connection.execute("insert into e values (1793880000, '2026-11-05 12:00')")
+    connection.commit()
+    connection.close()
+    window = "{0} >= :window_start and {0} < :window_end and :partition = 'eu'"
+    values = {**DAY, "partition": "eu"}
+    with open_warehouse(f"sqlite:///{tmp_path}/wh.sqlite") as warehouse:
+        with pytest.raises(ModelError, match=r"datetime\(seen, 'unixepoch'\)"):
+            warehouse.columns(f"select seconds from e where {window.format('seconds')}", values)
+        for right in ("written", "datetime(seconds, 'unixepoch')"):
+            sql = f"select {right} as at from e where {window.format(right)}"
+            assert warehouse.columns(sql, values).names == ["at"]
+            bounds = {**values, "window_start": datetime(2026, 11, 5, tzinfo=UTC),
+                      "window_end": datetime(2026, 11, 6, tzinfo=UTC)}
+            assert sum(batch.num_rows for batch in warehouse.read(sql, bounds)) == 1
+        assert warehouse.columns("select seconds from e where seconds > 5 and :partition = 'eu'", values).names
+
+
+def test_bigquery_is_asked_for_an_instant() -> None:
+    refused = "400 No matching signature for operator >= for argument types: DATETIME, TIMESTAMP"
+    assert "`timestamp(seen, 'Europe/Paris')`" in bigquery_advice(refused, "Europe/Paris")
+    assert bigquery_advice("404 no such table", "Europe/Paris") == ""
 
 
 def test_what_is_no_time_is_compared_as_text() -> None:
