@@ -48,7 +48,7 @@ def messages(environment: dict[str, str]) -> dict[str, Any]:
         try:
             began = time.perf_counter()
             count = size = 0
-            for batch in unsettled_messages(changes, Outcome(), project.message_namespace, memory=project.memory):
+            for batch in unsettled_messages(changes, Outcome(), project.message_namespace, engine=project.engine):
                 count += batch.num_rows
                 size += batch.nbytes
             seconds = time.perf_counter() - began

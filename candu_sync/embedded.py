@@ -7,6 +7,7 @@ views that the rooms share in it are listed in ``relations.py``.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,45 +30,117 @@ _LEAST_MEMORY = 64 * 1024 * 1024
 _BATCH_ROWS = 100_000
 
 
-@contextmanager
-def open_embedded(memory: int, scratch: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An empty in-memory DuckDB.
+class Embedded:
+    """An in-memory DuckDB that is kept from one use to the next. Each use finds it empty.
+
+    To open a DuckDB takes longer than a sync of which nothing changed. A use that fails ends its database, and the next
+    one begins with another. A second use at the same time has a database of its own.
 
     Args:
-        memory: bytes that it may use before it spills to disk.
-        scratch: the folder to spill to, made with access for its owner alone (rows are personal data);
-            None: a temporary one of its own, gone at the end.
-
-    Raises:
-        StateError: that folder's disk is full, or cannot be written; also for files that the caller writes there.
+        memory: bytes that a database may use before it spills to disk.
+        scratch: makes the folder to spill to, for its owner alone (rows are personal data); it is called once for each
+            database. None: a folder in the system's temporary one.
+        remove: removes such a folder with all that is in it.
 
     Example:
-        >>> with open_embedded(100_000_000) as connection:
-        ...     scalar(connection, "SELECT 6 * 7")
-        42
+        >>> engine = Embedded(10**8)
+        >>> with engine.use() as connection:
+        ...     connection.execute("CREATE TABLE result AS SELECT 1 AS n").fetchall()
+        [(1,)]
+        >>> with engine.use() as connection:
+        ...     scalar(connection, "SELECT count(*) FROM duckdb_tables()")
+        0
+        >>> engine.close()
     """
-    with _explained(scratch), tempfile.TemporaryDirectory(prefix="candu-sync-", dir=scratch) as folder:
-        connection = duckdb.connect(":memory:")
+
+    def __init__(self, memory: int, scratch: Callable[[], Path] | None = None,
+                 remove: Callable[[Path], None] = shutil.rmtree) -> None:
+        self._memory = memory
+        self._scratch = scratch
+        self._remove = remove
+        self._idle: list[_Database] = []
+
+    @contextmanager
+    def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to an empty database, for the block.
+
+        Raises:
+            StateError: the disk of its folder is full, or cannot be written; also for files that the caller writes in
+                the block.
+        """
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")
-            connection.execute(f"SET temp_directory = {literal(folder)}")
-            connection.execute(f"SET threads = {max(1, min(8, os.cpu_count() or 1))}")
-            # Messages and rows are numbered in the order in which the rows stand.
-            connection.execute("SET preserve_insertion_order = true")
-            yield connection
-        finally:
-            connection.close()
+            database = self._idle.pop()
+        except IndexError:
+            database = _Database(self._memory, self._scratch, self._remove)
+        try:
+            with _explained(database.folder), database.connection() as connection:
+                yield connection
+            database.clear()
+        except BaseException:
+            database.close()
+            raise
+        self._idle.append(database)
+
+    def close(self) -> None:
+        """Close the databases that are kept, and remove their folders."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+class _Database:
+    """One DuckDB with its folder."""
+
+    def __init__(self, memory: int, scratch: Callable[[], Path] | None, remove: Callable[[Path], None]) -> None:
+        self._remove = remove
+        self.folder = Path(tempfile.mkdtemp(prefix="candu-sync-")) if scratch is None else scratch()
+        self._root = duckdb.connect(":memory:")
+        # GLOBAL: of all connections to this database, those made by cursor() too.
+        self._root.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._root.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")
+        self._root.execute(f"SET temp_directory = {literal(str(self.folder))}")
+        self._root.execute(f"SET threads = {max(1, min(8, os.cpu_count() or 1))}")
+        # Messages and rows are numbered in the order in which the rows stand.
+        self._root.execute("SET preserve_insertion_order = true")
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one use. Its temporary tables and views, and what it registers, end with it."""
+        return self._root.cursor()
+
+    def clear(self) -> None:
+        """Drop the tables that a use has left."""
+        left = self._root.execute("SELECT '\"' || replace(table_name, '\"', '\"\"') || '\"' FROM duckdb_tables()")
+        for (name,) in left.fetchall():
+            self._root.execute(f"DROP TABLE {name}")
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        self._root.close()
+        self._remove(self.folder)
 
 
 @contextmanager
-def _explained(scratch: Path | None) -> Iterator[None]:
+def open_embedded(memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty in-memory DuckDB for one block, with ``memory`` bytes.
+
+    Raises:
+        StateError: as ``Embedded.use``.
+    """
+    engine = Embedded(memory)
+    try:
+        with engine.use() as connection:
+            yield connection
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _explained(scratch: Path) -> Iterator[None]:
     """An error of the disk as one sentence."""
     try:
         yield
     except (OSError, duckdb.IOException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise StateError(f"the scratch files in {scratch or tempfile.gettempdir()} cannot be written: {reason}. "
+        raise StateError(f"the scratch files in {scratch} cannot be written: {reason}. "
                          "Nothing that Candu accepted is lost; free some space and run again") from error
 
 

@@ -42,7 +42,6 @@ from candu_sync.changes import (
 from candu_sync.commit import RunResult, commit, failed, recover, remember, result_of
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.diff import Prefilter, diff, keep_what_others_set, load
-from candu_sync.embedded import open_embedded
 from candu_sync.errors import (
     CanduSyncError,
     Claimed,
@@ -92,7 +91,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     target.project.check_workspace(key=False)
     state = target.state
     try:
-        version = recover(state, target.sync, target.project.memory, target.history)
+        version = recover(state, target.sync, target.project.engine, target.history)
     except Claimed:
         if keep:
             raise
@@ -114,7 +113,7 @@ def _compared(target: Target, version: Version, folder: Path, *, full: bool, pro
     snapshot = snapshot_of(target.state, version, sync.kind)
     full = full and sync.kind != "events"
     seconds = Seconds()
-    with open_embedded(project.memory, folder) as connection:
+    with project.engine.use() as connection:
         values = parameters(sync, target.partition, snapshot.newest)
         with seconds.phase("read"), project.warehouse.read(
                 project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
@@ -201,7 +200,7 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     if stopped_by is not None:
         return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
     # A push that is repeated because its process was killed finds its own claim there.
-    version = recover(state, target.sync, target.project.memory, target.history)
+    version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
     seconds, report = Seconds(), Report()
     if _anything(changes, version):
@@ -257,7 +256,7 @@ def push_staged(target: Target, *, force: bool = False, progress: Progress = sil
         >>> changes.run_id == looked_at.run_id, result.status
         (True, 'succeeded')
     """
-    recover(target.state, target.sync, target.project.memory, target.history)
+    recover(target.state, target.sync, target.project.engine, target.history)
     changes = staged(target.state)
     return changes, push(target, changes, force=force, progress=progress)
 
@@ -320,7 +319,7 @@ def _claimed_push(push: _Push, version: Version, seconds: Seconds) -> None:
                 _deliver(push, outcome, digests)
     finally:
         with seconds.phase("commit"):
-            commit(state, version, target.sync, changes, outcome, memory=target.project.memory, history=target.history,
+            commit(state, version, target.sync, changes, outcome, engine=target.project.engine, history=target.history,
                    digests=digests.path if digests else None)
         remove_folder(folder)
         push.claim.release()
@@ -336,7 +335,7 @@ def _deliver(push: _Push, outcome: Outcome, digests: DigestFile | None) -> None:
     log = ReceiptLog(push.target.state, changes.run_id)
     limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
                     max_attempts=settings.max_attempts)
-    messages = unsettled_messages(changes, outcome, project.message_namespace, memory=project.memory, sample=sample,
+    messages = unsettled_messages(changes, outcome, project.message_namespace, engine=project.engine, sample=sample,
                                   built=digests.add if digests else None)
     total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
     done = 0

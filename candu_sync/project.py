@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from candu_sync.dbt import resolve, resolve_sync
-from candu_sync.delivery import Delivery
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
 from candu_sync.settings import Settings
-from candu_sync.state import PartitionState, State, read_last_run
+from candu_sync.state import PartitionState, State, read_last_run, remove_folder
 from candu_sync.syncs import Sync, partitions_to_run
-from candu_sync.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    from candu_sync.delivery import Delivery
+    from candu_sync.embedded import Embedded
+    from candu_sync.warehouse import Warehouse
 
 
 class Project:
@@ -47,6 +51,8 @@ class Project:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if "engine" in self.__dict__:
+            self.engine.close()
         if "warehouse" in self.__dict__:
             self.warehouse.close()
 
@@ -58,6 +64,8 @@ class Project:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse, opened at first use."""
+        from candu_sync.warehouse import open_warehouse
+
         return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
                               timeout=self.settings.query_timeout)
 
@@ -86,11 +94,14 @@ class Project:
         key = self.settings.api_key
         return None if key is None else key.get_secret_value()
 
-    @property
-    def memory(self) -> int:
-        """Bytes for the embedded engine of a plan or a commit: half of ``CANDU_MEMORY``. A DuckDB warehouse has a
-        quarter at the same time; the row index and the batches on their way need the rest."""
-        return self.settings.memory // 2
+    @cached_property
+    def engine(self) -> Embedded:
+        """The embedded engine of plans and commits, kept from one sync and partition to the next. It has half of
+        ``CANDU_MEMORY``. A DuckDB warehouse has a quarter at the same time; the row index and the batches on their way
+        need the rest."""
+        from candu_sync.embedded import Embedded
+
+        return Embedded(self.settings.memory // 2, self.state.store.scratch, remove_folder)
 
     @property
     def message_namespace(self) -> UUID | None:

@@ -254,6 +254,12 @@ SELECT 0 AS message LIMIT 0;
 SELECT key, reason, status, refused_at, run, hash FROM held;
 SELECT key, reason FROM result WHERE reason IS NOT NULL;
 
+-- pipeline.py, compared
+SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
+DROP TABLE "changes";
+DROP TABLE "held";
+DROP TABLE "result";
+
 -- ==================== push ====================
 
 -- changes/messages.py, encode
@@ -276,6 +282,11 @@ FROM (
         )
     )
 );
+
+-- ====================  ====================
+
+-- changes/outgoing.py, unsettled_messages
+SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
 
 -- ==================== commit ====================
 
@@ -318,6 +329,9 @@ CASE WHEN m.c1 AND m.op = 'changed' THEN ('0x' || substr(md5('00000000-0000-0000
 FROM (SELECT * FROM settled UNION ALL BY NAME SELECT * FROM new_invalid) AS m
 LEFT JOIN digests AS d ON d.message = m.message
 ORDER BY user_hash, m.at;
+
+-- history/ledger.py, record_run
+SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
 
 -- commit/next_version.py, make_accepted
 -- changes: Arrow
@@ -417,3 +431,8 @@ JOIN (
 SELECT hash, 2::BIGINT AS version
 FROM moves
 WHERE message IS NULL OR message IN (FROM accepted_messages) LIMIT 250000;
+
+-- commit/next_version.py, commit
+SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
+DROP TABLE "accepted_messages";
+DROP TABLE "unanswered_messages";

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import candu_sync
+from tests.support.folder import Folder
 
 
 @pytest.mark.parametrize("name", candu_sync.__all__)
@@ -24,3 +25,18 @@ def test_importing_the_package_loads_no_database() -> None:
     heavy = "duckdb", "pyarrow", "sqlalchemy", "httpx", "dagster"
     code = f"import sys, candu_sync.cli; print([m for m in {heavy!r} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["list", "--json"]])
+def test_what_only_looks_loads_no_database(project: Folder, words: list[str]) -> None:
+    """Also where there is a sync with a state, and a manifest of dbt's is not looked for."""
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    project.cli("run", "users/profile")
+    heavy = "duckdb", "pyarrow", "numpy", "sqlalchemy", "httpx", "obstore", "sqlglot", "dagster"
+    code = (f"import atexit, sys; sys.argv = {['candu-sync', *words]!r}; from candu_sync.cli import main; "
+            f"atexit.register(lambda: print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)); main()")
+    ended = subprocess.run([sys.executable, "-c", code], cwd=project.folder, env=project.environment(),
+                           capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+    assert "users/profile" in ended.stdout or "--help" in words

@@ -14,7 +14,7 @@ import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
 from candu_sync.changes.messages import Encoding, encode, identity_of
-from candu_sync.embedded import literal, open_embedded, scalar
+from candu_sync.embedded import Embedded, literal, scalar
 from candu_sync.prefetch import ahead
 from candu_sync.rows import LARGEST_MESSAGE, MESSAGE_TOO_LARGE
 from candu_sync.state import Outcome
@@ -94,7 +94,7 @@ def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> N
             WHERE message IN (SELECT message FROM held)""")
 
 
-def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, memory: int,
+def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, engine: Embedded,
                        sample: int | None = None, built: Callable[[pa.RecordBatch], None] | None = None,
                        ) -> Generator[pa.RecordBatch, None, None]:
     """The messages of a change set that are not settled yet, in order, built as they are asked for.
@@ -102,7 +102,7 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
     Args:
         outcome: what an earlier push of it has settled.
         namespace: of the messages' ids; None: they carry none.
-        memory: bytes for the embedded engine.
+        engine: to build them in.
         sample: at most so many messages.
         built: called with each batch before it is given out.
 
@@ -112,7 +112,7 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
     identity = None if namespace is None else identity_of(
         namespace, changes.sync, changes.kind, changes.partition, changes.base)
     encoding = Encoding(changes.kind, changes.traits, identity)
-    with (open_embedded(memory) as connection,
+    with (engine.use() as connection,
           closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
         for batch in messages:
             if built is not None:

@@ -7,18 +7,20 @@ import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from candu_sync.changes import ChangeSet, noise_notes, tripped
-from candu_sync.commit import RunResult
 from candu_sync.naming import counted, named
-from candu_sync.operate import SetAside, odd_changes
-from candu_sync.syncs import Sync
 from candu_sync.terminal import console, csv_cell, json_line, printable
+
+if TYPE_CHECKING:
+    from candu_sync.changes import ChangeSet
+    from candu_sync.commit import RunResult
+    from candu_sync.operate import SetAside
+    from candu_sync.syncs import Sync
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "rejected", "unsent",
            "requests")
@@ -27,6 +29,8 @@ _STYLES = {"succeeded": "green", "failed": "red", "guarded": "yellow"}
 
 def show_results(results: Sequence[RunResult]) -> None:
     """A table of runs: a row a sync and partition."""
+    from candu_sync.changes import noise_notes
+
     table = _table("sync", *_COUNTS, "seconds", "status", numbers=len(_COUNTS) + 1)
     for r in results:
         counts = [f"{getattr(r, name):,}" for name in _COUNTS]
@@ -40,6 +44,9 @@ def show_results(results: Sequence[RunResult]) -> None:
 
 def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -> None:
     """A plan: what would be sent, and why."""
+    # This loads the embedded engine, which `list` does without.
+    from candu_sync.changes import tripped
+
     out, s = console(), changes.summary
     title = Text(printable(named(changes.sync, changes.partition)), style="bold")
     out.print(title.append(f": {counted(s.rows, 'row')} against {s.snapshot_rows:,} in the snapshot "
@@ -63,6 +70,8 @@ def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -
 
 
 def _show_notes(out: Console, sync: Sync, changes: ChangeSet) -> None:
+    from candu_sync.operate import odd_changes
+
     s = changes.summary
     if s.held:
         out.print(f"held, since Candu refused them before and they have not changed: {counted(s.held, 'row')} "

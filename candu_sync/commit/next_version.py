@@ -14,7 +14,7 @@ import pyarrow as pa
 from candu_sync.changes import FILES, ChangeSet, Encoding
 from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.uncertain_events import note_uncertain
-from candu_sync.embedded import arrow_file, literal, open_embedded, scalar, write_arrow
+from candu_sync.embedded import Embedded, arrow_file, literal, scalar, write_arrow
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
 from candu_sync.snapshot import FORGOTTEN, REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
@@ -26,14 +26,14 @@ _NEVER = -(2**62)
 
 
 def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
-           memory: int, history: HistoryPolicy | None = None, digests: Path | None = None) -> Version:
+           engine: Embedded, history: HistoryPolicy | None = None, digests: Path | None = None) -> Version:
     """Make version ``old.number + 1`` from the change set and what became of its messages.
 
     Rows without a message (a row that left under ``removed: keep``) are taken in as they are: nothing had to be sent.
     Events that may or may not have arrived count as accepted under ``uncertain: skip``.
 
     Args:
-        memory: bytes for the embedded engine.
+        engine: to work in.
         history: what the ledger keeps of the run; None: nothing was sent, and nothing is written.
         digests: the file of the push's ``DigestFile``, if there is one.
 
@@ -49,11 +49,11 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     _check_there(state, changes, outcome)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
-    if history is not None and record_run(state, changes, outcome, before, history, memory=memory, digests=digests):
+    if history is not None and record_run(state, changes, outcome, before, history, engine=engine, digests=digests):
         tidy(state, history.days, dt.datetime.now(dt.UTC))
     folder = state.store.scratch()
     try:
-        with open_embedded(memory, folder) as connection:
+        with engine.use() as connection:
             _make_accepted(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
             after = Snapshot(sync.kind, () if sync.kind == "events" else changes.traits)
             merged = lay_over(connection, before, after, after.given(changes.given), folder)

@@ -8,6 +8,7 @@ from candu_sync.changes import ChangeSet, staged_by
 from candu_sync.commit.next_version import commit, empty_version
 from candu_sync.commit.run_result import remember, result_of
 from candu_sync.delivery import Report
+from candu_sync.embedded import Embedded
 from candu_sync.errors import Claimed, StaleChanges
 from candu_sync.history import HistoryPolicy
 from candu_sync.state import (
@@ -22,12 +23,12 @@ from candu_sync.state import (
 from candu_sync.syncs import Sync
 
 
-def recover(state: PartitionState, sync: Sync, memory: int, history: HistoryPolicy) -> Version:
+def recover(state: PartitionState, sync: Sync, engine: Embedded, history: HistoryPolicy) -> Version:
     """The current version, after the receipts of a run that died were folded in.
 
     Args:
         state: of the sync and partition.
-        memory: bytes for the embedded engine.
+        engine: to work in, where there is something to fold in.
         history: what the ledger keeps of a run that died.
 
     Raises:
@@ -41,21 +42,21 @@ def recover(state: PartitionState, sync: Sync, memory: int, history: HistoryPoli
     if owner.alive(dt.datetime.now(dt.UTC)):
         raise Claimed(refusal(state, owner))
     try:
-        recovered = _folded(state, sync, version, owner.run_id, memory, history)
+        recovered = _folded(state, sync, version, owner.run_id, engine, history)
     except StaleChanges:
         return state.current()
     drop_claims(state, recovered.number)
     return recovered
 
 
-def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, memory: int,
+def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, engine: Embedded,
             history: HistoryPolicy) -> Version:
     """The version that the dead run did not come to commit; one with nothing new where it had sent nothing."""
     recovered = version
     changes = staged_by(state, run_id)
     if changes is not None:
         outcome = read_receipts(state, run_id)
-        recovered = commit(state, version, sync, changes, outcome, memory=memory, history=history)
+        recovered = commit(state, version, sync, changes, outcome, engine=engine, history=history)
         _remember_death(state, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 

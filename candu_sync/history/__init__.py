@@ -12,7 +12,7 @@ from candu_sync.lazy import lazy_names
 if TYPE_CHECKING:
     from candu_sync.history.digests import DigestFile as DigestFile
     from candu_sync.history.layout import FOLDER as FOLDER
-    from candu_sync.history.ledger import HistoryPolicy as HistoryPolicy
+    from candu_sync.history.layout import HistoryPolicy as HistoryPolicy
     from candu_sync.history.ledger import record_run as record_run
     from candu_sync.history.retention import tidy as tidy
     from candu_sync.history.search import HistoryQuery as HistoryQuery
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "digests": "DigestFile",
-        "layout": "FOLDER",
-        "ledger": "HistoryPolicy record_run",
+        "layout": "FOLDER HistoryPolicy",
+        "ledger": "record_run",
         "retention": "tidy",
         "search": "HistoryQuery search_history",
     })

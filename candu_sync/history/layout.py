@@ -34,6 +34,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 Mode = Literal["values", "names", "none"]
 Outcome = Literal["accepted", "refused", "invalid", "uncertain"]
@@ -71,6 +72,28 @@ def message_id(digest: bytes | None) -> str | None:
         '00000000-0000-5000-8000-000000000000'
     """
     return None if digest is None else str(uuid.UUID(bytes=digest, version=5))
+
+
+@dataclass(frozen=True)
+class HistoryPolicy:
+    """What the ledger keeps.
+
+    Attributes:
+        mode: ``values``, ``names`` or ``none``.
+        days: how long; 0: no ledger is written.
+        salt: of the hashes of values: the workspace's id.
+        message_ids: whether messages carry a messageId.
+    """
+
+    mode: Mode
+    days: float
+    salt: UUID
+    message_ids: bool = True
+
+    @property
+    def written(self) -> bool:
+        """Whether there is a ledger."""
+        return self.mode != "none" and self.days > 0
 
 
 @dataclass(frozen=True, kw_only=True)

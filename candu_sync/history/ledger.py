@@ -10,23 +10,21 @@ import datetime as dt
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import duckdb
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
 from candu_sync.changes import INVALID, ChangeSet, Encoding, identity_of, json_text
-from candu_sync.embedded import arrow_file, literal, open_embedded, scalar
+from candu_sync.embedded import Embedded, arrow_file, literal, scalar
 from candu_sync.history.fates import Fates, with_fates, with_fates_schema
 from candu_sync.history.layout import (
     BITS,
     FOLDER,
     ROW_GROUP,
+    HistoryPolicy,
     LedgerFile,
-    Mode,
     carried_columns,
     parquet_options,
     user_hash_sql,
@@ -44,37 +42,15 @@ _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
 
-@dataclass(frozen=True)
-class HistoryPolicy:
-    """What the ledger keeps.
-
-    Attributes:
-        mode: ``values``, ``names`` or ``none``.
-        days: how long; 0: no ledger is written.
-        salt: of the hashes of values: the workspace's id.
-        message_ids: whether messages carry a messageId.
-    """
-
-    mode: Mode
-    days: float
-    salt: UUID
-    message_ids: bool = True
-
-    @property
-    def written(self) -> bool:
-        """Whether there is a ledger."""
-        return self.mode != "none" and self.days > 0
-
-
 def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, before: Snapshot, policy: HistoryPolicy, *,
-               memory: int, digests: Path | None = None) -> int:
+               engine: Embedded, digests: Path | None = None) -> int:
     """Write the ledger file of a run.
 
     Args:
         state: of the sync and partition.
         outcome: the receipts of the run.
         before: the snapshot that the changes were computed from, for the old values.
-        memory: bytes for the embedded engine.
+        engine: to work in.
         digests: the file of a ``DigestFile``; None: they are computed again.
 
     Returns:
@@ -88,7 +64,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
     folder = state.store.scratch()
     at = dt.datetime.now(dt.UTC).replace(microsecond=0)
     try:
-        with open_embedded(memory, folder) as connection:
+        with engine.use() as connection:
             _expose_invalid(connection, state, changes.kind, at)
             writing = _Writing(connection, changes, policy, at)
             path = folder / f"{changes.run_id}.parquet"

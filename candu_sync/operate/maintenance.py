@@ -45,7 +45,7 @@ def baseline(target: Target, *, progress: Progress = silent) -> ChangeSet:
         with _only_writer(target, changes.run_id) as (state, version):
             last = max(changes.summary.rows + changes.summary.removed, 1)
             target.project.take_on_workspace()
-            commit(state, version, target.sync, changes, Outcome(accepted=[(0, last)]), memory=target.project.memory)
+            commit(state, version, target.sync, changes, Outcome(accepted=[(0, last)]), engine=target.project.engine)
         return changes
     finally:
         discard(changes)
@@ -83,7 +83,7 @@ def retry(target: Target) -> int:
         Claimed: a run is under way.
     """
     # What Candu refused may stand in the receipts of a run that died.
-    recover(target.state, target.sync, target.project.memory, target.history)
+    recover(target.state, target.sync, target.project.engine, target.history)
     rows = [row for row in set_aside(target) if row.status is not None]
     if not rows:
         return 0
@@ -98,7 +98,7 @@ def retry(target: Target) -> int:
 
 @contextmanager
 def _only_writer(target: Target, run_id: str) -> Iterator[tuple[PartitionState, Version]]:
-    version = recover(target.state, target.sync, target.project.memory, target.history)
+    version = recover(target.state, target.sync, target.project.engine, target.history)
     state = target.state
     with Claim(state, version.number + 1, run_id) as claim:
         try:

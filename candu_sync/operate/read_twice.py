@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import duckdb
 
 from candu_sync.diff import load
-from candu_sync.embedded import open_embedded, scalar
+from candu_sync.embedded import scalar
 from candu_sync.errors import WarehouseError
 from candu_sync.naming import counted
 from candu_sync.project import Target
@@ -39,7 +39,7 @@ def read_twice(target: Target) -> Iterator[str]:
     Raises:
         ModelError, WarehouseError: the model cannot be read.
     """
-    with open_embedded(target.project.memory) as connection:
+    with target.project.engine.use() as connection:
         began = time.monotonic()
         first = _load(connection, target)
         connection.execute("ALTER TABLE result RENAME TO first_reading")

@@ -6,9 +6,7 @@ import datetime as dt
 from contextlib import suppress
 from typing import Any
 
-from candu_sync.commit import list_uncertain
 from candu_sync.errors import StateError
-from candu_sync.operate.maintenance import claimed_by
 from candu_sync.project import Project, Target
 from candu_sync.state import PartitionState, read_last_run
 from candu_sync.syncs import Catalog, Sync
@@ -36,6 +34,10 @@ def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
 
 
 def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
+    # These load Arrow, which `list` does without.
+    from candu_sync.commit import list_uncertain
+    from candu_sync.operate.maintenance import claimed_by
+
     state = project.state.of(sync.name, key)
     run = read_last_run(state)
     owner = claimed_by(Target(project, sync, key))
