@@ -19,7 +19,7 @@ from candu_sync.errors import Claimed, StaleChanges
 from candu_sync.naming import named
 from candu_sync.state import Claim, PartitionState, Version, local_folder, remove_folder
 
-_POINTER = "staged.json"
+STAGED = "staged.json"
 
 # Seconds after which a change set that nobody pushed is removed by the next plan.
 _OLD = 3600.0
@@ -54,7 +54,7 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
     if (changes.folder / MOVES).exists():
         state.store.add(state.name("runs", changes.run_id, MOVES), changes.folder / MOVES)
     state.store.add(state.name(INVALID), changes.folder / INVALID)
-    state.write_json(_POINTER, {"run_id": changes.run_id, "force": force, "at": time.time()})
+    state.write_json(STAGED, {"run_id": changes.run_id, "force": force, "at": time.time()})
     if before and time.time() - before.get("at", 0) > _OLD:
         with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
             _unstage_others(state, changes.run_id)
@@ -134,7 +134,7 @@ def settle(state: PartitionState, changes: ChangeSet) -> None:
     """Remove a change set whose messages are all settled. The receipts of the last runs are kept."""
     _unstage(state, changes.run_id)
     if awaits_push(state, changes.run_id):
-        state.store.delete(state.name(_POINTER))
+        state.store.delete(state.name(STAGED))
     runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
     for run_id in runs[:-_KEPT_RUNS]:
         for name in state.store.list(state.name("runs", run_id) + "/"):
@@ -147,7 +147,7 @@ def discard(changes: ChangeSet) -> None:
 
 
 def _pointer(state: PartitionState) -> dict[str, Any]:
-    return state.read_json(_POINTER) or {}
+    return state.read_json(STAGED) or {}
 
 
 def _opened(state: PartitionState, run_id: str) -> ChangeSet:

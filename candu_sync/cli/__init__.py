@@ -22,6 +22,7 @@ from candu_sync.cli.history import history
 from candu_sync.cli.looking import check, list_syncs, rejected, status
 from candu_sync.cli.other_words import Commands
 from candu_sync.cli.pushing import push
+from candu_sync.cli.renaming import rename
 from candu_sync.cli.sending import baseline, plan, reset, run
 from candu_sync.cli.serving import demo, simulate
 from candu_sync.errors import CanduSyncError
@@ -29,7 +30,7 @@ from candu_sync.errors import CanduSyncError
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False)
 app.command("list")(list_syncs)
-for command in (check, plan, run, push, baseline, reset, status, history, rejected, exposures, simulate, demo):
+for command in (check, plan, run, push, baseline, reset, rename, status, history, rejected, exposures, simulate, demo):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 from candu_sync.history.layout import FOLDER, ROW_GROUP, LedgerFile, parquet_options, run_of
@@ -76,7 +77,8 @@ def _about(state: PartitionState, name: str) -> tuple[LedgerFile | None, int]:
     if path is None:
         return None, 0
     file = parquet.ParquetFile(path)
-    return LedgerFile.of(file.schema_arrow.metadata), file.metadata.num_rows
+    # Files from before and after a rename are put together under the sync's name of today.
+    return replace(LedgerFile.of(file.schema_arrow.metadata), sync=state.sync), file.metadata.num_rows
 
 
 def _join(state: PartitionState, about: LedgerFile, names: list[str]) -> int:

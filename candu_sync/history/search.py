@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,8 @@ def _open(state: PartitionState, name: str) -> tuple[LedgerFile, parquet.Parquet
     if path is None:
         return None
     file = parquet.ParquetFile(path)
-    return LedgerFile.of(file.schema_arrow.metadata), file
+    # The file has the name that the sync had when it was written: a rename leaves it as it is.
+    return replace(LedgerFile.of(file.schema_arrow.metadata), sync=state.sync), file
 
 
 def _may_hold(name: str, about: LedgerFile, file: parquet.ParquetFile, query: HistoryQuery) -> bool:

@@ -1,4 +1,5 @@
-"""What is done to a snapshot by hand: take a result as sent, forget it, look at what was set aside, try that again."""
+"""What is done to a snapshot by hand: take a result as sent, forget it, move it to another name,
+look at what was set aside, try that again."""
 
 from __future__ import annotations
 
@@ -12,13 +13,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from candu_sync.changes import INVALID, ChangeSet, discard, new_run_id
+from candu_sync.changes import INVALID, STAGED, ChangeSet, discard, new_run_id
 from candu_sync.commit import commit, recover
+from candu_sync.errors import UsageError
 from candu_sync.history import FOLDER as HISTORY
 from candu_sync.pipeline import plan
 from candu_sync.progress import Progress, silent
-from candu_sync.project import Target
-from candu_sync.state import Claim, Outcome, Owner, PartitionState, Version, drop_claims, read_claim
+from candu_sync.project import Project, Target
+from candu_sync.state import (
+    Claim,
+    Outcome,
+    Owner,
+    PartitionState,
+    Version,
+    begin_rename,
+    drop_claims,
+    end_rename,
+    holds_anything,
+    move_partition,
+    read_claim,
+    renamed_from,
+)
+from candu_sync.syncs import Sync
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,57 @@ def _newest_number(state: PartitionState) -> int:
     """The number of the newest version by its name alone: a damaged version must not keep anybody from a reset."""
     names = state.store.list(state.name("versions/"))
     return int(Path(names[-1]).stem) if names else 0
+
+
+def rename(project: Project, old: str, sync: Sync) -> int:
+    """Move the state of the sync that was named ``old`` to its new name: nothing is sent. An interrupted rename is
+    finished by the same call.
+
+    Args:
+        sync: as it is named now.
+
+    Returns:
+        The number of partitions; 1 where there are none.
+
+    Raises:
+        UsageError: the two are of different kinds, the old one has no state, or the new one has some.
+        Claimed: a run is at work on either.
+        StateError: the state cannot be read or written.
+    """
+    state = project.state
+    if (kind := old.partition("/")[0]) != sync.kind:
+        raise UsageError(f"{old} is a sync of {kind}, {sync.name} is one of {sync.kind}: its state cannot move there")
+    began = renamed_from(state, sync.name)
+    for name, other in ((sync.name, began), (old, renamed_from(state, old))):
+        if other not in (None, old):
+            raise UsageError(f"a rename of {other} to {name} was interrupted: run `candu-sync rename {other} {name}` "
+                             "first")
+    keys = state.partitions(old)
+    # What a run that died had sent is state, too. One that is at work is left alone.
+    _fold_in(project, old, sync)
+    if began is None:
+        _fold_in(project, sync.name, sync)
+        _check_free(project, old, sync)
+    begin_rename(state, old, sync.name)
+    for key in keys:
+        move_partition(state.of(old, key), state.of(sync.name, key), new_run_id(), leave=(STAGED,))
+    end_rename(state, sync.name)
+    return len(keys)
+
+
+def _fold_in(project: Project, name: str, sync: Sync) -> None:
+    for key in project.state.partitions(name):
+        recover(project.state.of(name, key), sync, project.engine, project.history_policy(sync))
+
+
+def _check_free(project: Project, old: str, sync: Sync) -> None:
+    state = project.state
+    if holds_anything(state, sync.name):
+        raise UsageError(f"{sync.name} has a state already: that of {old} cannot take its place. Where what was sent "
+                         f"for {sync.name} may be forgotten, run `candu-sync reset {sync.name}` first")
+    if not holds_anything(state, old):
+        raise UsageError(f"{old} has no state: nothing was sent for a sync of that name, or its state was moved or "
+                         "forgotten")
 
 
 def retry(target: Target) -> int:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from candu_sync.state.receipts import local_folder as local_folder
     from candu_sync.state.receipts import ranges_table as ranges_table
     from candu_sync.state.receipts import read_receipts as read_receipts
+    from candu_sync.state.renaming import begin_rename as begin_rename
+    from candu_sync.state.renaming import end_rename as end_rename
+    from candu_sync.state.renaming import holds_anything as holds_anything
+    from candu_sync.state.renaming import move_partition as move_partition
+    from candu_sync.state.renaming import renamed_from as renamed_from
     from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
     from candu_sync.state.versions import PartitionState as PartitionState
@@ -34,6 +39,7 @@ else:
         "owner": "Owner",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
+        "renaming": "begin_rename end_rename holds_anything move_partition renamed_from",
         "scratch": "remove_folder",
         "state_url": "take_apart",
         "versions": "PartitionState State Version",

@@ -92,6 +92,23 @@ class DiskStore:
         _sync_folder(target.parent)
         return size
 
+    def copy(self, source: str, target: str) -> None:
+        path = self._root / target
+        self._written(path, lambda: self._copy(self._root / source, path))
+        _sync_folder(path.parent)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        # Files of the state are not written into, so that two names of one are as good as two.
+        folder = self._root / _SCRATCH
+        folder.mkdir(exist_ok=True, mode=0o700)
+        temporary = folder / f".{uuid.uuid4().hex}"
+        try:
+            os.link(source, temporary)
+            temporary.replace(target)
+        finally:
+            # Of two names of one file the replace removes neither.
+            temporary.unlink(missing_ok=True)
+
     def local(self, name: str) -> Path | None:
         path = self._root / name
         return path if path.exists() else None

@@ -33,6 +33,11 @@ def sync_folder(sync: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[:_READABLE]}..{_digest(sync)}"
 
 
+def renaming_file(sync: str) -> str:
+    """The marker in a sync's folder of a rename that is under way."""
+    return f"{sync_folder(sync)}/renaming.json"
+
+
 def partition_folder(partition: str | None) -> str:
     """A partition's folder; of one that needs a digest, the dot in it tells: no other name has any.
 

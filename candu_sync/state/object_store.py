@@ -61,6 +61,10 @@ class ObjectStore:
         kept.parent.mkdir(parents=True, exist_ok=True)
         return path.replace(kept).stat().st_size
 
+    def copy(self, source: str, target: str) -> None:
+        with self._reported(target, written=True):
+            self._obstore.copy(self._store, source, target)
+
     def local(self, name: str) -> Path | None:
         path = self._cache / name
         if not path.exists():

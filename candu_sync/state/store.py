@@ -28,6 +28,9 @@ class Store(Protocol):
     def add(self, name: str, path: Path) -> int:
         """Move a local file in; returns its bytes."""
 
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object, over one of that name."""
+
     def local(self, name: str) -> Path | None:
         """A local file with the object's bytes, to be read and not written; None: there is none."""
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from candu_sync.errors import DamagedState, StaleChanges
+from candu_sync.errors import DamagedState, StaleChanges, StateError
 from candu_sync.naming import named
 from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
@@ -156,15 +156,30 @@ class PartitionState:
 
         Raises:
             DamagedState: its file cannot be read, or is missing.
+            StateError: the state of another sync is on its way here, and this partition's is not here yet.
         """
-        names = self.store.list(self.name("versions/"))
-        if names:
-            return self._read(names[-1])
+        found = self.newest()
+        if found is None or not found.files:
+            self._check_moved()
+        if found is not None:
+            return found
         # A first run that died in its commit leaves files too, but then its claim is there.
         if self.store.list(self.name("data/")) and not self.store.list(self.name("claims/")):
             place = self.store.place(self.name("versions"))
             raise DamagedState(place, f"{place} has no version, but there are files of one: {_what_to_do(self.sync)}")
         return Version(0)
+
+    def newest(self) -> Version | None:
+        """The newest version; None: there is none. Raises DamagedState as ``current``."""
+        names = self.store.list(self.name("versions/"))
+        return self._read(names[-1]) if names else None
+
+    def _check_moved(self) -> None:
+        body = self.store.get(folder_names.renaming_file(self.sync))
+        if body is not None:
+            old = json.loads(body)["from"]
+            raise StateError(f"{self.title}: its state is not complete yet, since a rename of {old} is under way or "
+                             f"was interrupted: run `candu-sync rename {old} {self.sync}`, which finishes it")
 
     def _read(self, name: str) -> Version:
         try:
@@ -269,9 +284,10 @@ class PartitionState:
         self.introduce()
         self.store.put(self.name(name), _json(body))
 
-    def forget(self, number: int, run_id: str, *, keep: str) -> None:
+    def forget(self, number: int, run_id: str, *, keep: str | None = None) -> None:
         """Make an empty version of this number, and remove all else that is known of this partition, but for the
-        claims and the folder ``keep``. The numbers go on, so that an owner from before still finds its number taken.
+        claims and the folder ``keep``, if any. The numbers go on, so that an owner from before still finds its number
+        taken.
 
         Raises:
             StaleChanges: this number is there already.
@@ -280,8 +296,8 @@ class PartitionState:
         empty = Version(number, run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
         if not self.store.put(self._version_name(number), _json(asdict(empty)), create=True):
             raise self._overtaken(number)
-        stays = (self._version_name(number), self.name("claims/"), self.name(keep, ""),
-                 self.name(folder_names.KEY_FILE))
+        stays = (self._version_name(number), self.name("claims/"), self.name(folder_names.KEY_FILE),
+                 *([] if keep is None else [self.name(keep, "")]))
         for name in self.store.list(self.name("")):
             if not name.startswith(stays):
                 self.store.delete(name)
