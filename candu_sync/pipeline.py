@@ -29,6 +29,7 @@ from candu_sync.changes import (
     make_outgoing,
     new_run_id,
     notice,
+    renamed_perhaps,
     set_large_aside,
     settle,
     stage,
@@ -168,6 +169,8 @@ def guard(target: Target, changes: ChangeSet) -> GuardTripped | None:
         True
     """
     reasons = tripped(target.sync, changes.summary)
+    if changes.summary.messages and target.sync.kind == "events" and (old := target.project.predecessor(target.sync)):
+        reasons.append(renamed_perhaps(old, target.sync.name, events=True))
     return GuardTripped(target.name, reasons) if reasons else None
 
 
@@ -198,7 +201,8 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     target.project.check_workspace()
     stopped_by = None if force or forced(state, changes) else guard(target, changes)
     if stopped_by is not None:
-        return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code))
+        return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code),
+                        target.sync)
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
@@ -217,9 +221,9 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
             # A state from before it knew its workspace.
             target.project.take_on_workspace()
         settle(state, changes)
-        return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds))
+        return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds), target.sync)
     result = result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
-    return remember(state, result)
+    return remember(state, result, target.sync)
 
 
 @contextmanager
@@ -233,7 +237,7 @@ def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Sec
         why = str(error) if isinstance(error, CanduSyncError) else _stopped(changes, report)
         with suppress(StateError):
             remember(target.state, result_of(changes, "failed", report=report, seconds=seconds, error=why,
-                                             exit_code=1))
+                                             exit_code=1), target.sync)
         raise
 
 
@@ -276,7 +280,7 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
     try:
         changes = plan(target, full=full, progress=progress)
     except (ModelError, WarehouseError) as error:
-        remember(target.state, failed(target.sync.name, target.partition, str(error), error.exit_code))
+        remember(target.state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
         raise
     return push(target, changes, force=force, sample=sample, progress=progress)
 

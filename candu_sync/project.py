@@ -31,6 +31,8 @@ class Project:
     Attributes:
         settings: the settings.
         new_key: another API key than the one that the state knows is a rotation, of the same workspace.
+        declared: the names of all syncs of the project, with those whose files are wrong; None: they are not known, and
+            no rename is noticed.
         pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
 
     Example:
@@ -46,6 +48,8 @@ class Project:
         self._stopped = False
         self.pushing = False
         self.new_key = False
+        self.declared: frozenset[str] | None = None
+        self._predecessors: dict[str, str | None] = {}
 
     def __enter__(self) -> Project:
         return self
@@ -112,6 +116,21 @@ class Project:
         """What the ledger keeps of a sync's runs: by its YAML, else by the settings."""
         return HistoryPolicy(mode=sync.history, days=self.settings.history, salt=self.state.workspace,
                              message_ids=self.settings.message_id)
+
+    def predecessor(self, sync: Sync) -> str | None:
+        """The name that a sync probably had before it was renamed, as it was when first asked; None: nothing speaks
+        for that.
+
+        Raises:
+            StateError: the state cannot be read.
+        """
+        from candu_sync.changes import find_predecessor
+
+        if self.declared is None:
+            return None
+        if sync.name not in self._predecessors:
+            self._predecessors[sync.name] = find_predecessor(self.state, sync, self.declared)
+        return self._predecessors[sync.name]
 
     def cancel_queries(self) -> None:
         """End the query under way, at the warehouse. Safe in any thread."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from candu_sync.changes.outgoing import make_outgoing as make_outgoing
     from candu_sync.changes.outgoing import set_large_aside as set_large_aside
     from candu_sync.changes.outgoing import unsettled_messages as unsettled_messages
+    from candu_sync.changes.predecessor import find_predecessor as find_predecessor
+    from candu_sync.changes.predecessor import renamed_perhaps as renamed_perhaps
     from candu_sync.changes.staging import STAGED as STAGED
     from candu_sync.changes.staging import anything_staged as anything_staged
     from candu_sync.changes.staging import check_fresh as check_fresh
@@ -52,6 +54,7 @@ else:
         "messages": "Encoding Identity encode identity_of json_text",
         "noise": "KEPT_CHANGES KEPT_MOVES MOVES noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
+        "predecessor": "find_predecessor renamed_perhaps",
         "staging": ("STAGED anything_staged check_fresh discard forced new_run_id settle stage staged staged_by "
                     "take_over"),
         "summary": "Summary summarize",

@@ -56,6 +56,7 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
         complain(warning)
     catalog = load_syncs(settings.sql_dir)
     with Project(settings) as project:
+        project.declared = frozenset({*catalog.syncs, *(error.sync for error in catalog.errors if error.sync)})
         yield project, catalog
 
 
@@ -76,6 +77,16 @@ def chosen(catalog: Catalog, names: list[str] | None) -> tuple[list[Sync], list[
     for error in errors:
         complain(str(error))
     return [sync for name, sync in catalog.syncs.items() if not names or name in names], errors
+
+
+def point_out_rename(project: Project, sync: Sync, done: set[str]) -> None:
+    """Say on stderr, once for a sync, that it was probably renamed and where its state is."""
+    from candu_sync.changes import renamed_perhaps
+
+    old = None if sync.name in done else project.predecessor(sync)
+    done.add(sync.name)
+    if old is not None:
+        complain(renamed_perhaps(old, sync.name, events=sync.kind == "events"))
 
 
 def finish(codes: list[int]) -> None:

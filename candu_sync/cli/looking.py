@@ -88,11 +88,13 @@ def _traits(finding: Finding) -> str:
 def status(as_json: Json = False) -> None:
     """For each sync and partition: last run, rows, pending, rejected, claimed by whom."""
     from candu_sync.cli.tables import show_rows
-    from candu_sync.operate import statuses
+    from candu_sync.operate import orphan_notes, statuses
 
     with opened_project() as (project, catalog):
         chosen(catalog, None)
         rows = statuses(project, catalog)
+        for note in orphan_notes(project, catalog, rows):
+            complain(note)
     if as_json:
         print_lines(rows)
     else:

@@ -18,6 +18,7 @@ from candu_sync.cli.common import (
     complain,
     finish,
     opened_project,
+    point_out_rename,
     print_lines,
     require_names,
     say,
@@ -55,7 +56,10 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, errors = chosen(catalog, names)
 
+        pointed_out: set[str] = set()
+
         def act(target: Target) -> int:
+            point_out_rename(project, target.sync, pointed_out)
             with progress(target.name) as show:
                 changes = pipeline.plan(target, full=full, keep=save, progress=show)
             tripped = pipeline.guard(target, changes)
@@ -98,7 +102,11 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             if as_json:
                 print_lines([result.to_json()])
 
+        # Events are stopped by a guard, which says it.
+        pointed_out = set() if force else {sync.name for sync in syncs if sync.kind == "events"}
+
         def act(target: Target) -> int:
+            point_out_rename(project, target.sync, pointed_out)
             with progress(target.name) as show:
                 result = pipeline.run(target, force=force, full=full, sample=sample, progress=show)
             emit(result)

@@ -57,12 +57,12 @@ def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, en
     if changes is not None:
         outcome = read_receipts(state, run_id)
         recovered = commit(state, version, sync, changes, outcome, engine=engine, history=history)
-        _remember_death(state, changes, outcome)
+        _remember_death(state, sync, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 
 
-def _remember_death(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
+def _remember_death(state: PartitionState, sync: Sync, changes: ChangeSet, outcome: Outcome) -> None:
     accepted, rejected = outcome.settled
     result = result_of(changes, "failed", report=Report(accepted=accepted, rejected=rejected), exit_code=1,
                        error="the run died; what Candu had accepted was folded in by the next one")
-    remember(state, result)
+    remember(state, result, sync)

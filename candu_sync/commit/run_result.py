@@ -11,6 +11,7 @@ from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
 from candu_sync.state import PartitionState, write_last_run
+from candu_sync.syncs import Sync
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
 
@@ -87,9 +88,10 @@ def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunR
     return RunResult(sync, partition, "", "failed", error=error, exit_code=exit_code)
 
 
-def remember(state: PartitionState, result: RunResult) -> RunResult:
-    """Write down how a run ended, with the number of its uncertain events. Returns the result."""
+def remember(state: PartitionState, result: RunResult, sync: Sync) -> RunResult:
+    """Write down how a run ended, with the number of its uncertain events and the digest of the sync's model. Returns
+    the result."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     uncertain = sum(found.count for found in list_uncertain(state) if found.run_id == result.run_id)
-    write_last_run(state, result.to_json() | {"at": at, "uncertain": uncertain})
+    write_last_run(state, result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest})
     return result

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from candu_sync.operate.findings import odd_changes as odd_changes
     from candu_sync.operate.findings import two_senders as two_senders
     from candu_sync.operate.maintenance import SetAside as SetAside
+    from candu_sync.operate.status import orphan_notes as orphan_notes
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
 else:
@@ -25,5 +26,5 @@ else:
         "check": "Finding check_models check_project",
         "findings": "NO_USERS given_traits odd_changes two_senders",
         "maintenance": "SetAside",
-        "status": "overview statuses",
+        "status": "orphan_notes overview statuses",
     })

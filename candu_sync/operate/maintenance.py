@@ -191,7 +191,6 @@ def _rows(path: Path | None) -> list[dict[str, Any]]:
         return list(ipc.open_file(source).read_all().to_pylist())
 
 
-def claimed_by(target: Target) -> Owner | None:
+def claimed_by(state: PartitionState) -> Owner | None:
     """Who is at work on a partition now, or died at it; None: nobody."""
-    state = target.state
     return read_claim(state, _newest_number(state) + 1)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from candu_sync.errors import StateError
-from candu_sync.project import Project, Target
-from candu_sync.state import PartitionState, read_last_run
+from candu_sync.project import Project
+from candu_sync.state import PartitionState, orphans, read_last_run
 from candu_sync.syncs import Catalog, Sync
 
 
@@ -28,28 +28,42 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
 def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
     """A row a sync and partition that has any state: sync, partition, last_run, status, rows, pending (messages that
     the last run left unsent), rejected, invalid, uncertain (events since the last reset that may have been told twice,
-    see ``uncertain_events``), claimed_by."""
-    return [_status(project, sync, key) for sync in catalog.syncs.values()
-            for key in project.state.partitions(sync.name) or [None]]
+    see ``uncertain_events``), claimed_by, orphaned (whether its sync is no longer there)."""
+    gone = orphans(project.state, {*catalog.syncs, *(error.sync for error in catalog.errors if error.sync)})
+    return [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
+            for key in project.state.partitions(name) or [None]]
 
 
-def _status(project: Project, sync: Sync, key: str | None) -> dict[str, Any]:
+def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each sync that is no longer there and has a state, with what to do.
+
+    Args:
+        rows: as ``statuses`` returned them.
+    """
+    renamed = {old: sync.name for sync in catalog.syncs.values() if (old := project.predecessor(sync))}
+    gone = dict.fromkeys(row["sync"] for row in rows if row["orphaned"])
+    return [f"{name} is no longer a sync, but the state has what was sent for it. If it was renamed, run "
+            f"`candu-sync rename {name} {renamed.get(name, 'NEW')}`. If it was removed, there is nothing to do"
+            for name in gone]
+
+
+def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> dict[str, Any]:
     # These load Arrow, which `list` does without.
     from candu_sync.commit import list_uncertain
     from candu_sync.operate.maintenance import claimed_by
 
-    state = project.state.of(sync.name, key)
+    state = project.state.of(name, key)
     run = read_last_run(state)
-    owner = claimed_by(Target(project, sync, key))
+    owner = claimed_by(state)
     by = None
     if owner is not None:
         alive = owner.alive(dt.datetime.now(dt.UTC))
         by = f"{owner.run_id} on {owner.host} since {owner.started}"
         by += "" if alive else " (dead, the next run takes over)"
-    return {"sync": sync.name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
+    return {"sync": name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
             "rows": _rows(state, run), "pending": run.get("unsent"), "rejected": run.get("rejected"),
             "invalid": run.get("invalid"), "uncertain": sum(found.count for found in list_uncertain(state)),
-            "claimed_by": by}
+            "claimed_by": by, "orphaned": orphaned}
 
 
 def _rows(state: PartitionState, run: dict[str, Any]) -> int | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from candu_sync.state.renaming import end_rename as end_rename
     from candu_sync.state.renaming import holds_anything as holds_anything
     from candu_sync.state.renaming import move_partition as move_partition
+    from candu_sync.state.renaming import orphans as orphans
     from candu_sync.state.renaming import renamed_from as renamed_from
     from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
@@ -39,7 +40,7 @@ else:
         "owner": "Owner",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
-        "renaming": "begin_rename end_rename holds_anything move_partition renamed_from",
+        "renaming": "begin_rename end_rename holds_anything move_partition orphans renamed_from",
         "scratch": "remove_folder",
         "state_url": "take_apart",
         "versions": "PartitionState State Version",

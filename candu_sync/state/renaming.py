@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from candu_sync.errors import Claimed
+from candu_sync.errors import Claimed, DamagedState
 from candu_sync.state import folder_names
 from candu_sync.state.claims import Claim, drop_claims, read_claim, refusal
 from candu_sync.state.last_run import read_last_run, write_last_run
@@ -40,7 +41,32 @@ def end_rename(state: State, new: str) -> None:
 
 def holds_anything(state: State, sync: str) -> bool:
     """Whether a partition of a sync has a version with files: something was sent, or taken as sent."""
-    return any(_newest(state.of(sync, key)).files for key in state.partitions(sync))
+    return any(_holds(state.of(sync, key)) for key in state.partitions(sync))
+
+
+def _holds(state: PartitionState) -> bool:
+    try:
+        return bool(_newest(state).files)
+    except DamagedState:
+        return True  # nobody knows what is in it
+
+
+def orphans(state: State, declared: Collection[str]) -> list[str]:
+    """The syncs that hold something and are not among those that are declared, in order."""
+    known = {folder_names.sync_folder(name) for name in declared}
+    names = (_sync_of(state, folder) for folder in state.store.folders("") if folder not in known)
+    return sorted(name for name in names if name is not None and holds_anything(state, name))
+
+
+def _sync_of(state: State, folder: str) -> str | None:
+    """The sync of a folder; None: it is not one of a sync, or does not say of which."""
+    if ".." not in folder:
+        return folder.replace(".", "/") if "." in folder else None
+    # A long name is cut off there. How a run ended says the whole name.
+    for partition in state.store.folders(f"{folder}/"):
+        if last := read_last_run(PartitionState(state.store, f"{folder}/{partition}", folder)):
+            return str(last["sync"])
+    return None
 
 
 def move_partition(old: PartitionState, new: PartitionState, run_id: str, *, leave: tuple[str, ...] = ()) -> None:

@@ -9,6 +9,7 @@ Folders may be nested (``sql/users/eu/profile.sql`` is ``users/eu/profile``). Fi
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -56,6 +57,11 @@ class Sync(Spec):
         if self.cursor is not None:
             return self.cursor.column
         return "timestamp" if self.kind == "events" else None
+
+    @property
+    def model_digest(self) -> str:
+        """The SHA-256 of the model's text, in hexadecimal digits: by it a sync is recognised under another name."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
 
     @property
     def required_columns(self) -> tuple[str, ...]:

@@ -195,3 +195,85 @@ def test_between_its_two_halves_no_run_sends_the_rest_again(project: Folder, sim
         assert ended.code == 1
         assert "candu-sync rename users/profile users/people" in ended.err
     assert len(simulator.messages()) == 6
+
+
+def test_a_forgotten_rename_stops_events_and_is_pointed_out_for_users(anywhere: Folder, simulator: Simulator) -> None:
+    project = anywhere
+    project.model("events/visits", VISITS, KEY)
+    project.model("users/profile", "select * from people")
+    project.model("users/removed", "select user_id, 7 as size from people")
+    project.cli("run", "--all")
+    sent = len(simulator.messages())
+    moved(project, "events/visits", "events/calls")
+    moved(project, "users/profile", "users/people")
+    (project.sql / "users/removed.sql").unlink()
+    command = "candu-sync rename events/visits events/calls"
+    planned = project.cli("plan", "events/calls")
+    assert planned.code == 0
+    assert planned.err.count(command) == 1
+    assert project.cli("plan", "events/calls", "--exit-code", "--save").code == 3
+    for words in (["run"], ["push"]):
+        stopped = project.cli(*words, "events/calls")
+        assert (stopped.code, stopped.err.count(command)) == (3, 1)
+    assert len(simulator.messages()) == sent
+    users = project.cli("run", "users/people")
+    assert users.code == 0
+    assert users.err.count("candu-sync rename users/profile users/people") == 1
+    assert "users/people" not in project.cli("run", "users/people").err
+    assert project.cli("rename", "events/visits", "events/calls").code == 0
+    again = project.cli("run", "events/calls")
+    assert (again.code, again.err) == (0, "")
+    assert len([body for body in simulator.messages() if body["type"] == "track"]) == 6
+
+
+def test_another_model_is_no_rename_and_force_goes_past_it(project: Folder, simulator: Simulator) -> None:
+    project.people(3)
+    project.model("events/visits", VISITS, KEY)
+    project.cli("run", "events/visits")
+    (project.sql / "events/visits.sql").rename(project.sql / "events/calls.sql")
+    (project.sql / "events/visits.yaml").unlink()
+    project.model("events/new", VISITS.replace("Ran", "Swam"), KEY)
+    other = project.cli("run", "events/new")
+    assert (other.code, other.err) == (0, "")
+    assert project.cli("run", "events/calls").code == 3
+    forced = project.cli("run", "events/calls", "--force")
+    assert forced.code == 0
+    assert "candu-sync rename events/visits events/calls" in forced.err
+    assert project.cli("run", "events/calls").code == 0
+    assert len(simulator.messages()) == 9
+
+
+def test_where_the_model_is_not_known_the_only_one_of_the_kind_is_meant(project: Folder) -> None:
+    project.people(3)
+    for name in ("users/a", "users/b", "groups/c"):
+        project.model(name, "select *, user_id as group_id from people")
+    project.cli("baseline", "--all")
+    for name in ("users/a", "groups/c"):
+        (project.sql / f"{name}.sql").unlink()
+    project.model("users/n", "select user_id, 1 as size from people")
+    assert "candu-sync rename users/a users/n" in project.cli("plan", "users/n").err
+    (project.sql / "users/b.sql").unlink()
+    assert project.cli("plan", "users/n").err == ""
+    # A file that is wrong is a sync all the same.
+    project.model("users/b", "select * from people", "nonsense: 1")
+    assert "candu-sync rename users/a users/n" in project.cli("plan", "users/n").err
+
+
+def test_status_lists_the_state_of_syncs_that_are_gone(anywhere: Folder) -> None:
+    project = anywhere
+    long = "users/" + "x" * 160
+    for name in ("users/profile", "users/removed", long):
+        project.model(name, f"select user_id, '{name[:9]}' as plan from people")
+        assert project.cli("run", name).code == 0
+    assert project.cli("status").err == ""
+    moved(project, "users/profile", "users/people")
+    for name in ("users/removed", long):
+        (project.sql / f"{name}.sql").unlink()
+    ended = project.cli("status", "--json")
+    assert [(row["sync"], row["rows"], row["orphaned"]) for row in ended.rows] == [
+        ("users/people", None, False), ("users/profile", 6, True), ("users/removed", 6, True), (long, 6, True)]
+    assert "candu-sync rename users/profile users/people`" in ended.err
+    assert "candu-sync rename users/removed NEW`. If it was removed, there is nothing to do" in ended.err
+    assert project.cli("reset", "--all", "--yes").code == 0
+    project.cli("rename", "users/profile", "users/people")
+    assert [row["sync"] for row in project.cli("status", "--json").rows] == ["users/people", "users/removed", long]
