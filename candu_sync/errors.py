@@ -15,7 +15,8 @@
     │   └── Claimed             another run is at work on the same partition
     ├── GuardTripped            a guard stopped the run, nothing was sent      (exit 3)
     └── CanduError              Candu's answer, or its silence                 (exit 1)
-        ├── Unauthorized        401 or 403: terminal for the whole run
+        ├── Unauthorized        the key is wrong: terminal for the whole run
+        ├── DestinationTrouble  the address, the account or the contract: no row is to blame, the run ends
         ├── Refused             400, 404, 413, 422 and the like: permanent for this request
         └── Transient           408, 425, 429, 5xx, timeouts: worth another try
 
@@ -124,7 +125,11 @@ class CanduError(CanduSyncError):
 
 
 class Unauthorized(CanduError):
-    """401 or 403: the key is wrong or lacks rights; the whole run ends."""
+    """401, or 403 to a harmless read too: the key is wrong or lacks rights; the whole run ends."""
+
+
+class DestinationTrouble(CanduError):
+    """The address, the account, the contract, or what stands in between: no row is to blame, and the run ends."""
 
 
 class Refused(CanduError):

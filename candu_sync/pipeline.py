@@ -10,6 +10,7 @@ Each works on a ``Target``: a sync and partition of a project.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ from candu_sync.snapshot import snapshot_of
 from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts, remove_folder
 from candu_sync.syncs import parameters
 from candu_sync.timing import Seconds
+
+_log = logging.getLogger(__name__)
 
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
@@ -356,7 +359,9 @@ def _deliver(push: _Push, outcome: Outcome, digests: DigestFile | None) -> None:
         push.progress("push", done, total)
 
     delivery = Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record,
-                        may_send=push.claim.held, progress=count, report=push.report)
+                        may_send=push.claim.held, progress=count, announce=lambda seconds: _log.warning(
+                            "%s: Candu asks to wait %s seconds before the next request", push.target.name,
+                            f"{seconds:,.0f}"), report=push.report)
     try:
         with project.delivery(delivery), closing(messages):
             delivery.run(messages)

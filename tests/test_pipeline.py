@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candu_sync import pipeline
-from candu_sync.delivery import delivery
+from candu_sync.delivery import limits
 from candu_sync.errors import SettingsError, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.project import Project, Target
@@ -28,7 +28,7 @@ from tests.support.snapshots import snapshot_rows
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without the pauses between them."""
-    monkeypatch.setattr(delivery.Limits, "first_pause", 0.001)
+    monkeypatch.setattr(limits.Limits, "first_pause", 0.001)
 
 
 def people(lab: Lab, count: int, plan: str = "'pro'") -> None:

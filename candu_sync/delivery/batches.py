@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,19 @@ class Batch:
     def body(self) -> bytes:
         """The JSON array."""
         return b"".join((b"[", self.chunk.text(self.first, self.end)[:-1], b"]"))
+
+    def parts(self, wanted: Sequence[bool]) -> Iterator[Batch]:
+        """The runs of wanted messages, each as long as possible.
+
+        Args:
+            wanted: of each message, in order.
+        """
+        start = self.first
+        for is_wanted, run in itertools.groupby(wanted):
+            length = len(list(run))
+            if is_wanted:
+                yield Batch(self.chunk, start, start + length)
+            start += length
 
     def halves(self) -> tuple[Batch, Batch]:
         """The batch in two."""

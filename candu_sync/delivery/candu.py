@@ -1,68 +1,78 @@
 """Candu's HTTP contract; the only file that imports httpx.
 
-    POST {url}/eventWebhook      one JSON array of messages of one type → 2xx: accepted, all of them
+    POST {url}/eventWebhook      one JSON array of messages of one type
     GET  {url}/contentMetadata   a harmless read: the key and the network work
-    Authorization: Bearer <API key>, content-type: application/json
+    Authorization: Bearer <API key>, content-type: application/json, accept-encoding: identity
 
-Answers (docs/candu.md):
-
-| answer                                     | becomes         |
-|--------------------------------------------|-----------------|
-| 2xx, and its body does not say it failed   | accepted        |
-| 401, 403                                   | Unauthorized    |
-| 408, 425, 429, 5xx, no answer              | Transient       |
-| 2xx with `"success": false`, other 3xx 4xx | Refused         |
+What an answer means is in ``answers.py``. A request ends within its timeout, whatever comes or does not come, and at
+most 1 MB of an answer is read.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import email.utils
 import functools
+import os
 import ssl
-import urllib.request
+import zlib
 
 import httpx
-import orjson
 
-from candu_sync.errors import Refused, Transient, Unauthorized
+from candu_sync.delivery.acceptance import Item
+from candu_sync.delivery.answers import Reply, judge, judge_probe
+from candu_sync.delivery.deadline import Deadline
+from candu_sync.delivery.environment import ProxyChoice, bad_certificates, check_certificates, proxy_for
+from candu_sync.errors import Transient
 
-_TRANSIENT = frozenset({408, 425, 429})
-_UNAUTHORIZED = frozenset({401, 403})
+# Bytes of an answer's body that are read, and that a compressed one may become.
+_LARGEST_ANSWER = 1_000_000
 
-# Seconds. Whoever asks for more than a day has made a mistake, or has taken milliseconds for seconds.
-_LONGEST_WAIT = 86_400.0
+# What zlib calls these encodings.
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 # What httpx raises before a byte of the request has left.
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol,
-                httpx.InvalidURL)
+                httpx.InvalidURL, httpx.ProxyError)
 
 
 class Candu:
     """One connection to Candu, for one thread.
 
     httpx scans its pool for each request, so a connection of its own for each worker is fastest (measured: 2,400
-    requests a second with four workers, against 1,660 with one shared client). It goes by httpx's transport (httpx
-    docs, "Transports"): of redirects, cookies and authentication flows, which a client looks after, Candu has none, and
-    a request takes a third less time without.
+    requests a second with four workers, against 1,660 with one shared client). It uses httpx's transport (httpx docs,
+    "Transports"): Candu needs no redirects, cookies or authentication flows, which a client looks after, and a request
+    takes a third less time without them.
 
     Args:
         url: the API's base, `https://api.candu.ai/api`.
         key: the workspace's API key.
-        timeout: seconds for connecting, and for each part of an answer.
+        timeout: seconds for a request in all, from its first byte to the answer's last.
+
+    Raises:
+        SettingsError: the environment names a proxy, or certificates, that cannot be used.
+        Transient: ``url`` is no URL.
+
+    Example:
+        >>> with Candu(simulator.url, simulator.key) as candu:
+        ...     candu.probe()
+        ...     candu.send(b'[{"type": "identify", "userId": "u1", "traits": {"plan": "pro"}}]', 1)
+        >>> simulator.users()
+        {'u1': {'plan': 'pro'}}
     """
 
     def __init__(self, url: str, key: str, timeout: float = 30.0) -> None:
-        self._url = url
+        self._timeout = timeout
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json",
-                         "accept": "application/json", "user-agent": "candu-sync"}
+                         "accept": "application/json", "accept-encoding": "identity", "user-agent": "candu-sync"}
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
+        proxy = proxy_for(url)
+        self._place = f"Candu at {url}" + (f" (by {proxy.described})" if proxy else "")
         try:
             self._webhook, self._metadata = (httpx.URL(f"{url}/{path}") for path in ("eventWebhook", "contentMetadata"))
         except httpx.InvalidURL as error:
-            raise _silence(error, url) from None
+            raise self._silence(error) from None
+        self._deadline = Deadline()
         # Now, not with the first request: reading the certificates would hold that up after its turn.
-        self._transport = _transport(self._webhook)
+        self._transport = _transport(proxy, self._deadline)
 
     def __enter__(self) -> Candu:
         return self
@@ -74,85 +84,112 @@ class Candu:
         """Close the connection; a request that is under way in another thread fails."""
         self._transport.close()
 
-    def send(self, body: bytes) -> None:
-        """Post one JSON array of messages.
+    def send(self, body: bytes, messages: int) -> tuple[Item, ...] | None:
+        """Post one JSON array of ``messages`` messages.
+
+        Returns:
+            None: Candu accepted all of them. Else the outcome of each, in order.
 
         Raises:
-            Unauthorized, Refused, Transient: as the table above says; anything else that stops httpx is Transient.
+            Unauthorized, Refused, Transient, DestinationTrouble: see ``answers.py``. Anything that stops httpx is
+                Transient. An error with a ``status`` means that Candu did not take the messages.
         """
-        _judge(self._ask("POST", self._webhook, body))
+        return judge(self._ask("POST", self._webhook, body), messages, self._place)
 
     def probe(self) -> None:
-        """Read the content's metadata: proves that the key and the network work. Raises as ``send``."""
-        _judge(self._ask("GET", self._metadata, None))
+        """Read the content's metadata. It proves that the key and the network work.
 
-    def _ask(self, method: str, url: httpx.URL, body: bytes | None) -> httpx.Response:
+        Raises:
+            Unauthorized: the key is refused.
+            DestinationTrouble: what answers is not Candu's API.
+            Transient: as for ``send``.
+        """
+        judge_probe(self._ask("GET", self._metadata, None), self._place)
+
+    def _ask(self, method: str, url: httpx.URL, body: bytes | None) -> Reply:
         request = httpx.Request(method, url, headers=self._headers, content=body, extensions=self._extensions)
+        self._deadline.start(self._timeout)
         try:
             answer = self._transport.handle_request(request)
             try:
-                answer.read()
+                return _reply(answer)
             finally:
                 answer.close()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _silence(error, self._url) from None
-        return answer
+            status = self._deadline.status
+            if isinstance(error, _NOT_REACHED) or status is None or status < 300:
+                raise self._silence(error) from None
+            # Its headers cannot be parsed, but the status line came: Candu did not take the messages.
+            return Reply(status, None, problem=type(error).__name__)
+
+    def _silence(self, error: Exception) -> Transient:
+        reached, kind = not isinstance(error, _NOT_REACHED), type(error).__name__
+        if isinstance(error, httpx.TimeoutException):
+            return Transient(f"{self._place} did not answer in time ({kind})", reached=reached)
+        if isinstance(error, httpx.ProxyError):
+            return Transient(f"{self._place} cannot be reached: the proxy refused the connection ({error})",
+                             reached=reached)
+        if isinstance(error, httpx.ConnectError):
+            return Transient(f"{self._place} cannot be reached: {error}. Check CANDU_API_URL and the network",
+                             reached=reached)
+        return Transient(f"the connection to {self._place} broke before its answer ({kind})", reached=reached)
 
 
-def _transport(url: httpx.URL) -> httpx.HTTPTransport:
-    """A pool of one connection, by the proxy that the environment names for such URLs (HTTPS_PROXY, NO_PROXY, …)."""
-    proxy = None if urllib.request.proxy_bypass(url.host) else urllib.request.getproxies().get(url.scheme)
-    return httpx.HTTPTransport(verify=_certificates(), proxy=proxy,
-                               limits=httpx.Limits(max_connections=1, max_keepalive_connections=1))
+def _transport(proxy: ProxyChoice | None, deadline: Deadline) -> httpx.HTTPTransport:
+    """A pool of one connection."""
+    transport = httpx.HTTPTransport(
+        verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        proxy=proxy.url if proxy else None, limits=httpx.Limits(max_connections=1, max_keepalive_connections=1))
+    # httpcore's pools take a backend (httpcore docs, "Network Backends"); httpx 0.28 has no argument for it.
+    transport._pool._network_backend = deadline
+    return transport
 
 
 @functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Reading the certificates takes longer than a request: once for all workers."""
-    return httpx.create_ssl_context()
-
-
-def _silence(error: Exception, url: str) -> Transient:
-    reached = not isinstance(error, _NOT_REACHED)
-    if isinstance(error, httpx.TimeoutException):
-        return Transient(f"Candu at {url} did not answer in time ({type(error).__name__})", reached=reached)
-    if isinstance(error, httpx.ConnectError):
-        return Transient(f"Candu at {url} cannot be reached: {error}. Check CANDU_API_URL and the network",
-                         reached=reached)
-    return Transient(f"the connection to Candu at {url} broke before its answer ({type(error).__name__})",
-                     reached=reached)
-
-
-def _judge(answer: httpx.Response) -> None:
-    status = answer.status_code
-    if status in _UNAUTHORIZED:
-        raise Unauthorized(f"Candu refused the API key (HTTP {status}). Check CANDU_API_KEY, and that it belongs to "
-                           "this workspace", status=status)
-    if status in _TRANSIENT or status >= 500:
-        raise Transient(f"Candu answered HTTP {status}", status=status, retry_after=_retry_after(answer))
-    if not 200 <= status < 300:
-        raise Refused(f"Candu refused it (HTTP {status})", status=status)
-    if _says_no(answer.content):
-        raise Refused('Candu answered "success": false', status=status)
-
-
-def _says_no(body: bytes) -> bool:
-    """Whether a 2xx's body is JSON that says `"success": false`; anything else in it is ignored."""
+def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """The certificates of the environment, or the usual ones. Reading them takes longer than a request: once for all
+    workers."""
+    check_certificates()
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(parsed, dict) and parsed.get("success") is False
+        return httpx.create_ssl_context()
+    except (OSError, ssl.SSLError):
+        if not file and not folder:
+            raise
+        raise bad_certificates() from None
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds to wait, from both forms of the header (RFC 9110, 10.2.3); None: it is not there, or not readable."""
-    value = answer.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), _LONGEST_WAIT)
+def _reply(answer: httpx.Response) -> Reply:
+    """Read an answer. What goes wrong after the status line does not raise: the status counts."""
+    headers = answer.headers
+    body: bytes | None = None
     try:
-        until = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
-    return float(min(max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds()), _LONGEST_WAIT))
+        body = _plain(_read(answer), headers.get("content-encoding", "").strip().lower())
+        problem = ""
+    except httpx.HTTPError as error:
+        problem = "it did not end in time" if isinstance(error, httpx.TimeoutException) else type(error).__name__
+    except (ValueError, zlib.error) as error:
+        problem = str(error)
+    return Reply(answer.status_code, body, headers.get("retry-after", ""), headers.get("content-type", ""), problem)
+
+
+def _read(answer: httpx.Response) -> bytes:
+    parts, size = [], 0
+    for part in answer.iter_raw():
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST_ANSWER:
+            raise ValueError(f"it is larger than {_LARGEST_ANSWER:,} bytes")
+    return b"".join(parts)
+
+
+def _plain(body: bytes, encoding: str) -> bytes:
+    """A body without its compression, which was not asked for."""
+    if encoding in ("", "identity") or not body:
+        return body
+    if encoding not in _WINDOWS:
+        raise ValueError(f"it is encoded as {encoding:.20}, which was not asked for")
+    inflated = zlib.decompressobj(_WINDOWS[encoding])
+    plain = inflated.decompress(body, _LARGEST_ANSWER)
+    if inflated.unconsumed_tail or not inflated.eof:
+        raise ValueError(f"it is broken off, or larger than {_LARGEST_ANSWER:,} bytes without its compression")
+    return plain

@@ -18,7 +18,7 @@ import pytest
 from candu_sync import pipeline
 from candu_sync.delivery import pace
 from candu_sync.delivery.candu import Candu
-from candu_sync.delivery.delivery import Limits
+from candu_sync.delivery.limits import Limits
 from candu_sync.errors import StateError
 from candu_sync.state import processes
 from candu_sync.state.disk import DiskStore

@@ -1,0 +1,159 @@
+"""What an answer of Candu means: a status, a body and a Retry-After become an acceptance or one kind of error.
+
+| answer                                                             | becomes                                     |
+|--------------------------------------------------------------------|---------------------------------------------|
+| 200, 201, 202, 204 with a body that accepts (``acceptance.py``)    | accepted, or message by message             |
+| 200, 201, 202, 204 with JSON that says that it failed              | Refused                                     |
+| 207 with an outcome for each message                               | message by message                          |
+| 401                                                                | Unauthorized                                |
+| 403                                                                | Refused; the delivery then probes the key   |
+| 408, 425, 429, 5xx                                                 | Transient                                   |
+| HTML or text with a 2xx, another 207, another 1xx or 2xx, 3xx,     | DestinationTrouble: it speaks of the        |
+| 402, 405, 407, 410, 411, 414, 417, 421, 426, 431, 451              | address, the account or the way there       |
+| any other 4xx: 400, 404, 409, 413, 415, 422, …                     | Refused: some message may be to blame       |
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from candu_sync.delivery.acceptance import Item, NotJson, SaysNo, demand_json, read_acceptance
+from candu_sync.errors import CanduError, DestinationTrouble, Refused, Transient, Unauthorized
+
+_Outcome = TypeVar("_Outcome")
+
+_BY_BODY = frozenset({200, 201, 202, 204})
+_EACH = 207
+_TRANSIENT = frozenset({408, 425, 429})
+_NEVER_A_ROW = frozenset({402, 405, 407, 410, 411, 414, 417, 421, 426, 431, 451})
+
+# Seconds. A longer Retry-After is a mistake, or it is in milliseconds.
+_LONGEST_WAIT = 86_400.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as it came.
+
+    Attributes:
+        status: the HTTP status.
+        body: what was read of it; None: it could not be read whole (see ``problem``).
+        retry_after: the header of that name, as it came; empty: there was none.
+        content_type: the header of that name.
+        problem: why the body could not be read.
+    """
+
+    status: int
+    body: bytes | None
+    retry_after: str = ""
+    content_type: str = ""
+    problem: str = ""
+
+
+def judge(reply: Reply, messages: int, place: str) -> tuple[Item, ...] | None:
+    """What the answer to a POST means.
+
+    Args:
+        messages: how many the request had.
+        place: the API's address and the proxy in between, for errors.
+
+    Returns:
+        None: all messages are accepted. Else the outcome of each.
+
+    Raises:
+        Unauthorized, Refused, Transient, DestinationTrouble: as the table above says.
+    """
+    return _judge(reply, place, lambda body: read_acceptance(body, messages, each=reply.status == _EACH))
+
+
+def judge_probe(reply: Reply, place: str) -> None:
+    """What the answer to the harmless read means: only JSON that does not say that it failed is a success.
+
+    Raises:
+        Unauthorized: 401 or 403.
+        Transient, DestinationTrouble: as for ``judge``.
+    """
+    try:
+        _judge(reply, place, demand_json)
+    except Refused as error:
+        if error.status == 403:
+            raise unauthorized(403) from None
+        said = "said that the request failed" if 200 <= reply.status < 300 else f"answered HTTP {reply.status}"
+        raise DestinationTrouble(f"{place} {said} when its content was asked for. Check CANDU_API_URL",
+                                 status=error.status) from None
+
+
+def unauthorized(status: int) -> Unauthorized:
+    """The key is wrong, or lacks rights."""
+    return Unauthorized(f"Candu refused the API key (HTTP {status}). Check CANDU_API_KEY, and that it belongs to "
+                        "this workspace", status=status)
+
+
+def _judge(reply: Reply, place: str, read: Callable[[bytes], _Outcome]) -> _Outcome:
+    status = reply.status
+    if status == 401:
+        raise unauthorized(status)
+    if status in _TRANSIENT or status >= 500:
+        raise Transient(f"Candu answered HTTP {status}", status=status, retry_after=seconds_of(reply.retry_after))
+    if status >= 400 and status not in _NEVER_A_ROW:
+        raise Refused(f"Candu refused it (HTTP {status})", status=status)
+    if status not in _BY_BODY and status != _EACH:
+        raise _destination_trouble(reply, place)
+    if reply.body is None:
+        # A 2xx that broke off: Candu may have taken the messages. Without a status, they count as unanswered.
+        raise Transient(f"the answer of {place} broke off: {reply.problem}")
+    try:
+        return read(reply.body)
+    except SaysNo:
+        raise Refused(f"Candu answered HTTP {status}, and that the request failed", status=status) from None
+    except NotJson as error:
+        raise _not_candu(reply, place, str(error)) from None
+
+
+def _destination_trouble(reply: Reply, place: str) -> CanduError:
+    status = reply.status
+    about = {402: "the account: look at the workspace's plan and payments",
+             407: "the proxy: it wants a user and a password",
+             451: "legal reasons for the account or this network"}.get(
+        status, "the address: check CANDU_API_URL, and what stands between")
+    what = "a redirect, " if 300 <= status < 400 else ""
+    return DestinationTrouble(f"{place} answered HTTP {status}: {what}which speaks of {about}. No row is to blame and "
+                              "none was set aside; what was not accepted goes with the next run", status=status)
+
+
+def _not_candu(reply: Reply, place: str, why: str) -> CanduError:
+    kind = reply.content_type.partition(";")[0].strip() or "no content type"
+    if reply.status == _EACH:
+        # Some of the messages may be accepted. Without a status, they count as unanswered.
+        return DestinationTrouble(f"{place} answered HTTP 207, and {why}: which messages were accepted is not known. "
+                                  "No row was set aside")
+    return DestinationTrouble(
+        f"{place} answered HTTP {reply.status}, but not as Candu's API does ({kind}; {why}). A proxy or a login page "
+        "may stand in between: check CANDU_API_URL and the network. Nothing counts as accepted and no row was set "
+        "aside; it goes with the next run", status=reply.status)
+
+
+def seconds_of(retry_after: str) -> float | None:
+    """Seconds to wait, from both forms of Retry-After (RFC 9110, 10.2.3), at most a day.
+
+    Returns:
+        None: there is no such header, or it cannot be read.
+
+    Example:
+        >>> seconds_of("7"), seconds_of("Wed, 21 Oct 2015 07:28:00 GMT"), seconds_of("soon")
+        (7.0, 0.0, None)
+    """
+    value = retry_after.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:20]), _LONGEST_WAIT)
+    try:
+        until = email.utils.parsedate_to_datetime(value)
+        until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
+        left = (until - dt.datetime.now(dt.UTC)).total_seconds()
+    except Exception:  # the standard library's parser fails in many ways on dates that are none
+        return None
+    return float(min(max(0.0, left), _LONGEST_WAIT))

@@ -1,0 +1,49 @@
+"""How to deliver, and what a delivery did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from candu_sync.delivery.batches import LARGEST_REQUEST
+from candu_sync.errors import CanduSyncError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How to deliver.
+
+    Attributes:
+        batch_size, batch_bytes: the most messages and bytes of a request.
+        rate: requests a second; 0: no limit.
+        concurrency: workers, each with one request at a time.
+        max_attempts: how often a request is sent, at most.
+        first_pause, longest_pause: seconds between two attempts: up to the first, then up to twice as long each time.
+    """
+
+    batch_size: int = 100
+    batch_bytes: int = LARGEST_REQUEST
+    rate: float = 10.0
+    concurrency: int = 4
+    max_attempts: int = 8
+    first_pause: float = 0.5
+    longest_pause: float = 30.0
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What a delivery did.
+
+    Attributes:
+        accepted, rejected: messages that Candu took, and those that are set aside.
+        requests: sent, also those that prove the key.
+        retries: requests that repeated another one.
+        bytes: of request bodies, repeated ones too.
+        error: what ended the delivery, or left messages unsent.
+    """
+
+    accepted: int = 0
+    rejected: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    error: CanduSyncError | None = None

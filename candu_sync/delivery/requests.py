@@ -1,0 +1,186 @@
+"""One request with its receipts, and again after a passing trouble."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from candu_sync.delivery.acceptance import Item
+from candu_sync.delivery.batches import Batch
+from candu_sync.delivery.evidence import Evidence
+from candu_sync.delivery.limits import Limits, Report
+from candu_sync.delivery.pace import Pace
+from candu_sync.errors import CanduError, Transient
+
+# A longer pause is announced: seconds.
+_ANNOUNCED = 10.0
+
+# Two pauses that end so close to each other, in seconds, are one to a reader.
+_SAME_PAUSE = 5.0
+
+
+class Connection(Protocol):
+    """What a worker sends by: ``candu.Candu``."""
+
+    def send(self, body: bytes, messages: int) -> tuple[Item, ...] | None:
+        """Post one JSON array of messages. See ``Candu.send``."""
+
+    def probe(self) -> None:
+        """A harmless read. See ``Candu.probe``."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Stopped(Exception):
+    """The delivery was stopped: the request was not sent, or not sent again."""
+
+
+class GaveUp(Exception):
+    """A request failed on every attempt.
+
+    Attributes:
+        error: of the last attempt.
+        answered: Candu answered each attempt with a 5xx, and did not ask to wait.
+    """
+
+    def __init__(self, error: Transient, *, answered: bool) -> None:
+        self.error = error
+        self.answered = answered
+        super().__init__(str(error))
+
+
+class Requests:
+    """Sends requests, one after the other in each thread, all by one pace.
+
+    Args:
+        limits: how to deliver.
+        record: writes a receipt line down, durably.
+        may_send: asked before every request; False: this run has lost its claim.
+        announce: called with the seconds of a long pause, once for all workers.
+        report: counts requests.
+        evidence: numbers requests.
+        stop: set when no request may be sent any more.
+    """
+
+    def __init__(self, *, limits: Limits, record: Callable[[dict[str, Any]], None], may_send: Callable[[], bool],
+                 announce: Callable[[float], None], report: Report, evidence: Evidence, stop: threading.Event) -> None:
+        self._limits = limits
+        self._record = record
+        self._may_send = may_send
+        self._announce = announce
+        self._report = report
+        self._evidence = evidence
+        self._stop = stop
+        self._pace = Pace(limits.rate)
+        self._lock = threading.Lock()
+        self._announced_until = 0.0
+
+    def send(self, connection: Connection, batch: Batch, attempts: int) -> tuple[tuple[Item, ...] | None, int]:
+        """Send a batch until it is answered for good. The receipt of an acceptance is written.
+
+        Returns:
+            The outcome of each message (None: all are accepted), and the request's number.
+
+        Raises:
+            GaveUp: every attempt failed.
+            Stopped: the delivery was stopped.
+            CanduError: what Candu's answer is, but for Transient.
+        """
+        body, answered = batch.body(), True
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._once(connection, batch, body, attempt)
+            except Transient as error:
+                answered = answered and (error.status or 0) >= 500 and not error.retry_after
+                if attempt == attempts:
+                    raise GaveUp(error, answered=answered) from None
+                self.pause(error, attempt)
+        raise AssertionError("attempts are 1 or more")
+
+    def probe(self, connection: Connection) -> None:
+        """Prove the key.
+
+        Raises:
+            Unauthorized, DestinationTrouble: as ``Candu.probe``.
+            GaveUp, Stopped: as ``send``.
+        """
+        for attempt in range(1, self._limits.max_attempts + 1):
+            if not self._pace.wait(self._stop) or not self._pace.enter(self._stop):
+                raise Stopped
+            with self._lock:
+                self._report.requests += 1
+            try:
+                connection.probe()
+            except Transient as error:
+                if attempt == self._limits.max_attempts:
+                    raise GaveUp(error, answered=False) from None
+                self.pause(error, attempt)
+            else:
+                return
+
+    def _once(self, connection: Connection, batch: Batch, body: bytes,
+              attempt: int) -> tuple[tuple[Item, ...] | None, int]:
+        """One request with its receipts. Raises what Candu's answer is."""
+        if not self._pace.wait(self._stop):
+            raise Stopped
+        self._record({"sent": batch.span})
+        # Both asked last: the disk may have kept the receipt waiting.
+        if not self._pace.enter(self._stop):
+            self._record({"unsent": batch.span})
+            raise Stopped
+        if not self._may_send():
+            self._record({"unsent": batch.span})
+            raise CanduError("this run was silent for longer than its lease and has lost its claim: nothing more was "
+                             "sent; run again")
+        number = self._evidence.next_request()
+        with self._lock:
+            self._report.requests += 1
+            self._report.retries += attempt > 1
+            self._report.bytes += len(body)
+        try:
+            items = connection.send(body, len(batch))
+        except CanduError as error:
+            if error.status is not None or not error.reached:
+                self._record({"unsent": batch.span})
+            raise
+        self._record_acceptance(batch, items)
+        self._pace.speed_up()
+        return items, number
+
+    def _record_acceptance(self, batch: Batch, items: tuple[Item, ...] | None) -> None:
+        if items is None:
+            self._record({"accepted": batch.span, "at": now()})
+            return
+        for part in batch.parts([item.accepted for item in items]):
+            self._record({"accepted": part.span, "at": now()})
+        # The request as a whole is answered: what is not accepted by now was not taken.
+        self._record({"unsent": batch.span})
+
+    def pause(self, error: Transient, attempt: int) -> None:
+        """Wait before the next attempt. Raises Stopped when the delivery is stopped meanwhile."""
+        if error.status in (429, 503):
+            self._pace.slow_down(error.retry_after)
+        longest = min(self._limits.longest_pause, self._limits.first_pause * 2 ** (attempt - 1))
+        pause = error.retry_after if error.retry_after is not None else random.uniform(0, longest)
+        self._say_pause(pause)
+        if self._stop.wait(pause):
+            raise Stopped
+
+    def _say_pause(self, pause: float) -> None:
+        """Announce a long pause, once for all workers."""
+        until = time.monotonic() + pause
+        with self._lock:
+            if pause < _ANNOUNCED or until < self._announced_until + _SAME_PAUSE:
+                return
+            self._announced_until = until
+        self._announce(pause)
+
+
+def now() -> str:
+    """The time, as receipts have it."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
