@@ -203,7 +203,7 @@ class TestChangeSets:
         lab.overrides |= {"batch_size": 10, "concurrency": 1}
         people(lab, 50)
         sync = users(lab)
-        simulator.fault("status", status=500, after=2, times=2)
+        simulator.fault("status", status=500, after=2, times=4)
         changes = lab.plan(sync)
         assert lab.push(sync, changes).status == "failed"
         result = lab.push(sync, changes)

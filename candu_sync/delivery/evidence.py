@@ -19,6 +19,10 @@ from candu_sync.errors import DestinationTrouble
 _FALLEN_BATCHES = 3
 _FEW = 10
 
+# Rows that fail with a 5xx, after which nothing was accepted, and that are still to blame.
+_FAILED_ROWS = 2
+_UNAVAILABLE = 503
+
 # It speaks of the address, unless Candu accepts something by the same address.
 _NOT_FOUND = 404
 
@@ -142,7 +146,10 @@ class Evidence:
             DestinationTrouble: nothing was accepted, and the answers speak of the address, or are too many.
         """
         with self._lock:
-            lines = [held.line for held in self._held if not held.failed]
+            failed = [held.line for held in self._held if held.line["status"] >= 500]
+            # Candu says that it is not available, or fails for several: it may be down, and they stay unsent.
+            down = len(failed) > _FAILED_ROWS or any(line["status"] == _UNAVAILABLE for line in failed)
+            lines = [held.line for held in self._held if not held.failed and not (down and held.line in failed)]
             not_found = any(line["status"] == _NOT_FOUND for line in lines)
             if not self._last_accepted and (not_found or len(lines) > _FEW):
                 raise self._trouble()

@@ -17,7 +17,7 @@ def test_a_passing_trouble_is_retried_and_only_the_rest_is_sent(room: Room, monk
     monkeypatch.setenv("CANDU_CONCURRENCY", "1")
     monkeypatch.setenv("CANDU_MAX_ATTEMPTS", "1")
     sync = people(room, count=50)
-    room.simulator.fault("status", status=503, after=2, times=1, retry_after=0)
+    room.simulator.fault("status", status=503, after=2, times=2, retry_after=0)
     result = room.materialize(CHANGES, PUSH)
     assert result.success
     assert retries(result) == 1
