@@ -359,3 +359,14 @@ def test_after_any_faults_the_snapshot_is_what_candu_accepted_and_a_clean_run_co
         assert snapshot(lab, sync) == running_simulator.users()
         assert len(running_simulator.users()) == count
         assert lab.run(sync).requests == 0
+
+
+def test_a_version_with_traits_and_no_rows_compares_with_nothing(lab: Lab, simulator: Simulator) -> None:
+    """Candu refuses the first run; the next one has another trait, and leaves nulls out."""
+    lab.table("people", user_id=["u1"], plan=["pro"])
+    simulator.fault("refuse", user_ids=["u1"])
+    lab.run(lab.sync("users/model", "select * from people", "nulls: omit"))
+    simulator.clear_faults()
+    lab.table("people", user_id=["u1"], seats=[None], tier=["gold"])
+    result = lab.run(lab.sync("users/model", "select * from people", "nulls: omit"))
+    assert (result.status, result.accepted) == ("succeeded", 1)

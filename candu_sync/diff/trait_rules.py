@@ -90,7 +90,8 @@ def compared_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[tup
             raise ModelError(f"{sync.name}: `nulls` names the trait {name}, which the model does not give. "
                              f"It gives: {', '.join(result.names)}")
     traits = [] if sync.kind == "events" else list(snapshot.traits)
-    stored = frozenset(range(len(traits)))
+    # A version may have traits and no rows: then there is nothing to compare with.
+    stored = frozenset(range(len(traits))) if snapshot.base is not None else frozenset()
     pairs = zip(result.names, result.kinds, strict=True)
     wanted: list[tuple[str, ValueKind]] = [(n, k) for n, k in pairs if k is not ValueKind.EMPTY]
     wanted += [(name, kind_of_constant(value)) for name, value in (*on_null.items(), *removed.items())]
