@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -147,6 +148,41 @@ def test_dagster_defs_imports_rooms_alone() -> None:
     found = {".".join(module) for path in modules(Path(dagster_defs.__file__).parent) if "demo" not in path.parts
              for _, module, _ in ours(path)}
     assert found <= {"", "changes", "dbt", "errors", "operate", "progress", "suggestions", "syncs"}
+
+
+def every_module() -> Iterator[str]:
+    for package in (candu_sync, dagster_defs):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__"):
+                yield found.name
+
+
+def test_dataclasses_of_more_than_five_fields_take_keywords_only() -> None:
+    found = [value for name in every_module() for value in vars(importlib.import_module(name)).values()
+             if isinstance(value, type) and is_dataclass(value) and value.__module__ == name and len(fields(value)) > 5]
+    assert len(found) > 5
+    assert [value for value in found if not all(field.kw_only for field in fields(value))] == []
+
+
+def test_constants_stand_before_their_use() -> None:
+    """A constant of a module is assigned above the first function or class that names it, unless it is a table of
+    functions."""
+    wrong = []
+    for path in [*modules(PACKAGE), *modules(Path(dagster_defs.__file__).parent)]:
+        body = ast.parse(path.read_text("utf-8")).body
+        named: set[str] = set()
+        functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+        for node in body:
+            if isinstance(node, (ast.Assign, ast.AnnAssign)):
+                values = {name.id for name in ast.walk(node.value or node) if isinstance(name, ast.Name)}
+                if values & functions:
+                    continue
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                wrong += [f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {target.id}" for target in targets
+                          if isinstance(target, ast.Name) and target.id in named and target.id.isupper()]
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                named |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    assert wrong == []
 
 
 def test_no_test_imports_from_another_test() -> None:

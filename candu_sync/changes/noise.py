@@ -52,6 +52,19 @@ _CLEAR = ("tiny", "reordered")
 _ROW = -1
 
 
+_SENTENCES = {
+    "tiny": "{name}: {count} of {of} changes are smaller than a billionth of the number. Round it, or add up decimals, "
+            "not floats",
+    "reordered": "{name}: {count} of {of} changes have the same parts in another order. Give the aggregate an order, "
+                 "like string_agg(x, ',' order by x)",
+    "went_back": "{name}: {count} of {of} changes go back to a value of the last ten changes. If nobody changed the "
+                 "data, the model picks one of several rows: end its `order by` with a unique column",
+    "came_back": "{count} of {of} added rows had left in one of the last ten changes. If nobody changed the data, the "
+                 "model takes other rows each time: give `limit` an order that ends with a unique column, leave out "
+                 "samples",
+}
+
+
 def notice(connection: duckdb.DuckDBPyConnection, summary: Summary, diff: Diff, kind: str, *, memory: Path | None,
            salt: str, folder: Path) -> Summary:
     """Count the signs of noise, and write down for the memory what was left behind.
@@ -109,17 +122,6 @@ def noise_notes(found: Noisy) -> Iterator[str]:
                 yield _SENTENCES[sign].format(name=name, count=f"{count:,}", of=f"{of:,}")
 
 
-_SENTENCES = {
-    "tiny": "{name}: {count} of {of} changes are smaller than a billionth of the number. Round it, or add up decimals, "
-            "not floats",
-    "reordered": "{name}: {count} of {of} changes have the same parts in another order. Give the aggregate an order, "
-                 "like string_agg(x, ',' order by x)",
-    "went_back": "{name}: {count} of {of} changes go back to a value of the last ten changes. If nobody changed the "
-                 "data, the model picks one of several rows: end its `order by` with a unique column",
-    "came_back": "{count} of {of} added rows had left in one of the last ten changes. If nobody changed the data, the "
-                 "model takes other rows each time: give `limit` an order that ends with a unique column, leave out "
-                 "samples",
-}
 
 
 def _in_one_change(connection: duckdb.DuckDBPyConnection, diff: Diff, kind: str) -> dict[str, dict[str, int]]:

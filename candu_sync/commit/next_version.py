@@ -55,7 +55,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     try:
         with engine.use() as connection:
             _make_accepted(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
-            after = Snapshot(sync.kind, () if sync.kind == "events" else changes.traits)
+            after = Snapshot(kind=sync.kind, traits=() if sync.kind == "events" else changes.traits)
             merged = lay_over(connection, before, after, after.given(changes.given), folder)
             expose_refused(connection, before)
             rejected = _rejected(connection, changes, folder)
@@ -88,15 +88,18 @@ def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged
     gone = set(changes.summary.gone_traits)
     traits = () if changes.kind == "events" else tuple(
         (FORGOTTEN if t.name in gone else t.name, str(t.kind)) for t in changes.traits)
-    version = Version(old.number + 1, changes.run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                      changes.kind, traits, merged.live, newest.isoformat() if newest else None, kept)
+    version = Version(number=old.number + 1, run_id=changes.run_id,
+                      at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                      kind=changes.kind, traits=traits, rows=merged.live,
+                      newest=newest.isoformat() if newest else None, files=kept)
     return state.commit(version, added)
 
 
 def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
     """The next version with nothing new: a run whose claim is taken over can then no longer commit."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return state.commit(Version(old.number + 1, run_id, now, old.kind, old.traits, old.rows, old.newest, old.files), {})
+    return state.commit(Version(number=old.number + 1, run_id=run_id, at=now, kind=old.kind, traits=old.traits,
+                                rows=old.rows, newest=old.newest, files=old.files), {})
 
 
 def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome, *, skip: bool) -> None:

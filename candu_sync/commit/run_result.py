@@ -19,7 +19,7 @@ Status = Literal["succeeded", "failed", "guarded", "planned"]
 _DIGITS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """One sync and partition, with the fields that ``--json`` prints (docs/operate.md).
 
@@ -77,15 +77,19 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
     if exit_code is None:
         exit_code = 4 if s.invalid or rejected else 0
     return RunResult(
-        changes.sync, changes.partition, changes.run_id, status, s.rows, s.added, s.changed, s.removed, s.unchanged,
-        s.invalid, s.messages, report.accepted, rejected, s.messages - report.accepted - report.rejected,
-        report.requests, report.retries, s.traits, s.noise, changes.seconds | (seconds or {}), error, exit_code,
-        report.bytes, isinstance(report.error, Unauthorized), isinstance(report.error, Transient))
+        sync=changes.sync, partition=changes.partition, run_id=changes.run_id, status=status, rows=s.rows,
+        added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged,
+        invalid=s.invalid, messages=s.messages, accepted=report.accepted, rejected=rejected,
+        unsent=s.messages - report.accepted - report.rejected,
+        requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise,
+        seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
+        bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),
+        transient=isinstance(report.error, Transient))
 
 
 def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunResult:
     """A run that did not come as far as a change set."""
-    return RunResult(sync, partition, "", "failed", error=error, exit_code=exit_code)
+    return RunResult(sync=sync, partition=partition, run_id="", status="failed", error=error, exit_code=exit_code)
 
 
 def remember(state: PartitionState, result: RunResult, sync: Sync) -> RunResult:

@@ -61,8 +61,9 @@ class Api:
         words = [f"delay {verdict.delay:g} s"] if verdict.delay else []
         words += [verdict.fault.described()] if verdict.fault else []
         entry = Entry(
-            request.method, request.url.path, answer.status, len(batch or ()), size, ", ".join(words) or None,
-            answer.error,
+            method=request.method, path=request.url.path, status=answer.status, messages=len(batch or ()), bytes=size,
+            fault=", ".join(words) or None,
+            error=answer.error,
         )  # fmt: skip
         self._store.record(entry, body, answer.stored)
         if answer.status is None:

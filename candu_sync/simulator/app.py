@@ -122,7 +122,8 @@ def _missed(store: Store, request: Request, error: Exception) -> Response:
     path = request.url.path
     said = f"{request.method} {path} is not known; try POST {PREFIX}/eventWebhook or GET {PREFIX}/contentMetadata"
     if not path.startswith("/_sim"):
-        store.record(Entry(request.method, path, error.status_code, 0, 0, error=said), b"", None)
+        store.record(Entry(method=request.method, path=path, status=error.status_code, messages=0, bytes=0,
+                           error=said), b"", None)
     return _json({"success": False, "error": said}, error.status_code)
 
 

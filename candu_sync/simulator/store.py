@@ -47,7 +47,7 @@ _TABLES = ["users", "groups", "members", "requests", "messages", "message_ids", 
 _JSON_TYPES = {str: "string", int: "number", float: "number", bool: "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the request log. ``status`` None: closed without an answer. ``bytes`` is the body's size."""
 

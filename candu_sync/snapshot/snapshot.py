@@ -51,7 +51,7 @@ REJECTED = pa.schema([("key", pa.string()), ("reason", pa.string()), ("status", 
 FORGOTTEN = "\0"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """What Candu has accepted.
 

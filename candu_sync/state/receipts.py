@@ -34,7 +34,7 @@ _WHOLE = re.compile(rb'\{[^{}]*,"crc":"[0-9a-f]{8}"\}')
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Outcome:
     """What the receipts of a run say.
 

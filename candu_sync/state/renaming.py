@@ -151,4 +151,4 @@ def _number(state: PartitionState) -> int:
 
 def _newest(state: PartitionState) -> Version:
     """The newest version, whether a move to this name is under way or not."""
-    return state.newest() or Version(0)
+    return state.newest() or Version(number=0)

@@ -36,7 +36,7 @@ class File:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Version:
     """One version of a snapshot.
 
@@ -167,7 +167,7 @@ class PartitionState:
         if self.store.list(self.name("data/")) and not self.store.list(self.name("claims/")):
             place = self.store.place(self.name("versions"))
             raise DamagedState(place, f"{place} has no version, but there are files of one: {_what_to_do(self.sync)}")
-        return Version(0)
+        return Version(number=0)
 
     def newest(self) -> Version | None:
         """The newest version; None: there is none. Raises DamagedState as ``current``."""
@@ -293,7 +293,7 @@ class PartitionState:
             StaleChanges: this number is there already.
         """
         self.introduce()
-        empty = Version(number, run_id, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+        empty = Version(number=number, run_id=run_id, at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
         if not self.store.put(self._version_name(number), _json(asdict(empty)), create=True):
             raise self._overtaken(number)
         stays = (self._version_name(number), self.name("claims/"), self.name(folder_names.KEY_FILE),

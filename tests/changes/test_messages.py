@@ -60,7 +60,7 @@ def bodies(sync: Sync, rows: pa.Table, identity: Identity | None = IDENTITY) -> 
 def _build(connection: duckdb.DuckDBPyConnection, sync: Sync, rows: pa.Table, identity: Identity | None) -> Encoding:
     result = Result(sync, rows.column_names)
     load(connection, sync, result, result.batches(rows.to_batches()))
-    encoding = Encoding(sync.kind, diff(connection, sync, result, Snapshot(sync.kind)).traits, identity)
+    encoding = Encoding(sync.kind, diff(connection, sync, result, Snapshot(kind=sync.kind)).traits, identity)
     make_outgoing(connection, encoding)
     set_large_aside(connection, encoding)
     return encoding

@@ -59,7 +59,7 @@ def set_aside(path: Path, name: str) -> dict[str, int]:
             reading = warehouse.read(sync.sql, parameters)
             result = Result(sync, reading.names)
             load(engine, sync, result, result.batches(reading))
-            diff(engine, sync, result, Snapshot(sync.kind))
+            diff(engine, sync, result, Snapshot(kind=sync.kind))
             query = "select reason, count(*) from result where reason is not null group by reason"
             reasons.update(dict(engine.execute(query).fetchall()))
     return dict(reasons)

@@ -16,7 +16,8 @@ from candu_sync.simulator.store import KEPT_BODIES, KEPT_BODY_BYTES, Entry, Stor
 def put(store: Store, *messages: dict[str, object], body: bytes | None = None) -> None:
     raw = orjson.dumps(messages)
     batch = parse("application/json", raw, len(raw))
-    store.record(Entry("POST", "/api/eventWebhook", 200, len(batch), len(raw)), raw if body is None else body, batch)
+    store.record(Entry(method="POST", path="/api/eventWebhook", status=200, messages=len(batch),
+                       bytes=len(raw)), raw if body is None else body, batch)
 
 
 def identify(user_id: str, **traits: object) -> dict[str, object]:

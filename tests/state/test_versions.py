@@ -34,10 +34,11 @@ def file(folder: Path, text: str = "rows") -> Path:
 
 class TestChain:
     def test_it_begins_with_nothing(self, state: PartitionState) -> None:
-        assert state.current() == Version(0)
+        assert state.current() == Version(number=0)
 
     def test_a_version_is_read_back_as_it_was_made(self, state: PartitionState, tmp_path: Path) -> None:
-        made = state.commit(Version(1, "run-1", "2026-11-01T00:00:00+00:00", "users", (("plan", "text"),), 5, None),
+        made = state.commit(Version(number=1, run_id="run-1", at="2026-11-01T00:00:00+00:00", kind="users",
+                                    traits=(("plan", "text"),), rows=5, newest=None),
                             {"base": file(tmp_path)})
         assert state.current() == made
         path = state.open(made.files["base"])
@@ -45,23 +46,24 @@ class TestChain:
         assert path.read_text() == "rows"
 
     def test_a_number_is_committed_once(self, state: PartitionState) -> None:
-        state.commit(Version(1, "run-1", "2026-11-01T00:00:00+00:00"), {})
+        state.commit(Version(number=1, run_id="run-1", at="2026-11-01T00:00:00+00:00"), {})
         with pytest.raises(StaleChanges, match="version 1 was committed by another run"):
-            state.commit(Version(1, "run-2", "2026-11-01T00:00:00+00:00"), {})
+            state.commit(Version(number=1, run_id="run-2", at="2026-11-01T00:00:00+00:00"), {})
         assert state.current().run_id == "run-1"
 
     def test_old_versions_are_dropped_with_their_files_and_the_last_ones_are_kept(
             self, state: PartitionState, tmp_path: Path) -> None:
         for number in range(1, 7):
-            state.commit(Version(number, f"run-{number}", LONG_AGO), {"base": file(tmp_path, str(number))})
+            state.commit(Version(number=number, run_id=f"run-{number}",
+                                 at=LONG_AGO), {"base": file(tmp_path, str(number))})
         assert [Path(name).stem for name in state.store.list(state.name("versions/"))] == [
             "00000004", "00000005", "00000006"]
         assert len(state.store.list(state.name("data/"))) == 3
 
     def test_a_file_that_a_later_version_keeps_outlives_its_own(self, state: PartitionState, tmp_path: Path) -> None:
-        version = state.commit(Version(1, "run-1", LONG_AGO), {"base": file(tmp_path)})
+        version = state.commit(Version(number=1, run_id="run-1", at=LONG_AGO), {"base": file(tmp_path)})
         for number in range(2, 7):
-            version = state.commit(Version(number, f"run-{number}", LONG_AGO, files=version.files), {})
+            version = state.commit(Version(number=number, run_id=f"run-{number}", at=LONG_AGO, files=version.files), {})
         assert state.open(version.files["base"]) is not None
 
     def test_syncs_and_partitions_have_their_own(self, tmp_path: Path) -> None:
@@ -69,9 +71,10 @@ class TestChain:
         keys = ["eu", "-", "-eu", "a/b", "..", ".", "é", "2026-11-01-13:00", "%2E", "EU", "Eu", "a" * 300, "a" * 301,
                 "語" * 29, "語" * 300, "é" * 100 + "A", "é" * 100 + "a"]
         for number, key in enumerate(keys):
-            state.of("users/model", key).commit(Version(1, str(number), "2026-11-01T00:00:00+00:00"), {})
-        state.of("users/model", None).commit(Version(1, "none", "2026-11-01T00:00:00+00:00"), {})
-        state.of("users/model/sub", None).commit(Version(1, "sub", "2026-11-01T00:00:00+00:00"), {})
+            state.of("users/model", key).commit(Version(number=1, run_id=str(number),
+                                                        at="2026-11-01T00:00:00+00:00"), {})
+        state.of("users/model", None).commit(Version(number=1, run_id="none", at="2026-11-01T00:00:00+00:00"), {})
+        state.of("users/model/sub", None).commit(Version(number=1, run_id="sub", at="2026-11-01T00:00:00+00:00"), {})
         assert [state.of("users/model", key).current().run_id for key in keys] == [str(n) for n in range(len(keys))]
         assert set(state.partitions("users/model")) == {*keys, None}
         assert State(str(tmp_path / "state")).partitions("users/model/sub") == [None]
@@ -85,7 +88,7 @@ class TestChain:
         for key in ("EU", "a" * 200):
             folder = tmp_path / "users.model" / key / "versions"
             folder.mkdir(parents=True)
-            (folder / "00000001.json").write_text(json.dumps(asdict(Version(1, f"run of {key}"))))
+            (folder / "00000001.json").write_text(json.dumps(asdict(Version(number=1, run_id=f"run of {key}"))))
         state = State(str(tmp_path))
         assert state.partitions("users/model") == ["EU", "a" * 200]
         assert state.of("users/model", "EU").current().run_id == "run of EU"
@@ -94,7 +97,7 @@ class TestChain:
 
     def test_a_reset_partition_is_still_known_by_its_key(self, tmp_path: Path) -> None:
         state = State(str(tmp_path)).of("users/model", "EMEA")
-        state.commit(Version(1, "1", "2026-11-01T00:00:00+00:00"), {})
+        state.commit(Version(number=1, run_id="1", at="2026-11-01T00:00:00+00:00"), {})
         state.forget(2, "2", keep="history")
         assert State(str(tmp_path)).partitions("users/model") == ["EMEA"]
 
