@@ -44,6 +44,7 @@ class Delivery:
 
     Example:
         >>> import pyarrow as pa
+        >>> from candu_sync.delivery import Candu, Limits
         >>> body = '{"type": "identify", "userId": "u1", "traits": {"plan": "pro"}},'
         >>> messages = pa.record_batch({"message": [0], "body": [body]})
         >>> receipts = []

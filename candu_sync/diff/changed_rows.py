@@ -135,7 +135,7 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         >>> with open_embedded(100_000_000) as connection:
         ...     result = Result(sync, rows.schema.names)
         ...     load(connection, sync, result, result.batches([rows]))
-        ...     found = diff(connection, sync, result, Snapshot("users"))
+        ...     found = diff(connection, sync, result, Snapshot(kind="users"))
         ...     connection.sql("SELECT key, op, t0, c0, message FROM changes").fetchall()
         [('u1', 'added', 'pro', True, 0)]
         >>> found.rows, found.invalid, found.traits[0].name

@@ -125,7 +125,7 @@ def layout(snapshot: Snapshot) -> dict[str, str]:
     """Column → SQL type of a snapshot's rows.
 
     Example:
-        >>> layout(Snapshot("events"))
+        >>> layout(Snapshot(kind="events"))
         {'key': 'VARCHAR'}
     """
     traits = {} if snapshot.kind == "events" else trait_types(snapshot.traits)
