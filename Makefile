@@ -31,10 +31,10 @@ ui: install ## Open Dagster and the simulator on the demo's result
 	@$(BIN)/python -m dagster_defs.demo.ui $(DEMO) --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
 test: install ## All tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 drill: install ## Hundreds of kills of real processes, and a long model of the world
-	DRILL_KILLS=400 DRILL_EXAMPLES=300 $(BIN)/python -m pytest tests/drills --numprocesses $(WORKERS) --dist loadfile
+	DRILL_KILLS=400 DRILL_EXAMPLES=300 $(BIN)/python -m pytest tests/drills --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: install ## ruff, and mypy in strict mode over both packages
 	$(BIN)/ruff check .

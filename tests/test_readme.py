@@ -56,6 +56,7 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith(_ELSEWHERE)]
 
 
+@pytest.mark.slow
 def test_the_commands_run_one_after_the_other(shop: Path) -> None:
     with Simulator(port=0) as simulator:
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

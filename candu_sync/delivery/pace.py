@@ -12,9 +12,6 @@ _SLOWER = 2.0
 _SLOWEST = 64.0
 _FASTER = 0.9
 
-# The distance that slowing down starts from when there is no limit: 20 requests a second.
-_UNLIMITED_START = 0.05
-
 # A little below the limit: requests reach Candu some milliseconds sooner or later than they left here, and must not be
 # one too many in a second by Candu's clock. That is 15 ms for the first and the last of a second together, at any rate.
 _MARGIN = 1.015
@@ -28,10 +25,12 @@ class Pace:
 
     Args:
         rate: requests a second; 0: no limit.
+        slowed: seconds; the least distance that slowing down starts from. Without a limit there is no other one.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, slowed: float = 0.05) -> None:
         self._distance = _MARGIN / rate if rate else 0.0
+        self._slowed = max(self._distance, slowed)
         self._factor = 1.0
         self._next = 0.0
         self._last_second: collections.deque[float] = collections.deque(maxlen=math.ceil(rate))
@@ -64,9 +63,7 @@ class Pace:
             return 0.0
 
     def _current(self) -> float:
-        if self._factor <= 1.0:
-            return self._distance
-        return max(self._distance, _UNLIMITED_START) * self._factor
+        return self._distance if self._factor <= 1.0 else self._slowed * self._factor
 
     def slow_down(self, seconds: float | None) -> None:
         """Candu said that it is too much; ``seconds``: what it asked to wait, for everybody."""

@@ -76,7 +76,7 @@ class Requests:
         self._report = report
         self._evidence = evidence
         self._stop = stop
-        self._pace = Pace(limits.rate)
+        self._pace = Pace(limits.rate, limits.first_pause / 10)
         self._lock = threading.Lock()
         self._announced_until = 0.0
 

@@ -16,6 +16,8 @@ from candu_sync.simulator import Simulator
 from tests.dagster.live import Live, instance_of, live, until
 from tests.dagster.room import Room
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 needs_browser = pytest.mark.skipif(not Path(CHROMIUM).is_file(), reason="no chromium on this machine")
 

@@ -37,7 +37,7 @@ from tests.support.manifests import model, write
 dagster_dbt = pytest.importorskip("dagster_dbt")
 
 # Dagster's own tester of conditions, not the conditions.
-pytestmark = pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Parameter `include_sources`")]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dbt"
 BIN = Path(sys.executable).parent

@@ -25,6 +25,8 @@ from candu_sync.syncs.sync import Sync
 from tests.drills.processes import Conditions, Launcher
 from tests.drills.world import SYNCS, World, make_world
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("DRILL_KILLS", "16"))
 PEOPLE = 60
 SEED = int(os.environ.get("DRILL_SEED", "20261101"))

@@ -21,6 +21,8 @@ from tests.drills.interruptions import Points, install
 from tests.drills.processes import Conditions, Launcher, Process
 from tests.drills.world import World, make_world
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 300
 CLEAR = re.compile(r"candu-sync: .*(cannot be written|cannot be read).*", re.DOTALL)
 

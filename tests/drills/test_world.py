@@ -35,6 +35,8 @@ from candu_sync.simulator import Simulator
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("DRILL_EXAMPLES", "12"))
 STEPS = 25
 # Hypothesis gives up a search in which one beginning went on in two ways, as threads may have it; an invariant that

@@ -10,6 +10,8 @@ import pytest
 from candu_sync.simulator import Simulator
 from tests.support.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 VISITS = "select user_id || '-1' as event_id, user_id, 'Ran' as event, timestamp '2026-11-01 06:00' as timestamp " \
          "from people"
 KEY = "key: event_id"

@@ -16,6 +16,8 @@ from tests.realdata.inbox import Inbox, changed, traits_told, types
 from tests.realdata.ledger import Ledger
 from tests.support.lab import Lab
 
+pytestmark = pytest.mark.slow
+
 SYNCS = load_syncs(Path(__file__).parent / "cdnow" / "sql").syncs
 TOTALS, PURCHASES = SYNCS["users/totals"], SYNCS["events/purchases"]
 
