@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operate": {"changes", "commit", "dbt", "diff", "embedded", "history", "pipeline", "project", "rows", "state",
                 "syncs", "warehouse"},
     "simulator": set(),
+    "starting": set(),
     "demo": {"simulator", "syncs"},
 }
 KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations",

@@ -25,12 +25,14 @@ from candu_sync.cli.pushing import push
 from candu_sync.cli.renaming import rename
 from candu_sync.cli.sending import baseline, plan, reset, run
 from candu_sync.cli.serving import demo, simulate
+from candu_sync.cli.starting import init
 from candu_sync.errors import CanduSyncError
 
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False)
 app.command("list")(list_syncs)
-for command in (check, plan, run, push, baseline, reset, rename, status, history, rejected, exposures, simulate, demo):
+for command in (init, check, plan, run, push, baseline, reset, rename, status, history, rejected, exposures, simulate,
+                demo):
     app.command()(command)
 
 

@@ -29,6 +29,9 @@ FIRST_DAY = dt.date(2026, 11, 1)
 EVENTS = "events/product_events"
 KEY = "simulator-key"
 
+# In a checkout a link to ``sql/``; in an installed package a folder.
+MODELS = (Path(__file__).parent / "models").resolve()
+
 _COLUMNS = ("rows", "added", "changed", "removed", "messages", "requests", "invalid")
 
 # Runs all syncs for the given windows of events, with these environment variables; gives the objects of `run --json`.
@@ -69,6 +72,7 @@ def tell(folder: Path, runner: Runner | None = None) -> int:
 def settings(folder: Path, candu_url: str) -> dict[str, str]:
     """The CANDU_ variables of the demo in a folder."""
     return {"CANDU_API_URL": candu_url, "CANDU_API_KEY": KEY, "CANDU_RATE": "0",
+            "CANDU_SQL_DIR": str(MODELS),
             "CANDU_WAREHOUSE_URL": f"duckdb:///{(folder / 'warehouse.duckdb').resolve()}",
             "CANDU_STATE_URL": str((folder / "state").resolve())}
 
@@ -81,8 +85,7 @@ def by_command_line(environment: dict[str, str], windows: list[str]) -> list[dic
     """Run all syncs by `candu-sync run --json`, in processes of their own."""
     from candu_sync.syncs import load_syncs
 
-    catalog = load_syncs(Path(os.environ.get("CANDU_SQL_DIR", "sql")))
-    whole = [name for name in catalog.syncs if name != EVENTS]
+    whole = [name for name in load_syncs(MODELS).syncs if name != EVENTS]
     partitions = [word for window in windows for word in ("--partition", window)]
     return [*_json_lines(environment, whole), *_json_lines(environment, [EVENTS, *partitions])]
 

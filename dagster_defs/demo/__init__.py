@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
+
+from candu_sync.starting import dagster_configuration
 
 
 def dagster_home(folder: Path) -> Path:
-    """The instance's folder in the demo's, with the repository's ``dagster.yaml``; made where it is missing."""
+    """The instance's folder in the demo's; made where it is missing."""
     home = (folder / "dagster").resolve()
     home.mkdir(parents=True, exist_ok=True)
-    configuration = Path("dagster.yaml")
-    if configuration.exists():
-        shutil.copy(configuration, home / "dagster.yaml")
+    (home / "dagster.yaml").write_text(dagster_configuration(), "utf-8")
     return home
 
 
