@@ -22,5 +22,5 @@ def init(folder: Annotated[Path, typer.Argument(help="The project's folder; made
     for path in done.kept:
         say(f"kept   {folder / path} (it was there)")
     where = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
-    for line in "", "Next, in two terminals:", f"  {where}candu-sync simulate", f"  {where}candu-sync plan users/example":
+    for line in "", "Next, in two terminals:", "  candu-sync simulate", f"  {where}candu-sync plan users/example":
         say(line)

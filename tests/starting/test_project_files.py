@@ -65,7 +65,7 @@ class TestFiles:
 
     def test_a_folder_that_is_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "shop").write_text("")
-        with pytest.raises(UsageError, match="the project cannot be written: .*shop"):
+        with pytest.raises(UsageError, match=r"the project cannot be written: .*shop"):
             write_project(tmp_path / "shop")
 
 
