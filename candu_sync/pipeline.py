@@ -10,40 +10,23 @@ Each works on a ``Target``: a sync and partition of a project.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from contextlib import contextmanager, suppress
 
 from candu_sync.changes import (
     ChangeSet,
-    Encoding,
     check_fresh,
     forced,
-    hold_refused,
-    identity_of,
-    leave_out_sent,
-    make_outgoing,
-    new_run_id,
-    notice,
     renamed_perhaps,
-    set_large_aside,
     settle,
     stage,
     staged,
-    summarize,
-    take_over,
     tripped,
-    unsettled_messages,
-    write_files,
 )
-from candu_sync.commit import RunResult, commit, failed, recover, remember, result_of
-from candu_sync.delivery import Delivery, Limits, Report
-from candu_sync.diff import Prefilter, diff, keep_what_others_set, load
+from candu_sync.claimed_push import ClaimedPush
+from candu_sync.commit import RunResult, failed, recover, remember, result_of
+from candu_sync.comparison import compare
+from candu_sync.delivery import Report
 from candu_sync.errors import (
     CanduSyncError,
     Claimed,
@@ -53,21 +36,11 @@ from candu_sync.errors import (
     StateError,
     WarehouseError,
 )
-from candu_sync.history import DigestFile
 from candu_sync.naming import counted
-from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Target
-from candu_sync.rows import Result, Trait
-from candu_sync.snapshot import snapshot_of
-from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts, remove_folder
-from candu_sync.syncs import parameters
+from candu_sync.state import Claim, Version, remove_folder
 from candu_sync.timing import Seconds
-
-_log = logging.getLogger(__name__)
-
-# Batches of the result that are read while earlier ones are compared.
-_READ_AHEAD = 1
 
 
 def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool = True,
@@ -102,7 +75,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         version = state.current()
     folder = state.store.scratch()
     try:
-        changes = _compared(target, version, folder, full=full, progress=progress)
+        changes = compare(target, version, folder, full=full, progress=progress)
         return stage(state, changes, force=force) if keep else changes
     except BaseException:
         remove_folder(folder)
@@ -110,58 +83,6 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     finally:
         if keep:
             remove_folder(folder)
-
-
-def _compared(target: Target, version: Version, folder: Path, *, full: bool, progress: Progress) -> ChangeSet:
-    project, sync = target.project, target.sync
-    snapshot = snapshot_of(target.state, version, sync.kind)
-    full = full and sync.kind != "events"
-    seconds = Seconds()
-    with project.engine.use() as connection:
-        values = parameters(sync, target.partition, snapshot.newest)
-        with seconds.phase("read"), project.warehouse.read(
-                project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
-            result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
-            # A full run sends every row. For it, and for a first run, nothing is filtered.
-            prefilter = Prefilter(connection, sync, snapshot, result) if snapshot.base and not full else None
-            # The thread that reads ahead must end before the reading is closed, whatever happens.
-            with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
-                rows = _counted(made, progress)
-                load(connection, sync, result, rows if prefilter is None else prefilter.unmatched(rows))
-        with seconds.phase("diff"):
-            found = diff(connection, sync, result, snapshot, prefilter=prefilter, full=full)
-            if full:
-                leave_out_sent(connection, target.state, version)
-            keep_what_others_set(connection, project.state, sync, target.partition, found)
-            encoding = _encoding(target, version, found.traits)
-            make_outgoing(connection, encoding)
-            set_large_aside(connection, encoding)
-            hold_refused(connection, encoding)
-            summary = notice(connection, summarize(connection, sync, found, encoding), found, sync.kind, folder=folder,
-                             memory=target.state.open(version.files.get("moves")),
-                             salt=str(project.state.workspace))
-            write_files(connection, sync, folder)
-    changes = ChangeSet(
-        run_id=new_run_id(), sync=sync.name, kind=sync.kind, partition=target.partition, base=version.number,
-        traits=found.traits, given=tuple(result.names), summary=summary, path=reading.path, full=full,
-        seconds=dict(seconds), folder=folder)
-    changes.save()
-    return changes
-
-
-def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[pa.RecordBatch]:
-    rows = 0
-    for batch in batches:
-        rows += batch.num_rows
-        progress("read", rows, None)
-        yield batch
-
-
-def _encoding(target: Target, version: Version, traits: tuple[Trait, ...]) -> Encoding:
-    namespace, sync = target.project.message_namespace, target.sync
-    if namespace is None:
-        return Encoding(sync.kind, traits)
-    return Encoding(sync.kind, traits, identity_of(namespace, sync.name, sync.kind, target.partition, version.number))
 
 
 def guard(target: Target, changes: ChangeSet) -> GuardTripped | None:
@@ -213,20 +134,24 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     if _anything(changes, version):
         with (_remembered(target, changes, report, seconds), target.project.push_under_way(),
               Claim(state, version.number + 1, changes.run_id) as claim):
-            _claimed_push(_Push(target=target, changes=changes, claim=claim, report=report, sample=sample,
-                                progress=progress), version, seconds)
-    left = changes.summary.messages - report.accepted - report.rejected
+            ClaimedPush(target=target, changes=changes, claim=claim, report=report, sample=sample,
+                        progress=progress).deliver_and_commit(version, seconds)
+    return remember(state, _ended(target, changes, version, report, seconds, sampled=sample is not None), target.sync)
+
+
+def _ended(target: Target, changes: ChangeSet, version: Version, report: Report, seconds: Seconds, *,
+           sampled: bool) -> RunResult:
+    """How a push ended. The change set of one that went well is settled: nothing of it awaits a push."""
     error = str(report.error) if report.error else None
-    if error is None and left and sample is None:
+    if error is None and _left(changes, report) and not sampled:
         error = _stopped(changes, report)
-    if error is None:
-        if version.number and not report.requests:
-            # A state from before it knew its workspace.
-            target.project.take_on_workspace()
-        settle(state, changes)
-        return remember(state, result_of(changes, "succeeded", report=report, seconds=seconds), target.sync)
-    result = result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
-    return remember(state, result, target.sync)
+    if error is not None:
+        return result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
+    if version.number and not report.requests:
+        # A state from before it knew its workspace.
+        target.project.take_on_workspace()
+    settle(target.state, changes)
+    return result_of(changes, "succeeded", report=report, seconds=seconds)
 
 
 @contextmanager
@@ -245,8 +170,12 @@ def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Sec
 
 
 def _stopped(changes: ChangeSet, report: Report) -> str:
-    left = changes.summary.messages - report.accepted - report.rejected
-    return f"stopped with {counted(left, 'message')} unsent; the next run goes on from there"
+    left = counted(_left(changes, report), "message")
+    return f"stopped with {left} unsent; the next run goes on from there"
+
+
+def _left(changes: ChangeSet, report: Report) -> int:
+    return changes.summary.messages - report.accepted - report.rejected
 
 
 def push_staged(target: Target, *, force: bool = False, progress: Progress = silent) -> tuple[ChangeSet, RunResult]:
@@ -292,78 +221,3 @@ def _anything(changes: ChangeSet, version: Version) -> bool:
     s = changes.summary
     return bool(s.added or s.changed or s.removed or s.messages or s.held or s.gone_traits
                 or "rejected" in version.files)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Push:
-    """A push that has its claim."""
-
-    target: Target
-    changes: ChangeSet
-    claim: Claim
-    report: Report
-    sample: int | None
-    progress: Progress
-
-
-def _claimed_push(push: _Push, version: Version, seconds: Seconds) -> None:
-    """Deliver and commit."""
-    target, changes, state = push.target, push.changes, push.target.state
-    try:
-        take_over(state, changes, version)
-    except StaleChanges:
-        push.claim.release()
-        raise
-    outcome = read_receipts(state, changes.run_id)
-    # What an earlier push of this change set has settled counts: it is not sent again.
-    push.report.accepted, push.report.rejected = outcome.settled
-    folder = state.store.scratch()
-    # Of messages that an earlier push settled there are no digests: then all are computed again.
-    digests = None if any(outcome.settled) or not target.history.written else DigestFile(folder)
-    try:
-        if changes.summary.messages:
-            with seconds.phase("push"), digests or nullcontext():
-                _deliver(push, outcome, digests)
-    finally:
-        with seconds.phase("commit"):
-            commit(state, version, target.sync, changes, outcome, engine=target.project.engine, history=target.history,
-                   digests=digests.path if digests else None)
-        remove_folder(folder)
-        push.claim.release()
-
-
-def _deliver(push: _Push, outcome: Outcome, digests: DigestFile | None) -> None:
-    # httpx takes longer to load than a plan with nothing to send takes altogether.
-    from candu_sync.delivery import Candu
-
-    project, changes, sample = push.target.project, push.changes, push.sample
-    settings = project.settings
-    key = settings.require_api_key()
-    log = ReceiptLog(push.target.state, changes.run_id)
-    limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
-                    max_attempts=settings.max_attempts)
-    messages = unsettled_messages(changes, outcome, project.message_namespace, engine=project.engine, sample=sample,
-                                  built=digests.add if digests else None)
-    total = changes.summary.messages - sum(outcome.settled) if sample is None else sample
-    done = 0
-
-    def record(line: dict[str, Any]) -> None:
-        if "accepted" in line:
-            project.take_on_workspace()
-        log.write(line)
-        outcome.note(line)
-
-    def count(messages: int) -> None:
-        nonlocal done
-        done += messages
-        push.progress("push", done, total)
-
-    delivery = Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record,
-                        may_send=push.claim.held, progress=count, announce=lambda seconds: _log.warning(
-                            "%s: Candu asks to wait %s seconds before the next request", push.target.name,
-                            f"{seconds:,.0f}"), report=push.report)
-    try:
-        with project.delivery(delivery), closing(messages):
-            delivery.run(messages)
-    finally:
-        log.close()

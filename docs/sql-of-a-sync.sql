@@ -254,7 +254,7 @@ SELECT 0 AS message LIMIT 0;
 SELECT key, reason, status, refused_at, run, hash FROM held;
 SELECT key, reason FROM result WHERE reason IS NOT NULL;
 
--- pipeline.py, compared
+-- comparison.py, compare
 SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
 DROP TABLE "changes";
 DROP TABLE "held";

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from candu_sync import pipeline
-from candu_sync.delivery import pace
+from candu_sync import claimed_push
 from candu_sync.delivery.candu import Candu
 from candu_sync.delivery.limits import Limits
 from candu_sync.errors import StateError
@@ -108,6 +107,5 @@ def install(patch: pytest.MonkeyPatch) -> Points:
     points = place(patch)
     started = processes.started
     patch.setattr(processes, "started", lambda pid: f"{started(pid)}.{points.incarnation}")
-    patch.setattr(pipeline, "Limits", functools.partial(Limits, first_pause=0.002, longest_pause=0.01))
-    patch.setattr(pace, "_UNLIMITED_START", 0.0002)
+    patch.setattr(claimed_push, "Limits", functools.partial(Limits, first_pause=0.002, longest_pause=0.01))
     return points

@@ -1,0 +1,108 @@
+"""The second half of a run, under its claim: messages are delivered, and what Candu accepted is committed."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from candu_sync.changes import ChangeSet, take_over, unsettled_messages
+from candu_sync.commit import commit
+from candu_sync.delivery import Delivery, Limits, Report
+from candu_sync.errors import StaleChanges
+from candu_sync.history import DigestFile
+from candu_sync.progress import Progress
+from candu_sync.project import Target
+from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts, remove_folder
+from candu_sync.timing import Seconds
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimedPush:
+    """A push that has its claim.
+
+    Attributes:
+        report: is filled in while messages are settled.
+        sample: send so many messages and stop; None: all.
+        progress: is called with the messages settled so far.
+    """
+
+    target: Target
+    changes: ChangeSet
+    claim: Claim
+    report: Report
+    sample: int | None
+    progress: Progress
+
+    def deliver_and_commit(self, version: Version, seconds: Seconds) -> None:
+        """Deliver what is not settled yet, commit what was accepted, and release the claim.
+
+        Raises:
+            StaleChanges: the snapshot has moved on since the plan. Nothing was sent.
+            StateError: the state cannot be written.
+        """
+        target, changes, state = self.target, self.changes, self.target.state
+        try:
+            take_over(state, changes, version)
+        except StaleChanges:
+            self.claim.release()
+            raise
+        outcome = read_receipts(state, changes.run_id)
+        # What an earlier push of this change set has settled counts: it is not sent again.
+        self.report.accepted, self.report.rejected = outcome.settled
+        folder = state.store.scratch()
+        # Of messages that an earlier push settled there are no digests: then all are computed again.
+        digests = None if any(outcome.settled) or not target.history.written else DigestFile(folder)
+        try:
+            if changes.summary.messages:
+                with seconds.phase("push"), digests or nullcontext():
+                    self._deliver(outcome, digests)
+        finally:
+            with seconds.phase("commit"):
+                commit(state, version, target.sync, changes, outcome, engine=target.project.engine,
+                       history=target.history, digests=digests.path if digests else None)
+            remove_folder(folder)
+            self.claim.release()
+
+    def _deliver(self, outcome: Outcome, digests: DigestFile | None) -> None:
+        project = self.target.project
+        log = ReceiptLog(self.target.state, self.changes.run_id)
+        messages = unsettled_messages(self.changes, outcome, project.message_namespace, engine=project.engine,
+                                      sample=self.sample, built=digests.add if digests else None)
+        try:
+            delivery = self._delivery(outcome, log)
+            with project.delivery(delivery), closing(messages):
+                delivery.run(messages)
+        finally:
+            log.close()
+
+    def _delivery(self, outcome: Outcome, log: ReceiptLog) -> Delivery:
+        # httpx takes longer to load than a plan with nothing to send takes altogether.
+        from candu_sync.delivery import Candu
+
+        project, settings = self.target.project, self.target.project.settings
+        key = settings.require_api_key()
+        limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
+                        max_attempts=settings.max_attempts)
+        total = self.changes.summary.messages - sum(outcome.settled) if self.sample is None else self.sample
+        done = 0
+
+        def record(line: dict[str, Any]) -> None:
+            if "accepted" in line:
+                project.take_on_workspace()
+            log.write(line)
+            outcome.note(line)
+
+        def count(messages: int) -> None:
+            nonlocal done
+            done += messages
+            self.progress("push", done, total)
+
+        return Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record,
+                        may_send=self.claim.held, progress=count, announce=self._announce, report=self.report)
+
+    def _announce(self, seconds: float) -> None:
+        _log.warning("%s: Candu asks to wait %s seconds before the next request", self.target.name, f"{seconds:,.0f}")

@@ -1,0 +1,115 @@
+"""The first half of a run: the model is read, compared with the snapshot, and what would be sent is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from candu_sync.changes import (
+    ChangeSet,
+    Encoding,
+    Summary,
+    hold_refused,
+    identity_of,
+    leave_out_sent,
+    make_outgoing,
+    new_run_id,
+    notice,
+    set_large_aside,
+    summarize,
+    write_files,
+)
+from candu_sync.diff import Diff, Prefilter, diff, keep_what_others_set, load
+from candu_sync.prefetch import ahead
+from candu_sync.progress import Progress
+from candu_sync.project import Target
+from candu_sync.rows import Result, Trait
+from candu_sync.snapshot import Snapshot, snapshot_of
+from candu_sync.state import Version
+from candu_sync.syncs import parameters
+from candu_sync.timing import Seconds
+
+# Batches of the result that are read while earlier ones are compared.
+_READ_AHEAD = 1
+
+
+def compare(target: Target, version: Version, folder: Path, *, full: bool, progress: Progress) -> ChangeSet:
+    """Read the model, and write the change set against a version of the snapshot into a folder.
+
+    Args:
+        full: every row, whole. Of events only those that were not sent.
+        progress: is called with the rows read so far.
+
+    Raises:
+        ModelError, WarehouseError, SpecError, StateError: as ``pipeline.plan``.
+    """
+    snapshot = snapshot_of(target.state, version, target.sync.kind)
+    full = full and target.sync.kind != "events"
+    seconds = Seconds()
+    with target.project.engine.use() as connection:
+        with seconds.phase("read"):
+            result, prefilter, path = _read(connection, target, snapshot, full=full, progress=progress)
+        with seconds.phase("diff"):
+            found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full)
+            if full:
+                leave_out_sent(connection, target.state, version)
+            keep_what_others_set(connection, target.project.state, target.sync, target.partition, found)
+            summary = _outgoing(connection, target, version, found, folder)
+            write_files(connection, target.sync, folder)
+    changes = ChangeSet(
+        run_id=new_run_id(), sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
+        base=version.number, traits=found.traits, given=tuple(result.names), summary=summary, path=path, full=full,
+        seconds=dict(seconds), folder=folder)
+    changes.save()
+    return changes
+
+
+def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snapshot, *, full: bool,
+          progress: Progress) -> tuple[Result, Prefilter | None, str]:
+    """Load the rows that the snapshot does not know as they are.
+
+    Returns:
+        The result, what its rows went through, and how the warehouse was read.
+    """
+    project, sync = target.project, target.sync
+    values = parameters(sync, target.partition, snapshot.newest)
+    with project.warehouse.read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
+        result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
+        # A full run sends every row. For it, and for a first run, nothing is filtered.
+        prefilter = Prefilter(connection, sync, snapshot, result) if snapshot.base and not full else None
+        # The thread that reads ahead must end before the reading is closed, whatever happens.
+        with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
+            rows = _counted(made, progress)
+            load(connection, sync, result, rows if prefilter is None else prefilter.unmatched(rows))
+        return result, prefilter, reading.path
+
+
+def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[pa.RecordBatch]:
+    rows = 0
+    for batch in batches:
+        rows += batch.num_rows
+        progress("read", rows, None)
+        yield batch
+
+
+def _outgoing(connection: duckdb.DuckDBPyConnection, target: Target, version: Version, found: Diff,
+              folder: Path) -> Summary:
+    """Make the messages' rows of the changes, and count them."""
+    encoding = _encoding(target, version, found.traits)
+    make_outgoing(connection, encoding)
+    set_large_aside(connection, encoding)
+    hold_refused(connection, encoding)
+    return notice(connection, summarize(connection, target.sync, found, encoding), found, target.sync.kind,
+                  folder=folder, memory=target.state.open(version.files.get("moves")),
+                  salt=str(target.project.state.workspace))
+
+
+def _encoding(target: Target, version: Version, traits: tuple[Trait, ...]) -> Encoding:
+    namespace, sync = target.project.message_namespace, target.sync
+    if namespace is None:
+        return Encoding(sync.kind, traits)
+    return Encoding(sync.kind, traits, identity_of(namespace, sync.name, sync.kind, target.partition, version.number))
