@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -57,7 +58,8 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, progr
             found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full)
             if full:
                 leave_out_sent(connection, target.state, version)
-            keep_what_others_set(connection, target.project.state, target.sync, target.partition, found)
+            keep_what_others_set(connection, target.project.state, target.sync, target.partition, found,
+                                 lambda: target.project.segments(target.sync))
             summary = _outgoing(connection, target, version, found, folder)
             write_files(connection, target.sync, folder)
     changes = ChangeSet(
@@ -77,7 +79,8 @@ def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snaps
     """
     project, sync = target.project, target.sync
     values = parameters(sync, target.partition, snapshot.newest)
-    with project.warehouse.read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
+    read = project.warehouse.empty if target.ended else project.warehouse.read
+    with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
         prefilter = Prefilter(connection, sync, snapshot, result) if snapshot.base and not full else None
@@ -103,9 +106,13 @@ def _outgoing(connection: duckdb.DuckDBPyConnection, target: Target, version: Ve
     make_outgoing(connection, encoding)
     set_large_aside(connection, encoding)
     hold_refused(connection, encoding)
-    return notice(connection, summarize(connection, target.sync, found, encoding), found, target.sync.kind,
-                  folder=folder, memory=target.state.open(version.files.get("moves")),
-                  salt=str(target.project.state.workspace))
+    summary = notice(connection, summarize(connection, target.sync, found, encoding), found, target.sync.kind,
+                     folder=folder, memory=target.state.open(version.files.get("moves")),
+                     salt=str(target.project.state.workspace))
+    if not target.ended:
+        return summary
+    ended, total = target.project.share_ended(target.sync)
+    return replace(summary, ended_rows=ended, sync_rows=total)
 
 
 def _encoding(target: Target, version: Version, traits: tuple[Trait, ...]) -> Encoding:

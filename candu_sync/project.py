@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from candu_sync.dbt import resolve, resolve_sync
+from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
 from candu_sync.settings import Settings
-from candu_sync.state import PartitionState, State, read_last_run, remove_folder
-from candu_sync.syncs import Sync, partitions_to_run
+from candu_sync.state import PartitionState, State, read_claim, read_last_run, remove_folder
+from candu_sync.syncs import Sync, has_ended, partitions_to_run, present_segments
 
 if TYPE_CHECKING:
     from candu_sync.delivery import Delivery
@@ -50,6 +51,7 @@ class Project:
         self.new_key = False
         self.declared: frozenset[str] | None = None
         self._predecessors: dict[str, str | None] = {}
+        self._values: dict[str, list[str]] = {}
 
     def __enter__(self) -> Project:
         return self
@@ -169,10 +171,63 @@ class Project:
         return self._stopped
 
     def targets(self, sync: Sync, chosen: list[str]) -> list[Target]:
-        """A sync with each partition to work on: those chosen, or all that are due (see ``partitions_to_run``)."""
-        keys = partitions_to_run(sync, chosen, values=self.warehouse_values, now=dt.datetime.now(dt.UTC),
-                              done=lambda key: self._done(sync, key))
-        return [Target(self, sync, key) for key in keys]
+        """A sync with each partition to work on: those chosen, or all that are due (see ``partitions_to_run``) and,
+        after them, those that have ended (see ``ended``)."""
+        self._values.clear()
+        ended = [key for key in self.ended(sync, chosen) if not chosen or key in chosen]
+        others = [key for key in chosen if key not in ended]
+        keys = [] if chosen and not others else partitions_to_run(
+            sync, others, values=self._known_values, now=dt.datetime.now(dt.UTC),
+            done=lambda key: self._done(sync, key))
+        return [*(Target(self, sync, key) for key in keys), *(Target(self, sync, key, ended=True) for key in ended)]
+
+    def ended(self, sync: Sync, among: Collection[str] = ()) -> list[str]:
+        """The partitions that are no longer the sync's, and whose rows the constants of ``removed`` must still be sent
+        for: a key was dropped from ``static``, or ``values`` no longer finds it.
+
+        Args:
+            among: only these are asked about; empty: all.
+
+        Raises:
+            ModelError, WarehouseError: the SQL of dynamic partitions fails.
+            StateError: the state cannot be read.
+        """
+        if sync.partitions is None or not isinstance(sync.removed, dict):
+            return []
+        ran = [key for key in self.state.partitions(sync.name)
+               if key is not None and (not among or key in among)]
+        segments = self.segments(sync) if ran else None
+        return [key for key in ran if has_ended(sync, key, segments) and self._holds_rows(sync, key)]
+
+    def segments(self, sync: Sync) -> Collection[str] | None:
+        """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
+        once."""
+        return present_segments(sync, self._known_values)
+
+    def share_ended(self, sync: Sync) -> tuple[int, int]:
+        """How many rows the partitions that have ended hold, and how many all partitions of the sync.
+
+        Raises:
+            As ``ended``; DamagedState when a partition's version cannot be read.
+        """
+        rows = {key: self.state.of(sync.name, key).current().rows for key in self.state.partitions(sync.name)}
+        segments = self.segments(sync)
+        return sum(count for key, count in rows.items() if has_ended(sync, key, segments)), sum(rows.values())
+
+    def _holds_rows(self, sync: Sync, partition: str) -> bool:
+        """Whether a partition has rows that did not leave, or a run that died in it may have sent some. What cannot be
+        read counts as that: its plan then says what is wrong."""
+        state = self.state.of(sync.name, partition)
+        try:
+            version = state.current()
+        except StateError:
+            return True
+        return version.rows > 0 or read_claim(state, version.number + 1) is not None
+
+    def _known_values(self, sql: str) -> list[str]:
+        if sql not in self._values:
+            self._values[sql] = self.warehouse_values(sql)
+        return self._values[sql]
 
     def _done(self, sync: Sync, partition: str) -> bool:
         """Whether a partition's last run ended well and left nothing: a sample leaves the rest unsent."""
@@ -194,6 +249,7 @@ class Target:
 
     Attributes:
         partition: the key; None: the sync has no partitions.
+        ended: it is none of the sync's any more. The model is not read for it, and all of its rows count as removed.
 
     Example:
         >>> Target(project, sync, "2026-11-01").name
@@ -203,6 +259,7 @@ class Target:
     project: Project
     sync: Sync
     partition: str | None = None
+    ended: bool = False
 
     @property
     def name(self) -> str:

@@ -13,13 +13,22 @@ def tripped(sync: Sync, summary: Summary) -> list[str]:
     """The guards that this change set trips, a sentence each; empty: it may go.
 
     A full run sends every row on purpose. For it, too, the shares are of the rows that changed or left; only
-    ``max_messages`` counts all that it sends.
+    ``max_messages`` counts all that it sends. Of a partition that has ended all rows left, so that ``max_removed``
+    limits what all partitions that have ended hold of the sync's rows.
 
     Example:
         >>> tripped(sync, Summary(rows=0, added=0, changed=0, removed=0, unchanged=0, invalid=0, held=0, messages=0,
         ...                       bytes=0, traits={}, snapshot_rows=5000))
         ['the model returned 0 rows, min_rows is 1']
     """
+    guard = sync.guard
+    reasons = _shares(sync, summary) if summary.ended_rows is None else _ended(sync, summary, summary.ended_rows)
+    if guard.max_messages is not None and summary.messages > guard.max_messages:
+        reasons.append(f"{summary.messages:,} messages to send, max_messages is {guard.max_messages:,}")
+    return reasons
+
+
+def _shares(sync: Sync, summary: Summary) -> list[str]:
     guard = sync.guard
     reasons = []
     if guard.min_rows is not None and summary.rows < guard.min_rows:
@@ -32,9 +41,19 @@ def tripped(sync: Sync, summary: Summary) -> list[str]:
         if share > limit:
             reasons.append(f"{count:,} of {_rows(summary.snapshot_rows)} {name} ({share:.1%}), "
                            f"max_{name} is {limit:.1%}{_most(summary) if name == 'changed' else ''}")
-    if guard.max_messages is not None and summary.messages > guard.max_messages:
-        reasons.append(f"{summary.messages:,} messages to send, max_messages is {guard.max_messages:,}")
     return reasons
+
+
+def _ended(sync: Sync, summary: Summary, ended: int) -> list[str]:
+    """An empty list of partitions stops everything, however small the sync is: nobody drops all of them by design."""
+    limit, total = sync.guard.max_removed, summary.sync_rows
+    if limit is None or not total or not summary.messages:
+        return []
+    share = ended / total
+    if share <= limit or (total < LEAST_ROWS_FOR_RATIOS and ended < total):
+        return []
+    return [f"{ended:,} of {_rows(total)} ({share:.1%}) are in partitions that are no longer the sync's, max_removed "
+            f"is {limit:.1%}"]
 
 
 def _rows(count: int) -> str:

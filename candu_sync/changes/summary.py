@@ -37,6 +37,9 @@ class Summary:
         odd_ids: what is odd about ids → how many: "stray spaces" at either end, "upper and lower case" (they differ
             from another id by that alone). They are sent as they are.
         noise: sign → trait → how many changes look like noise (see ``noise.py``).
+        ended_rows: rows that Candu has in the partitions that are no longer the sync's, of which this is one; None:
+            this is one of the sync's, or it has none.
+        sync_rows: with ``ended_rows``, the rows that Candu has in all partitions of the sync.
         sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
     """
 
@@ -57,6 +60,8 @@ class Summary:
     sample: list[dict[str, Any]] = field(default_factory=list)
     odd_ids: dict[str, int] = field(default_factory=dict)
     noise: dict[str, dict[str, int]] = field(default_factory=dict)
+    ended_rows: int | None = None
+    sync_rows: int = 0
 
 
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:

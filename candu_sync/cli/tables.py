@@ -49,8 +49,10 @@ def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -
 
     out, s = console(), changes.summary
     title = Text(printable(named(changes.sync, changes.partition)), style="bold")
+    read = f"read by {changes.path}" if s.ended_rows is None else (
+        "the model is not read, since this is no longer a partition of the sync")
     out.print(title.append(f": {counted(s.rows, 'row')} against {s.snapshot_rows:,} in the snapshot "
-                           f"(version {changes.base}), read by {changes.path}", style="not bold"))
+                           f"(version {changes.base}), {read}", style="not bold"))
     table = _table("", "rows", numbers=1)
     for name in ("added", "changed", "removed", "unchanged", "invalid", "held"):
         table.add_row(name, f"{getattr(s, name):,}")

@@ -8,14 +8,15 @@ left out for the traits that the second partition has sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import duckdb
 
 from candu_sync.diff.changed_rows import Diff
 from candu_sync.embedded import literal, scalar
-from candu_sync.errors import UsageError
 from candu_sync.snapshot import Snapshot, expose, snapshot_of
 from candu_sync.state import State
-from candu_sync.syncs import Sync, split
+from candu_sync.syncs import Sync, is_present
 
 _ID = {"users": "user_id", "groups": "group_id"}
 
@@ -24,13 +25,15 @@ _LEFT = "op = 'removed' AND message IS NOT NULL"
 
 
 def keep_what_others_set(connection: duckdb.DuckDBPyConnection, state: State, sync: Sync, partition: str | None,
-                         diff: Diff) -> None:
+                         diff: Diff, segments: Callable[[], Collection[str] | None]) -> None:
     """Take the constants of ``removed`` out of ``changes`` for users, or groups, that are in the snapshot of another
-    partition with a value of that trait.
+    partition with a value of that trait. A partition that has ended keeps nobody: its rows are to be removed, too.
 
     Args:
         connection: as ``diff`` left it.
         partition: the one whose changes these are; None: the sync has none, and nothing happens.
+        segments: gives those that there are now (``present_segments``). It is called when a row left, for it may ask
+            the warehouse.
 
     Raises:
         DamagedState: another partition's snapshot cannot be read.
@@ -41,22 +44,13 @@ def keep_what_others_set(connection: duckdb.DuckDBPyConnection, state: State, sy
             WHERE {_LEFT}"""):
         return
     connection.execute("CREATE TABLE set_by_others (id VARCHAR, trait VARCHAR)")
+    present = segments()
     for other in state.partitions(sync.name):
-        if other != partition and _is_run(sync, other):
+        if other != partition and is_present(sync, other, present):
             at = state.of(sync.name, other)
             _note(connection, sync, snapshot_of(at, at.current(), sync.kind))
     if scalar(connection, "SELECT count(*) FROM set_by_others"):
         _leave_out(connection, sync, diff)
-
-
-def _is_run(sync: Sync, other: str | None) -> bool:
-    """Whether a partition of the state is still one of the sync's. Of dynamic ones the warehouse alone knows."""
-    if other is None or sync.partitions is None or sync.partitions.static is None:
-        return other is not None
-    try:
-        return split(sync.partitions, other)[1] in sync.partitions.static
-    except UsageError:
-        return False
 
 
 def _note(connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot) -> None:

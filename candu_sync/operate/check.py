@@ -100,7 +100,7 @@ def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Fi
 
 def _some_target(project: Project, sync: Sync) -> list[Target]:
     """The sync with the newest partition that is due, or one to prepare the model with."""
-    due = project.targets(sync, [])
+    due = [target for target in project.targets(sync, []) if not target.ended]
     return due[-1:] or [Target(project, sync, partition_to_prepare(sync, project.warehouse_values))]
 
 

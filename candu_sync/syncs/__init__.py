@@ -11,8 +11,11 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.syncs.constraints import conflicts as conflicts
+    from candu_sync.syncs.due_partitions import has_ended as has_ended
+    from candu_sync.syncs.due_partitions import is_present as is_present
     from candu_sync.syncs.due_partitions import partition_to_prepare as partition_to_prepare
     from candu_sync.syncs.due_partitions import partitions_to_run as partitions_to_run
+    from candu_sync.syncs.due_partitions import present_segments as present_segments
     from candu_sync.syncs.fields import cron_fields as cron_fields
     from candu_sync.syncs.partitions import first_window as first_window
     from candu_sync.syncs.partitions import join as join
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "constraints": "conflicts",
-        "due_partitions": "partition_to_prepare partitions_to_run",
+        "due_partitions": "has_ended is_present partition_to_prepare partitions_to_run present_segments",
         "fields": "cron_fields",
         "partitions": "first_window join split window windows",
         "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",

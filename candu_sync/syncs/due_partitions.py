@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from candu_sync.errors import UsageError
 from candu_sync.suggestions import nearest
@@ -62,6 +62,49 @@ def partition_to_prepare(sync: Sync, values: Callable[[str], list[str]]) -> str 
         return None
     start = None if sync.partitions.every is None else first_window(sync.partitions).key
     return join(start, next(iter(_segments(sync, values)), "none"))
+
+
+def present_segments(sync: Sync, values: Callable[[str], list[str]]) -> Collection[str] | None:
+    """The segments that a partition can have now: the keys of ``static``, or what the SQL of ``values`` finds.
+
+    None: they say nothing about partitions that ran before. That is so for windows of time alone, and for windows with
+    dynamic segments: the SQL finds today's segments, and not those of an earlier window.
+    """
+    partitions = sync.partitions
+    if partitions is None:
+        return None
+    if partitions.static is not None:
+        return partitions.static
+    return values(partitions.values or "") if partitions.dynamic is not None and partitions.every is None else None
+
+
+def has_ended(sync: Sync, key: str | None, segments: Collection[str] | None) -> bool:
+    """Whether a partition that ran before is none of the sync's any more, since its segment is gone.
+
+    A key of another scheme (``eu``, where the sync has windows with segments now) is not one that has ended: nobody
+    knows what became of its rows.
+
+    Args:
+        key: as the state has it; None: it ran before the sync had partitions.
+        segments: as ``present_segments`` gives them.
+    """
+    return segments is not None and _fits(sync, key) and not is_present(sync, key, segments)
+
+
+def is_present(sync: Sync, key: str | None, segments: Collection[str] | None) -> bool:
+    """Whether a partition that ran before still is one of the sync's. Args as for ``has_ended``."""
+    return _fits(sync, key) and (segments is None or _parts(sync, key)[1] in segments)
+
+
+def _fits(sync: Sync, key: str | None) -> bool:
+    try:
+        return _parts(sync, key) != (None, None)
+    except UsageError:
+        return False
+
+
+def _parts(sync: Sync, key: str | None) -> tuple[str | None, str | None]:
+    return (None, None) if key is None or sync.partitions is None else split(sync.partitions, key)
 
 
 def _checked(sync: Sync, key: str) -> str:

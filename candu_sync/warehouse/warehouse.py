@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC
 from types import TracebackType
 
@@ -20,7 +21,7 @@ from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
-from candu_sync.warehouse.reading import Reading
+from candu_sync.warehouse.reading import Batches, Reading
 from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
 
@@ -90,6 +91,15 @@ class Warehouse:
                 return duckdb_columns(query) if self.dialect == "duckdb" else rows_columns(query)
         finally:
             query.end()
+
+    def empty(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
+              clock: str | None = None) -> Reading:
+        """The query's columns as a reading without rows: the query is prepared, and not run.
+
+        Takes and raises what ``read`` does.
+        """
+        names = self.columns(sql, parameters, timezone=timezone, clock=clock).names
+        return Reading(self._new_query(sql, {}, timezone, clock), "nothing", names, _no_batches(), ExitStack())
 
     def cancel(self, why: str = CANCELLED) -> None:
         """Ends the queries that are under way, at the warehouse; safe in any thread.
@@ -165,6 +175,10 @@ def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None
     """
     values = BATCH_VALUES if memory is None else max(_FEWEST_VALUES, min(BATCH_VALUES, memory // _BYTES_OF_MEMORY))
     return Warehouse(open_engine(url, memory, timeout or None), timeout or None, values)
+
+
+def _no_batches() -> Batches:
+    yield from ()
 
 
 def _as_text(column: pa.Array, name: str) -> list[str]:
