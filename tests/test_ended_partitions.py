@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from candu_sync import pipeline
 from candu_sync.changes import Summary, tripped
 from candu_sync.simulator import Simulator
-from candu_sync.state import claims
+from candu_sync.state import Owner, claims
 from candu_sync.syncs.sync import Sync
 from tests.support.folder import Folder
 from tests.support.lab import Lab, error_of
@@ -179,7 +179,8 @@ def test_what_a_killed_run_had_sent_is_removed_too(lab: Lab, simulator: Simulato
     assert lab.state(sync, "trial").current().rows == 0
     sync = lab.sync("users/model", MODEL, static("won"))
     assert names(lab, sync) == ["won", "trial"]
-    run_all(lab, sync)
+    with mock.patch.object(Owner, "alive", return_value=False):
+        run_all(lab, sync)
     assert segments_of(simulator)["trial0"] == "none"
 
 
