@@ -177,9 +177,17 @@ class Project:
         ended = [key for key in self.ended(sync, chosen) if not chosen or key in chosen]
         others = [key for key in chosen if key not in ended]
         keys = [] if chosen and not others else partitions_to_run(
-            sync, others, values=self._known_values, now=dt.datetime.now(dt.UTC),
+            sync, others, values=self.known_values, now=dt.datetime.now(dt.UTC),
             done=lambda key: self._done(sync, key))
         return [*(Target(self, sync, key) for key in keys), *(Target(self, sync, key, ended=True) for key in ended)]
+
+    def target(self, sync: Sync, partition: str | None) -> Target:
+        """A sync with one partition. One that ran before, and has ended, is not read again, also when no constants of
+        ``removed`` are left to send for it. Raises as ``ended``."""
+        self._values.clear()
+        ended = bool(partition and isinstance(sync.removed, dict) and partition in self.state.partitions(sync.name)
+                     and has_ended(sync, partition, self.segments(sync)))
+        return Target(self, sync, partition, ended=ended)
 
     def ended(self, sync: Sync, among: Collection[str] = ()) -> list[str]:
         """The partitions that are no longer the sync's, and whose rows the constants of ``removed`` must still be sent
@@ -202,7 +210,7 @@ class Project:
     def segments(self, sync: Sync) -> Collection[str] | None:
         """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
         once."""
-        return present_segments(sync, self._known_values)
+        return present_segments(sync, self.known_values)
 
     def share_ended(self, sync: Sync) -> tuple[int, int]:
         """How many rows the partitions that have ended hold, and how many all partitions of the sync.
@@ -224,7 +232,8 @@ class Project:
             return True
         return version.rows > 0 or read_claim(state, version.number + 1) is not None
 
-    def _known_values(self, sql: str) -> list[str]:
+    def known_values(self, sql: str) -> list[str]:
+        """As ``warehouse_values``, asked once."""
         if sql not in self._values:
             self._values[sql] = self.warehouse_values(sql)
         return self._values[sql]

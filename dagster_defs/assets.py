@@ -130,7 +130,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
         with per_partition(context, spec.key) as note:
             for partition in partitions_of(context, sync):
                 with failures(context, retries), candu_sync.project() as project:
-                    target = Target(project, sync, partition)
+                    target = project.target(sync, partition)
                     changes = plan(target, full=config.full, force=config.force, progress=log_progress(context.log))
                     tripped = guard(target, changes)
                     settings = project.settings

@@ -21,6 +21,7 @@ from dagster import (
     sensor,
 )
 
+from candu_sync import Project
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Sync, join, windows
 from dagster_defs.partitions import is_partition_key
@@ -64,7 +65,8 @@ def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> Autom
 
 def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
     """A sensor that adds the new values of a dynamic sync as partitions, and runs them. With windows, it runs the
-    newest window that has ended. It is on for a sync with ``automation``. For others, a person turns it on or adds
+    newest window that has ended. The partition of a value that is gone is run once more, when constants of ``removed``
+    are left to send for it. The sensor is on for a sync with ``automation``. For others, a person turns it on or adds
     partitions by hand."""
     name, values = _dynamic(sync)
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
@@ -72,20 +74,29 @@ def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
     def look(context: SensorEvaluationContext, candu_sync: CanduSyncResource) -> SensorResult | SkipReason:
         try:
             with candu_sync.project() as project:
-                found = project.warehouse_values(values)
+                found = project.known_values(values)
+                known = context.instance.get_dynamic_partitions(name)
+                ended = _last_runs(project, sync, known)
         except SettingsError as error:
             return SkipReason(str(error))
-        known = context.instance.get_dynamic_partitions(name)
         refused = [key for key in found if not is_partition_key(key, sync.partitions)]
         new = [key for key in found if key not in known and key not in refused]
-        if not new:
+        if not new and not ended:
             return SkipReason(_reason(found, known, refused))
-        return SensorResult(run_requests=[RunRequest(partition_key=key) for key in _newest(sync, new)],
-                            dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)])
+        return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in _newest(sync, new)), *ended],
+                            dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)] if new else [])
 
     return sensor(name=f"{sync.name.replace('/', '__')}__partitions", target=list(keys), default_status=status,
                   minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
                   description=f"Adds new values of `{name}` as partitions of {sync.name}, and runs them.")(look)
+
+
+def _last_runs(project: Project, sync: Sync, known: Sequence[str]) -> list[RunRequest]:
+    """A run for each partition that has ended with rows left. Dagster starts none of a ``run_key`` that it had before:
+    what a guard stopped, or what failed, is not tried again each minute."""
+    ended = [key for key in project.ended(sync) if key in known]
+    return [RunRequest(partition_key=key, run_key=f"{key} ended after version "
+                       f"{project.state.of(sync.name, key).current().number}") for key in ended]
 
 
 def _dynamic(sync: Sync) -> tuple[str, str]:

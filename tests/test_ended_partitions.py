@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from candu_sync import pipeline
+from candu_sync import claimed_push, pipeline
 from candu_sync.changes import Summary, tripped
 from candu_sync.simulator import Simulator
 from candu_sync.state import Owner, claims
@@ -186,7 +186,7 @@ def test_what_a_killed_run_had_sent_is_removed_too(lab: Lab, simulator: Simulato
 
 def died(lab: Lab, sync: Sync, partition: str) -> None:
     """A run that Candu accepted and that was killed before its commit."""
-    with (mock.patch.object(pipeline, "commit", side_effect=SystemExit), mock.patch.object(claims.Claim, "release"),
+    with (mock.patch.object(claimed_push, "commit", side_effect=SystemExit), mock.patch.object(claims.Claim, "release"),
           pytest.raises(SystemExit)):
         lab.run(sync, partition)
 

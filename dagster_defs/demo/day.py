@@ -27,8 +27,7 @@ def main(windows: list[str]) -> int:
     with Project(settings) as project, DagsterInstance.get() as instance:
         for sync in load_syncs(settings.sql_dir).syncs.values():
             for target in project.targets(sync, windows if sync.name == EVENTS else []):
-                # Dagster has no partition of a key that is gone.
-                if not target.ended and not _materialize(definitions, instance, sync, target.partition):
+                if not _materialize(definitions, instance, sync, target.partition):
                     return 1
                 print(json.dumps(read_last_run(target.state)), flush=True)  # noqa: T201
     return 0

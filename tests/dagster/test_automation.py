@@ -117,6 +117,28 @@ class TestNewPartitions:
         room.instance.add_dynamic_partitions("segments", ["lost", "won"])
         assert self.look(room, sync) == SkipReason("No new value among 1. Not in the warehouse any more: lost.")
 
+    def test_a_value_that_is_gone_is_run_once_more_for_its_removals(self, room: Room) -> None:
+        """Then its runs do nothing, and do not fail: a cron line asks for every partition that Dagster has."""
+        keys = "changes/users/segments", "candu/users/segments"
+        room.table("members", user_id=["u0", "u1", "u2", "u3", "u4", "u5"], segment=["lost", *["won"] * 5])
+        sync = room.sync("users/segments", "select * from members where segment = :partition",
+                         "partitions: {dynamic: segments, values: select distinct segment from members order by 1}\n"
+                         "removed: {segment: none}\nautomation: '5 * * * *'")
+        room.instance.add_dynamic_partitions("segments", ["lost", "won"])
+        for partition in "lost", "won":
+            assert room.materialize(*keys, partition=partition).success
+        room.query("delete from members where segment = 'lost'")
+        found = self.look(room, sync)
+        assert isinstance(found, SensorResult)
+        assert [(r.partition_key, r.run_key) for r in found.run_requests or ()] == [
+            ("lost", "lost ended after version 1")]
+        assert room.materialize(*keys, partition="lost").success
+        assert room.simulator.users()["u0"]["segment"] == "none"
+        assert self.look(room, sync) == SkipReason("No new value among 1. Not in the warehouse any more: lost.")
+        requests = len(room.simulator.requests())
+        assert room.materialize(*keys, partition="lost").success
+        assert len(room.simulator.requests()) == requests
+
     def test_beside_windows_the_newest_that_has_ended_is_run(self, room: Room) -> None:
         today = datetime.now(UTC).date()
         start = today - timedelta(days=3)
