@@ -92,10 +92,10 @@ SELECT column_name FROM (DESCRIBE previous);
 -- diff/changed_rows.py, number
 CREATE TABLE changes AS
 SELECT *,
-CASE WHEN (op IN ('added', 'changed') OR (op = 'removed' AND (c0 OR c1))) THEN (count_if((op IN ('added', 'changed') OR (op = 'removed' AND (c0 OR c1)))) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - 1)::BIGINT END AS message
+CASE WHEN (c0 OR c1) THEN (count_if((c0 OR c1)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - 1)::BIGINT END AS message
 FROM (
     SELECT r.key, r.user_id, CASE
-    WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added'
+    WHEN s.key IS NULL OR s.gone OR (s.doubt AND ((r.t0 IS NOT NULL) OR (r.t1 IS NOT NULL))) THEN 'added'
     WHEN (r.t0 IS DISTINCT FROM s.t0) OR (r.t1 IS DISTINCT FROM s.t1) THEN 'changed'
     ELSE 'unchanged'
     END AS op,
@@ -105,7 +105,7 @@ FROM (
     coalesce((r.t1 IS DISTINCT FROM s.t1) OR ((s.gone OR s.doubt) AND (r.t1 IS NOT NULL)), false) AS c1
     FROM result r
     LEFT JOIN previous s ON r.key = s.key
-    WHERE r.reason IS NULL AND (s.key IS NULL OR s.gone OR s.doubt OR (r.t0 IS DISTINCT FROM s.t0) OR (r.t1 IS DISTINCT FROM s.t1))
+    WHERE r.reason IS NULL AND (s.key IS NULL OR s.gone OR (s.doubt AND ((r.t0 IS NOT NULL) OR (r.t1 IS NOT NULL))) OR (r.t0 IS DISTINCT FROM s.t0) OR (r.t1 IS DISTINCT FROM s.t1))
     UNION ALL BY NAME
     SELECT s.key,
     s.user_id,

@@ -87,8 +87,10 @@ class Encoding:
         if self.kind == "users":
             return f"""'{{"type":"identify","userId":' || {user} || ',"traits":{{' || {values} || '}}'"""
         if self.kind == "groups":
+            # A membership goes without `traits` while the group has none: a strict API may refuse an empty object.
+            traits = f"""coalesce(',"traits":{{' || nullif({values}, '') || '}}', '')"""
             return (f"""'{{"type":"group","groupId":' || to_json(group_id) || ',"userId":' || {user} """
-                    f"""|| ',"traits":{{' || {values} || '}}'""")
+                    f"""|| {traits}""")
         return (f"""'{{"type":"track","userId":' || {user} || ',"event":' || to_json(event) """
                 f"""|| ',"properties":{{' || {values} || '}},"timestamp":"' """
                 f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")

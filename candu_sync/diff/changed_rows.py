@@ -12,7 +12,8 @@ In: the canonical batches of a ``Result`` and the snapshot's files. Out: a table
 |                       | what Candu holds is not known                                                    |
 | `t0` …                | the row's values once Candu has accepted it, as ``Diff.traits`` names them       |
 | `c0` …                | whether the message carries that trait, as ``Diff.compared`` names them          |
-| `message`             | the number of the row's message; null: nothing is sent for it                    |
+| `message`             | the number of the row's message; null: nothing is sent for it, which holds for a |
+|                       | user of whom no trait is to be sent                                              |
 
 Rows that match the snapshot's row index are not compared at all; ``row_index.py`` says what its hashes could hide.
 """
@@ -246,15 +247,23 @@ def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compare
     whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
     flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
     group = "r.group_id, " if sync.kind == "groups" else ""
+    # A message would settle a user in doubt. While there is no value to send, it stays in doubt.
+    doubt = _doubt_to_settle(compared) if sync.kind == "users" else "s.doubt"
+    added = f"s.key IS NULL OR s.gone OR {doubt}"
     return f"""
         SELECT r.key, r.user_id, {group}CASE
-            WHEN s.key IS NULL OR s.gone OR s.doubt THEN 'added'
+            WHEN {added} THEN 'added'
             WHEN {differs} THEN 'changed'
             ELSE 'unchanged'
             END AS op{_after(traits, compared)}{flags}
         FROM result r
         LEFT JOIN previous s ON r.key = s.key
-        WHERE r.reason IS NULL AND {'true' if full else f'(s.key IS NULL OR s.gone OR s.doubt OR {differs})'}"""
+        WHERE r.reason IS NULL AND {'true' if full else f'({added} OR {differs})'}"""
+
+
+def _doubt_to_settle(compared: tuple[Compared, ...]) -> str:
+    present = " OR ".join(c.present for c in compared) or "false"
+    return f"(s.doubt AND ({present}))"
 
 
 def _after(traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
@@ -307,15 +316,18 @@ def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
 def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool) -> None:
     """Make the table ``changes`` of the rows found, and number their messages from 0.
 
-    A row is a message, but the changed traits of a group, and its constants, are one message of the group. Events are
-    in the order of their time.
+    A row is a message, but the changed traits of a group, and its constants, are one message of the group. A user
+    without a trait to send has none. Events are in the order of their time.
 
     Args:
         found: SQL of the rows, with the columns ``c0`` … of so many ``flags``.
     """
     any_flag = " OR ".join(f"c{n}" for n in range(flags)) or "false"
     unchanged = " OR op = 'unchanged'" if full else ""
-    sends = f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))"
+    # An identify without traits says nothing, and a strict API refuses it. A group's message without traits names a
+    # member.
+    sends = f"({any_flag})" if sync.kind == "users" else (
+        f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))")
     once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
     number = {"users": f"count_if({sends}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
               "groups": f"dense_rank() OVER (PARTITION BY {sends} "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from candu_sync.simulator.api import Api
+from candu_sync.simulator.control import ControlError, read_control
 from candu_sync.simulator.faults import Faults
 from candu_sync.simulator.reading import Reading
 from candu_sync.simulator.store import Entry, Store
@@ -48,7 +50,7 @@ def make_app(store: Store, faults: Faults, api: Api) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)],
-        exception_handlers={404: missed, 405: missed},
+        exception_handlers={404: missed, 405: missed, ControlError: _not_changed},
     )
 
 
@@ -104,17 +106,25 @@ class Inspection:
     async def faults(self, request: Request) -> Response:
         if request.method == "POST":
             try:
-                self._faults.add(orjson.loads(await request.body()))
+                self._faults.add(await read_control(request))
             except ValueError as error:
                 return _json({"error": str(error)}, 400)
         elif request.method == "DELETE":
+            await read_control(request)
             self._faults.clear()
         return _json({"faults": self._faults.listed()})
 
-    async def reset(self, _: Request) -> Response:
+    async def reset(self, request: Request) -> Response:
+        await read_control(request)
         self._store.reset()
         self._faults.clear()
         return _json({"reset": True})
+
+
+async def _not_changed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ControlError)
+    # The rest of a body that is too large stays unread: the connection is of no more use.
+    return _json({"error": str(error)}, error.status, {"connection": "close"})
 
 
 def _missed(store: Store, request: Request, error: Exception) -> Response:
@@ -138,8 +148,8 @@ def _whole(request: Request, name: str, default: int) -> int:
     return int(text) if text else default
 
 
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, {"cache-control": "no-store"}, "application/json")
+def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, {"cache-control": "no-store", **(headers or {})}, "application/json")
 
 
 def _policy(page: str) -> str:

@@ -175,5 +175,7 @@ def _check_values(message: Message, kind: str) -> None:
             raise _FieldError(f"{field}.{name:.80}: must be a string, a number, a boolean or null")
         if not name.strip():
             raise _FieldError(f"{field}: a name must not be blank")
+    if field == "traits" and field in message and not values:
+        raise _FieldError("traits: must not be empty")
     if kind == "identify" and not isinstance(values.get("email"), str | None):
         raise _FieldError("traits.email: must be a string or null")

@@ -125,9 +125,11 @@ class TestJson:
             '{"type":"track","userId":"u","event":"Upgraded plan","properties":{"seats":5},'
             '"timestamp":"2026-11-05T12:00:00Z"}']
 
-    def test_a_row_of_nulls_is_a_message_without_traits(self, users: Sync) -> None:
-        rows = pa.table({"user_id": ["u"], "plan": pa.array([None], pa.string()), "seats": pa.nulls(1)})
-        assert bodies(users, rows, None) == ['{"type":"identify","userId":"u","traits":{}}']
+    def test_a_user_of_nulls_has_no_message_and_a_group_of_nulls_has_members(self, lab: Lab, users: Sync) -> None:
+        nulls = {"user_id": ["u"], "plan": pa.array([None], pa.string()), "seats": pa.nulls(1)}
+        assert bodies(users, pa.table(nulls), None) == []
+        assert bodies(sync_of(lab, "groups"), pa.table({"group_id": ["g"], **nulls}), None) == [
+            '{"type":"group","groupId":"g","userId":"u"}']
 
     def test_events_go_in_the_order_in_which_they_happened(self, lab: Lab) -> None:
         rows = pa.table({"event_id": ["a", "b", "c"], "user_id": ["u"] * 3, "event": ["3", "1", "2"],

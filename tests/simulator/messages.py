@@ -10,7 +10,8 @@ Send = Callable[..., httpx.Response]
 
 
 def identify(user_id: str, **traits: object) -> dict[str, object]:
-    return {"type": "identify", "userId": user_id, "traits": traits}
+    """An identify; without traits of its own it has a plan, since it must not be empty."""
+    return {"type": "identify", "userId": user_id, "traits": traits or {"plan": "pro"}}
 
 
 def track(user_id: str, event: str, message_id: str) -> dict[str, object]:

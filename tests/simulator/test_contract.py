@@ -9,7 +9,7 @@ import pytest
 
 from candu_sync.simulator.contract import MAX_BODY_BYTES, MAX_MESSAGE_BYTES, Batch, ContractError, parse
 
-IDENTIFY: dict[str, Any] = {"type": "identify", "userId": "u1", "traits": {}}
+IDENTIFY: dict[str, Any] = {"type": "identify", "userId": "u1", "traits": {"plan": "pro"}}
 GROUP: dict[str, Any] = {"type": "group", "groupId": "g1", "userId": "u1"}
 TRACK: dict[str, Any] = {"type": "track", "userId": "u1", "event": "Upgraded plan"}
 
@@ -71,6 +71,8 @@ def test_an_array_of_one_type_is_taken_in_order() -> None:
         (TRACK | {"messageId": 1}, "messageId: must be a string"),
         (IDENTIFY | {"traits": None}, "traits: must be an object"),
         (IDENTIFY | {"traits": []}, "traits: must be an object"),
+        (IDENTIFY | {"traits": {}}, "traits: must not be empty"),
+        (GROUP | {"traits": {}}, "traits: must not be empty"),
         (TRACK | {"properties": "x"}, "properties: must be an object"),
         (IDENTIFY | {"traits": {"tags": ["hush"]}}, "traits.tags: must be a string, a number"),
         (GROUP | {"traits": {"owner": {"name": "hush"}}}, "traits.owner: must be a string, a number"),

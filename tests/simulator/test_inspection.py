@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from candu_sync.simulator import Simulator
 from tests.simulator.messages import Send, identify, track
@@ -51,7 +52,7 @@ def test_faults_are_added_listed_and_cleared(send: Send, http: httpx.Client) -> 
     assert http.delete("/_sim/faults").json() == {"faults": []}
     assert send(identify("u1")).status_code == 200
     assert "needs a status" in http.post("/_sim/faults", json={"kind": "status"}).json()["error"]
-    assert http.post("/_sim/faults", content=b"{").status_code == 400
+    assert http.post("/_sim/faults", content=b"{", headers={"content-type": "application/json"}).status_code == 400
 
 
 def test_reset_forgets_everything(sim: Simulator, send: Send, http: httpx.Client) -> None:
@@ -67,3 +68,51 @@ def test_reset_forgets_everything(sim: Simulator, send: Send, http: httpx.Client
 def test_a_web_page_elsewhere_cannot_read_it_under_its_own_name(http: httpx.Client) -> None:
     assert http.get("/_sim/users", headers={"host": "evil.example"}).status_code == 400
     assert http.get("/_sim/users", headers={"host": "localhost:1234"}).status_code == 200
+
+
+_FAULT = '{"kind": "status", "status": 503}'
+_JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("headers", [
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://127.0.0.1:1"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+])
+@pytest.mark.parametrize(("method", "path"), [
+    ("POST", "/_sim/faults"), ("DELETE", "/_sim/faults"), ("POST", "/_sim/reset"),
+])
+def test_a_web_page_elsewhere_cannot_change_it(sim: Simulator, send: Send, http: httpx.Client, method: str, path: str,
+                                               headers: dict[str, str]) -> None:
+    send(identify("u1", plan="pro"))
+    sim.fault("delay", seconds=0.0)
+    body = _FAULT if path == "/_sim/faults" and method == "POST" else None
+    assert http.request(method, path, content=body, headers=headers | _JSON).status_code == 403
+    assert list(sim.users()) == ["u1"]
+    assert [fault["kind"] for fault in http.get("/_sim/faults").json()["faults"]] == ["delay"]
+
+
+def test_its_own_page_may_change_it(sim: Simulator, http: httpx.Client) -> None:
+    own = {"origin": sim.page.rstrip("/"), "sec-fetch-site": "same-origin"}
+    assert http.post("/_sim/faults", content=_FAULT, headers=own | _JSON).status_code == 200
+    assert http.post("/_sim/reset", headers=own).json() == {"reset": True}
+    assert http.get("/_sim/faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
+@pytest.mark.parametrize("path", ["/_sim/faults", "/_sim/reset"])
+def test_what_changes_it_must_be_json(http: httpx.Client, path: str, kind: str | None) -> None:
+    answer = http.post(path, content=_FAULT, headers={} if kind is None else {"content-type": kind})
+    assert (answer.status_code, answer.json()) == (415, {"error": "content-type must be application/json"})
+    assert http.get("/_sim/faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize("path", ["/_sim/faults", "/_sim/reset"])
+def test_the_body_of_a_change_has_a_limit(sim: Simulator, http: httpx.Client, path: str) -> None:
+    fits = _FAULT + " " * (100_000 - len(_FAULT))
+    assert http.post(path, content=fits, headers=_JSON).status_code == 200
+    sim.reset()
+    assert http.post(path, content=fits + " ", headers=_JSON).status_code == 413
+    assert http.get("/_sim/faults").json() == {"faults": []}

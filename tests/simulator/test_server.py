@@ -34,7 +34,7 @@ def test_two_run_side_by_side() -> None:
         assert one.url == f"http://127.0.0.1:{one.port}/api"
         answer = httpx.post(f"{two.url}/eventWebhook", json=identify("u1"), headers={"authorization": "Bearer other"})
         assert answer.status_code == 200
-        assert (one.users(), two.users()) == ({}, {"u1": {}})
+        assert (one.users(), two.users()) == ({}, {"u1": {"plan": "pro"}})
 
 
 def test_a_taken_port_is_one_clear_sentence() -> None:

@@ -46,11 +46,11 @@ def test_a_file_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
 def test_only_the_last_bodies_are_kept() -> None:
     store = Store()
     for n in range(KEPT_BODIES + 5):
-        put(store, identify(f"u{n}"))
+        put(store, identify(f"u{n}", n=n))
     assert [r["body"] is None for r in Reading(store).requests()].count(True) == 5
     large = b" " * (KEPT_BODY_BYTES // 4)
     for _ in range(6):
-        put(store, identify("u1"), body=large)
+        put(store, identify("u1", n=1), body=large)
     assert len(store.bodies) == 4
 
 

@@ -134,6 +134,8 @@ class Reference:
             self._tell(keys, message)
 
     def _tell(self, keys: list[Key], message: Row) -> None:
+        if not message and not self.of_groups:
+            return
         self.messages += 1
         first = min(keys)
         self.told.setdefault(first[0], {}).update(message)
