@@ -20,6 +20,8 @@ from candu_sync.changes import (
     make_outgoing,
     new_run_id,
     notice,
+    notice_resent,
+    row_identity,
     set_large_aside,
     summarize,
     write_files,
@@ -65,7 +67,7 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, progr
     changes = ChangeSet(
         run_id=new_run_id(), sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(result.names), summary=summary, path=path, full=full,
-        seconds=dict(seconds), folder=folder)
+        seconds=dict(seconds), folder=folder, identity=row_identity(target.sync))
     changes.save()
     return changes
 
@@ -110,7 +112,8 @@ def _outgoing(connection: duckdb.DuckDBPyConnection, target: Target, version: Ve
                      folder=folder, memory=target.state.open(version.files.get("moves")),
                      salt=str(target.project.state.workspace))
     if not target.ended:
-        return summary
+        former = target.project.former_partitions(target.sync)
+        return notice_resent(connection, summary, target.sync, version, target.partition, former)
     ended, total = target.project.share_ended(target.sync)
     return replace(summary, ended_rows=ended, sync_rows=total)
 

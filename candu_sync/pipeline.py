@@ -92,7 +92,7 @@ def guard(target: Target, changes: ChangeSet) -> GuardTripped | None:
         >>> guard(Target(project, sync), plan(Target(project, sync))) is None
         True
     """
-    reasons = tripped(target.sync, changes.summary)
+    reasons = tripped(target.sync, changes.summary, target.partition)
     if changes.summary.messages and target.sync.kind == "events" and (old := target.project.predecessor(target.sync)):
         reasons.append(renamed_perhaps(old, target.sync.name, events=True))
     return GuardTripped(target.name, reasons) if reasons else None
@@ -219,5 +219,5 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
 
 def _anything(changes: ChangeSet, version: Version) -> bool:
     s = changes.summary
-    return bool(s.added or s.changed or s.removed or s.messages or s.held or s.gone_traits
+    return bool(s.added or s.changed or s.removed or s.messages or s.held or s.gone_traits or s.identity_changes
                 or "rejected" in version.files)

@@ -19,6 +19,7 @@ from candu_sync.state import PartitionState, State, read_claim, read_last_run, r
 from candu_sync.syncs import Sync, has_ended, partitions_to_run, present_segments
 
 if TYPE_CHECKING:
+    from candu_sync.changes import FormerPartitions
     from candu_sync.delivery import Delivery
     from candu_sync.embedded import Embedded
     from candu_sync.warehouse import Warehouse
@@ -52,6 +53,7 @@ class Project:
         self.declared: frozenset[str] | None = None
         self._predecessors: dict[str, str | None] = {}
         self._values: dict[str, list[str]] = {}
+        self._former_partitions: dict[str, FormerPartitions] = {}
 
     def __enter__(self) -> Project:
         return self
@@ -133,6 +135,12 @@ class Project:
         if sync.name not in self._predecessors:
             self._predecessors[sync.name] = find_predecessor(self.state, sync, self.declared)
         return self._predecessors[sync.name]
+
+    def former_partitions(self, sync: Sync) -> FormerPartitions:
+        """The partitions of a sync from before its present settings, as they were when first asked for."""
+        from candu_sync.changes import FormerPartitions
+
+        return self._former_partitions.setdefault(sync.name, FormerPartitions(self.state, sync))
 
     def cancel_queries(self) -> None:
         """End the query under way, at the warehouse. Safe in any thread."""

@@ -23,7 +23,8 @@ _MOST_ASIDE = 0.5
 def guard_spec(asset: AssetKey) -> AssetCheckSpec:
     """The check that keeps a push from running; a warning does not."""
     return AssetCheckSpec(GUARD, asset=asset, blocking=True, description=(
-        "Stops the push when the changes are out of the ordinary: too few rows, too many changed, gone or to be sent. "
+        "Stops the push when the changes are out of the ordinary: too few rows, too many changed, gone or to be sent, "
+        "events that Candu probably has already. "
         "The limits are `guard` in the sync's YAML."))
 
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from candu_sync.changes.change_set import INVALID as INVALID
     from candu_sync.changes.change_set import ChangeSet as ChangeSet
     from candu_sync.changes.change_set import write_files as write_files
+    from candu_sync.changes.former_partitions import FormerPartitions as FormerPartitions
     from candu_sync.changes.full_run import leave_out_sent as leave_out_sent
     from candu_sync.changes.guard import LEAST_ROWS_FOR_RATIOS as LEAST_ROWS_FOR_RATIOS
+    from candu_sync.changes.guard import baseline_command as baseline_command
     from candu_sync.changes.guard import tripped as tripped
+    from candu_sync.changes.identities import row_identity as row_identity
     from candu_sync.changes.messages import Encoding as Encoding
     from candu_sync.changes.messages import Identity as Identity
     from candu_sync.changes.messages import encode as encode
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from candu_sync.changes.outgoing import unsettled_messages as unsettled_messages
     from candu_sync.changes.predecessor import find_predecessor as find_predecessor
     from candu_sync.changes.predecessor import renamed_perhaps as renamed_perhaps
+    from candu_sync.changes.resent import messages_not_newer as messages_not_newer
+    from candu_sync.changes.resent import notice_resent as notice_resent
     from candu_sync.changes.staging import STAGED as STAGED
     from candu_sync.changes.staging import anything_staged as anything_staged
     from candu_sync.changes.staging import check_fresh as check_fresh
@@ -49,12 +54,15 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "change_set": "ChangeSet FILES INVALID write_files",
+        "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",
-        "guard": "LEAST_ROWS_FOR_RATIOS tripped",
+        "guard": "LEAST_ROWS_FOR_RATIOS baseline_command tripped",
+        "identities": "row_identity",
         "messages": "Encoding Identity encode identity_of json_text",
         "noise": "KEPT_CHANGES KEPT_MOVES MOVES noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "predecessor": "find_predecessor renamed_perhaps",
+        "resent": "messages_not_newer notice_resent",
         "staging": ("STAGED anything_staged check_fresh discard forced new_run_id settle stage staged staged_by "
                     "take_over"),
         "summary": "Summary summarize",

@@ -25,6 +25,7 @@ from candu_sync.embedded import write_arrow
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.rows import Trait, ValueKind
 from candu_sync.snapshot import FORGOTTEN
+from candu_sync.state import RowIdentity
 from candu_sync.syncs import Sync
 
 FILES = ("changes.arrow", "outgoing.arrow", "held.arrow", "plan.json")
@@ -46,6 +47,7 @@ class ChangeSet:
         full: every row, whole.
         seconds: phase → seconds, of the plan.
         folder: where the files are, on this machine.
+        identity: what made two rows the same row when the plan was made; None: it is older than this field.
     """
 
     run_id: str
@@ -60,6 +62,7 @@ class ChangeSet:
     full: bool
     seconds: dict[str, float]
     folder: Path
+    identity: RowIdentity | None = None
 
     @property
     def outgoing(self) -> Path:
@@ -91,8 +94,10 @@ class ChangeSet:
         try:
             body = json.loads((folder / "plan.json").read_text())
             traits = tuple(Trait(name, ValueKind(kind)) for name, kind in body.pop("traits"))
+            identity = body.pop("identity", None)
             return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
-                                 "summary": Summary(**body["summary"])})
+                                 "summary": Summary(**body["summary"]),
+                                 "identity": None if identity is None else RowIdentity.from_json(identity)})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DamagedState(str(folder / "plan.json"), f"{folder / 'plan.json'} cannot be read ({error}): "
                                "make the plan again") from error

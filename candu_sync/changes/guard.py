@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+
 from candu_sync.changes.summary import Summary
+from candu_sync.naming import counted
 from candu_sync.syncs import Sync
 
 # A share of a small snapshot says little: 3 changed rows of 4 are a quiet day.
 LEAST_ROWS_FOR_RATIOS = 100
 
 
-def tripped(sync: Sync, summary: Summary) -> list[str]:
+def tripped(sync: Sync, summary: Summary, partition: str | None = None) -> list[str]:
     """The guards that this change set trips, a sentence each; empty: it may go.
 
     A full run sends every row on purpose. For it, too, the shares are of the rows that changed or left; only
     ``max_messages`` counts all that it sends. Of a partition that has ended all rows left, so that ``max_removed``
     limits what all partitions that have ended hold of the sync's rows.
+
+    Args:
+        partition: whose changes they are, for the commands in the sentences.
 
     Example:
         >>> tripped(sync, Summary(rows=0, added=0, changed=0, removed=0, unchanged=0, invalid=0, held=0, messages=0,
@@ -23,6 +29,7 @@ def tripped(sync: Sync, summary: Summary) -> list[str]:
     """
     guard = sync.guard
     reasons = _shares(sync, summary) if summary.ended_rows is None else _ended(sync, summary, summary.ended_rows)
+    reasons += _sent_twice(guard.max_added, summary, baseline_command(sync, partition))
     if guard.max_messages is not None and summary.messages > guard.max_messages:
         reasons.append(f"{summary.messages:,} messages to send, max_messages is {guard.max_messages:,}")
     return reasons
@@ -41,7 +48,7 @@ def _shares(sync: Sync, summary: Summary) -> list[str]:
         if share > limit:
             reasons.append(f"{count:,} of {_rows(summary.snapshot_rows)} {name} ({share:.1%}), "
                            f"max_{name} is {limit:.1%}{_most(summary) if name == 'changed' else ''}")
-    return reasons
+    return [*reasons, *summary.identity_changes] if reasons and sync.kind != "events" else reasons
 
 
 def _ended(sync: Sync, summary: Summary, ended: int) -> list[str]:
@@ -54,6 +61,34 @@ def _ended(sync: Sync, summary: Summary, ended: int) -> list[str]:
         return []
     return [f"{ended:,} of {_rows(total)} ({share:.1%}) are in partitions that are no longer the sync's, max_removed "
             f"is {limit:.1%}"]
+
+
+def baseline_command(sync: Sync, partition: str | None) -> str:
+    """The command that takes as sent what a change of settings would send again.
+
+    Example:
+        >>> baseline_command(sync, "2026-11-01")
+        'candu-sync baseline users/profile --partition 2026-11-01'
+    """
+    chosen = "" if partition is None else f" --partition {shlex.quote(partition)}"
+    return f"candu-sync baseline {sync.name}{chosen}{' --not-newer' if sync.kind == 'events' else ''}"
+
+
+def _sent_twice(limit: float | None, summary: Summary, command: str) -> list[str]:
+    """Events that are not newer than those that Candu has are mostly known, unless they got other keys."""
+    among, known = summary.missed + summary.unchanged, summary.snapshot_rows + summary.rows_elsewhere
+    if limit is None or not summary.late:
+        return []
+    if summary.identity_changes:
+        return [f"{'; '.join(summary.identity_changes)}: {counted(summary.late, 'event')} to send "
+                f"{'is' if summary.late == 1 else 'are'} not newer than those that were sent, and Candu probably has "
+                f"{'it' if summary.late == 1 else 'them'} already. Undo the change, or run `{command}`, which takes "
+                f"{'it' if summary.late == 1 else 'them'} as sent"]
+    if min(known, among) < LEAST_ROWS_FOR_RATIOS or summary.missed / among <= limit:
+        return []
+    return [f"{summary.missed:,} of {among:,} events that are older than the newest one sent are unknown "
+            f"({summary.missed / among:.1%}), max_added is {limit:.1%}. If their ids have changed, Candu has them "
+            f"already: run `{command}`, which takes them as sent"]
 
 
 def _rows(count: int) -> str:

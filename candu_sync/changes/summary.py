@@ -40,6 +40,13 @@ class Summary:
         ended_rows: rows that Candu has in the partitions that are no longer the sync's, of which this is one; None:
             this is one of the sync's, or it has none.
         sync_rows: with ``ended_rows``, the rows that Candu has in all partitions of the sync.
+        identity_changes: what changed of that which says which rows are the same, a clause each.
+        sent_between: the times between which the events lie that were sent before: the oldest, the newest, the end of
+            what was sent without a gap, and None or the newest cursor; ISO 8601 in UTC. Up to two such lists: of this
+            partition, and of former ones.
+        late: events to send that lie between those times.
+        missed: those of them that are older than the newest one sent, and than all that a run has left unsent.
+        rows_elsewhere: rows in former partitions whose rows the present settings would send for this one.
         sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
     """
 
@@ -62,6 +69,11 @@ class Summary:
     noise: dict[str, dict[str, int]] = field(default_factory=dict)
     ended_rows: int | None = None
     sync_rows: int = 0
+    identity_changes: list[str] = field(default_factory=list)
+    sent_between: list[list[str | None]] = field(default_factory=list)
+    late: int = 0
+    missed: int = 0
+    rows_elsewhere: int = 0
 
 
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:

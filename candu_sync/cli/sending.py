@@ -123,6 +123,9 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
 
 
 def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
+             not_newer: Annotated[bool, typer.Option(
+                 "--not-newer", help="Of events: take those alone that are not newer than what was sent; the next run "
+                 "sends the others.")] = False,
              as_json: Json = False) -> None:
     """Take today's result as already sent: nothing is pushed."""
     from candu_sync.cli.progress_bar import progress
@@ -136,12 +139,12 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
 
         def act(target: Target) -> int:
             with progress(target.name) as show:
-                changes = maintenance.baseline(target, progress=show)
+                changes = maintenance.baseline(target, not_newer=not_newer, progress=show)
             s = changes.summary
             if as_json:
                 print_lines([result_of(changes, "succeeded").to_json()])
             else:
-                taken = s.rows - s.invalid
+                taken = s.unchanged + s.late if not_newer else s.rows - s.invalid
                 say(f"{target.name}: {counted(taken, 'row')} {'is' if taken == 1 else 'are'} taken as sent")
             return 4 if s.invalid else 0
 

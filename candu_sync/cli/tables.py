@@ -38,7 +38,7 @@ def show_results(results: Sequence[RunResult]) -> None:
         table.add_row(_text(named(r.sync, r.partition)), *counts, f"{sum(r.seconds.values()):.1f}", status)
     console().print(table)
     for r in results:
-        for note in noise_notes(r):
+        for note in (*r.identity_changes, *noise_notes(r)):
             console().print(_text(f"{named(r.sync, r.partition)}: {note}"))
 
 
@@ -67,7 +67,7 @@ def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -
         _show_pairs(out, ("set aside because", "rows"), s.reasons.items())
     _show_notes(out, sync, changes)
     _show_sample(out, changes)
-    for reason in tripped(sync, s):
+    for reason in tripped(sync, s, changes.partition):
         out.print(_text(f"a guard would stop this: {reason}", style="yellow"))
 
 

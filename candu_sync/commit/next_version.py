@@ -6,23 +6,22 @@ The same few steps whether the run that sent the messages commits, or a later on
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from candu_sync.changes import FILES, ChangeSet, Encoding
+from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.uncertain_events import note_uncertain
-from candu_sync.embedded import Embedded, arrow_file, literal, scalar, write_arrow
+from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
 from candu_sync.snapshot import FORGOTTEN, REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
 from candu_sync.state import Outcome, PartitionState, Version, ranges_table, remove_folder
 from candu_sync.syncs import Sync
-
-# No time that a row can have: before year 1.
-_NEVER = -(2**62)
 
 
 def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
@@ -59,12 +58,17 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             merged = lay_over(connection, before, after, after.given(changes.given), folder)
             expose_refused(connection, before)
             rejected = _rejected(connection, changes, folder)
-            newest = _newest(connection, sync, before.newest)
+            newest = newest_cursor(connection, sync, before.newest)
+            events = event_times(connection, old) if sync.kind == "events" else old.events
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
         forgets = bool(changes.summary.gone_traits)
-        if not merged.files and rejected is None and "rejected" not in old.files and not forgets:
+        # A result without rows does not show that another key fits.
+        identity = changes.identity if changes.identity and (changes.summary.rows or not old.identity) else old.identity
+        renewed = old.number > 0 and identity != old.identity
+        if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
-        return _put(state, old, changes, merged, {"rejected": rejected, "moves": moves}, newest)
+        made = replace(_next(old, changes, merged, newest), identity=identity, events=events)
+        return _put(state, made, merged, {"rejected": rejected, "moves": moves})
     finally:
         remove_folder(folder)
 
@@ -79,27 +83,28 @@ def _check_there(state: PartitionState, changes: ChangeSet, outcome: Outcome) ->
         "the next run sends them again. Put the state back from a backup to avoid that")
 
 
-def _put(state: PartitionState, old: Version, changes: ChangeSet, merged: Merged,
-         beside: dict[str, Path | None], newest: dt.datetime | None) -> Version:
-    """``beside``: the files that are not of the merge; None: there is none, or the old one stays."""
+def _next(old: Version, changes: ChangeSet, merged: Merged, newest: dt.datetime | None) -> Version:
+    """The next version, with those of the old one's files that stay."""
     kept = {role: file for role, file in old.files.items() if role not in merged.files and role != "rejected"}
-    added = {role: path for role, path in merged.files.items() if path is not None}
-    added |= {role: path for role, path in beside.items() if path is not None}
     gone = set(changes.summary.gone_traits)
     traits = () if changes.kind == "events" else tuple(
         (FORGOTTEN if t.name in gone else t.name, str(t.kind)) for t in changes.traits)
-    version = Version(number=old.number + 1, run_id=changes.run_id,
-                      at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                      kind=changes.kind, traits=traits, rows=merged.live,
-                      newest=newest.isoformat() if newest else None, files=kept)
-    return state.commit(version, added)
+    return Version(number=old.number + 1, run_id=changes.run_id,
+                   at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+                   kind=changes.kind, traits=traits, rows=merged.live,
+                   newest=newest.isoformat() if newest else None, files=kept)
+
+
+def _put(state: PartitionState, version: Version, merged: Merged, beside: dict[str, Path | None]) -> Version:
+    """``beside``: the files that are not of the merge; None: there is none, or the old one stays."""
+    added = {role: path for role, path in merged.files.items() if path is not None}
+    return state.commit(version, added | {role: path for role, path in beside.items() if path is not None})
 
 
 def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
     """The next version with nothing new: a run whose claim is taken over can then no longer commit."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return state.commit(Version(number=old.number + 1, run_id=run_id, at=now, kind=old.kind, traits=old.traits,
-                                rows=old.rows, newest=old.newest, files=old.files), {})
+    return state.commit(replace(old, number=old.number + 1, run_id=run_id, at=now), {})
 
 
 def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, outcome: Outcome, *, skip: bool) -> None:
@@ -175,26 +180,3 @@ def _rejected(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, folder:
                 WHERE message IN (SELECT message FROM refused_now)
             )
         ) sent USING (message){still}""", path) else None
-
-
-def _newest(connection: duckdb.DuckDBPyConnection, sync: Sync, before: dt.datetime | None) -> dt.datetime | None:
-    """The newest cursor value sent, but not beyond an event that was not: the next run must find that one again.
-    Nor beyond now: one event dated in 2099 must not hide all that come before it."""
-    if sync.cursor is None:
-        return None
-    accepted = _time(connection, "max(cursor)", "IN")
-    unsent = _time(connection, "min(cursor)", "NOT IN")
-    newest = max((t for t in (before, accepted) if t is not None), default=None)
-    if newest is None:
-        return None
-    return min(t for t in (newest, unsent, dt.datetime.now(dt.UTC)) if t is not None)
-
-
-def _time(connection: duckdb.DuckDBPyConnection, which: str, test: str) -> dt.datetime | None:
-    """The newest or the oldest time of the changes whose message is, or is not, among the accepted ones."""
-    microseconds = scalar(connection, f"""
-        SELECT coalesce(epoch_us({which}), {_NEVER})
-        FROM changes
-        WHERE message {test} (FROM accepted_messages)""")
-    return None if microseconds == _NEVER else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
-        microseconds=microseconds)

@@ -25,8 +25,8 @@ class RunResult:
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
     have not changed since, which are part of ``rejected``. ``messages`` = ``accepted`` + ``unsent`` + those refused
-    now. The last four are not printed: ``unauthorized`` (the key is wrong, no other sync can do better) and
-    ``transient`` (worth another try) tell callers what to do about ``error``.
+    now. ``identity_changes`` (as in ``Summary``) and the last four are not printed: ``unauthorized`` (the key is wrong,
+    no other sync can do better) and ``transient`` (worth another try) say to callers what to do about ``error``.
     """
 
     sync: str
@@ -47,6 +47,7 @@ class RunResult:
     retries: int = 0
     traits: dict[str, int] = field(default_factory=dict)
     noise: dict[str, dict[str, int]] = field(default_factory=dict)
+    identity_changes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     exit_code: int = 0
@@ -57,7 +58,7 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         body = asdict(self)
-        for name in ("exit_code", "bytes", "unauthorized", "transient"):
+        for name in ("identity_changes", "exit_code", "bytes", "unauthorized", "transient"):
             del body[name]
         phases = {name: round(self.seconds.get(name, 0.0), _DIGITS) for name in ("read", "diff", "push", "commit")}
         body["seconds"] = phases | {"total": round(sum(self.seconds.values()), _DIGITS)}
@@ -82,6 +83,7 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         invalid=s.invalid, messages=s.messages, accepted=report.accepted, rejected=rejected,
         unsent=s.messages - report.accepted - report.rejected,
         requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise,
+        identity_changes=s.identity_changes,
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
         bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),
         transient=isinstance(report.error, Transient))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from candu_sync.changes import ChangeSet, noise_notes
+from candu_sync.changes import ChangeSet, baseline_command, noise_notes
 from candu_sync.naming import counted
 from candu_sync.suggestions import nearest
 from candu_sync.syncs import Sync, split, window
@@ -106,8 +106,23 @@ def odd_changes(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Od
     if cases := odd.get("upper and lower case"):
         yield _warning("id_case", f"ids that differ from another by upper and lower case only: {counted(cases, 'id')}. "
                        "Candu takes each for another")
+    yield from _other_identity(sync, changes)
     yield from (_warning("noise", sentence) for sentence in noise_notes(changes.summary))
     yield from _late(sync, changes, now)
+
+
+def _other_identity(sync: Sync, changes: ChangeSet) -> Iterator[Oddity]:
+    s = changes.summary
+    if not s.identity_changes:
+        return
+    command = baseline_command(sync, changes.partition)
+    if sync.kind == "events":
+        effect = (f"{counted(s.late, 'event')} to send may be known to Candu" if s.late
+                  else "nothing that was sent is sent again")
+    else:
+        effect = (f"{counted(s.added, 'row')} of today are unknown by that and are sent whole, which Candu merges; "
+                  f"`{command}` takes today's rows as sent instead" if s.added else "all rows of today are known")
+    yield _warning("identity", f"{'; '.join(s.identity_changes)}: {effect}")
 
 
 def given_traits(changes: ChangeSet) -> list[str]:

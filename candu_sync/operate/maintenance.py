@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from candu_sync.changes import INVALID, STAGED, ChangeSet, discard, new_run_id
+from candu_sync.changes import INVALID, STAGED, ChangeSet, discard, messages_not_newer, new_run_id
 from candu_sync.commit import commit, recover
+from candu_sync.embedded import arrow_file
 from candu_sync.errors import UsageError
 from candu_sync.history import FOLDER as HISTORY
 from candu_sync.pipeline import plan
@@ -49,22 +50,36 @@ class SetAside:
     run_id: str | None = None
 
 
-def baseline(target: Target, *, progress: Progress = silent) -> ChangeSet:
+def baseline(target: Target, *, not_newer: bool = False, progress: Progress = silent) -> ChangeSet:
     """Take today's result as already sent: it becomes the snapshot, nothing is pushed.
 
+    Args:
+        not_newer: of events, take those alone that are not newer than what was sent before; the next run sends the
+            others.
+
     Raises:
+        UsageError: ``not_newer``, and the sync is not one of events.
         As ``pipeline.plan``; Claimed when a run is under way; OtherWorkspace when what was sent before went to
         another workspace of Candu.
     """
+    if not_newer and target.sync.kind != "events":
+        raise UsageError(f"{target.sync.name} is a sync of {target.sync.kind}: --not-newer is for events")
     changes = plan(target, progress=progress, keep=False)
     try:
         with _only_writer(target, changes.run_id) as (state, version):
-            last = max(changes.summary.rows + changes.summary.removed, 1)
+            taken = _not_newer(target, changes) if not_newer else [
+                (0, max(changes.summary.rows + changes.summary.removed, 1))]
             target.project.take_on_workspace()
-            commit(state, version, target.sync, changes, Outcome(accepted=[(0, last)]), engine=target.project.engine)
+            commit(state, version, target.sync, changes, Outcome(accepted=taken), engine=target.project.engine)
         return changes
     finally:
         discard(changes)
+
+
+def _not_newer(target: Target, changes: ChangeSet) -> list[tuple[int, int]]:
+    with target.project.engine.use() as connection:
+        connection.register("changes", arrow_file(changes.folder / "changes.arrow"))
+        return messages_not_newer(connection, changes)
 
 
 def reset(target: Target) -> None:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from candu_sync.state.renaming import renamed_from as renamed_from
     from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
+    from candu_sync.state.versions import EventTimes as EventTimes
     from candu_sync.state.versions import PartitionState as PartitionState
+    from candu_sync.state.versions import RowIdentity as RowIdentity
     from candu_sync.state.versions import State as State
     from candu_sync.state.versions import Version as Version
 else:
@@ -43,5 +45,5 @@ else:
         "renaming": "begin_rename end_rename holds_anything move_partition orphans renamed_from",
         "scratch": "remove_folder",
         "state_url": "take_apart",
-        "versions": "PartitionState State Version",
+        "versions": "EventTimes PartitionState RowIdentity State Version",
     })

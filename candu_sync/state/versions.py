@@ -36,6 +36,42 @@ class File:
     sha256: str
 
 
+@dataclass(frozen=True)
+class RowIdentity:
+    """What makes two rows of a sync the same row, as its settings say it.
+
+    Attributes:
+        key: the columns of the key.
+        zone: the time zone of timestamps without one, where the key or the partitions depend on it; else None.
+        scheme: how the sync is partitioned, like ``daily`` or ``daily × static``; empty: it is not.
+        expressions: of each column of the key, how the model makes it; empty: that is not known.
+    """
+
+    key: tuple[str, ...]
+    zone: str | None
+    scheme: str
+    expressions: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> RowIdentity:
+        """What ``asdict`` and JSON made of it. Raises KeyError, TypeError where it is something else."""
+        return cls(tuple(body["key"]), body["zone"], body["scheme"], tuple(map(tuple, body["expressions"])))
+
+
+@dataclass(frozen=True)
+class EventTimes:
+    """When events happened, ISO 8601 in UTC with six digits of the second; those of the future are left out.
+
+    Attributes:
+        oldest, newest: the times between which all of them lie.
+        complete_until: as ``newest``, but not beyond an event that a run left unsent.
+    """
+
+    oldest: str
+    newest: str
+    complete_until: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Version:
     """One version of a snapshot.
@@ -46,6 +82,8 @@ class Version:
         at: when, ISO 8601 in UTC.
         kind, traits, rows, newest: what the rows' owner wants to know again; not looked at here.
         files: role → file.
+        identity: by which the rows are known; None: the version is older than this field.
+        events: when the accepted events happened; None: there are none.
     """
 
     number: int
@@ -56,6 +94,8 @@ class Version:
     rows: int = 0
     newest: str | None = None
     files: dict[str, File] = field(default_factory=dict)
+    identity: RowIdentity | None = None
+    events: EventTimes | None = None
 
 
 class State:
@@ -186,7 +226,10 @@ class PartitionState:
             body = json.loads(self.store.get(name) or b"")
             files = {role: File(**file) for role, file in body.pop("files").items()}
             traits = tuple((trait, kind) for trait, kind in body.pop("traits"))
-            return Version(**body, files=files, traits=traits)
+            identity, events = body.pop("identity", None), body.pop("events", None)
+            return Version(**body, files=files, traits=traits,
+                           identity=None if identity is None else RowIdentity.from_json(identity),
+                           events=None if events is None else EventTimes(**events))
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedState(name, f"{self.store.place(name)} is damaged ({type(error).__name__}): "
                                f"{_what_to_do(self.sync)}") from error

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.due_partitions import partitions_to_run as partitions_to_run
     from candu_sync.syncs.due_partitions import present_segments as present_segments
     from candu_sync.syncs.fields import cron_fields as cron_fields
+    from candu_sync.syncs.key_expressions import expressions_of as expressions_of
     from candu_sync.syncs.partitions import first_window as first_window
     from candu_sync.syncs.partitions import join as join
     from candu_sync.syncs.partitions import split as split
@@ -39,6 +40,7 @@ else:
         "constraints": "conflicts",
         "due_partitions": "has_ended is_present partition_to_prepare partitions_to_run present_segments",
         "fields": "cron_fields",
+        "key_expressions": "expressions_of",
         "partitions": "first_window join split window windows",
         "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
         "sql_parameters": "parameters",

@@ -149,6 +149,10 @@ class Guard(_Settings):
         default=0.5, description="the largest share of rows that may change, 0 to 1; null: no limit")
     max_removed: _Ratio | None = Field(
         default=0.2, description="the largest share of rows that may be gone, 0 to 1; null: no limit")
+    max_added: _Ratio | None = Field(
+        default=0.9,
+        description="of the events that are older than the newest one sent, the largest share that may be unknown, "
+        "0 to 1; null: no limit")
     max_messages: _Count | None = Field(
         default=None, description="the most messages of a run, a whole number; null: no limit", examples=[100000])
 
@@ -279,8 +283,8 @@ class Spec(_Settings):
     )
     guard: Guard = Field(
         default=Guard(),
-        description="when a run stops before anything is sent: a mapping of min_rows, max_changed, max_removed and "
-        "max_messages, like {max_changed: 0.5}",
+        description="when a run stops before anything is sent: a mapping of min_rows, max_changed, max_removed, "
+        "max_added and max_messages, like {max_changed: 0.5}",
         examples=[{"max_changed": 0.5}],
     )
     uncertain: Literal["resend", "skip"] = Field(

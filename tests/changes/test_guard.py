@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from candu_sync.changes.guard import tripped
+from candu_sync.changes.summary import Summary
 from candu_sync.commit.run_result import RunResult
 from candu_sync.pipeline import guard
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.syncs.spec import Guard
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab
 
@@ -125,3 +128,20 @@ def test_a_guard_can_be_asked_about_a_plan(lab: Lab, simulator: Simulator) -> No
         people(lab, 100)
         assert guard(Target(project, sync), lab.plan(sync)) is None
     assert len(simulator.requests()) == 1
+
+
+def test_unknown_events_of_a_time_that_was_sent(lab: Lab) -> None:
+    sync = known(lab, 1)
+
+    def late(count: int, unchanged: int, **options: Any) -> list[str]:
+        events = sync.model_copy(update={"kind": "events", "guard": Guard(min_rows=0, **options)})
+        return tripped(events, Summary(
+            rows=count + unchanged, added=count, changed=0, removed=0, unchanged=unchanged, invalid=0, held=0,
+            messages=count, bytes=0, traits={}, snapshot_rows=5_000, late=count, missed=count))
+
+    assert late(90, 10) == []
+    assert "91 of 100 events that are older than the newest one sent are unknown (91.0%), max_added is 90.0%" in (
+        late(91, 9)[0])
+    assert late(99, 0) == []
+    assert late(60, 50, max_added=0.5) != []
+    assert late(100, 0, max_added=None) == []

@@ -44,6 +44,27 @@ class TestRows:
         assert len(mostly_wrong.simulator.users()) == 60
 
 
+def test_events_that_candu_has_under_another_key_stop_at_the_guard(room: Room) -> None:
+    def visits(yaml: str) -> None:
+        room.query("create table if not exists nothing (a int)")
+        room.sync("events/visits", """select 'e' || i as event_id, 'x' || i as other, 'u' as user_id, 'seen' as event,
+            timestamp '2026-11-01' + to_minutes(i::int) as timestamp from range(5) t(i)""", yaml)
+
+    keys = "changes/events/visits", "candu/events/visits"
+    visits("")
+    assert evaluation(room.materialize(*keys), "guard").passed
+    visits("key: other")
+    result = room.materialize(*keys)
+    check = evaluation(result, "guard")
+    assert not check.passed
+    assert "the key was event_id and is other now: 5 events to send are not newer" in str(check.description)
+    assert "`candu-sync baseline events/visits --not-newer`" in str(check.description)
+    assert not result.success
+    assert len(room.simulator.messages()) == 5
+    said = str(evaluation(result, "oddities").description)
+    assert "the key was event_id and is other now: 5 events to send may be known to Candu" in said
+
+
 class TestOddities:
     def told(self, room: Room, key: str = CHANGES, partition: str | None = None) -> str:
         check = evaluation(room.materialize(key, partition=partition), "oddities")

@@ -1,0 +1,95 @@
+"""Partitions of a sync whose rows its present settings would send for another partition.
+
+They are found by their keys as far as that goes: a key that is no partition now was one of other settings. A week and
+a day share a key, though, and two windows of one length may have been cut in different time zones: of the few such
+neighbours of a new partition the versions are read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import cached_property
+
+from candu_sync.changes.identities import identity_changes, row_identity
+from candu_sync.errors import UsageError
+from candu_sync.state import State, Version
+from candu_sync.syncs import Sync, join, split, window
+
+_WINDOW_KEY = re.compile(r"\d{4}-\d\d-\d\d(-\d\d:00)?(\|.*)?")
+
+
+class FormerPartitions:
+    """The former partitions of one sync, looked up once for all of its partitions."""
+
+    def __init__(self, state: State, sync: Sync) -> None:
+        self._state = state
+        self._sync = sync
+        self._now = row_identity(sync)
+
+    @cached_property
+    def _keys(self) -> list[str | None]:
+        return self._state.partitions(self._sync.name)
+
+    @cached_property
+    def _gone(self) -> list[tuple[str | None, Version]]:
+        """The partitions that the sync does not have any more."""
+        certain = [(key, self._version(key)) for key in self._keys if not _is_partition(self._sync, key)]
+        perhaps = [(key, self._version(key)) for key in self._keys if _looks_like_a_window(self._sync, key)]
+        return [*certain, *((key, version) for key, version in perhaps if self._differs(version))]
+
+    def _version(self, key: str | None) -> Version:
+        return self._state.of(self._sync.name, key).newest() or Version(number=0)
+
+    def _differs(self, version: Version) -> bool:
+        return bool(identity_changes(version.identity, self._now))
+
+    def beside(self, partition: str | None, version: Version) -> list[Version]:
+        """The newest versions of former partitions that hold rows and that were committed after ``version``.
+
+        Args:
+            version: the newest one of ``partition``.
+
+        Raises:
+            DamagedState: one of them cannot be read.
+        """
+        found = [other for key, other in self._gone if key != partition]
+        if partition is not None and not version.rows:
+            near = [key for key in _near(self._sync, partition) if key in self._keys and key != partition]
+            found += [other for other in map(self._version, near) if self._differs(other)]
+        return [other for other in found if other.rows and other.at > version.at]
+
+
+def _is_partition(sync: Sync, key: str | None) -> bool:
+    """Whether the sync can have a partition of this key."""
+    if sync.partitions is None or key is None:
+        return sync.partitions is None and key is None
+    try:
+        start, segment = split(sync.partitions, key)
+        if start is not None:
+            window(sync.partitions, start)
+    except UsageError:
+        return False
+    return segment is None or sync.partitions.static is None or segment in sync.partitions.static
+
+
+def _looks_like_a_window(sync: Sync, key: str | None) -> bool:
+    """A dynamic segment may have any key, also one that looks like that of a window."""
+    dynamic = sync.partitions is not None and sync.partitions.every is None and sync.partitions.dynamic is not None
+    return dynamic and key is not None and _WINDOW_KEY.fullmatch(key) is not None
+
+
+def _near(sync: Sync, partition: str) -> list[str]:
+    """The keys of windows that have the form of this one's: the longer ones that it may lie in, those beside it."""
+    assert sync.partitions is not None
+    start, segment = split(sync.partitions, partition)
+    if start is None:
+        return []
+    here = window(sync.partitions, start)
+    day = dt.timedelta(days=1)
+    starts = [here.end, here.start - (here.end - here.start)]
+    if sync.partitions.every != "hourly":
+        month = here.start.replace(day=1)
+        starts += [here.start - day * here.start.weekday(), month, (month - day).replace(day=1)]
+    form = "%Y-%m-%d-%H:%M" if sync.partitions.every == "hourly" else "%Y-%m-%d"
+    return [join(begin.strftime(form), segment) for begin in dict.fromkeys(starts)]

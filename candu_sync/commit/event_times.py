@@ -1,0 +1,55 @@
+"""When the events happened that Candu has now: by it the next run knows where to begin, and which events are late."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import duckdb
+
+from candu_sync.embedded import scalar
+from candu_sync.state import EventTimes, Version
+from candu_sync.syncs import Sync
+
+# No time that a row can have: before year 1.
+_NEVER = -(2**62)
+
+
+def newest_cursor(connection: duckdb.DuckDBPyConnection, sync: Sync, before: dt.datetime | None) -> dt.datetime | None:
+    """The newest cursor value sent, but not beyond an event that was not: the next run must find that one again.
+    Nor beyond now: one event dated in 2099 must not hide all that come before it."""
+    if sync.cursor is None:
+        return None
+    accepted = _time(connection, "max(cursor)", "IN")
+    unsent = _time(connection, "min(cursor)", "NOT IN")
+    newest = max((t for t in (before, accepted) if t is not None), default=None)
+    if newest is None:
+        return None
+    return min(t for t in (newest, unsent, dt.datetime.now(dt.UTC)) if t is not None)
+
+
+def event_times(connection: duckdb.DuckDBPyConnection, old: Version) -> EventTimes | None:
+    """Between which times the events lie that Candu has; None: it has none. An event of the future counts for nothing:
+    it must not make all others late.
+
+    Args:
+        connection: with the relations ``changes`` and ``accepted_messages``.
+    """
+    past = f"FILTER (occurred <= TIMESTAMP '{dt.datetime.now(dt.UTC).replace(tzinfo=None)}')"
+    oldest, newest = (_time(connection, f"{end}(occurred) {past}", "IN") for end in ("min", "max"))
+    if oldest is None or newest is None:
+        return old.events
+    complete = min(newest, _time(connection, "min(occurred)", "NOT IN") or newest)
+    now = EventTimes(*(time.isoformat(timespec="microseconds") for time in (oldest, newest, complete)))
+    before = old.events or now
+    return EventTimes(oldest=min(now.oldest, before.oldest), newest=max(now.newest, before.newest),
+                      complete_until=max(now.complete_until, before.complete_until))
+
+
+def _time(connection: duckdb.DuckDBPyConnection, which: str, test: str) -> dt.datetime | None:
+    """The newest or the oldest time of the changes whose message is, or is not, among the accepted ones."""
+    microseconds = scalar(connection, f"""
+        SELECT coalesce(epoch_us({which}), {_NEVER})
+        FROM changes
+        WHERE message {test} (FROM accepted_messages)""")
+    return None if microseconds == _NEVER else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
+        microseconds=microseconds)
