@@ -63,9 +63,10 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, progr
             keep_what_others_set(connection, target.project.state, target.sync, target.partition, found,
                                  lambda: target.project.segments(target.sync))
             summary = _outgoing(connection, target, version, found, folder)
-            write_files(connection, target.sync, folder)
+            run_id = new_run_id()
+            write_files(connection, target.sync, folder, run_id)
     changes = ChangeSet(
-        run_id=new_run_id(), sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
+        run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(result.names), summary=summary, path=path, full=full,
         seconds=dict(seconds), folder=folder, identity=row_identity(target.sync))
     changes.save()

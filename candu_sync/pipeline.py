@@ -77,7 +77,9 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     try:
         changes = compare(target, version, folder, full=full, progress=progress)
         return stage(state, changes, force=force) if keep else changes
-    except BaseException:
+    except BaseException as error:
+        if keep and isinstance(error, (ModelError, WarehouseError)):
+            remember(state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
         remove_folder(folder)
         raise
     finally:
@@ -125,8 +127,8 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     target.project.check_workspace()
     stopped_by = None if force or forced(state, changes) else guard(target, changes)
     if stopped_by is not None:
-        return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code),
-                        target.sync)
+        return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code,
+                                         guard=stopped_by.reasons), target.sync)
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
@@ -171,7 +173,7 @@ def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Sec
 
 def _stopped(changes: ChangeSet, report: Report) -> str:
     left = counted(_left(changes, report), "message")
-    return f"stopped with {left} unsent; the next run goes on from there"
+    return f"stopped with {left} waiting; the next run goes on from there"
 
 
 def _left(changes: ChangeSet, report: Report) -> int:
@@ -209,11 +211,7 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
     """
     target.project.settings.require_api_key()
     target.project.check_workspace()
-    try:
-        changes = plan(target, full=full, progress=progress)
-    except (ModelError, WarehouseError) as error:
-        remember(target.state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
-        raise
+    changes = plan(target, full=full, progress=progress)
     return push(target, changes, force=force, sample=sample, progress=progress)
 
 

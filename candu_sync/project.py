@@ -247,9 +247,9 @@ class Project:
         return self._values[sql]
 
     def _done(self, sync: Sync, partition: str) -> bool:
-        """Whether a partition's last run ended well and left nothing: a sample leaves the rest unsent."""
+        """Whether a partition's last run ended well and left nothing: a sample leaves the rest waiting."""
         last = read_last_run(self.state.of(sync.name, partition))
-        return last.get("status") == "succeeded" and not last.get("unsent")
+        return last.get("status") == "succeeded" and not last.get("waiting")
 
     def warehouse_values(self, sql: str) -> list[str]:
         """The keys that the SQL of dynamic partitions finds."""

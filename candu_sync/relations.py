@@ -107,9 +107,9 @@ COMMIT: dict[str, Relation] = {
         of="a value that an accepted message took away, as a hash", columns="message hash", made="commit.moves"),
     "earlier_moves": replace(PLAN["earlier_moves"], made="commit.moves"),
     "invalid": Relation(
-        of="a row that this plan set aside", columns="key reason", made="history.ledger"),
+        of="a row that this plan found invalid", columns="key reason run", made="history.ledger"),
     "known_invalid": Relation(
-        of="a row that was set aside before, for the history", columns="key reason", made="history.ledger"),
+        of="a row that was invalid before, for the history", columns="key reason run", made="history.ledger"),
     "new_invalid": Relation(
         of="a row of the history: set aside now, and not before", made="history.ledger",
         columns="message key user_id outcome reason at"),

@@ -10,6 +10,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetK
 from candu_sync import ChangeSet, RunResult
 from candu_sync.changes import LEAST_ROWS_FOR_RATIOS
 from candu_sync.errors import GuardTripped
+from candu_sync.operate import next_steps
 from dagster_defs.metadata import Metadata
 
 GUARD = "guard"
@@ -31,14 +32,14 @@ def guard_spec(asset: AssetKey) -> AssetCheckSpec:
 def rows_spec(asset: AssetKey) -> AssetCheckSpec:
     """The check of keys and values; most of the time a warning."""
     return AssetCheckSpec(ROWS, asset=asset, blocking=True, description=(
-        "Rows without a key, rows that share one, values that cannot be sent: they are set aside, the others go. "
+        "Rows without a key, rows that share one, values that cannot be sent: they are invalid, the others go. "
         f"From {_MOST_ASIDE:.0%} of {LEAST_ROWS_FOR_RATIOS} rows or more on, it stops the push."))
 
 
 def set_aside_spec(asset: AssetKey) -> AssetCheckSpec:
     """The check that warns of rows that were not sent."""
     return AssetCheckSpec(SET_ASIDE, asset=asset, description=(
-        "Warns of rows that could not be sent, or that Candu refused: they are set aside, and keep no other back."))
+        "Warns of rows that are invalid, or that Candu refused: they keep no other back."))
 
 
 def guard_result(changes: ChangeSet, tripped: GuardTripped | None, *, force: bool, reason: str) -> AssetCheckResult:
@@ -73,7 +74,7 @@ def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckRe
     if not summary.invalid:
         return AssetCheckResult(passed=True, check_name=ROWS, metadata=figures)
     told = ", ".join(f"{what}: {count:,}" for what, count in summary.reasons.items())
-    text = f"{summary.invalid:,} of {summary.rows:,} rows are set aside ({share:.1%}): {told}."
+    text = f"{summary.invalid:,} of {summary.rows:,} rows are invalid ({share:.1%}): {told}."
     stops = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS and not force
     if force:
         figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
@@ -92,12 +93,13 @@ def told_reason(tags: Mapping[str, str], reason: str) -> str:
 
 def set_aside_result(changes: ChangeSet, result: RunResult) -> AssetCheckResult:
     """Warns, with a count for each reason, when rows were set aside."""
-    counts = dict(changes.summary.reasons) | ({"refused by Candu": result.rejected} if result.rejected else {})
-    found = _partition(changes) | {"rows": MetadataValue.int(result.invalid + result.rejected)}
+    counts = dict(changes.summary.reasons) | ({"refused by Candu": result.refused} if result.refused else {})
+    found = _partition(changes) | {"rows": MetadataValue.int(result.invalid + result.refused)}
     found |= {reason: MetadataValue.int(count) for reason, count in counts.items()}
     told = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
     partition = "" if changes.partition is None else f" --partition {shlex.quote(changes.partition)}"
-    text = f"{told}. The rows are listed by `candu-sync rejected {changes.sync}{partition}`" if counts else None
+    steps = next_steps(f"{changes.sync}{partition}", invalid=result.invalid, refused=result.refused)
+    text = ". ".join([told, *steps]) if counts else None
     return AssetCheckResult(passed=not counts, severity=AssetCheckSeverity.WARN, check_name=SET_ASIDE,
                             description=text, metadata=found)
 

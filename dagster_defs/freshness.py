@@ -6,45 +6,12 @@ it; and it fails every Monday for a line that pauses on weekends.
 
 from __future__ import annotations
 
-import datetime as dt
-from itertools import pairwise
-
 from dagster import FreshnessPolicy
 
-from candu_sync.syncs import Sync, cron_fields
-
-# The least time for a run to start and end, where a quarter of the time between two runs is less.
-_LEAST_GRACE = dt.timedelta(minutes=15)
-
-# The first day of a year; the days looked at hold a 29th of February.
-_FIRST_DAY = dt.date(2027, 1, 1)
-_DAYS = 2 * 366
-_DAY = dt.timedelta(days=1)
+from candu_sync.syncs import Sync, late_after
 
 
 def freshness_policy(sync: Sync) -> FreshnessPolicy | None:
     """The policy of a sync with a cron line. None for one that runs after its upstream, or by hand."""
-    if sync.automation in ("none", "on_upstream"):
-        return None
-    gap = longest_gap(sync.automation)
-    return FreshnessPolicy.time_window(gap + max(gap / 4, _LEAST_GRACE))
-
-
-def longest_gap(line: str) -> dt.timedelta:
-    """The longest time between two ticks of a cron line, of those within two years."""
-    minutes, hours, days, months, weekdays = cron_fields(line)
-    times = [dt.timedelta(hours=hour, minutes=minute) for hour in sorted(hours or range(24))
-             for minute in sorted(minutes or range(60))]
-    dates = [date for date in (_FIRST_DAY + n * _DAY for n in range(_DAYS)) if _on(date, days, months, weekdays)]
-    within = max((later - earlier for earlier, later in pairwise(times)), default=dt.timedelta())
-    over_night = times[0] - times[-1] + max((b - a for a, b in pairwise(dates)), default=_DAYS * _DAY)
-    return max(within, over_night)
-
-
-def _on(date: dt.date, days: set[int] | None, months: set[int] | None, weekdays: set[int] | None) -> bool:
-    """Whether a cron line ticks on that day: of a day of the month and one of the week, either is enough."""
-    if months is not None and date.month not in months:
-        return False
-    on_day = days is not None and date.day in days
-    on_weekday = weekdays is not None and not weekdays.isdisjoint({date.isoweekday(), date.isoweekday() % 7})
-    return on_day or on_weekday or (days is None and weekdays is None)
+    limit = late_after(sync.automation)
+    return None if limit is None else FreshnessPolicy.time_window(limit)

@@ -39,12 +39,12 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Met
 
 def push_metadata(result: RunResult) -> Metadata:
     """The result of a push; ``bytes`` counts the bodies of its requests."""
-    names = ("messages", "accepted", "rejected", "unsent", "requests", "retries", "bytes", "rows", "added", "changed",
+    names = ("messages", "accepted", "refused", "waiting", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
     found |= {"traits": _traits(result.traits)} if result.traits else {}
     found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})
-    if result.accepted or result.rejected:
+    if result.accepted or result.refused:
         found["history"] = MetadataValue.text(f"candu-sync history {result.sync} --run {result.run_id}")
     return found | {"change set": MetadataValue.text(result.run_id)}
 

@@ -252,7 +252,9 @@ FROM changes
 WHERE op <> 'held';
 SELECT 0 AS message LIMIT 0;
 SELECT key, reason, status, refused_at, run, hash FROM held;
-SELECT key, reason FROM result WHERE reason IS NOT NULL;
+SELECT key, reason, '20261101T060000-1a2b3c4d' AS run
+FROM result
+WHERE reason IS NOT NULL;
 
 -- comparison.py, compare
 SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();

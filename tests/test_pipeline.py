@@ -52,7 +52,7 @@ class TestInterruptions:
         sync = users(lab)
         simulator.fault("status", status=401, after=2, times=1)
         result = lab.run(sync)
-        assert (result.status, result.exit_code, result.accepted, result.unsent) == ("failed", 1, 20, 30)
+        assert (result.status, result.exit_code, result.accepted, result.waiting) == ("failed", 1, 20, 30)
         assert "CANDU_API_KEY" in str(result.error)
         assert snapshot(lab, sync) == simulator.users()
         again = lab.run(sync)
@@ -64,7 +64,7 @@ class TestInterruptions:
         sync = users(lab)
         simulator.fault("status", status=503, retry_after="0", times=None)
         result = lab.run(sync)
-        assert (result.status, result.exit_code, result.accepted, result.unsent) == ("failed", 1, 0, 250)
+        assert (result.status, result.exit_code, result.accepted, result.waiting) == ("failed", 1, 0, 250)
         assert result.transient
         simulator.clear_faults()
         assert lab.run(sync).accepted == 250
@@ -75,7 +75,7 @@ class TestInterruptions:
         good = dict(lab.overrides)
         lab.overrides["api_url"] = "http://127.0.0.1:1/api"
         result = lab.run(sync)
-        assert (result.status, result.rejected, result.unsent) == ("failed", 0, 5)
+        assert (result.status, result.refused, result.waiting) == ("failed", 0, 5)
         assert "cannot be reached" in str(result.error)
         lab.overrides = good
         assert lab.run(sync).accepted == 5
@@ -86,7 +86,7 @@ class TestInterruptions:
         sync = users(lab)
         lab.overrides["api_url"] = simulator.url + "/v2"
         result = lab.run(sync)
-        assert (result.status, result.accepted, result.rejected) == ("failed", 0, 0)
+        assert (result.status, result.accepted, result.refused) == ("failed", 0, 0)
         assert "CANDU_API_URL" in str(result.error)
         lab.overrides["api_url"] = simulator.url
         assert lab.run(sync).accepted == count
@@ -107,7 +107,7 @@ class TestInterruptions:
             lab.run(sync, force=True, progress=interrupt)
         last = read_last_run(lab.state(sync))
         assert (last["status"], last["accepted"], last["unsent"]) == ("failed", 10, 385)
-        assert last["error"] == "stopped with 385 messages unsent; the next run goes on from there"
+        assert last["error"] == "stopped with 385 messages waiting; the next run goes on from there"
         assert lab.run(sync, force=True).accepted == 385
 
     def test_a_lost_answer_converges(self, lab: Lab, simulator: Simulator) -> None:
@@ -207,7 +207,7 @@ class TestChangeSets:
         changes = lab.plan(sync)
         assert lab.push(sync, changes).status == "failed"
         result = lab.push(sync, changes)
-        assert (result.status, result.exit_code, result.unsent) == ("succeeded", 0, 0)
+        assert (result.status, result.exit_code, result.waiting) == ("succeeded", 0, 0)
         assert len(simulator.messages()) == 50
         assert snapshot(lab, sync) == simulator.users()
 
@@ -222,7 +222,7 @@ class TestChangeSets:
         people(lab, 50)
         sync = users(lab)
         result = lab.run(sync, sample=7)
-        assert (result.status, result.exit_code, result.accepted, result.unsent) == ("succeeded", 0, 7, 43)
+        assert (result.status, result.exit_code, result.accepted, result.waiting) == ("succeeded", 0, 7, 43)
         assert snapshot(lab, sync) == simulator.users()
         assert lab.run(sync).accepted == 43
 
@@ -233,15 +233,15 @@ class TestRejectedRows:
         sync = users(lab)
         simulator.fault("refuse", user_ids=["u1", "u3"], status=422)
         result = lab.run(sync)
-        assert (result.status, result.exit_code, result.accepted, result.rejected) == ("succeeded", 4, 3, 2)
+        assert (result.status, result.exit_code, result.accepted, result.refused) == ("succeeded", 4, 3, 2)
         assert [(row["key"], row["status"]) for row in lab.rejected(sync)] == [("u1", 422), ("u3", 422)]
         simulator.clear_faults()
         again = lab.run(sync)
-        assert (again.requests, again.rejected, again.unchanged, again.exit_code) == (0, 2, 3, 4)
-        assert again.rows == again.added + again.changed + again.unchanged + again.invalid + again.rejected
+        assert (again.requests, again.refused, again.unchanged, again.exit_code) == (0, 2, 3, 4)
+        assert again.rows == again.added + again.changed + again.unchanged + again.invalid + again.refused
         people(lab, 5, "case when i = 1 then 'max' else 'pro' end")
         mended = lab.run(sync)
-        assert (mended.accepted, mended.rejected) == (1, 1)
+        assert (mended.accepted, mended.refused) == (1, 1)
         assert [row["key"] for row in lab.rejected(sync)] == ["u3"]
         assert simulator.users()["u1"] == {"plan": "max"}
 
@@ -272,9 +272,9 @@ class TestRejectedRows:
         lab.run(sync)
         simulator.fault("refuse", user_ids=["u2"], status=400)
         people(lab, 2)
-        assert lab.run(sync).rejected == 1
+        assert lab.run(sync).refused == 1
         result = lab.run(sync)
-        assert (result.rows, result.unchanged, result.rejected, result.requests) == (2, 2, 1, 0)
+        assert (result.rows, result.unchanged, result.refused, result.requests) == (2, 2, 1, 0)
 
     def test_a_refused_group_message_holds_all_of_its_rows(self, lab: Lab, simulator: Simulator) -> None:
         lab.table("rows", group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"])
@@ -282,7 +282,7 @@ class TestRejectedRows:
         lab.run(sync)
         simulator.fault("refuse", user_ids=["1"], status=400)
         lab.table("rows", group_id=["g", "g"], user_id=["1", "2"], plan=["max", "max"])
-        assert lab.run(sync).rejected == 1
+        assert lab.run(sync).refused == 1
         assert [row["key"] for row in lab.rejected(sync)] == ["g|1", "g|2"]
         result = lab.run(sync)
         assert (result.requests, result.rows, result.unchanged) == (0, 2, 0)
@@ -310,7 +310,7 @@ class TestUncertainEvents:
                                                               uncertain: str) -> None:
         sync = self.events(lab, uncertain)
         lab.overrides["api_url"] = "http://127.0.0.1:1/api"
-        assert lab.run(sync).unsent == 20
+        assert lab.run(sync).waiting == 20
         lab.overrides["api_url"] = simulator.url
         assert lab.run(sync).accepted == 20
 
@@ -320,7 +320,7 @@ class TestUncertainEvents:
         lab.query("update seen set user_id = 'bad' where event_id = 'e7'")
         simulator.fault("close", times=1)
         simulator.fault("refuse", user_ids=["bad"], status=422)
-        assert lab.run(sync).rejected == 1
+        assert lab.run(sync).refused == 1
         assert len(simulator.events()) == 19
         assert [row["key"] for row in lab.rejected(sync)] == ["e7"]
         with lab.project() as project:
@@ -342,14 +342,14 @@ def test_after_any_faults_the_snapshot_is_what_candu_accepted_and_a_clean_run_co
         sync = users(lab)
         result = lab.run(sync)
         known, refused = snapshot(lab, sync), {row["key"] for row in lab.rejected(sync)}  # and others are in doubt
-        assert (result.accepted, result.rejected) == (len(known), len(refused))
-        assert result.accepted + result.rejected + result.unsent == result.messages == count
+        assert (result.accepted, result.refused) == (len(known), len(refused))
+        assert result.accepted + result.refused + result.waiting == result.messages == count
         assert not known.keys() & refused
         assert known.items() <= running_simulator.users().items()
         assert running_simulator.users().keys() - known.keys() == set() or "lost" in {f["kind"] for f in script}
         running_simulator.clear_faults()
         again = lab.run(sync)
-        assert (again.status, again.accepted, again.rejected) == ("succeeded", count - len(known) - len(refused),
+        assert (again.status, again.accepted, again.refused) == ("succeeded", count - len(known) - len(refused),
                                                                   len(refused))
         assert snapshot(lab, sync).keys() | refused == {f"u{i}" for i in range(count)}
         if refused:

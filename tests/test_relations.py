@@ -46,7 +46,7 @@ def statements_of_a_users_sync(lab: Lab, simulator: Simulator) -> list[Statement
     simulator.fault("refuse", user_ids=["u5"])
     with recorded() as statements:
         result = lab.run(sync)
-    assert (result.added, result.changed, result.removed, result.invalid, result.rejected) == (1, 2, 1, 2, 1)
+    assert (result.added, result.changed, result.removed, result.invalid, result.refused) == (1, 2, 1, 2, 1)
     return statements
 
 

@@ -9,7 +9,8 @@
 
 Messages are built from these rows while they are sent; whenever that is, they are the same.
 
-`invalid.arrow` (key, reason) has the rows that cannot be sent. It stands beside the versions until the next plan.
+`invalid.arrow` (key, reason, run) has the rows that cannot be sent, and the run that found them so. It stands
+beside the versions until the next plan.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from candu_sync.changes.summary import Summary
-from candu_sync.embedded import write_arrow
+from candu_sync.embedded import literal, write_arrow
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.rows import Trait, ValueKind
 from candu_sync.snapshot import FORGOTTEN
@@ -103,8 +104,8 @@ class ChangeSet:
                                "make the plan again") from error
 
 
-def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path) -> None:
-    """Write the files of a change set from the tables in the connection."""
+def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path, run_id: str) -> None:
+    """Write the files of a change set of this run from the tables in the connection."""
     # The rows of users are in the order of their messages already; sorting all their columns would be the slowest step.
     order = "" if sync.kind == "users" else "ORDER BY message"
     write_arrow(connection, f"""
@@ -117,4 +118,7 @@ def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path)
         ORDER BY message"""
     write_arrow(connection, outgoing, folder / "outgoing.arrow")
     write_arrow(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / "held.arrow")
-    write_arrow(connection, "SELECT key, reason FROM result WHERE reason IS NOT NULL", folder / INVALID)
+    write_arrow(connection, f"""
+        SELECT key, reason, {literal(run_id)} AS run
+        FROM result
+        WHERE reason IS NOT NULL""", folder / INVALID)

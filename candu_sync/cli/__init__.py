@@ -1,7 +1,7 @@
 """The command line: arguments, progress, exit codes. What it does is in the other rooms.
 
 Exit codes: 0 all well; 1 it failed, what was accepted is committed; 2 usage or settings; 3 a guard stopped it, nothing
-was sent; 4 done, with rows set aside. Of several syncs the gravest counts: 1, 2, 3, 4.
+was sent; 4 done, with rows invalid or refused. Of several syncs the gravest counts: 1, 2, 3, 4.
 
 The rooms are imported inside the commands: `--help` must not wait for databases.
 """
@@ -19,13 +19,14 @@ import typer
 from candu_sync.cli.common import complain
 from candu_sync.cli.dbt import exposures
 from candu_sync.cli.history import history
-from candu_sync.cli.looking import check, list_syncs, rejected, status
+from candu_sync.cli.looking import check, list_syncs, rejected
 from candu_sync.cli.other_words import Commands
 from candu_sync.cli.pushing import push
 from candu_sync.cli.renaming import rename
 from candu_sync.cli.sending import baseline, plan, reset, run
 from candu_sync.cli.serving import demo, simulate
 from candu_sync.cli.starting import init
+from candu_sync.cli.status import status
 from candu_sync.errors import CanduSyncError
 
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,

@@ -1,4 +1,4 @@
-"""Commands that look: list, check, status, rejected."""
+"""Commands that look: list, check, rejected."""
 
 from __future__ import annotations
 
@@ -85,29 +85,12 @@ def _traits(finding: Finding) -> str:
     return counted(len(finding.traits), one, more)
 
 
-def status(as_json: Json = False) -> None:
-    """For each sync and partition: last run, rows, pending, rejected, claimed by whom."""
-    from candu_sync.cli.tables import show_rows
-    from candu_sync.operate import orphan_notes, statuses
-
-    with opened_project() as (project, catalog):
-        chosen(catalog, None)
-        rows = statuses(project, catalog)
-        for note in orphan_notes(project, catalog, rows):
-            complain(note)
-    if as_json:
-        print_lines(rows)
-    else:
-        headings = ("sync", "partition", "last_run", "status", "rows", "pending", "rejected", "uncertain", "claimed_by")
-        show_rows([h.replace("_", " ") for h in headings], [[r[h] for h in headings] for r in rows])
-
-
 def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,
              again: Annotated[bool, typer.Option("--retry", help="Let the next run send them again.")] = False,
              reason: Annotated[str | None, typer.Option(
                  "--reason", help="Only rows whose reason has this in it.")] = None,
              as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False, as_json: Json = False) -> None:
-    """The rows that were set aside, with the reason."""
+    """The rows that were not accepted: invalid and refused, with the reason."""
     from candu_sync.cli.tables import show_set_aside
     from candu_sync.operate import maintenance
 

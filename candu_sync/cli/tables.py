@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from candu_sync.operate import SetAside
     from candu_sync.syncs import Sync
 
-_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "rejected", "unsent",
+_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "refused", "waiting",
            "requests")
 _STYLES = {"succeeded": "green", "failed": "red", "guarded": "yellow"}
 
@@ -40,6 +41,17 @@ def show_results(results: Sequence[RunResult]) -> None:
     for r in results:
         for note in (*r.identity_changes, *noise_notes(r)):
             console().print(_text(f"{named(r.sync, r.partition)}: {note}"))
+    of = {r.sync for r in results if r.invalid or r.refused or r.waiting}
+    show_next_steps(of.pop() if len(of) == 1 else "SYNC", invalid=sum(r.invalid for r in results),
+                    refused=sum(r.refused for r in results), waiting=sum(r.waiting for r in results))
+
+
+def show_next_steps(sync: str, *, invalid: int, refused: int, waiting: int = 0) -> None:
+    """A line for each sort of rows that were not accepted: what happens next."""
+    from candu_sync.operate import next_steps
+
+    for step in next_steps(sync, invalid=invalid, refused=refused, waiting=waiting):
+        console().print(_text(step))
 
 
 def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -> None:
@@ -54,8 +66,9 @@ def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -
     out.print(title.append(f": {counted(s.rows, 'row')} against {s.snapshot_rows:,} in the snapshot "
                            f"(version {changes.base}), {read}", style="not bold"))
     table = _table("", "rows", numbers=1)
-    for name in ("added", "changed", "removed", "unchanged", "invalid", "held"):
-        table.add_row(name, f"{getattr(s, name):,}")
+    for name, count in (("added", s.added), ("changed", s.changed), ("removed", s.removed),
+                        ("unchanged", s.unchanged), ("invalid", s.invalid), ("refused", s.held)):
+        table.add_row(name, f"{count:,}")
     out.print(table)
     requests = -(-s.messages // batch_size)
     wait = f", {requests / rate:,.1f} s at {rate:g} requests a second" if rate else ""
@@ -64,7 +77,8 @@ def show_plan(sync: Sync, changes: ChangeSet, *, rate: float, batch_size: int) -
     if s.traits:
         _show_pairs(out, ("trait", "messages"), s.traits.items())
     if s.reasons:
-        _show_pairs(out, ("set aside because", "rows"), s.reasons.items())
+        _show_pairs(out, ("invalid because", "rows"), s.reasons.items())
+    show_next_steps(changes.sync, invalid=s.invalid, refused=s.held)
     _show_notes(out, sync, changes)
     _show_sample(out, changes)
     for reason in tripped(sync, s, changes.partition):
@@ -75,9 +89,6 @@ def _show_notes(out: Console, sync: Sync, changes: ChangeSet) -> None:
     from candu_sync.operate import odd_changes
 
     s = changes.summary
-    if s.held:
-        out.print(f"held, since Candu refused them before and they have not changed: {counted(s.held, 'row')} "
-                  f"(candu-sync rejected {changes.sync})")
     if s.gone_traits:
         out.print(_text(f"no longer in the model; sent again when they come back: {', '.join(s.gone_traits)}"))
     for name, count in s.not_finite.items():
@@ -131,15 +142,17 @@ def _table(*headings: str, numbers: int = 0) -> Table:
 
 
 def show_set_aside(sync: str, rows: Sequence[tuple[str | None, SetAside]], style: str) -> None:
-    """Rows that were set aside, each with its partition, as a table, as CSV or as JSON lines."""
+    """Rows that are invalid or refused, each with its partition, as a table, as CSV or as JSON lines."""
     if style == "json":
         for partition, row in rows:
             print(json_line({"sync": sync, "partition": partition, **asdict(row)}))  # noqa: T201
     elif style == "csv":
         writer = csv.writer(sys.stdout)
-        writer.writerow(("sync", "partition", "key", "reason", "status", "at", "run_id"))
+        writer.writerow(("sync", "partition", "key", "outcome", "reason", "status", "at", "run_id"))
         writer.writerows([csv_cell(cell) for cell in (sync, partition, *asdict(row).values())]
                          for partition, row in rows)
     else:
-        show_rows(("partition", "key", "reason", "status", "at", "run"),
+        show_rows(("partition", "key", "outcome", "reason", "status", "at", "run"),
                   [(partition, *asdict(row).values()) for partition, row in rows])
+        counts = Counter(row.outcome for _, row in rows)
+        show_next_steps(sync, invalid=counts["invalid"], refused=counts["refused"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from candu_sync.changes import ChangeSet
 from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
-from candu_sync.state import PartitionState, write_last_run
+from candu_sync.state import PartitionState, carried_on, read_last_run, write_last_run
 from candu_sync.syncs import Sync
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
@@ -24,9 +25,17 @@ class RunResult:
     """One sync and partition, with the fields that ``--json`` prints (docs/operate.md).
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
-    have not changed since, which are part of ``rejected``. ``messages`` = ``accepted`` + ``unsent`` + those refused
-    now. ``identity_changes`` (as in ``Summary``) and the last four are not printed: ``unauthorized`` (the key is wrong,
-    no other sync can do better) and ``transient`` (worth another try) say to callers what to do about ``error``.
+    have not changed since, which are part of ``refused``. ``messages`` = ``accepted`` + ``waiting`` + those refused
+    now. ``identity_changes`` (as in ``Summary``) and the last four are not printed.
+
+    Attributes:
+        invalid: rows that cannot be sent.
+        refused: rows that Candu refused, now or before; they are not sent again until they change or are retried.
+        waiting: messages that go with the next run.
+        reasons: why rows are invalid → rows.
+        guard: what the sync's guard has against the changes, a sentence each.
+        unauthorized: the key is wrong, no other sync can do better.
+        transient: ``error`` is worth another try.
     """
 
     sync: str
@@ -41,13 +50,15 @@ class RunResult:
     invalid: int = 0
     messages: int = 0
     accepted: int = 0
-    rejected: int = 0
-    unsent: int = 0
+    refused: int = 0
+    waiting: int = 0
     requests: int = 0
     retries: int = 0
     traits: dict[str, int] = field(default_factory=dict)
     noise: dict[str, dict[str, int]] = field(default_factory=dict)
     identity_changes: list[str] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
+    guard: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     exit_code: int = 0
@@ -60,6 +71,8 @@ class RunResult:
         body = asdict(self)
         for name in ("identity_changes", "exit_code", "bytes", "unauthorized", "transient"):
             del body[name]
+        # Their names of 0.1.0, for one version more.
+        body |= {"rejected": self.refused, "unsent": self.waiting}
         phases = {name: round(self.seconds.get(name, 0.0), _DIGITS) for name in ("read", "diff", "push", "commit")}
         body["seconds"] = phases | {"total": round(sum(self.seconds.values()), _DIGITS)}
         return body
@@ -67,23 +80,24 @@ class RunResult:
 
 def result_of(changes: ChangeSet, status: Status, *, report: Report | None = None,
               seconds: dict[str, float] | None = None, error: str | None = None,
-              exit_code: int | None = None) -> RunResult:
+              exit_code: int | None = None, guard: Sequence[str] = ()) -> RunResult:
     """The result of a change set: planned, guarded, or pushed with a delivery's report.
 
     Args:
-        exit_code: None: 4 where rows were set aside, else 0.
+        exit_code: None: 4 where rows are invalid or refused, else 0.
+        guard: as the result's.
     """
     s, report = changes.summary, report or Report()
-    rejected = s.held + report.rejected
+    refused = s.held + report.rejected
     if exit_code is None:
-        exit_code = 4 if s.invalid or rejected else 0
+        exit_code = 4 if s.invalid or refused else 0
     return RunResult(
         sync=changes.sync, partition=changes.partition, run_id=changes.run_id, status=status, rows=s.rows,
         added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged,
-        invalid=s.invalid, messages=s.messages, accepted=report.accepted, rejected=rejected,
-        unsent=s.messages - report.accepted - report.rejected,
-        requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise,
-        identity_changes=s.identity_changes,
+        invalid=s.invalid, messages=s.messages, accepted=report.accepted, refused=refused,
+        waiting=s.messages - report.accepted - report.rejected,
+        requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise, reasons=s.reasons,
+        identity_changes=s.identity_changes, guard=tuple(guard),
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
         bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),
         transient=isinstance(report.error, Transient))
@@ -95,9 +109,10 @@ def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunR
 
 
 def remember(state: PartitionState, result: RunResult, sync: Sync) -> RunResult:
-    """Write down how a run ended, with the number of its uncertain events and the digest of the sync's model. Returns
-    the result."""
+    """Write down how a run ended, with the number of its uncertain events, the digest of the sync's model, and what
+    is known from the runs before (``carried_on``). Returns the result."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     uncertain = sum(found.count for found in list_uncertain(state) if found.run_id == result.run_id)
-    write_last_run(state, result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest})
+    body = result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest}
+    write_last_run(state, body | carried_on(read_last_run(state), body))
     return result

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.history.layout import FOLDER as FOLDER
     from candu_sync.history.layout import HistoryPolicy as HistoryPolicy
     from candu_sync.history.ledger import record_run as record_run
+    from candu_sync.history.retention import run_began as run_began
     from candu_sync.history.retention import tidy as tidy
     from candu_sync.history.search import HistoryQuery as HistoryQuery
     from candu_sync.history.search import search_history as search_history
@@ -22,6 +23,6 @@ else:
         "digests": "DigestFile",
         "layout": "FOLDER HistoryPolicy",
         "ledger": "record_run",
-        "retention": "tidy",
+        "retention": "run_began tidy",
         "search": "HistoryQuery search_history",
     })

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from candu_sync.operate.findings import odd_changes as odd_changes
     from candu_sync.operate.findings import two_senders as two_senders
     from candu_sync.operate.maintenance import SetAside as SetAside
+    from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.status import orphan_notes as orphan_notes
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
+    from candu_sync.operate.what_next import next_steps as next_steps
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "check": "Finding check_models check_project",
         "findings": "NO_USERS given_traits odd_changes two_senders",
         "maintenance": "SetAside",
+        "problems": "problem_lines",
         "status": "orphan_notes overview statuses",
+        "what_next": "next_steps",
     })

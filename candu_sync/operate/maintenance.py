@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.ipc as ipc
@@ -18,6 +18,7 @@ from candu_sync.commit import commit, recover
 from candu_sync.embedded import arrow_file
 from candu_sync.errors import UsageError
 from candu_sync.history import FOLDER as HISTORY
+from candu_sync.history import run_began
 from candu_sync.pipeline import plan
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Project, Target
@@ -38,12 +39,19 @@ from candu_sync.state import (
 from candu_sync.syncs import Sync
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SetAside:
-    """A row that was set aside. ``status``, ``at`` and ``run_id`` are of Candu's refusal; None where the row could not
-    be sent at all. ``key`` is None for a row without one."""
+    """A row that was not accepted.
+
+    Attributes:
+        key: None for a row without one.
+        outcome: ``invalid``: it cannot be sent. ``refused``: Candu refused it.
+        status: the HTTP status of the refusal; None for an invalid row.
+        at, run_id: when Candu refused it, or the plan began that found it invalid (ISO 8601, UTC), and the run.
+    """
 
     key: str | None
+    outcome: Literal["invalid", "refused"]
     reason: str
     status: int | None = None
     at: str | None = None
@@ -166,7 +174,7 @@ def retry(target: Target) -> int:
     """
     # What Candu refused may stand in the receipts of a run that died.
     recover(target.state, target.sync, target.project.engine, target.history)
-    rows = [row for row in set_aside(target) if row.status is not None]
+    rows = [row for row in set_aside(target) if row.outcome == "refused"]
     if not rows:
         return 0
     run_id = new_run_id()
@@ -190,13 +198,20 @@ def _only_writer(target: Target, run_id: str) -> Iterator[tuple[PartitionState, 
 
 
 def set_aside(target: Target) -> list[SetAside]:
-    """The rows of the last plan that could not be sent, and those that Candu refused and that still wait."""
+    """The rows that the last plan found invalid, and those that Candu refused and that have not changed since."""
     state = target.state
     refused = state.open(state.current().files.get("rejected"))
-    found = [SetAside(row["key"], row["reason"], row["status"], row["refused_at"], row["run"])
-             for row in _rows(refused)]
+    found = [SetAside(key=row["key"], outcome="refused", reason=row["reason"], status=row["status"],
+                      at=row["refused_at"], run_id=row["run"]) for row in _rows(refused)]
     invalid = state.store.local(state.name(INVALID))
-    return found + [SetAside(row["key"], row["reason"]) for row in _rows(invalid)]
+    return found + [SetAside(key=row["key"], outcome="invalid", reason=row["reason"], at=_began(row.get("run")),
+                             run_id=row.get("run")) for row in _rows(invalid)]
+
+
+def _began(run_id: str | None) -> str | None:
+    """When a run began, ISO 8601; None: the file is of a version that did not write down the run."""
+    began = run_began(run_id or "")
+    return began.isoformat() if began else None
 
 
 def _rows(path: Path | None) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
-"""What `list` and `status` tell: each sync and partition, how its last run ended, and what waits."""
+"""What `list` and `status` show: each sync and partition, how its last run ended, and what was not accepted."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
 from candu_sync.errors import StateError
+from candu_sync.operate.problems import add_problems
 from candu_sync.project import Project
 from candu_sync.state import PartitionState, orphans, read_last_run
 from candu_sync.syncs import Catalog, Sync
@@ -25,45 +27,67 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
             "status": last.get("status")}
 
 
-def statuses(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
-    """A row a sync and partition that has any state: sync, partition, last_run, status, rows, pending (messages that
-    the last run left unsent), rejected, invalid, uncertain (events since the last reset that may have been told twice,
-    see ``uncertain_events``), claimed_by, orphaned (whether its sync is no longer there)."""
+def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
+             partitions: Collection[str] = ()) -> list[dict[str, Any]]:
+    """A row a sync and partition that has any state, and a row for a sync without one.
+
+    Args:
+        names, partitions: only these; empty: all.
+
+    Returns:
+        Rows of sync, partition, last_run (ISO 8601, UTC; None: never), status, since (since when its runs end with
+        that status), succeeded_at (of the last run that ended well), error (why the last run failed or was stopped),
+        rows (of the last result, or of the snapshot), invalid, refused, waiting (messages that go with the next run),
+        uncertain (events since the last reset that Candu may have twice, see ``uncertain_events``), claimed_by, dead
+        (whether that run died), orphaned (whether the sync is no longer there), problems (sentences, see
+        ``problems``), and the names of 0.1.0: pending (waiting), rejected (refused).
+
+    Raises:
+        StateError: the state cannot be read.
+    """
     gone = orphans(project.state, {*catalog.syncs, *(error.sync for error in catalog.errors if error.sync)})
-    return [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
-            for key in project.state.partitions(name) or [None]]
+    rows = [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
+            if not names or name in names
+            for key in project.state.partitions(name) or [None] if not partitions or key in partitions]
+    add_problems(rows, catalog, dt.datetime.now(dt.UTC))
+    return rows
 
 
-def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]]) -> list[str]:
+def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]]) -> Iterator[str]:
     """A sentence for each sync that is no longer there and has a state, with what to do.
 
     Args:
         rows: as ``statuses`` returned them.
     """
     renamed = {old: sync.name for sync in catalog.syncs.values() if (old := project.predecessor(sync))}
-    gone = dict.fromkeys(row["sync"] for row in rows if row["orphaned"])
-    return [f"{name} is no longer a sync, but the state has what was sent for it. If it was renamed, run "
-            f"`candu-sync rename {name} {renamed.get(name, 'NEW')}`. If it was removed, there is nothing to do"
-            for name in gone]
+    for name in dict.fromkeys(row["sync"] for row in rows if row["orphaned"]):
+        yield (f"{name} is no longer a sync, but the state has what was sent for it. If it was renamed, run "
+               f"`candu-sync rename {name} {renamed.get(name, 'NEW')}`. If it was removed, there is nothing to do")
 
 
 def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> dict[str, Any]:
-    # These load Arrow, which `list` does without.
+    # This loads Arrow, which `list` does without.
     from candu_sync.commit import list_uncertain
-    from candu_sync.operate.maintenance import claimed_by
 
     state = project.state.of(name, key)
     run = read_last_run(state)
-    owner = claimed_by(state)
-    by = None
-    if owner is not None:
-        alive = owner.alive(dt.datetime.now(dt.UTC))
-        by = f"{owner.run_id} on {owner.host} since {owner.started}"
-        by += "" if alive else " (dead, the next run takes over)"
     return {"sync": name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
-            "rows": _rows(state, run), "pending": run.get("unsent"), "rejected": run.get("rejected"),
-            "invalid": run.get("invalid"), "uncertain": sum(found.count for found in list_uncertain(state)),
-            "claimed_by": by, "orphaned": orphaned}
+            "since": run.get("since", run.get("at")), "succeeded_at": run.get("succeeded_at"),
+            "error": run.get("error"), "rows": _rows(state, run), "invalid": run.get("invalid"),
+            "refused": run.get("refused"), "waiting": run.get("waiting"),
+            "uncertain": sum(found.count for found in list_uncertain(state)), **_claim(state), "orphaned": orphaned,
+            "left": run.get("left", []), "pending": run.get("waiting"), "rejected": run.get("refused")}
+
+
+def _claim(state: PartitionState) -> dict[str, Any]:
+    from candu_sync.operate.maintenance import claimed_by
+
+    owner = claimed_by(state)
+    if owner is None:
+        return {"claimed_by": None, "dead": False}
+    dead = not owner.alive(dt.datetime.now(dt.UTC))
+    by = f"{owner.run_id} on {owner.host} since {owner.started}"
+    return {"claimed_by": by + (" (dead, the next run takes over)" if dead else ""), "dead": dead}
 
 
 def _rows(state: PartitionState, run: dict[str, Any]) -> int | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.state.claims import drop_claims as drop_claims
     from candu_sync.state.claims import read_claim as read_claim
     from candu_sync.state.claims import refusal as refusal
+    from candu_sync.state.last_run import carried_on as carried_on
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
     from candu_sync.state.owner import Owner as Owner
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "claims": "Claim drop_claims read_claim refusal",
-        "last_run": "read_last_run write_last_run",
+        "last_run": "carried_on read_last_run write_last_run",
         "owner": "Owner",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",

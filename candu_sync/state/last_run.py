@@ -1,4 +1,4 @@
-"""``last.json``: how the last run of a sync and partition ended."""
+"""``last.json``: how the last run of a sync and partition ended, and what is still known from the runs before it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ from candu_sync.state.versions import PartitionState
 
 _NAME = "last.json"
 
+# Runs whose number of rows that did not go is remembered.
+_LEFT = 5
+
+# What a run that had no result says nothing of.
+_COUNTS = ("invalid", "refused", "waiting")
+
 
 def read_last_run(state: PartitionState) -> dict[str, Any]:
-    """How the last run ended; empty: there was none."""
-    return state.read_json(_NAME) or {}
+    """How the last run ended; empty: there was none.
+
+    Returns:
+        What ``RunResult.to_json`` has, and: at (ISO 8601, UTC), uncertain, model, and what ``carried_on`` adds.
+    """
+    body = state.read_json(_NAME) or {}
+    # A record of 0.1.0 has the counts under their old names.
+    return body | {new: body.get(new, body.get(old)) for new, old in (("refused", "rejected"), ("waiting", "unsent"))
+                   if new in body or old in body}
 
 
 def write_last_run(state: PartitionState, body: dict[str, Any]) -> None:
@@ -21,3 +34,33 @@ def write_last_run(state: PartitionState, body: dict[str, Any]) -> None:
         StateError: it cannot be written.
     """
     state.write_json(_NAME, body)
+
+
+def carried_on(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """What the record of a run has from the runs before it.
+
+    Args:
+        before, now: the record of the run before, empty where there was none, and that of the run.
+
+    Returns:
+        since: when the first of the runs ended that ended like this one, one after the other.
+        succeeded_at: when a run last ended well; None: none did.
+        left: rows and messages that did not go, of each of the last runs that had a result, the newest last.
+        invalid, refused, waiting: of the run before, where this one had no result.
+
+    Example:
+        >>> failed = {"at": "2026-11-02T06:00:00+00:00", "status": "failed", "run_id": ""}
+        >>> carried_on({"at": "2026-11-01T06:00:00+00:00", "status": "failed", "invalid": 3}, failed)["invalid"]
+        3
+    """
+    same = before.get("status") == now["status"]
+    left = list(before.get("left", []))
+    kept = {name: before[name] for name in _COUNTS if name in before}
+    if now["run_id"]:
+        kept = {}
+        left.append(sum(now[name] for name in _COUNTS))
+    return kept | {
+        "since": before.get("since", before.get("at")) if same else now["at"],
+        "succeeded_at": now["at"] if now["status"] == "succeeded" else before.get(
+            "succeeded_at", before.get("at") if before.get("status") == "succeeded" else None),
+        "left": left[-_LEFT:]}

@@ -11,6 +11,8 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.syncs.constraints import conflicts as conflicts
+    from candu_sync.syncs.cron_gap import late_after as late_after
+    from candu_sync.syncs.cron_gap import longest_gap as longest_gap
     from candu_sync.syncs.due_partitions import has_ended as has_ended
     from candu_sync.syncs.due_partitions import is_present as is_present
     from candu_sync.syncs.due_partitions import partition_to_prepare as partition_to_prepare
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "constraints": "conflicts",
+        "cron_gap": "late_after longest_gap",
         "due_partitions": "has_ended is_present partition_to_prepare partitions_to_run present_segments",
         "fields": "cron_fields",
         "key_expressions": "expressions_of",

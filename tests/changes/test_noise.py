@@ -83,7 +83,7 @@ def test_a_value_is_its_own_users_and_its_own_traits(lab: Lab) -> None:
 def test_what_candu_did_not_accept_was_never_left_behind(lab: Lab, simulator: Simulator) -> None:
     lab.run(people(lab, 1, plan=["a"]))
     simulator.fault("refuse", user_ids=["u0"], status=422)
-    assert lab.run(people(lab, 1, plan=["b"])).rejected == 1
+    assert lab.run(people(lab, 1, plan=["b"])).refused == 1
     simulator.clear_faults()
     assert noise(lab, people(lab, 1, plan=["a"])) == {}
     assert noise(lab, people(lab, 1, plan=["c"])) == {}

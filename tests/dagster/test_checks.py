@@ -33,7 +33,7 @@ class TestRows:
         result = mostly_wrong.materialize(CHANGES, PUSH)
         check = evaluation(result, "rows")
         assert check.severity == AssetCheckSeverity.ERROR
-        assert str(check.description).startswith("60 of 120 rows are set aside (50.0%): null key: 60. Nothing was sent")
+        assert str(check.description).startswith("60 of 120 rows are invalid (50.0%): null key: 60. Nothing was sent")
         assert not result.success
         assert mostly_wrong.simulator.requests() == []
 

@@ -22,7 +22,7 @@ def test_a_passing_trouble_is_retried_and_only_the_rest_is_sent(room: Room, monk
     assert result.success
     assert retries(result) == 1
     assert metadata(result, PUSH)["accepted"] == 50
-    assert metadata(result, PUSH)["unsent"] == 0
+    assert metadata(result, PUSH)["waiting"] == 0
     assert len(room.simulator.messages()) == 50
     assert room.state(sync).current().rows == 50
 

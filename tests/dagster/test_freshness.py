@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from candu_sync.syncs import longest_gap
 from dagster_defs.assets import push_spec
-from dagster_defs.freshness import longest_gap
 from tests.dagster.room import Room, people
 
 

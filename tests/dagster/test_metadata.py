@@ -28,8 +28,8 @@ def test_the_changes_are_counted_and_timed(room: Room) -> None:
 def test_the_push_is_counted_and_timed(room: Room) -> None:
     people(room)
     told = metadata(room.materialize(CHANGES, PUSH), PUSH)
-    counts = {name: told[name] for name in ("accepted", "rejected", "unsent", "requests", "retries")}
-    assert counts == {"accepted": 3, "rejected": 0, "unsent": 0, "requests": 1, "retries": 0}
+    counts = {name: told[name] for name in ("accepted", "refused", "waiting", "requests", "retries")}
+    assert counts == {"accepted": 3, "refused": 0, "waiting": 0, "requests": 1, "retries": 0}
     assert told["dagster/row_count"] == 3
     assert isinstance(told["seconds/push"], float)
     assert isinstance(told["seconds/commit"], float)

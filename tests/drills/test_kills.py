@@ -181,7 +181,7 @@ def test_sigterm_commits_what_was_accepted(drill: Drill, simulator: Simulator) -
     assert accepted < PEOPLE - 1
     assert state.current().rows == accepted, "the snapshot is not what Candu accepted"
     assert not state.store.list(state.name("claims/")), "the claim was not given back"
-    assert "messages unsent; the next run goes on from there" in process.said()
+    assert "messages waiting; the next run goes on from there" in process.said()
     drill.quiet()
     assert simulator.stats()["messages"]["identify"] == PEOPLE - 1, "somebody was told twice"
 

@@ -12,7 +12,7 @@ from tests.support.folder import Folder
 
 BY_PLAN = "select * from people where plan = :partition"
 STATIC = "partitions: {static: [free, pro]}"
-SET_ASIDE_KEYS = ["sync", "partition", "key", "reason", "status", "at", "run_id"]
+SET_ASIDE_KEYS = ["sync", "partition", "key", "outcome", "reason", "status", "at", "run_id"]
 
 
 def test_a_baseline_sends_nothing_and_the_next_run_sends_what_changed(project: Folder, simulator: Simulator) -> None:
@@ -117,11 +117,16 @@ def refused(project: Folder, simulator: Simulator) -> Folder:
 def test_rejected_names_the_rows_that_were_set_aside_and_why(refused: Folder) -> None:
     rows = refused.cli("rejected", "users/profile", "--json").rows
     assert [list(row) for row in rows] == [SET_ASIDE_KEYS] * 2
-    assert [(r["partition"], r["key"], r["reason"], r["status"]) for r in rows] == [
-        ("pro", "u0", "Candu refused it (HTTP 422)", 422), ("pro", "u4", "integer beyond 2^53", None)]
-    assert rows[0]["at"] <= refused.cli("status", "--json").rows[1]["last_run"]
+    assert [(r["partition"], r["key"], r["outcome"], r["reason"], r["status"]) for r in rows] == [
+        ("pro", "u0", "refused", "Candu refused it (HTTP 422)", 422),
+        ("pro", "u4", "invalid", "integer beyond 2^53", None)]
+    status = refused.cli("status", "--json").rows[1]
+    assert max(row["at"] for row in rows) <= status["last_run"]
+    assert len({row["run_id"] for row in rows}) == 1
     table = refused.cli("rejected", "users/profile").out
     assert "integer beyond 2^53" in table
+    assert "1 row invalid: they cannot be sent" in table
+    assert "1 row refused: Candu said no" in table
     only = refused.cli("rejected", "users/profile", "--reason", "2^53", "--json")
     assert only.row["key"] == "u4"
     assert refused.cli("rejected", "users/profile", "--partition", "free", "--json").rows == []
@@ -130,9 +135,9 @@ def test_rejected_names_the_rows_that_were_set_aside_and_why(refused: Folder) ->
 def test_rejected_as_csv_is_one_table(refused: Folder) -> None:
     found = list(csv.reader(io.StringIO(refused.cli("rejected", "users/profile", "--csv").out)))
     assert found[0] == SET_ASIDE_KEYS
-    assert [row[:4] for row in found[1:]] == [
-        ["users/profile", "pro", "u0", "Candu refused it (HTTP 422)"],
-        ["users/profile", "pro", "u4", "integer beyond 2^53"]]
+    assert [row[:5] for row in found[1:]] == [
+        ["users/profile", "pro", "u0", "refused", "Candu refused it (HTTP 422)"],
+        ["users/profile", "pro", "u4", "invalid", "integer beyond 2^53"]]
 
 
 def test_retry_lets_the_next_run_send_them_again(refused: Folder, simulator: Simulator) -> None:

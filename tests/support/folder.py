@@ -27,8 +27,8 @@ EXECUTABLE = Path(sys.executable).with_name("candu-sync")
 
 # The fields of --json, in their order (docs/operate.md).
 RESULT_KEYS = ["sync", "partition", "run_id", "status", "rows", "added", "changed", "removed", "unchanged", "invalid",
-               "messages", "accepted", "rejected", "unsent", "requests", "retries", "traits", "noise", "seconds",
-               "error"]
+               "messages", "accepted", "refused", "waiting", "requests", "retries", "traits", "noise", "reasons",
+               "guard", "seconds", "error", "rejected", "unsent"]
 SECONDS_KEYS = ["read", "diff", "push", "commit", "total"]
 
 Row = dict[str, Any]
