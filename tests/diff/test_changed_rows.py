@@ -187,7 +187,7 @@ class TestNulls:
     def test_a_user_without_a_value_is_sent_once_it_has_one(self, lab: Lab, simulator: Simulator, yaml: str) -> None:
         story = Story(lab, simulator, "users/model", yaml)
         assert story.tells(user_id=["a", "b", "c"], plan=[None, "pro", None]) == {"b": {"plan": "pro"}}
-        assert (story.result.added, story.result.messages, story.result.rejected) == (3, 1, 0)
+        assert (story.result.added, story.result.messages, story.result.refused) == (3, 1, 0)
         assert (story.again(), story.result.unchanged) == ({}, 3)
         assert story.again(full=True) == {"b": {"plan": "pro"}}
         assert story.tells(user_id=["a", "b", "c"], plan=["free", "pro", None]) == {"a": {"plan": "free"}}

@@ -91,7 +91,7 @@ def test_messages_beside_one_that_is_left_out_are_sent_and_counted(lab: Lab, sim
     members(lab, bo="won", dee="trial")
     run_all(lab, sync, "won")
     result = lab.run(sync, "trial")
-    assert (result.removed, result.messages, result.accepted, result.unsent) == (3, 3, 3, 0)
+    assert (result.removed, result.messages, result.accepted, result.waiting) == (3, 3, 3, 0)
     assert {user: traits["segment"] for user, traits in simulator.users().items()} == {
         "ada": "none", "bo": "won", "cy": "none", "dee": "trial"}
 

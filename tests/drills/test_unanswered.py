@@ -120,7 +120,7 @@ def test_a_lost_answer_and_then_a_refusal(world: World) -> None:
     world.write()
     world.simulator.fault("lost", times=1)
     world.simulator.fault("refuse", user_ids=["u1"])
-    assert world.lab.run(world.syncs["users/people"]).rejected == 1
+    assert world.lab.run(world.syncs["users/people"]).refused == 1
     world.simulator.clear_faults()
     world.no_person("u1")
     a_good_run(world, "users/people")
@@ -164,7 +164,7 @@ def test_a_change_set_that_is_pushed_again_reaches_over_no_refused_row(world: Wo
     assert world.lab.push(sync, changes).rejected == 1
     world.simulator.clear_faults()
     result = world.lab.push(sync, changes)
-    assert (result.accepted, result.rejected, result.unsent) == (5, 1, 0)
+    assert (result.accepted, result.refused, result.waiting) == (5, 1, 0)
     world.check()
     assert [row["key"] for row in world.lab.rejected(sync)] == ["u2"]
 

@@ -180,7 +180,7 @@ class TestRuns:
         lab.overrides["rate"] = 0
         with lab.project() as project:
             _, result = pipeline.push_staged(Target(project, sync))
-        assert (result.status, result.accepted, result.unsent) == ("succeeded", 300, 0)
+        assert (result.status, result.accepted, result.waiting) == ("succeeded", 300, 0)
         assert len(simulator.users()) == 300
         assert len(simulator.messages()) <= 320
         assert lab.run(sync).requests == 0
