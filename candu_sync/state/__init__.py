@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
     from candu_sync.state.owner import Owner as Owner
+    from candu_sync.state.partition_state import PartitionState as PartitionState
     from candu_sync.state.receipt_log import ReceiptLog as ReceiptLog
     from candu_sync.state.receipts import Outcome as Outcome
     from candu_sync.state.receipts import local_folder as local_folder
@@ -29,22 +30,23 @@ if TYPE_CHECKING:
     from candu_sync.state.renaming import move_partition as move_partition
     from candu_sync.state.renaming import orphans as orphans
     from candu_sync.state.renaming import renamed_from as renamed_from
+    from candu_sync.state.root import State as State
     from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
     from candu_sync.state.versions import EventTimes as EventTimes
-    from candu_sync.state.versions import PartitionState as PartitionState
     from candu_sync.state.versions import RowIdentity as RowIdentity
-    from candu_sync.state.versions import State as State
     from candu_sync.state.versions import Version as Version
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "claims": "Claim drop_claims read_claim refusal",
         "last_run": "carried_on read_last_run write_last_run",
         "owner": "Owner",
+        "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
         "renaming": "begin_rename end_rename holds_anything move_partition orphans renamed_from",
+        "root": "State",
         "scratch": "remove_folder",
         "state_url": "take_apart",
-        "versions": "EventTimes PartitionState RowIdentity State Version",
+        "versions": "EventTimes RowIdentity Version",
     })

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from candu_sync.errors import Claimed, StateError
 from candu_sync.state.owner import Owner, this_process
-from candu_sync.state.versions import PartitionState
+from candu_sync.state.partition_state import PartitionState
 
 # A run stops sending long before its lease (``owner.LEASE``) ends, so that its last request, which may wait for an
 # answer for CANDU_TIMEOUT (30 s), has ended before another run sends anything newer.

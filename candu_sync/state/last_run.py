@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from candu_sync.state.versions import PartitionState
+from candu_sync.state.partition_state import PartitionState
 
 _NAME = "last.json"
 

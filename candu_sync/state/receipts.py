@@ -26,7 +26,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.state.versions import PartitionState
+from candu_sync.state.partition_state import PartitionState
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from candu_sync.simulator import Simulator
 from candu_sync.state.object_store import ObjectStore
 from candu_sync.state.receipt_log import ReceiptLog
 from candu_sync.state.receipts import read_receipts
+from candu_sync.state.root import State
 from candu_sync.state.store import open_store
-from candu_sync.state.versions import State
 from tests.drills.processes import Launcher
 from tests.drills.world import World, make_world
 

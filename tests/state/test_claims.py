@@ -21,7 +21,8 @@ from candu_sync.simulator import Simulator
 from candu_sync.state import claims, processes
 from candu_sync.state.claims import Claim, read_claim
 from candu_sync.state.owner import LEASE, this_process
-from candu_sync.state.versions import PartitionState, State
+from candu_sync.state.partition_state import PartitionState
+from candu_sync.state.root import State
 from candu_sync.syncs.sync import Sync
 from tests.support.elsewhere import kill_when, run_elsewhere
 from tests.support.lab import Lab

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from candu_sync.errors import StateError
+from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.receipt_log import ReceiptLog
 from candu_sync.state.receipts import read_receipts
-from candu_sync.state.versions import PartitionState, State
+from candu_sync.state.root import State
 
 
 @pytest.fixture

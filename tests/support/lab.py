@@ -24,7 +24,8 @@ from candu_sync.errors import CanduSyncError
 from candu_sync.project import Project, Target
 from candu_sync.settings import Settings, load_settings
 from candu_sync.simulator import Simulator
-from candu_sync.state.versions import PartitionState, State
+from candu_sync.state.partition_state import PartitionState
+from candu_sync.state.root import State
 from candu_sync.syncs.sync import Sync, load_syncs
 
 # httpx and uvicorn have a line for each request.

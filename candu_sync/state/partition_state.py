@@ -1,0 +1,224 @@
+"""The state of a sync and partition: a chain of immutable versions. docs/architecture.md has its layout.
+
+A version becomes real by one put-if-absent of its file; what it names was put before. Rows mean nothing here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from candu_sync.errors import DamagedState, StaleChanges, StateError
+from candu_sync.naming import named
+from candu_sync.state import folder_names
+from candu_sync.state.store import Store
+from candu_sync.state.versions import File, Version, decode, encode
+
+KEPT_VERSIONS = 3
+
+# Seconds for which a version is kept whatever their number, so that a reader of it can finish.
+KEPT_SECONDS = 3600
+
+
+class PartitionState:
+    """The versions of one sync and partition, and the files around them."""
+
+    def __init__(self, store: Store, prefix: str, sync: str, partition: str | None = None) -> None:
+        self.store = store
+        self.prefix = prefix
+        self.sync = sync
+        self.partition = partition
+        self._introduced = False
+
+    def introduce(self) -> None:
+        """Before anything else is written: a folder whose name does not say the partition's key has it in a file."""
+        if not self._introduced and folder_names.is_digest(self.prefix.rpartition("/")[2]):
+            self.store.put(self.name(folder_names.KEY_FILE), _json({"partition": self.partition}), create=True)
+        self._introduced = True
+
+    @property
+    def title(self) -> str:
+        """The sync and partition, as people write them."""
+        return named(self.sync, self.partition)
+
+    def name(self, *parts: str) -> str:
+        """A name in the store, under this partition's folder."""
+        return "/".join((self.prefix, *parts))
+
+    def current(self) -> Version:
+        """The newest version; number 0 when there is none.
+
+        Raises:
+            DamagedState: its file cannot be read, or is missing.
+            StateError: the state of another sync is on its way here, and this partition's is not here yet.
+        """
+        found = self.newest()
+        if found is None or not found.files:
+            self._check_moved()
+        if found is not None:
+            return found
+        # A first run that died in its commit leaves files too, but then its claim is there.
+        if self.store.list(self.name("data/")) and not self.store.list(self.name("claims/")):
+            place = self.store.place(self.name("versions"))
+            raise DamagedState(place, f"{place} has no version, but there are files of one: {_what_to_do(self.sync)}")
+        return Version(number=0)
+
+    def newest(self) -> Version | None:
+        """The newest version; None: there is none. Raises DamagedState as ``current``."""
+        names = self.store.list(self.name("versions/"))
+        return self._read(names[-1]) if names else None
+
+    def _check_moved(self) -> None:
+        body = self.store.get(folder_names.renaming_file(self.sync))
+        if body is not None:
+            old = json.loads(body)["from"]
+            raise StateError(f"{self.title}: its state is not complete yet, since a rename of {old} is under way or "
+                             f"was interrupted: run `candu-sync rename {old} {self.sync}`, which finishes it")
+
+    def _read(self, name: str) -> Version:
+        try:
+            return decode(self.store.get(name) or b"")
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedState(name, f"{self.store.place(name)} is damaged ({type(error).__name__}): "
+                               f"{_what_to_do(self.sync)}") from error
+
+    def open(self, file: File | None) -> Path | None:
+        """A version's file on this machine, with size and checksum verified; None stays None.
+
+        Raises:
+            DamagedState: it is missing, truncated or altered.
+        """
+        if file is None:
+            return None
+        path = self.store.local(file.name)
+        what = None
+        if path is None:
+            what = "is missing"
+        elif path.stat().st_size != file.bytes:
+            what = f"has {path.stat().st_size:,} bytes instead of {file.bytes:,}"
+        elif _sha256(path) != file.sha256:
+            what = "was altered: its checksum differs"
+        if what:
+            raise DamagedState(file.name, f"{self.store.place(file.name)} {what}: {_what_to_do(self.sync)}")
+        return path
+
+    def commit(self, version: Version, added: dict[str, Path]) -> Version:
+        """Make a version real.
+
+        Args:
+            version: with the files that it keeps.
+            added: role → local file, moved into the store under the version's run.
+
+        Raises:
+            StaleChanges: this number is there already: another run committed first.
+        """
+        self.introduce()
+        files = dict(version.files)
+        for role, path in added.items():
+            digest = _sha256(path)
+            # Whoever commits for this run beside or after another never writes over a file that a version names.
+            name = self.name("data", version.run_id, f"{path.stem}-{digest[:16]}{path.suffix}")
+            files[role] = File(name, self.store.add(name, path), digest)
+        version = replace(version, files=files)
+        if not self.store.put(self._version_name(version.number), encode(version), create=True):
+            raise self._overtaken(version.number)
+        self._drop_old(version.number)
+        return version
+
+    def check_newest(self, number: int) -> None:
+        """Raises StaleChanges when there is a newer version than this one."""
+        if (newest := self.current().number) > number:
+            raise self._overtaken(newest)
+
+    def _overtaken(self, number: int) -> StaleChanges:
+        return StaleChanges(f"{self.sync}: version {number} was committed by another run, which took this one for dead "
+                            "and went on from its receipts: run again")
+
+    def _version_name(self, number: int) -> str:
+        return self.name("versions", f"{number:08d}.json")
+
+    def _drop_old(self, newest: int) -> None:
+        """Drop versions by count and age, then the data files that no version names any more.
+
+        The files are listed before the claims, and those before the versions: whoever adds a file has claimed before
+        and releases its claim after its version, so that no file of a version that is on its way is dropped.
+        """
+        data = self.store.list(self.name("data/"))
+        if any(int(Path(name).stem) > newest for name in self.store.list(self.name("claims/"))):
+            return
+        names = self.store.list(self.name("versions/"))
+        try:
+            versions = {name: self._read(name) for name in names}
+        except DamagedState:
+            return  # a read of that version raises; what it names is not known, so nothing is dropped
+        old = [name for name in names[:-KEPT_VERSIONS] if _age(versions[name].at) > KEPT_SECONDS]
+        if not old:
+            return
+        for name in old:
+            self.store.delete(name)
+            del versions[name]
+        kept = {file.name for version in versions.values() for file in version.files.values()}
+        for name in data:
+            if name not in kept:
+                self.store.delete(name)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """A small file beside the versions; None: there is none, or a write of it was cut off."""
+        data = self.store.get(self.name(name))
+        try:
+            return None if data is None else dict(json.loads(data))
+        except ValueError:
+            return None
+
+    def write_json(self, name: str, body: dict[str, Any]) -> None:
+        """Write a small file beside the versions, over the old one."""
+        self.introduce()
+        self.store.put(self.name(name), _json(body))
+
+    def forget(self, number: int, run_id: str, *, keep: str | None = None) -> None:
+        """Make an empty version of this number, and remove all else that is known of this partition, but for the
+        claims and the folder ``keep``, if any. The numbers go on, so that an owner from before still finds its number
+        taken.
+
+        Raises:
+            StaleChanges: this number is there already.
+        """
+        self.introduce()
+        empty = Version(number=number, run_id=run_id, at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+        if not self.store.put(self._version_name(number), encode(empty), create=True):
+            raise self._overtaken(number)
+        stays = (self._version_name(number), self.name("claims/"), self.name(folder_names.KEY_FILE),
+                 *([] if keep is None else [self.name(keep, "")]))
+        for name in self.store.list(self.name("")):
+            if not name.startswith(stays):
+                self.store.delete(name)
+
+
+def _what_to_do(sync: str) -> str:
+    return f"restore it from a backup, or run `candu-sync reset {sync}`: the next run then sends everything again"
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, indent=1).encode()
+
+
+def _age(at: str) -> float:
+    return (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(at)).total_seconds()
+
+
+def _sha256(path: Path) -> str:
+    about = path.stat()
+    return _digest(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, inode: int, size: int, changed: int) -> str:
+    """Read once by a process: a plan and its commit look at the same file, which another or a later write makes another
+    one by its number, size or time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

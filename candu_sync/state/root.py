@@ -1,0 +1,81 @@
+"""The whole state under one URL: which syncs and partitions have something in it, and to which workspace it belongs."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from candu_sync.errors import DamagedState
+from candu_sync.state import folder_names
+from candu_sync.state.destination import Destination
+from candu_sync.state.format_file import open_format
+from candu_sync.state.partition_state import PartitionState
+from candu_sync.state.store import Store, open_store
+
+
+class State:
+    """All syncs' state under one URL.
+
+    Raises:
+        ForeignState: the folder holds something else, or the state of another format.
+        StateError: it cannot be reached, or not be written.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.store: Store = open_store(url)
+        self.workspace: uuid.UUID = open_format(self.store, url)
+        self._folders: dict[str, frozenset[str]] = {}
+        self.destination = Destination(self.store)
+
+    def release(self) -> list[str]:
+        """Belong to no workspace of Candu any more, once nothing is left that one accepted.
+
+        Returns:
+            The syncs that still hold something; the state then belongs to the same workspace as before.
+        """
+        newest = {name.split("/versions/")[0]: name for name in self.store.list("") if "/versions/" in name}
+        left = sorted({prefix.split("/")[0].replace(".", "/") for prefix, name in newest.items() if self._holds(name)})
+        if not left:
+            self.destination.forget()
+        return left
+
+    def _holds(self, version: str) -> bool:
+        try:
+            return bool(json.loads(self.store.get(version) or b"{}").get("files"))
+        except (ValueError, AttributeError):
+            return True  # nobody knows what is in a damaged version
+
+    def of(self, sync: str, partition: str | None) -> PartitionState:
+        """The state of one sync and partition."""
+        folder = folder_names.partition_folder(partition)
+        if partition is not None and folder_names.is_digest(folder):
+            # Where it has one from before digests, that is it.
+            first = folder_names.first_folder(partition)
+            folder = first if first in self._folders_of(sync) else folder
+        return PartitionState(self.store, f"{folder_names.sync_folder(sync)}/{folder}", sync, partition)
+
+    def _folders_of(self, sync: str) -> frozenset[str]:
+        if sync not in self._folders:
+            self._folders[sync] = frozenset(self.store.folders(folder_names.sync_folder(sync) + "/"))
+        return self._folders[sync]
+
+    def partitions(self, sync: str) -> list[str | None]:
+        """The partitions of a sync that have any state, in order; None: the sync without partitions.
+
+        Raises:
+            DamagedState: the key of a folder cannot be read.
+        """
+        prefix = folder_names.sync_folder(sync) + "/"
+        keys = {self._key(prefix, folder) for folder in self.store.folders(prefix)}
+        return sorted(keys, key=lambda key: (key is not None, key or ""))
+
+    def _key(self, prefix: str, folder: str) -> str | None:
+        if not folder_names.is_digest(folder):
+            return folder_names.key_of(folder)
+        name = f"{prefix}{folder}/{folder_names.KEY_FILE}"
+        try:
+            return str(json.loads(self.store.get(name) or b"")["partition"])
+        except (ValueError, KeyError, TypeError) as error:
+            place = self.store.place(name)
+            raise DamagedState(name, f"{place} is missing or cannot be read: it says which partition this folder is. "
+                               "Restore it from a backup") from error
