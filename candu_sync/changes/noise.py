@@ -10,7 +10,7 @@ Four signs, counted for each trait. All of them are sent as usual: the snapshot 
 | `came_back` | rows that are back after they left in one of the last ten changes, under the name rows |
 
 For the last two the state keeps a memory, ``moves.arrow``: for each value that was left behind one hash of 64 bits, the
-first half of an MD5 of the state's id, the row, the trait and the value. It holds no value, and at most ``KEPT_MOVES``
+second half of an MD5 of the state's id, the row, the trait and the value. It holds no value, and at most ``KEPT_MOVES``
 hashes (4 MB). A plan in which nothing changed does not read it. The cost is one join of the changed rows with the
 snapshot's, and two MD5 for each changed value of at most ``_ROWS`` rows; of more rows those with the smallest hashes
 of their keys are looked at, in each run the same ones, and the counts of the last two signs are then too low.
