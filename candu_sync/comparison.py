@@ -26,7 +26,7 @@ from candu_sync.changes import (
     summarize,
     write_files,
 )
-from candu_sync.diff import Diff, Prefilter, diff, keep_what_others_set, load
+from candu_sync.diff import Diff, Prefilter, chosen_rows, diff, keep_what_others_set, load, missing_keys
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress
 from candu_sync.project import Target
@@ -40,11 +40,13 @@ from candu_sync.timing import Seconds
 _READ_AHEAD = 1
 
 
-def compare(target: Target, version: Version, folder: Path, *, full: bool, progress: Progress) -> ChangeSet:
+def compare(target: Target, version: Version, folder: Path, *, full: bool, keys: tuple[str, ...] = (),
+            progress: Progress) -> ChangeSet:
     """Read the model, and write the change set against a version of the snapshot into a folder.
 
     Args:
         full: every row, whole. Of events only those that were not sent.
+        keys: only the rows of these keys, also where they are unchanged or were refused before; empty: all rows.
         progress: is called with the rows read so far.
 
     Raises:
@@ -52,29 +54,31 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, progr
     """
     snapshot = snapshot_of(target.state, version, target.sync.kind)
     full = full and target.sync.kind != "events"
+    chosen = chosen_rows(target.sync.kind, keys) if keys else None
     seconds = Seconds()
     with target.project.engine.use() as connection:
         with seconds.phase("read"):
-            result, prefilter, path = _read(connection, target, snapshot, full=full, progress=progress)
+            result, prefilter, path = _read(connection, target, snapshot, full=full, chosen=chosen,
+                                            progress=progress)
         with seconds.phase("diff"):
-            found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full)
-            if full:
+            found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full, chosen=chosen)
+            if full and not keys:
                 leave_out_sent(connection, target.state, version)
             keep_what_others_set(connection, target.project.state, target.sync, target.partition, found,
                                  lambda: target.project.segments(target.sync))
-            summary = _outgoing(connection, target, version, found, folder)
+            summary = _outgoing(connection, target, version, found, folder, keys)
             run_id = new_run_id()
             write_files(connection, target.sync, folder, run_id)
     changes = ChangeSet(
         run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(result.names), summary=summary, path=path, full=full,
-        seconds=dict(seconds), folder=folder, identity=row_identity(target.sync))
+        keys=keys, seconds=dict(seconds), folder=folder, identity=row_identity(target.sync))
     changes.save()
     return changes
 
 
 def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snapshot, *, full: bool,
-          progress: Progress) -> tuple[Result, Prefilter | None, str]:
+          chosen: str | None, progress: Progress) -> tuple[Result, Prefilter | None, str]:
     """Load the rows that the snapshot does not know as they are.
 
     Returns:
@@ -86,7 +90,7 @@ def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snaps
     with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = Prefilter(connection, sync, snapshot, result) if snapshot.base and not full else None
+        prefilter = Prefilter(connection, sync, snapshot, result, chosen) if snapshot.base and not full else None
         # The thread that reads ahead must end before the reading is closed, whatever happens.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
             rows = _counted(made, progress)
@@ -103,15 +107,18 @@ def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[
 
 
 def _outgoing(connection: duckdb.DuckDBPyConnection, target: Target, version: Version, found: Diff,
-              folder: Path) -> Summary:
+              folder: Path, keys: tuple[str, ...]) -> Summary:
     """Make the messages' rows of the changes, and count them."""
     encoding = _encoding(target, version, found.traits)
     make_outgoing(connection, encoding)
     set_large_aside(connection, encoding)
-    hold_refused(connection, encoding)
+    hold_refused(connection, encoding, again=bool(keys))
     summary = notice(connection, summarize(connection, target.sync, found, encoding), found, target.sync.kind,
                      folder=folder, memory=target.state.open(version.files.get("moves")),
                      salt=str(target.project.state.workspace))
+    if keys:
+        missing = missing_keys(connection, target.sync.kind, keys)
+        summary = replace(summary, keys=len(keys), missing_keys=missing)
     if not target.ended:
         former = target.project.former_partitions(target.sync)
         return notice_resent(connection, summary, target.sync, version, target.partition, former)

@@ -10,7 +10,7 @@ Each works on a ``Target``: a sync and partition of a project.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from candu_sync.changes import (
@@ -43,7 +43,7 @@ from candu_sync.state import Claim, Version, remove_folder
 from candu_sync.timing import Seconds
 
 
-def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool = True,
+def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool = True, keys: Collection[str] = (),
          progress: Progress = silent) -> ChangeSet:
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
@@ -52,6 +52,8 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         force: this change set, and no other, may go past the guards when it is pushed.
         keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, for the caller to remove
             (``changes.discard``), and a run that is under way is no reason to refuse.
+        keys: only the rows with these keys (or ids of users or groups), also where Candu has them as they are, or
+            refused them; events that were sent are not sent again. Empty: all rows.
 
     Raises:
         ModelError, WarehouseError: the model cannot be read, or not be sent.
@@ -75,7 +77,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         version = state.current()
     folder = state.store.scratch()
     try:
-        changes = compare(target, version, folder, full=full, progress=progress)
+        changes = compare(target, version, folder, full=full, keys=tuple(keys), progress=progress)
         return stage(state, changes, force=force) if keep else changes
     except BaseException as error:
         if keep and isinstance(error, (ModelError, WarehouseError)):
@@ -127,8 +129,8 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     target.project.check_workspace()
     stopped_by = None if force or forced(state, changes) else guard(target, changes)
     if stopped_by is not None:
-        return remember(state, result_of(changes, "guarded", error=str(stopped_by), exit_code=stopped_by.exit_code,
-                                         guard=stopped_by.reasons), target.sync)
+        return _noted(target, changes, result_of(changes, "guarded", error=str(stopped_by), guard=stopped_by.reasons,
+                                                 exit_code=stopped_by.exit_code))
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
@@ -138,7 +140,12 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
               Claim(state, version.number + 1, changes.run_id) as claim):
             ClaimedPush(target=target, changes=changes, claim=claim, report=report, sample=sample,
                         progress=progress).deliver_and_commit(version, seconds)
-    return remember(state, _ended(target, changes, version, report, seconds, sampled=sample is not None), target.sync)
+    return _noted(target, changes, _ended(target, changes, version, report, seconds, sampled=sample is not None))
+
+
+def _noted(target: Target, changes: ChangeSet, result: RunResult) -> RunResult:
+    """Write down how a run ended, for the next one and for ``status``. One of a few rows says nothing of the others."""
+    return result if changes.keys else remember(target.state, result, target.sync)
 
 
 def _ended(target: Target, changes: ChangeSet, version: Version, report: Report, seconds: Seconds, *,
@@ -166,8 +173,8 @@ def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Sec
     except BaseException as error:
         why = str(error) if isinstance(error, CanduSyncError) else _stopped(changes, report)
         with suppress(StateError):
-            remember(target.state, result_of(changes, "failed", report=report, seconds=seconds, error=why,
-                                             exit_code=1), target.sync)
+            _noted(target, changes, result_of(changes, "failed", report=report, seconds=seconds, error=why,
+                                              exit_code=1))
         raise
 
 
@@ -200,7 +207,7 @@ def push_staged(target: Target, *, force: bool = False, progress: Progress = sil
 
 
 def run(target: Target, *, force: bool = False, full: bool = False, sample: int | None = None,
-        progress: Progress = silent) -> RunResult:
+        keys: Collection[str] = (), progress: Progress = silent) -> RunResult:
     """Plan and push; arguments and errors as theirs.
 
     Example:
@@ -211,7 +218,7 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
     """
     target.project.settings.require_api_key()
     target.project.check_workspace()
-    changes = plan(target, full=full, progress=progress)
+    changes = plan(target, full=full, keys=keys, progress=progress)
     return push(target, changes, force=force, sample=sample, progress=progress)
 
 

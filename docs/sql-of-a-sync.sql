@@ -153,7 +153,7 @@ SELECT count(*) FROM too_large;
 
 -- changes/outgoing.py, hold_refused
 CREATE TABLE held AS
-SELECT refused.*, again.message
+SELECT refused.*, sent.message
 FROM refused_before refused
 JOIN changes USING (key)
 JOIN (
@@ -167,7 +167,7 @@ JOIN (
             JOIN changes USING (key)
         )
     )
-) again ON again.message = changes.message AND again.hash = refused.hash;
+) sent ON sent.message = changes.message AND sent.hash = refused.hash;
 SELECT count(*) FROM held;
 
 -- changes/summary.py, summarize

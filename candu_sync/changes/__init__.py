@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from candu_sync.changes.change_set import INVALID as INVALID
     from candu_sync.changes.change_set import ChangeSet as ChangeSet
     from candu_sync.changes.change_set import write_files as write_files
+    from candu_sync.changes.examples import SORTS as SORTS
+    from candu_sync.changes.examples import example_rows as example_rows
     from candu_sync.changes.former_partitions import FormerPartitions as FormerPartitions
     from candu_sync.changes.full_run import leave_out_sent as leave_out_sent
     from candu_sync.changes.guard import LEAST_ROWS_FOR_RATIOS as LEAST_ROWS_FOR_RATIOS
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "change_set": "ChangeSet FILES INVALID write_files",
+        "examples": "SORTS example_rows",
         "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS baseline_command tripped",

@@ -46,6 +46,7 @@ class ChangeSet:
         given: the names of those that the model gives.
         path: how the warehouse was read ("duckdb arrow", "rows", …).
         full: every row, whole.
+        keys: those of the rows that a person named; empty: all rows.
         seconds: phase → seconds, of the plan.
         folder: where the files are, on this machine.
         identity: what made two rows the same row when the plan was made; None: it is older than this field.
@@ -64,6 +65,7 @@ class ChangeSet:
     seconds: dict[str, float]
     folder: Path
     identity: RowIdentity | None = None
+    keys: tuple[str, ...] = ()
 
     @property
     def outgoing(self) -> Path:
@@ -97,6 +99,7 @@ class ChangeSet:
             traits = tuple(Trait(name, ValueKind(kind)) for name, kind in body.pop("traits"))
             identity = body.pop("identity", None)
             return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
+                                 "keys": tuple(body.get("keys", ())),
                                  "summary": Summary(**body["summary"]),
                                  "identity": None if identity is None else RowIdentity.from_json(identity)})
         except (OSError, ValueError, TypeError, KeyError) as error:

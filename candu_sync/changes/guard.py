@@ -17,7 +17,8 @@ def tripped(sync: Sync, summary: Summary, partition: str | None = None) -> list[
 
     A full run sends every row on purpose. For it, too, the shares are of the rows that changed or left; only
     ``max_messages`` counts all that it sends. Of a partition that has ended all rows left, so that ``max_removed``
-    limits what all partitions that have ended hold of the sync's rows.
+    limits what all partitions that have ended hold of the sync's rows. A run of a few rows that a person named is
+    measured by these: ``min_rows`` says nothing of it.
 
     Args:
         partition: whose changes they are, for the commands in the sentences.
@@ -28,7 +29,8 @@ def tripped(sync: Sync, summary: Summary, partition: str | None = None) -> list[
         ['the model returned 0 rows, min_rows is 1']
     """
     guard = sync.guard
-    reasons = _shares(sync, summary) if summary.ended_rows is None else _ended(sync, summary, summary.ended_rows)
+    reasons = (_shares(sync, summary) if summary.ended_rows is None or summary.keys
+               else _ended(sync, summary, summary.ended_rows))
     reasons += _sent_twice(guard.max_added, summary, baseline_command(sync, partition))
     if guard.max_messages is not None and summary.messages > guard.max_messages:
         reasons.append(f"{summary.messages:,} messages to send, max_messages is {guard.max_messages:,}")
@@ -38,7 +40,7 @@ def tripped(sync: Sync, summary: Summary, partition: str | None = None) -> list[
 def _shares(sync: Sync, summary: Summary) -> list[str]:
     guard = sync.guard
     reasons = []
-    if guard.min_rows is not None and summary.rows < guard.min_rows:
+    if guard.min_rows is not None and not summary.keys and summary.rows < guard.min_rows:
         reasons.append(f"the model returned {_rows(summary.rows)}, min_rows is {guard.min_rows:,}")
     for name, count, limit in (("changed", summary.changed, guard.max_changed),
                                ("removed", summary.removed, guard.max_removed)):

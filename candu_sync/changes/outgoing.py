@@ -68,9 +68,13 @@ def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -
         connection.execute("DELETE FROM changes WHERE message IN (FROM too_large)")
 
 
-def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
-    """Take the rows that Candu refused before, and that have not changed since, out of what goes: make ``held``."""
-    again = """(
+def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding, *, again: bool = False) -> None:
+    """Take the rows that Candu refused before, and that have not changed since, out of what goes: make ``held``.
+
+    Args:
+        again: they go all the same, and ``held`` is empty.
+    """
+    messages = """(
                 FROM outgoing
                 WHERE message IN (
                     SELECT message
@@ -80,13 +84,14 @@ def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> N
             )"""
     connection.execute(f"""
         CREATE TABLE held AS
-        SELECT refused.*, again.message
+        SELECT refused.*, sent.message
         FROM refused_before refused
         JOIN changes USING (key)
         JOIN (
             SELECT message, {encoding.content_hash()} AS hash
-            FROM {again}
-        ) again ON again.message = changes.message AND again.hash = refused.hash""")
+            FROM {messages}
+        ) sent ON sent.message = changes.message AND sent.hash = refused.hash
+        {'LIMIT 0' if again else ''}""")
     if scalar(connection, "SELECT count(*) FROM held"):
         connection.execute("""
             UPDATE changes

@@ -53,7 +53,9 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
         state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
     if (changes.folder / MOVES).exists():
         state.store.add(state.name("runs", changes.run_id, MOVES), changes.folder / MOVES)
-    state.store.add(state.name(INVALID), changes.folder / INVALID)
+    if not changes.keys:
+        # What was found of all rows stays known.
+        state.store.add(state.name(INVALID), changes.folder / INVALID)
     state.write_json(STAGED, {"run_id": changes.run_id, "force": force, "at": time.time()})
     if before and time.time() - before.get("at", 0) > _OLD:
         with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:

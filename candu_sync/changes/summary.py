@@ -41,6 +41,8 @@ class Summary:
             this is one of the sync's, or it has none.
         sync_rows: with ``ended_rows``, the rows that Candu has in all partitions of the sync.
         identity_changes: what changed of that which says which rows are the same, a clause each.
+        keys: how many keys a person named, whose rows alone are counted here; 0: all rows are.
+        missing_keys: those of them that no row has.
         sent_between: the times between which the events lie that were sent before: the oldest, the newest, the end of
             what was sent without a gap, and None or the newest cursor; ISO 8601 in UTC. Up to two such lists: of this
             partition, and of former ones.
@@ -70,6 +72,8 @@ class Summary:
     ended_rows: int | None = None
     sync_rows: int = 0
     identity_changes: list[str] = field(default_factory=list)
+    keys: int = 0
+    missing_keys: list[str] = field(default_factory=list)
     sent_between: list[list[str | None]] = field(default_factory=list)
     late: int = 0
     missed: int = 0

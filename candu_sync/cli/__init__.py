@@ -21,9 +21,10 @@ from candu_sync.cli.dbt import exposures
 from candu_sync.cli.history import history
 from candu_sync.cli.looking import check, list_syncs, rejected
 from candu_sync.cli.other_words import Commands
+from candu_sync.cli.planning import plan
 from candu_sync.cli.pushing import push
 from candu_sync.cli.renaming import rename
-from candu_sync.cli.sending import baseline, plan, reset, run
+from candu_sync.cli.sending import baseline, reset, run
 from candu_sync.cli.serving import demo, simulate
 from candu_sync.cli.starting import init
 from candu_sync.cli.status import status

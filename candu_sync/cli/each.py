@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from candu_sync.cli.common import complain
+from candu_sync.cli.common import complain, print_lines
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized
 from candu_sync.naming import named
 
@@ -92,3 +92,17 @@ def fail_broken(errors: list[SpecError], fail: Fail) -> None:
             sentences.setdefault(error.sync, []).append(str(error))
     for sync, found in sentences.items():
         fail(sync, None, "\n".join(found), 2)
+
+
+def each_of(project: Project, syncs: list[Sync], errors: list[SpecError], partitions: list[str] | None,
+          act: Callable[[Target], int], fail: Fail) -> list[int]:
+    """As ``each``, the syncs whose files are wrong among them."""
+    codes = each(project, syncs, partitions, act, fail)
+    fail_broken(errors, fail)
+    return [*codes, *(2 for _ in errors)]
+
+
+def print_failed(sync: str, partition: str | None, error: str, code: int) -> None:
+    from candu_sync.commit import failed
+
+    print_lines([failed(sync, partition, error, code).to_json()])

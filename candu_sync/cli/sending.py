@@ -1,4 +1,4 @@
-"""Commands that read models, and send: plan, run, baseline, reset."""
+"""Commands that read models, and send: run, baseline, reset."""
 
 from __future__ import annotations
 
@@ -24,64 +24,22 @@ from candu_sync.cli.common import (
     say,
     with_state,
 )
-from candu_sync.cli.each import each, fail_broken, no_report
+from candu_sync.cli.each import each_of, no_report, print_failed
+from candu_sync.cli.keys import Keys, NamedKeys
 from candu_sync.errors import UsageError
 from candu_sync.naming import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from candu_sync.cli.each import Fail
     from candu_sync.commit import RunResult
-    from candu_sync.errors import SpecError
-    from candu_sync.project import Project, Target
-    from candu_sync.syncs import Sync
-
-
-def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
-         save: Annotated[bool, typer.Option(
-             "--save", help="Stage what is shown: `push` then sends that, and nothing else.")] = False,
-         exit_code: Annotated[bool, typer.Option(
-             "--exit-code", help="End with 3 where a guard would stop the run.")] = False,
-         as_json: Json = False) -> None:
-    """What a run would send, and why. Sends nothing, changes nothing that a run would see."""
-    from candu_sync import pipeline
-    from candu_sync.changes import discard
-    from candu_sync.cli.progress_bar import progress
-    from candu_sync.cli.signals import signals
-    from candu_sync.cli.tables import show_plan
-    from candu_sync.commit import result_of
-
-    require_names(names, everything, "plan")
-    with opened_project() as (project, catalog), signals(project, complain):
-        syncs, errors = chosen(catalog, names)
-
-        pointed_out: set[str] = set()
-
-        def act(target: Target) -> int:
-            point_out_rename(project, target.sync, pointed_out)
-            with progress(target.name) as show:
-                changes = pipeline.plan(target, full=full, keep=save, progress=show)
-            tripped = pipeline.guard(target, changes)
-            if not save:
-                discard(changes)
-            if as_json:
-                print_lines([result_of(changes, "planned").to_json()])
-            else:
-                show_plan(target.sync, changes, rate=project.settings.rate, batch_size=project.settings.batch_size)
-            if save and not as_json:
-                say(f"staged: `candu-sync push {target.sync.name}` sends this, and nothing else")
-            return tripped.exit_code if tripped is not None and exit_code else 0
-
-        codes = _each(project, syncs, errors, partition, act, _print_failed if as_json else no_report)
-    finish(codes)
+    from candu_sync.project import Target
 
 
 def run(names: Names = None, partition: Partitions = None, everything: All = False,
         force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False, full: Full = False,
         sample: Annotated[int | None, typer.Option(
             "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
-        new_key: NewKey = False, as_json: Json = False) -> None:
+        key: Keys = None, new_key: NewKey = False, as_json: Json = False) -> None:
     """Plan, guard, push, commit."""
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress
@@ -90,6 +48,9 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     from candu_sync.commit import failed
 
     require_names(names, everything, "run")
+    keys = NamedKeys(key)
+    if keys.all and sample is not None:
+        raise UsageError(f"--key {keys.all[0]}, or --sample? Leave one of the two out")
     results: list[RunResult] = []
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, errors = chosen(catalog, names)
@@ -108,7 +69,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         def act(target: Target) -> int:
             point_out_rename(project, target.sync, pointed_out)
             with progress(target.name) as show:
-                result = pipeline.run(target, force=force, full=full, sample=sample, progress=show)
+                result = pipeline.run(target, force=force, full=full, sample=sample, keys=keys.all, progress=show)
+            keys.note(result.missing_keys)
             emit(result)
             if result.error:
                 complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}")
@@ -116,10 +78,10 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
                 project.stop()
             return result.exit_code
 
-        codes = _each(project, syncs, errors, partition, act, lambda *why: emit(failed(*why)))
+        codes = each_of(project, syncs, errors, partition, act, lambda *why: emit(failed(*why)))
     if not as_json:
         show_results(results)
-    finish(codes)
+    finish([*codes, *keys.codes()])
 
 
 def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
@@ -148,22 +110,8 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
                 say(f"{target.name}: {counted(taken, 'row')} {'is' if taken == 1 else 'are'} taken as sent")
             return 4 if s.invalid else 0
 
-        codes = _each(project, syncs, errors, partition, act, _print_failed if as_json else no_report)
+        codes = each_of(project, syncs, errors, partition, act, print_failed if as_json else no_report)
     finish(codes)
-
-
-def _each(project: Project, syncs: list[Sync], errors: list[SpecError], partitions: list[str] | None,
-          act: Callable[[Target], int], fail: Fail) -> list[int]:
-    """As ``each``, the syncs whose files are wrong among them."""
-    codes = each(project, syncs, partitions, act, fail)
-    fail_broken(errors, fail)
-    return [*codes, *(2 for _ in errors)]
-
-
-def _print_failed(sync: str, partition: str | None, error: str, code: int) -> None:
-    from candu_sync.commit import failed
-
-    print_lines([failed(sync, partition, error, code).to_json()])
 
 
 def reset(names: Names = None, partition: Partitions = None, everything: All = False,

@@ -58,12 +58,14 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             merged = lay_over(connection, before, after, after.given(changes.given), folder)
             expose_refused(connection, before)
             rejected = _rejected(connection, changes, folder)
-            newest = newest_cursor(connection, sync, before.newest)
-            events = event_times(connection, old) if sync.kind == "events" else old.events
+            # Of a few rows nothing can be said about those that were left out.
+            newest = before.newest if changes.keys else newest_cursor(connection, sync, before.newest)
+            events = event_times(connection, old) if sync.kind == "events" and not changes.keys else old.events
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
         forgets = bool(changes.summary.gone_traits)
         # A result without rows does not show that another key fits.
-        identity = changes.identity if changes.identity and (changes.summary.rows or not old.identity) else old.identity
+        shown = changes.summary.rows and not changes.keys
+        identity = changes.identity if changes.identity and (shown or not old.identity) else old.identity
         renewed = old.number > 0 and identity != old.identity
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
@@ -156,14 +158,15 @@ def _refused_now(outcome: Outcome) -> pa.Table:
 
 def _rejected(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, folder: Path) -> Path | None:
     """The rows that Candu refused and that still are what it refused: those held from before, and the new ones. A
-    refused event that the model did not return this time, since its cursor went on, is still refused."""
+    refused event that the model did not return this time, since its cursor went on, is still refused; so is a row that
+    was left out because others were named."""
     names = ", ".join(REJECTED.names)
     still = f"""
         UNION ALL
         SELECT {names}
         FROM refused_before
         ANTI JOIN changes USING (key)
-        ANTI JOIN held USING (key)""" if changes.kind == "events" else ""
+        ANTI JOIN held USING (key)""" if changes.kind == "events" or changes.keys else ""
     path = folder / "rejected.arrow"
     return path if write_arrow(connection, f"""
         SELECT {names}

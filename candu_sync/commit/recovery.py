@@ -57,7 +57,8 @@ def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, en
     if changes is not None:
         outcome = read_receipts(state, run_id)
         recovered = commit(state, version, sync, changes, outcome, engine=engine, history=history)
-        _remember_death(state, sync, changes, outcome)
+        if not changes.keys:
+            _remember_death(state, sync, changes, outcome)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 
 

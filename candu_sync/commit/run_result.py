@@ -26,7 +26,7 @@ class RunResult:
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
     have not changed since, which are part of ``refused``. ``messages`` = ``accepted`` + ``waiting`` + those refused
-    now. ``identity_changes`` (as in ``Summary``) and the last four are not printed.
+    now. ``identity_changes`` and ``missing_keys`` (as in ``Summary``) and the last four are not printed.
 
     Attributes:
         invalid: rows that cannot be sent.
@@ -57,6 +57,7 @@ class RunResult:
     traits: dict[str, int] = field(default_factory=dict)
     noise: dict[str, dict[str, int]] = field(default_factory=dict)
     identity_changes: list[str] = field(default_factory=list)
+    missing_keys: list[str] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     guard: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         body = asdict(self)
-        for name in ("identity_changes", "exit_code", "bytes", "unauthorized", "transient"):
+        for name in ("identity_changes", "missing_keys", "exit_code", "bytes", "unauthorized", "transient"):
             del body[name]
         # Their names of 0.1.0, for one version more.
         body |= {"rejected": self.refused, "unsent": self.waiting}
@@ -97,7 +98,7 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         invalid=s.invalid, messages=s.messages, accepted=report.accepted, refused=refused,
         waiting=s.messages - report.accepted - report.rejected,
         requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise, reasons=s.reasons,
-        identity_changes=s.identity_changes, guard=tuple(guard),
+        identity_changes=s.identity_changes, missing_keys=s.missing_keys, guard=tuple(guard),
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
         bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),
         transient=isinstance(report.error, Transient))

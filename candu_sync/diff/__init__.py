@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import Diff as Diff
     from candu_sync.diff.changed_rows import diff as diff
     from candu_sync.diff.changed_rows import load as load
+    from candu_sync.diff.chosen import chosen_rows as chosen_rows
+    from candu_sync.diff.chosen import missing_keys as missing_keys
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
     from candu_sync.diff.prefilter import Prefilter as Prefilter
     from candu_sync.diff.trait_rules import Compared as Compared
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changed_rows": "Diff diff load",
+        "chosen": "chosen_rows missing_keys",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
         "trait_rules": "Compared iso_text",

@@ -117,7 +117,7 @@ class _Table:
 
 
 def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
-         prefilter: Prefilter | None = None, full: bool = False) -> Diff:
+         prefilter: Prefilter | None = None, full: bool = False, chosen: str | None = None) -> Diff:
     """Compare a result with its snapshot.
 
     Args:
@@ -125,6 +125,8 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         result: whose batches were loaded.
         prefilter: what the batches went through; None: all of them were loaded.
         full: every row that may go is in ``changes``, whole.
+        chosen: SQL of a condition (``chosen_rows``): only rows that meet it are in ``changes`` and stay in ``result``,
+            whole where nothing of them changed.
 
     Raises:
         ModelError: the YAML names a trait that the model does not give.
@@ -150,18 +152,26 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         expose_refused(connection, snapshot)
     _set_aside(connection, sync, result)
     traits, compared = compared_traits(sync, result, snapshot)
+    unchanged = full or chosen is not None
     if sync.kind == "events" or snapshot.base is None:
         found = _new_rows(sync, traits, compared)
     else:
-        found = (f"{_changed_rows(sync, traits, compared, full=full)}\nUNION ALL BY NAME\n"
+        there = _changed_rows(sync, traits, compared, full=full, unchanged=unchanged)
+        found = (f"{there}\nUNION ALL BY NAME\n"
                  f"{_removed_rows(connection, sync, traits, compared)}")
-    _number(connection, sync, found, len(compared), full=full)
+    if chosen is not None:
+        found = f"SELECT * FROM ({found}\n) WHERE {chosen}"
+    _number(connection, sync, found, len(compared), full=full, unchanged=unchanged)
+    if chosen is not None:
+        connection.execute(f"DELETE FROM result WHERE ({chosen}) IS NOT TRUE")
+    left_out = prefilter.left_out if prefilter is not None and chosen is None else 0
     return Diff(
         traits=traits, compared=compared,
-        rows=scalar(connection, "SELECT count(*) FROM result") + (prefilter.left_out if prefilter else 0),
+        rows=scalar(connection, "SELECT count(*) FROM result") + left_out,
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
         snapshot_rows=snapshot.rows,
-        gone_traits=tuple(sorted(
+        # What a few rows are sent without is not gone from the others.
+        gone_traits=() if chosen is not None else tuple(sorted(
             {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN})),
         not_finite=dict(result.not_finite))
 
@@ -241,10 +251,13 @@ def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, .
         WHERE r.reason IS NULL"""
 
 
-def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool) -> str:
-    """The rows that are new, or not what they were, SQL."""
+def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool,
+                  unchanged: bool) -> str:
+    """The rows that are new, or not what they were, SQL; with ``unchanged`` also the others, whole."""
     differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
     whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
+    if unchanged:
+        whole = f"({whole} OR coalesce(NOT ({differs}), true))"
     flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
     group = "r.group_id, " if sync.kind == "groups" else ""
     # A message would settle a user in doubt. While there is no value to send, it stays in doubt.
@@ -258,7 +271,7 @@ def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compare
             END AS op{_after(traits, compared)}{flags}
         FROM result r
         LEFT JOIN previous s ON r.key = s.key
-        WHERE r.reason IS NULL AND {'true' if full else f'({added} OR {differs})'}"""
+        WHERE r.reason IS NULL AND {'true' if unchanged else f'({added} OR {differs})'}"""
 
 
 def _doubt_to_settle(compared: tuple[Compared, ...]) -> str:
@@ -313,7 +326,8 @@ def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
     return sync.removed if isinstance(sync.removed, dict) else {}
 
 
-def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool) -> None:
+def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool,
+            unchanged: bool) -> None:
     """Make the table ``changes`` of the rows found, and number their messages from 0.
 
     A row is a message, but the changed traits of a group, and its constants, are one message of the group. A user
@@ -321,13 +335,14 @@ def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags
 
     Args:
         found: SQL of the rows, with the columns ``c0`` … of so many ``flags``.
+        unchanged: unchanged rows among them are sent, too.
     """
     any_flag = " OR ".join(f"c{n}" for n in range(flags)) or "false"
-    unchanged = " OR op = 'unchanged'" if full else ""
+    also = " OR op = 'unchanged'" if unchanged else ""
     # An identify without traits says nothing, and a strict API refuses it. A group's message without traits names a
     # member.
     sends = f"({any_flag})" if sync.kind == "users" else (
-        f"(op IN ('added', 'changed'){unchanged} OR (op = 'removed' AND ({any_flag})))")
+        f"(op IN ('added', 'changed'){also} OR (op = 'removed' AND ({any_flag})))")
     once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
     number = {"users": f"count_if({sends}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
               "groups": f"dense_rank() OVER (PARTITION BY {sends} "

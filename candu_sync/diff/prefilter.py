@@ -52,6 +52,7 @@ class Prefilter:
         sync: whose rows these are.
         snapshot: with at least one file.
         result: whose batches will go through ``unmatched``.
+        chosen: SQL of a condition: rows that meet it count as not matched, for they are sent as they are.
 
     Attributes:
         left_out: rows of the result that match, equal ones counted once, and that are in neither table; known after
@@ -59,7 +60,9 @@ class Prefilter:
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot,
-                 result: Result) -> None:
+                 result: Result, chosen: str | None = None) -> None:
+        # An event that was sent is never sent again, also when it is named.
+        self._chosen = None if sync.kind == "events" else chosen
         self._shared = shared_id(sync)
         self._connection = connection
         self._cursor = connection.cursor()
@@ -91,7 +94,8 @@ class Prefilter:
         that are set aside, and rows with a value of a trait that the snapshot does not have."""
         columns: dict[Trait, str] = {} if self._snapshot.kind == "events" else self._columns_of(batch)
         values = [columns.pop(trait, f"NULL::{SQL_TYPE[trait.kind]}") for trait in self._hashed]
-        unknown = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values())])
+        unknown = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values()),
+                               *([] if self._chosen is None else [f"coalesce({self._chosen}, false)"])])
         return f"{row_hash(values)} AS row_hash, ({unknown}) AS unknown"
 
     def _columns_of(self, batch: pa.RecordBatch) -> dict[Trait, str]:

@@ -45,8 +45,9 @@ def test_json_has_exactly_the_keys_of_the_contract(project: Folder) -> None:
     project.people(3)
     project.model("users/profile", "select * from people")
     planned, run = (project.cli(verb, "users/profile", "--json").row for verb in ("plan", "run"))
+    assert list(planned) == [*RESULT_KEYS, "sample", "estimate"]
+    assert list(run) == RESULT_KEYS
     for row in (planned, run):
-        assert list(row) == RESULT_KEYS
         assert list(row["seconds"]) == SECONDS_KEYS
     assert (planned["status"], planned["messages"], planned["accepted"], planned["unsent"]) == ("planned", 3, 0, 3)
     assert (run["status"], run["accepted"], run["partition"], run["error"]) == ("succeeded", 3, None, None)
@@ -279,7 +280,7 @@ def test_the_version(project: Folder) -> None:
     (["preview", "users/profile"], "there is no command preview; use `candu-sync plan`"),
     (["validate"], "use `candu-sync check`"),
     (["paln"], "there is no command paln; did you mean plan?"),
-    (["xyzzy"], "there is no command xyzzy (there are: list, check, plan,"),
+    (["xyzzy"], "there is no command xyzzy (there are: list, init, check, plan,"),
 ])
 def test_words_of_other_tools_are_answered_with_ours(project: Folder, words: list[str], says: str) -> None:
     project.people(1)

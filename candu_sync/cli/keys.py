@@ -1,0 +1,33 @@
+"""The option --key: rows that a person named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from candu_sync.cli.common import complain
+
+Keys = Annotated[list[str] | None, typer.Option(
+    "--key", metavar="KEY", help="Only this row, by its key or by its user's or group's id; may be given several "
+    "times. It goes also where nothing of it changed, or Candu refused it before. All others wait.")]
+
+
+class NamedKeys:
+    """The keys that were named, and those that no sync and partition has."""
+
+    def __init__(self, keys: Collection[str] | None) -> None:
+        self.all = tuple(dict.fromkeys(keys or ()))
+        self._missing: list[str] | None = None
+
+    def note(self, missing: Collection[str]) -> None:
+        """One sync and partition was looked through, and lacks these."""
+        self._missing = [key for key in (self.all if self._missing is None else self._missing) if key in missing]
+
+    def codes(self) -> list[int]:
+        """Report the keys that were found nowhere; the exit codes for them."""
+        for key in self._missing or ():
+            complain(f"no row has the key {key}: the model does not return it, it is an event that was sent, or the "
+                     "key is made of several columns, like g1|u1")
+        return [2 for _ in self._missing or ()]

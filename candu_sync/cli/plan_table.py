@@ -1,0 +1,104 @@
+"""A plan on stdout, for people."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from candu_sync.cli.tables import empty_table, show_next_steps, text_of
+from candu_sync.naming import counted, named
+from candu_sync.terminal import console, json_line, printable
+
+if TYPE_CHECKING:
+    from candu_sync.changes import ChangeSet
+    from candu_sync.project import Target
+    from candu_sync.syncs import Sync
+
+
+def requests_of(target: Target, changes: ChangeSet) -> tuple[int, float | None]:
+    """About how many requests the changes take, and how many seconds at ``CANDU_RATE``; None: there is no limit."""
+    settings = target.project.settings
+    requests = -(-changes.summary.messages // settings.batch_size)
+    return requests, round(requests / settings.rate, 1) if settings.rate else None
+
+
+def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """A plan: what would be sent, and why.
+
+    Args:
+        guard: what the sync's guard has against it.
+        rows: some of its rows, as ``example_rows`` or the summary's sample has them.
+    """
+    out, s = console(), changes.summary
+    title = Text(printable(named(changes.sync, changes.partition)), style="bold")
+    read = f"read by {changes.path}" if s.ended_rows is None else (
+        "the model is not read, since this is no longer a partition of the sync")
+    out.print(title.append(f": {counted(s.rows, 'row')} against {s.snapshot_rows:,} in the snapshot "
+                           f"(version {changes.base}), {read}", style="not bold"))
+    table = empty_table("", "rows", numbers=1)
+    for name, count in (("added", s.added), ("changed", s.changed), ("removed", s.removed),
+                        ("unchanged", s.unchanged), ("invalid", s.invalid), ("refused", s.held)):
+        table.add_row(name, f"{count:,}")
+    out.print(table)
+    requests, seconds = requests_of(target, changes)
+    wait = "" if seconds is None else f", {seconds:,.1f} s at {target.project.settings.rate:g} requests a second"
+    out.print(f"would send {counted(s.messages, 'message')} ({s.bytes:,} bytes) in about "
+              f"{counted(requests, 'request')}{wait}")
+    if s.traits:
+        _show_pairs(out, ("trait", "messages"), s.traits.items())
+    if s.reasons:
+        _show_pairs(out, ("invalid because", "rows"), s.reasons.items())
+    show_next_steps(changes.sync, invalid=s.invalid, refused=s.held)
+    _show_notes(out, target.sync, changes)
+    _show_sample(out, rows)
+    for reason in guard:
+        out.print(text_of(f"a guard would stop this: {reason}", style="yellow"))
+
+
+def _show_notes(out: Console, sync: Sync, changes: ChangeSet) -> None:
+    from candu_sync.operate import odd_changes
+
+    s = changes.summary
+    if s.gone_traits:
+        out.print(text_of(f"no longer in the model; sent again when they come back: {', '.join(s.gone_traits)}"))
+    for name, count in s.not_finite.items():
+        out.print(text_of(f"{name}: NaN or infinite, taken as null: {counted(count, 'value')}"))
+    for note in (odd.sentence for odd in odd_changes(sync, changes, dt.datetime.now(dt.UTC))):
+        out.print(text_of(note))
+
+
+def _show_sample(out: Console, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    table = empty_table("key", "why", "message" if any("message" in row for row in rows) else "traits")
+    for row in rows:
+        table.add_row(text_of(row["key"] or ""), row["op"], text_of(_content(row)))
+    out.print(table)
+
+
+def _content(row: dict[str, Any]) -> str:
+    """What is sent for a row, or why nothing is."""
+    if "reason" in row:
+        return str(row["reason"])
+    if "message" in row:
+        return "nothing is sent" if row["message"] is None else json_line(row["message"])
+    traits = row["traits"]
+    if traits is None:
+        return "nothing is sent"
+    return ", ".join(traits) if isinstance(traits, list) else ", ".join(
+        f"{name}: {_shown(old)} → {_shown(new)}" for name, (old, new) in traits.items())
+
+
+def _shown(value: str | None) -> str:
+    return "∅" if value is None else value
+
+
+def _show_pairs(out: Console, headings: tuple[str, str], pairs: Iterable[tuple[str, int]]) -> None:
+    table = empty_table(*headings, numbers=1)
+    for name, count in pairs:
+        table.add_row(text_of(name), f"{count:,}")
+    out.print(table)

@@ -1,0 +1,130 @@
+"""A command that reads models and shows what would be sent: plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from candu_sync.cli.common import (
+    All,
+    Full,
+    Json,
+    Names,
+    Partitions,
+    chosen,
+    complain,
+    finish,
+    opened_project,
+    point_out_rename,
+    print_lines,
+    require_names,
+    say,
+)
+from candu_sync.cli.each import each_of, no_report, print_failed
+from candu_sync.cli.keys import Keys, NamedKeys
+from candu_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from candu_sync.changes import ChangeSet
+    from candu_sync.errors import GuardTripped
+    from candu_sync.project import Target
+
+_LIMIT = 5
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which rows a plan shows: of which sorts, how many of each, with values or without."""
+
+    only: tuple[str, ...]
+    limit: int | None
+    values: bool
+
+    def rows(self, target: Target, changes: ChangeSet, *, staged: bool) -> list[dict[str, Any]]:
+        """Rows of the sorts that are wanted; the plan's own sample where nothing was asked for."""
+        from candu_sync.changes import INVALID, SORTS, example_rows
+
+        if not self.only and self.limit is None and not self.values:
+            return changes.summary.sample
+        invalid = changes.folder / INVALID
+        if staged and not changes.keys:
+            found = target.state.store.local(target.state.name(INVALID))
+            assert found is not None
+            invalid = found
+        return example_rows(
+            changes, invalid if invalid.exists() else None, target.project.engine, target.project.message_namespace,
+            sorts=self.only or SORTS, limit=_LIMIT if self.limit is None else self.limit, values=self.values)
+
+
+def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
+         key: Keys = None, values: Annotated[bool, typer.Option(
+             "--values", help="Show rows as they would be sent, with their values, which are personal data.")] = False,
+         limit: Annotated[int | None, typer.Option(
+             "--limit", min=1, metavar="N", help="So many rows of each sort.")] = None,
+         only: Annotated[list[str] | None, typer.Option(
+             "--only", metavar="SORT", help="Rows of this sort: added, changed, removed, unchanged or invalid; may be "
+                                            "given several times.")] = None,
+         save: Annotated[bool, typer.Option(
+             "--save", help="Stage what is shown: `push` then sends that, and nothing else.")] = False,
+         exit_code: Annotated[bool, typer.Option(
+             "--exit-code", help="End with 3 where a guard would stop the run.")] = False,
+         as_json: Json = False) -> None:
+    """What a run would send, and why. Sends nothing, changes nothing that a run would see."""
+    from candu_sync import pipeline
+    from candu_sync.changes import discard
+    from candu_sync.cli.plan_table import show_plan
+    from candu_sync.cli.progress_bar import progress
+    from candu_sync.cli.signals import signals
+
+    require_names(names, everything, "plan")
+    wanted, keys = _Wanted(_sorts(only), limit, values), NamedKeys(key)
+    with opened_project() as (project, catalog), signals(project, complain):
+        syncs, errors = chosen(catalog, names)
+        pointed_out: set[str] = set()
+
+        def act(target: Target) -> int:
+            point_out_rename(project, target.sync, pointed_out)
+            with progress(target.name) as show:
+                changes = pipeline.plan(target, full=full, keep=save, keys=keys.all, progress=show)
+            keys.note(changes.summary.missing_keys)
+            try:
+                tripped = pipeline.guard(target, changes)
+                rows = wanted.rows(target, changes, staged=save)
+            finally:
+                if not save:
+                    discard(changes)
+            if as_json:
+                print_lines([_as_json(target, changes, tripped, rows)])
+            else:
+                show_plan(target, changes, tripped.reasons if tripped else [], rows)
+            if save and not as_json:
+                say(f"staged: `candu-sync push {target.sync.name}` sends this, and nothing else")
+            return tripped.exit_code if tripped is not None and exit_code else 0
+
+        codes = each_of(project, syncs, errors, partition, act, print_failed if as_json else no_report)
+    finish([*codes, *keys.codes()])
+
+
+def _sorts(only: list[str] | None) -> tuple[str, ...]:
+    from candu_sync.changes import SORTS
+    from candu_sync.suggestions import did_you_mean
+
+    for sort in only or ():
+        if sort not in SORTS:
+            raise UsageError(f"--only {sort}{did_you_mean(sort, SORTS)} (there are: {', '.join(SORTS)})")
+    return tuple(only or ())
+
+
+def _as_json(target: Target, changes: ChangeSet, tripped: GuardTripped | None,
+             rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The result of a plan, and: sample (rows), estimate (bytes, requests, and seconds at ``CANDU_RATE``; null: there
+    is no limit)."""
+    from candu_sync.cli.plan_table import requests_of
+    from candu_sync.commit import result_of
+
+    requests, seconds = requests_of(target, changes)
+    result = result_of(changes, "planned", guard=tripped.reasons if tripped else ())
+    return result.to_json() | {"sample": rows, "estimate": {
+        "bytes": changes.summary.bytes, "requests": requests, "seconds": seconds}}
