@@ -43,7 +43,7 @@ from dagster_defs.metadata import Metadata, changes_metadata, push_metadata
 from dagster_defs.oddities import oddities_result, oddities_spec, others_traits
 from dagster_defs.outlook import estimates, ratios
 from dagster_defs.partitions import partitions_def
-from dagster_defs.progress import log_progress
+from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
 from dagster_defs.source import code_references, warehouse_kind
@@ -129,7 +129,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
         checks = []
         with per_partition(context, spec.key) as note:
             for partition in partitions_of(context, sync):
-                with failures(context, retries), candu_sync.project() as project:
+                with failures(context, retries), warnings_in(context.log), candu_sync.project() as project:
                     target = project.target(sync, partition)
                     changes = plan(target, full=config.full, force=config.force, progress=log_progress(context.log))
                     tripped = guard(target, changes)
@@ -159,7 +159,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
         with per_partition(context, spec.key) as note:
             for partition in partitions:
                 with (failures(context, tries, stale_hint=f"in Dagster: materialize changes/{sync.name}"),
-                      candu_sync.project() as project):
+                      warnings_in(context.log), candu_sync.project() as project):
                     changes, result, metadata = _pushed(context, config, project, sync, partition)
                 if result.status == "guarded":
                     fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)

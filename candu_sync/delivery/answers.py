@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,6 +26,12 @@ from candu_sync.delivery.acceptance import Item, NotJson, SaysNo, demand_json, r
 from candu_sync.errors import CanduError, DestinationTrouble, Refused, Transient, Unauthorized
 
 _Outcome = TypeVar("_Outcome")
+
+# Bytes of an answer's body that are read, and that a compressed one may become.
+LARGEST_ANSWER = 1_000_000
+
+# What zlib calls these encodings.
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 _BY_BODY = frozenset({200, 201, 202, 204})
 _EACH = 207
@@ -157,3 +164,20 @@ def seconds_of(retry_after: str) -> float | None:
     except Exception:  # the standard library's parser fails in many ways on dates that are none
         return None
     return float(min(max(0.0, left), _LONGEST_WAIT))
+
+
+def decompressed(body: bytes, encoding: str) -> bytes:
+    """A body without its compression, which was not asked for.
+
+    Raises:
+        ValueError, zlib.error: it cannot be read, or is too large.
+    """
+    if encoding in ("", "identity") or not body:
+        return body
+    if encoding not in _WINDOWS:
+        raise ValueError(f"it is encoded as {encoding:.20}, which was not asked for")
+    inflated = zlib.decompressobj(_WINDOWS[encoding])
+    plain = inflated.decompress(body, LARGEST_ANSWER)
+    if inflated.unconsumed_tail or not inflated.eof:
+        raise ValueError(f"it is broken off, or larger than {LARGEST_ANSWER:,} bytes without its compression")
+    return plain

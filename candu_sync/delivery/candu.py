@@ -10,24 +10,28 @@ most 1 MB of an answer is read.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import ssl
 import zlib
+from collections.abc import Iterator
 
+import httpcore
 import httpx
 
 from candu_sync.delivery.acceptance import Item
-from candu_sync.delivery.answers import Reply, judge, judge_probe
+from candu_sync.delivery.answers import LARGEST_ANSWER, Reply, decompressed, judge, judge_probe
 from candu_sync.delivery.deadline import Deadline
 from candu_sync.delivery.environment import ProxyChoice, bad_certificates, check_certificates, proxy_for
 from candu_sync.errors import Transient
 
-# Bytes of an answer's body that are read, and that a compressed one may become.
-_LARGEST_ANSWER = 1_000_000
+# Seconds that an idle connection is used again, as httpx has it.
+_IDLE = 5.0
 
-# What zlib calls these encodings.
-_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+# What httpcore raises. httpx has an exception of the same name for each.
+_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,
+             httpcore.UnsupportedProtocol)
 
 # What httpx raises before a byte of the request has left.
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol,
@@ -38,7 +42,7 @@ class Candu:
     """One connection to Candu, for one thread.
 
     httpx scans its pool for each request, so a connection of its own for each worker is fastest (measured: 2,400
-    requests a second with four workers, against 1,660 with one shared client). It uses httpx's transport (httpx docs,
+    requests a second with four workers, against 1,660 with one shared client). It uses a transport (httpx docs,
     "Transports"): Candu needs no redirects, cookies or authentication flows, which a client looks after, and a request
     takes a third less time without them.
 
@@ -72,13 +76,18 @@ class Candu:
             raise self._silence(error) from None
         self._deadline = Deadline()
         # Now, not with the first request: reading the certificates would hold that up after its turn.
-        self._transport = _transport(proxy, self._deadline)
+        self._transport = _Transport(proxy, self._deadline)
 
     def __enter__(self) -> Candu:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def status(self) -> int | None:
+        """The status of the last answer, as soon as its first line has come; None: nothing has come."""
+        return self._deadline.status
 
     def close(self) -> None:
         """Close the connection; a request that is under way in another thread fails."""
@@ -107,8 +116,8 @@ class Candu:
         judge_probe(self._ask("GET", self._metadata, None), self._place)
 
     def _ask(self, method: str, url: httpx.URL, body: bytes | None) -> Reply:
-        request = httpx.Request(method, url, headers=self._headers, content=body, extensions=self._extensions)
         self._deadline.start(self._timeout)
+        request = httpx.Request(method, url, headers=self._headers, content=body, extensions=self._extensions)
         try:
             answer = self._transport.handle_request(request)
             try:
@@ -135,14 +144,64 @@ class Candu:
         return Transient(f"the connection to {self._place} broke before its answer ({kind})", reached=reached)
 
 
-def _transport(proxy: ProxyChoice | None, deadline: Deadline) -> httpx.HTTPTransport:
-    """A pool of one connection."""
-    transport = httpx.HTTPTransport(
-        verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-        proxy=proxy.url if proxy else None, limits=httpx.Limits(max_connections=1, max_keepalive_connections=1))
-    # httpcore's pools take a backend (httpcore docs, "Network Backends"); httpx 0.28 has no argument for it.
-    transport._pool._network_backend = deadline
-    return transport
+class _Transport(httpx.BaseTransport):
+    """A pool of one connection over a network backend of ours (httpx docs, "Custom transports"; httpcore docs,
+    "Network Backends"). httpx's own transport takes no backend."""
+
+    def __init__(self, proxy: ProxyChoice | None, backend: httpcore.NetworkBackend) -> None:
+        certificates = _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        self._pool = _pool(proxy, backend, certificates)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = httpcore.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port,
+                           target=request.url.raw_path)
+        with _as_httpx():
+            answer = self._pool.handle_request(httpcore.Request(
+                request.method, url, headers=request.headers.raw, content=request.stream,
+                extensions=request.extensions))
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer),
+                              extensions=answer.extensions)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx():
+            yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        # The answer is read. What goes wrong now concerns the next request, which will say so.
+        with contextlib.suppress(Exception):
+            self._answer.close()
+
+
+def _pool(proxy: ProxyChoice | None, backend: httpcore.NetworkBackend,
+          certificates: ssl.SSLContext) -> httpcore.ConnectionPool:
+    if proxy is None:
+        return httpcore.ConnectionPool(certificates, max_connections=1, keepalive_expiry=_IDLE,
+                                       network_backend=backend)
+    # httpx splits the user and the password off.
+    parts = httpx.Proxy(proxy.url)
+    url = httpcore.URL(scheme=parts.url.raw_scheme, host=parts.url.raw_host, port=parts.url.port, target=b"/")
+    if parts.url.scheme in ("http", "https"):
+        return httpcore.HTTPProxy(url, parts.raw_auth, ssl_context=certificates, max_connections=1,
+                                  keepalive_expiry=_IDLE, network_backend=backend)
+    return httpcore.SOCKSProxy(url, parts.raw_auth, ssl_context=certificates, max_connections=1,
+                               keepalive_expiry=_IDLE, network_backend=backend)
+
+
+@contextlib.contextmanager
+def _as_httpx() -> Iterator[None]:
+    """What httpcore raises becomes httpx's exception of the same name."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise getattr(httpx, type(error).__name__)(str(error)) from error
 
 
 @functools.cache
@@ -163,7 +222,7 @@ def _reply(answer: httpx.Response) -> Reply:
     headers = answer.headers
     body: bytes | None = None
     try:
-        body = _plain(_read(answer), headers.get("content-encoding", "").strip().lower())
+        body = decompressed(_read(answer), headers.get("content-encoding", "").strip().lower())
         problem = ""
     except httpx.HTTPError as error:
         problem = "it did not end in time" if isinstance(error, httpx.TimeoutException) else type(error).__name__
@@ -177,19 +236,6 @@ def _read(answer: httpx.Response) -> bytes:
     for part in answer.iter_raw():
         parts.append(part)
         size += len(part)
-        if size > _LARGEST_ANSWER:
-            raise ValueError(f"it is larger than {_LARGEST_ANSWER:,} bytes")
+        if size > LARGEST_ANSWER:
+            raise ValueError(f"it is larger than {LARGEST_ANSWER:,} bytes")
     return b"".join(parts)
-
-
-def _plain(body: bytes, encoding: str) -> bytes:
-    """A body without its compression, which was not asked for."""
-    if encoding in ("", "identity") or not body:
-        return body
-    if encoding not in _WINDOWS:
-        raise ValueError(f"it is encoded as {encoding:.20}, which was not asked for")
-    inflated = zlib.decompressobj(_WINDOWS[encoding])
-    plain = inflated.decompress(body, _LARGEST_ANSWER)
-    if inflated.unconsumed_tail or not inflated.eof:
-        raise ValueError(f"it is broken off, or larger than {_LARGEST_ANSWER:,} bytes without its compression")
-    return plain

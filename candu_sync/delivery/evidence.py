@@ -117,14 +117,15 @@ class Evidence:
     def left_over(self) -> Splitting | None:
         """A batch that still waits when all others are settled. It has to be settled without further evidence.
 
-        With several workers, what was sent after the first request of the batch may have been accepted before the batch
-        began to wait. At the end that is evidence enough.
+        With several workers, what was sent after Candu had refused some of the batch may have been accepted before the
+        batch began to wait. At the end that is evidence enough. What was sent before that refusal is none: Candu may
+        have stopped working in between.
 
         Raises:
             DestinationTrouble: there are too many messages in such batches.
         """
         with self._lock:
-            for batch in [batch for batch in self._waiting if batch.first_sent < self._last_accepted]:
+            for batch in [batch for batch in self._waiting if batch.troubled_at < self._last_accepted]:
                 self._waiting.remove(batch)
                 self._let_go(batch)
             if self._ready:

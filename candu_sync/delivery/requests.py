@@ -32,6 +32,10 @@ class Connection(Protocol):
     def probe(self) -> None:
         """A harmless read. See ``Candu.probe``."""
 
+    @property
+    def status(self) -> int | None:
+        """The status of the last answer, as soon as its first line has come; None: nothing has come."""
+
     def close(self) -> None:
         """Close the connection."""
 
@@ -125,32 +129,39 @@ class Requests:
 
     def _once(self, connection: Connection, batch: Batch, body: bytes,
               attempt: int) -> tuple[tuple[Item, ...] | None, int]:
-        """One request with its receipts. Raises what Candu's answer is."""
+        """One request with its receipts. Raises what Candu's answer is.
+
+        Whatever ends it, the receipts say what is known: ``unsent`` when Candu did not take the messages, nothing when
+        it may have taken them.
+        """
         if not self._pace.wait(self._stop):
             raise Stopped
         self._record({"sent": batch.span})
-        # Both asked last: the disk may have kept the receipt waiting.
-        if not self._pace.enter(self._stop):
-            self._record({"unsent": batch.span})
-            raise Stopped
-        if not self._may_send():
-            self._record({"unsent": batch.span})
-            raise CanduError("this run was silent for longer than its lease and has lost its claim: nothing more was "
-                             "sent; run again")
-        number = self._evidence.next_request()
-        with self._lock:
-            self._report.requests += 1
-            self._report.retries += attempt > 1
-            self._report.bytes += len(body)
+        went = False
         try:
+            self._check_may_go()
+            number = self._evidence.next_request()
+            with self._lock:
+                self._report.requests += 1
+                self._report.retries += attempt > 1
+                self._report.bytes += len(body)
+            went = True
             items = connection.send(body, len(batch))
-        except CanduError as error:
-            if error.status is not None or not error.reached:
+        except BaseException as error:
+            if not went or _was_not_taken(error, connection):
                 self._record({"unsent": batch.span})
             raise
         self._record_acceptance(batch, items)
         self._pace.speed_up()
         return items, number
+
+    def _check_may_go(self) -> None:
+        """Asked last: the disk may have kept the receipt waiting."""
+        if not self._pace.enter(self._stop):
+            raise Stopped
+        if not self._may_send():
+            raise CanduError("this run was silent for longer than its lease and has lost its claim: nothing more was "
+                             "sent; run again")
 
     def _record_acceptance(self, batch: Batch, items: tuple[Item, ...] | None) -> None:
         if items is None:
@@ -179,6 +190,14 @@ class Requests:
                 return
             self._announced_until = until
         self._announce(pause)
+
+
+def _was_not_taken(error: BaseException, connection: Connection) -> bool:
+    """Whether Candu certainly did not take the messages of a request that ended with an error."""
+    if isinstance(error, CanduError):
+        return error.status is not None or not error.reached
+    # A mistake in the code, no memory: only what the status line said is known.
+    return connection.status is not None and connection.status >= 300
 
 
 def now() -> str:

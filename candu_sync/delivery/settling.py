@@ -63,7 +63,6 @@ class Settling:
         Raises:
             CanduError: the delivery must end.
         """
-        batch.first_sent = batch.first_sent or self._evidence.latest + 1
         if batch.failing and batch.last_resort and not self._search(batch):
             return
         try:
@@ -97,6 +96,7 @@ class Settling:
 
     def _refused(self, connection: Connection, batch: Splitting, part: Batch, error: Refused) -> bool:
         """A part was refused. A 403 may mean the key: then the probe raises, and the delivery ends."""
+        batch.troubled_at = batch.troubled_at or self._evidence.latest
         if error.status == 403 and not batch.probed:
             try:
                 self._requests.probe(connection)
@@ -115,6 +115,7 @@ class Settling:
         if items is None:
             self._accept(batch, len(part), request)
             return
+        batch.troubled_at = batch.troubled_at or request
         again = [not item.accepted and _is_passing(item.status) for item in items]
         for one in part.parts([not item.accepted for item in items]):
             for place in range(one.first, one.end):
@@ -150,9 +151,9 @@ class Settling:
     def _refuse(self, batch: Splitting, part: Batch, status: int, reason: str, request: int | None = None) -> None:
         """A message was refused alone. It is set aside as soon as Candu is known to work."""
         batch.refused_alone += 1
+        at = self._evidence.latest if request is None else request
         line = {"rejected": part.span[0], "status": status, "reason": reason, "at": now()}
-        self.set_aside(self._evidence.refused(line, self._evidence.latest if request is None else request,
-                                              failed=batch.failing and not batch.trusted))
+        self.set_aside(self._evidence.refused(line, at, failed=batch.failing and not batch.trusted))
 
     def set_aside(self, lines: list[dict[str, Any]]) -> None:
         """Write rejections down."""
@@ -169,6 +170,7 @@ class Settling:
             return True
         batch.failing = True
         batch.failure = failure.error
+        batch.troubled_at = batch.troubled_at or before
         batch.proven = batch.proven or self._evidence.accepted_since(before)
         if len(part) == 1 and (batch.trusted or batch.last_resort):
             self._refuse(batch, part, failure.error.status or 0,

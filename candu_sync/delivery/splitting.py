@@ -24,7 +24,8 @@ class Splitting:
         probed: whether the key was probed for its sake.
         failing: Candu answered 5xx to it on every attempt; ``failure`` is the last answer.
         passing_troubles: answers that had a passing trouble for some of its messages.
-        first_sent: the number of its first request.
+        troubled_at: the newest request when some of it was refused for the first time, or when the part of it that
+            fails was sent first; 0: neither has happened.
         last_sent: the newest request when it began to wait.
         last_resort: there is nothing else left to send that could show whether Candu works.
     """
@@ -39,7 +40,7 @@ class Splitting:
         self.failure: Transient | None = None
         self.passing_troubles = 0
         self.last_resort = False
-        self.first_sent = 0
+        self.troubled_at = 0
         self.last_sent = 0
         self._parts = [batch]
         self._next: Batch | None = None

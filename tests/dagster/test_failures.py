@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from dagster import ExecuteInProcessResult
 
+from candu_sync.delivery import requests
 from tests.dagster.room import CHANGES, PUSH, Room, failure, metadata, people
 
 
@@ -42,6 +45,17 @@ def test_a_trouble_that_stays_fails_with_what_was_sent(room: Room) -> None:
     result = room.materialize(CHANGES, PUSH)
     assert retries(result) == 2
     assert "503" in failure(result, PUSH)
+
+
+def test_a_long_pause_that_candu_asks_for_is_in_the_runs_log(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "_ANNOUNCED", 0.0)
+    people(room)
+    room.simulator.fault("status", status=429, retry_after=0, times=1)
+    result = room.materialize(CHANGES, PUSH)
+    said = [entry for entry in room.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+    assert [entry.user_message for entry in said] == [
+        "users/people: Candu asks to wait 0 seconds before the next request"]
+    assert said[0].step_key == PUSH.replace("/", "__")
 
 
 def test_a_wrong_key_is_not_retried(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

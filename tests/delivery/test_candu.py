@@ -272,6 +272,24 @@ class TestEnvironment:
                 candu.send(MESSAGE, 1)
         assert received[0].startswith(b"POST http://candu.invalid/api/eventWebhook HTTP/1.1")
 
+    def test_user_and_password_go_to_the_proxy_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        received: list[bytes] = []
+        with _server(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n", received, expected=b"\r\n\r\n") as url:
+            monkeypatch.setenv("https_proxy", url.replace("http://", "http://me:s%40cret@").removesuffix("/api"))
+            with Candu("https://candu.invalid/api", "key") as candu:
+                error = refusal(candu)
+        assert received[0].startswith(b"CONNECT candu.invalid:443 HTTP/1.1")
+        assert b"Proxy-Authorization: Basic bWU6c0BjcmV0" in received[0]
+        assert b"key" not in received[0]
+        assert "s@cret" not in str(error)
+        assert "s%40cret" not in str(error)
+
+    def test_a_proxy_that_does_not_answer_ends_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with _server(b"HTTP/1.1 200 OK\r\n", repeated=b"x", every=0.05, expected=b"\r\n\r\n") as url:
+            monkeypatch.setenv("https_proxy", url.removesuffix("/api"))
+            with Candu("https://candu.invalid/api", "key", timeout=0.3) as candu:
+                assert isinstance(refusal(candu), Transient)
+
     def test_an_error_says_that_a_proxy_was_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
         with Candu("https://candu.invalid/api", "key") as candu:
