@@ -12,6 +12,7 @@ lies between them and is not in the ledger came late, or is known by another key
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from dataclasses import astuple, replace
 from zoneinfo import ZoneInfo
 
@@ -65,8 +66,10 @@ def _moved(time: str, version: Version, now: RowIdentity) -> str:
     """An event's time, ISO 8601 in UTC, as it is in today's time zone, if it was read from a column without a zone."""
     at, before = dt.datetime.fromisoformat(time).astimezone(dt.UTC), version.identity
     if before is not None and before.zone and now.zone and before.zone != now.zone:
-        local = at.astimezone(ZoneInfo(before.zone)).replace(tzinfo=None)
-        at = (local - offset_of(local, ZoneInfo(now.zone))).replace(tzinfo=dt.UTC)
+        # At the ends of the calendar a time cannot move.
+        with suppress(OverflowError):
+            local = at.astimezone(ZoneInfo(before.zone)).replace(tzinfo=None)
+            at = (local - offset_of(local, ZoneInfo(now.zone))).replace(tzinfo=dt.UTC)
     return at.isoformat(timespec="microseconds")
 
 

@@ -141,6 +141,11 @@ class TestTheTimeZone:
         said = stopped(lab, simulator, happened(lab, f"{TIMED}timezone: {zone}", rows="range(60)"))
         assert f"timezone was UTC and is {zone} now, which moves the times of the rows: 50 events" in said
 
+    def test_of_an_event_at_the_beginning_of_the_calendar(self, lab: Lab, simulator: Simulator) -> None:
+        first = " union all select 'far', 'y', 'u', 'seen', timestamp '0001-01-01 00:00'"
+        assert lab.run(happened(lab, f"{TIMED}timezone: America/New_York", more=first)).accepted == 51
+        assert "50 events to send are not newer" in stopped(lab, simulator, happened(lab, f"{TIMED}timezone: UTC"))
+
     def test_without_times_in_the_key(self, lab: Lab) -> None:
         lab.run(happened(lab))
         sync = happened(lab, "timezone: America/New_York")
@@ -264,6 +269,17 @@ class TestUsers:
         result = lab.run(sync)
         assert (result.accepted, result.identity_changes) == (2, ["the key was user_id and is user_id, plan now"])
         assert lab.run(sync).identity_changes == []
+
+    @pytest.mark.parametrize("kind", ["users", "groups"])
+    def test_the_constants_of_removed_are_not_sent_for_the_old_key(
+            self, lab: Lab, simulator: Simulator, kind: str) -> None:
+        lab.table("people", group_id=["g1", "g2"], user_id=["u1", "u2"], plan=["pro", "free"])
+        model, removed = "select * from people", "removed: {is_member: false}\n"
+        lab.run(lab.sync(f"{kind}/model", model, removed))
+        lab.run(lab.sync(f"{kind}/model", model, f"{removed}key: [{kind[:-1]}_id, plan]"))
+        held = simulator.users() if kind == "users" else simulator.groups()
+        assert [set(traits) & {"plan", "is_member"} for traits in held.values()] == [{"plan"}, {"plan"}]
+        assert len(simulator.messages()) == 4
 
     def test_a_guard_that_stops_them_names_the_change(self, lab: Lab, simulator: Simulator) -> None:
         lab.table("people", user_id=[f"u{n}" for n in range(100)], plan=["pro"] * 100)
