@@ -204,6 +204,17 @@ class TestPartitions:
         taken_as_sent(lab, back, not_newer=True)
         assert lab.run(happened(lab, rows="range(25)")).accepted == 5
 
+    def test_a_static_key_that_was_renamed(self, lab: Lab, simulator: Simulator) -> None:
+        def static(keys: str, rows: str = "range(150)") -> Sync:
+            return happened(lab, f"partitions: {{static: [{keys}]}}", rows=rows)
+
+        lab.run(static("eu, us"), "eu")
+        assert "149 of 149 events that are older than the newest one sent" in stopped(lab, simulator,
+                                                                                     static("europe, us"), "europe")
+        # One more key is no key that changed, and one of newer events neither.
+        assert lab.run(static("eu, us, asia"), "asia").accepted == 150
+        assert lab.run(static("us, africa", "range(500, 700)"), "africa").accepted == 200
+
     def test_a_partition_of_the_same_kind_goes(self, lab: Lab) -> None:
         daily = happened(lab, DAILY)
         assert [lab.run(daily, key).accepted for key in ("2026-11-02", "2026-11-01", "2026-11-03")] == [50, 50, 50]
