@@ -23,8 +23,9 @@ from dagster import (
 )
 from pydantic import Field
 
-from candu_sync import ChangeSet, Project, RunResult, Sync, Target, guard, plan, push_staged
+from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, Target, guard, plan, push_staged
 from candu_sync.errors import SpecError
+from candu_sync.operate import OtherSyncs, findings_of
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import (
     guard_result,
@@ -40,7 +41,7 @@ from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.freshness import freshness_policy
 from dagster_defs.markdown import as_text, fenced
 from dagster_defs.metadata import Metadata, changes_metadata, push_metadata
-from dagster_defs.oddities import oddities_result, oddities_spec, others_traits
+from dagster_defs.oddities import oddities_result, oddities_spec
 from dagster_defs.outlook import estimates, ratios
 from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress, warnings_in
@@ -79,15 +80,15 @@ def push_key(sync: str) -> AssetKey:
 
 
 def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: AssetSpec | None = None,
-                      push: AssetSpec | None = None, beside: Sequence[str] = ()) -> list[AssetsDefinition]:
+                      push: AssetSpec | None = None, beside: Catalog | None = None) -> list[AssetsDefinition]:
     """The two assets of a sync, with their checks.
 
     Args:
         retries: of what is worth another try, and of that alone.
         changes, push: the specs of the two assets, in place of ``changes_spec`` and ``push_spec``; with the same keys.
-        beside: the names of the project's syncs, which the names of traits are compared with.
+        beside: the project's syncs, whose traits are compared with those of this one; None: there is no other.
     """
-    return [_changes_asset(sync, changes or changes_spec(sync), retries, beside or [sync.name, "users/"]),
+    return [_changes_asset(sync, changes or changes_spec(sync), retries, beside or Catalog({sync.name: sync}, ())),
             _push_asset(sync, push or push_spec(sync), retries)]
 
 
@@ -115,17 +116,13 @@ def push_spec(sync: Sync) -> AssetSpec:
         freshness_policy=freshness_policy(sync), metadata=code_references(sync.path))
 
 
-def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Sequence[str]) -> AssetsDefinition:
-    neighbours = [name for name in beside if name.split("/")[0] == sync.kind != "events" and name != sync.name]
-    users = sync.kind != "events" or any(name.startswith("users/") for name in beside)
-
+def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Catalog) -> AssetsDefinition:
     @multi_asset(name=_op_name(spec.key), specs=[spec],
                  check_specs=[guard_spec(spec.key), rows_spec(spec.key), oddities_spec(spec.key)],
                  backfill_policy=backfill_policy(), pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
         reason = told_reason(context.run.tags, config.reason)
-        others = others_traits(context.instance, neighbours)
         checks = []
         with per_partition(context, spec.key) as note:
             for partition in partitions_of(context, sync):
@@ -133,6 +130,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
                     target = project.target(sync, partition)
                     changes = plan(target, full=config.full, force=config.force, progress=log_progress(context.log))
                     tripped = guard(target, changes)
+                    findings = findings_of(target, changes, OtherSyncs(project, beside))
                     settings = project.settings
                 outlook = ratios(changes, context.instance, spec.key) | estimates(changes, settings)
                 note(partition, changes_metadata(changes, outlook)
@@ -140,7 +138,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Se
                 checks.append((
                     guard_result(changes, tripped, force=config.force, reason=reason),
                     rows_result(changes, force=config.force, reason=reason),
-                    oddities_result(sync, changes, others, users=users)))
+                    oddities_result(changes, findings)))
         yield MaterializeResult(asset_key=spec.key,
                                 check_results=[in_one(results) for results in zip(*checks, strict=True)])
 

@@ -49,7 +49,7 @@ def catalog_definitions(catalog: Catalog, *, retries: RetryPolicy = RETRIES, cha
     syncs = list(catalog.syncs.values())
     assets = [asset for sync in syncs
               for asset in build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync),
-                                             beside=list(catalog.syncs))]
+                                             beside=catalog)]
     return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs, automation),
                        resources={"candu_sync": SETTINGS})
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.noise import KEPT_CHANGES as KEPT_CHANGES
     from candu_sync.changes.noise import KEPT_MOVES as KEPT_MOVES
     from candu_sync.changes.noise import MOVES as MOVES
+    from candu_sync.changes.noise import NoiseNote as NoiseNote
     from candu_sync.changes.noise import noise_notes as noise_notes
     from candu_sync.changes.noise import notice as notice
     from candu_sync.changes.outgoing import hold_refused as hold_refused
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.staging import stage as stage
     from candu_sync.changes.staging import staged as staged
     from candu_sync.changes.staging import staged_by as staged_by
+    from candu_sync.changes.staging import staged_traits as staged_traits
     from candu_sync.changes.staging import take_over as take_over
     from candu_sync.changes.summary import Summary as Summary
     from candu_sync.changes.summary import summarize as summarize
@@ -62,11 +64,11 @@ else:
         "guard": "LEAST_ROWS_FOR_RATIOS baseline_command tripped",
         "identities": "row_identity",
         "messages": "Encoding Identity encode identity_of json_text",
-        "noise": "KEPT_CHANGES KEPT_MOVES MOVES noise_notes notice",
+        "noise": "KEPT_CHANGES KEPT_MOVES MOVES NoiseNote noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "predecessor": "find_predecessor renamed_perhaps",
         "resent": "messages_not_newer notice_resent",
         "staging": ("STAGED anything_staged check_fresh discard forced new_run_id settle stage staged staged_by "
-                    "take_over"),
+                    "staged_traits take_over"),
         "summary": "Summary summarize",
     })

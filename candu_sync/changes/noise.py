@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import duckdb
 
@@ -51,18 +51,31 @@ _CLEAR = ("tiny", "reordered")
 # In the table ``moves``, where a trait's number stands: the row itself.
 _ROW = -1
 
-
-_SENTENCES = {
-    "tiny": "{name}: {count} of {of} changes are smaller than a billionth of the number. Round it, or add up decimals, "
-            "not floats",
-    "reordered": "{name}: {count} of {of} changes have the same parts in another order. Give the aggregate an order, "
-                 "like string_agg(x, ',' order by x)",
-    "went_back": "{name}: {count} of {of} changes go back to a value of the last ten changes. If nobody changed the "
-                 "data, the model picks one of several rows: end its `order by` with a unique column",
-    "came_back": "{count} of {of} added rows had left in one of the last ten changes. If nobody changed the data, the "
-                 "model takes other rows each time: give `limit` an order that ends with a unique column, leave out "
-                 "samples",
+# Sign → what was seen, what to do.
+_NOTES = {
+    "tiny": ("{name}: {count} of {of} changes are smaller than a billionth of the number",
+             "Round it, or add up decimals, not floats"),
+    "reordered": ("{name}: {count} of {of} changes have the same parts in another order",
+                  "Give the aggregate an order, like string_agg(x, ',' order by x)"),
+    "went_back": ("{name}: {count} of {of} changes go back to a value of the last ten changes",
+                  "If nobody changed the data, the model picks one of several rows: end its `order by` with a unique "
+                  "column"),
+    "came_back": ("{count} of {of} added rows had left in one of the last ten changes",
+                  "If nobody changed the data, the model takes other rows each time: give `limit` an order that ends "
+                  "with a unique column, leave out samples"),
 }
+
+
+class NoiseNote(NamedTuple):
+    """Noise that is worth a report: its sign, the trait (None: the rows themselves), what was seen, what to do."""
+
+    sign: str
+    trait: str | None
+    sentence: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.sentence}. {self.advice}"
 
 
 def notice(connection: duckdb.DuckDBPyConnection, summary: Summary, diff: Diff, kind: str, *, memory: Path | None,
@@ -100,8 +113,8 @@ class Noisy(Protocol):
     def added(self) -> int: ...
 
 
-def noise_notes(found: Noisy) -> Iterator[str]:
-    """A sentence for each trait whose changes are noise: what was seen, and how to mend the model.
+def noise_notes(found: Noisy) -> Iterator[NoiseNote]:
+    """A note for each trait whose changes are noise: what was seen, and how to mend the model.
 
     A trait that went back is reported when that is most of its changes, and not only a few: a value like the number
     of open tickets goes back by right. One that has another sign already is not reported twice.
@@ -119,9 +132,9 @@ def noise_notes(found: Noisy) -> Iterator[str]:
             of = found.added if sign == "came_back" else found.traits.get(name, count)
             clear = sign in _CLEAR or (count >= _FEWEST and count >= _SHARE * of)
             if clear and not (sign == "went_back" and any(name in found.noise.get(other, ()) for other in _CLEAR)):
-                yield _SENTENCES[sign].format(name=name, count=f"{count:,}", of=f"{of:,}")
-
-
+                sentence, advice = _NOTES[sign]
+                yield NoiseNote(sign, None if sign == "came_back" else name,
+                                sentence.format(name=name, count=f"{count:,}", of=f"{of:,}"), advice)
 
 
 def _in_one_change(connection: duckdb.DuckDBPyConnection, diff: Diff, kind: str) -> dict[str, dict[str, int]]:

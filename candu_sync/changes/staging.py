@@ -102,6 +102,14 @@ def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
     return None if folder is None else ChangeSet.load(folder)
 
 
+def staged_traits(state: PartitionState) -> list[str]:
+    """The names of the traits that the model gives, by the change set that awaits its push; []: there is none. Of its
+    files ``plan.json`` alone is read."""
+    run_id = _pointer(state).get("run_id")
+    body = state.read_json(f"runs/{run_id}/plan.json") if run_id else None
+    return [] if body is None else list(body.get("given", ()))
+
+
 def anything_staged(state: PartitionState) -> bool:
     """Whether a change set awaits its push."""
     return bool(_pointer(state))

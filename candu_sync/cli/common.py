@@ -56,7 +56,7 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
         complain(warning)
     catalog = load_syncs(settings.sql_dir)
     with Project(settings) as project:
-        project.declared = frozenset({*catalog.syncs, *(error.sync for error in catalog.errors if error.sync)})
+        project.declared = catalog.names
         yield project, catalog
 
 

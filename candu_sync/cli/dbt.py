@@ -44,11 +44,15 @@ def _traits(project: Project, catalog: Catalog) -> dict[str, list[str]]:
     if project.settings.warehouse_url is None:
         complain("the exposures say nothing of traits: CANDU_WAREHOUSE_URL is not set")
         return {}
-    found = check_models(project, catalog.syncs.values())
-    for finding in found:
-        if finding.errors:
-            complain(f"warning: the exposure of {finding.sync} says nothing of traits: {finding.errors[0]}")
-    return {finding.sync: list(finding.traits) for finding in found if not finding.errors}
+    found = {}
+    for checked in check_models(project, catalog, catalog.syncs.values()):
+        # Two senders of one trait are wrong, and both have it.
+        wrong = [odd.named for odd in checked.findings if odd.severity == "error" and odd.code != "two_senders"]
+        if wrong:
+            complain(f"warning: the exposure of {checked.sync} says nothing of traits: {wrong[0]}")
+        else:
+            found[checked.sync] = list(checked.traits)
+    return found
 
 
 def _write(output: Path, text: str) -> None:

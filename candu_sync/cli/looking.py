@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +22,7 @@ from candu_sync.errors import UsageError
 from candu_sync.naming import counted
 
 if TYPE_CHECKING:
-    from candu_sync.operate import Finding
+    from candu_sync.operate import ModelCheck
     from candu_sync.project import Target
     from candu_sync.syncs import Sync
 
@@ -50,27 +49,17 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
           ) -> None:
     """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key."""
     from candu_sync.delivery import Candu
-    from candu_sync.operate import check_models, check_project
+    from candu_sync.operate import check_models
 
     with opened_project() as (project, catalog):
         syncs, errors = chosen(catalog, names)
         settings = project.settings
         settings.require_warehouse_url()
         key = "" if offline else settings.require_api_key()
-        findings = check_models(project, syncs, twice=twice)
-        for finding in findings:
-            for error in finding.errors:
-                complain(error)
-            for warning in finding.warnings:
-                complain(f"warning: {warning}")
-            if as_json:
-                print_lines([asdict(finding)])
-            else:
-                say(f"{finding.sync}: {'not ok' if finding.errors else 'ok'}, {_traits(finding)}")
-        codes = [*(2 for _ in errors), *(1 for finding in findings if finding.errors)]
-        for sentence, wrong in check_project(catalog, findings):
-            complain(sentence if wrong else f"warning: {sentence}")
-            codes.append(1 if wrong else 0)
+        checked = check_models(project, catalog, syncs, twice=twice)
+        for found in checked:
+            _show_check(found, as_json=as_json)
+        codes = [*(2 for _ in errors), *(1 for found in checked if found.errors)]
         if not offline:
             with Candu(settings.api_url, key, settings.timeout) as candu:
                 candu.probe()
@@ -80,9 +69,16 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
     finish(codes)
 
 
-def _traits(finding: Finding) -> str:
-    one, more = ("property", "properties") if finding.sync.startswith("events/") else ("trait", "traits")
-    return counted(len(finding.traits), one, more)
+def _show_check(found: ModelCheck, *, as_json: bool) -> None:
+    for error in found.errors:
+        complain(error)
+    for warning in found.warnings:
+        complain(f"warning: {warning}")
+    one, more = ("property", "properties") if found.sync.startswith("events/") else ("trait", "traits")
+    if as_json:
+        print_lines([found.to_json()])
+    else:
+        say(f"{found.sync}: {'not ok' if found.errors else 'ok'}, {counted(len(found.traits), one, more)}")
 
 
 def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from candu_sync.terminal import console, json_line, printable
 
 if TYPE_CHECKING:
     from candu_sync.changes import ChangeSet
+    from candu_sync.operate import Finding
     from candu_sync.project import Target
-    from candu_sync.syncs import Sync
 
 
 def requests_of(target: Target, changes: ChangeSet) -> tuple[int, float | None]:
@@ -26,8 +25,9 @@ def requests_of(target: Target, changes: ChangeSet) -> tuple[int, float | None]:
     return requests, round(requests / settings.rate, 1) if settings.rate else None
 
 
-def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """A plan: what would be sent, and why.
+def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Sequence[dict[str, Any]],
+              findings: Sequence[Finding]) -> None:
+    """A plan: what would be sent, and why, and what was found to be wrong or odd.
 
     Args:
         guard: what the sync's guard has against it.
@@ -53,22 +53,20 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
     if s.reasons:
         _show_pairs(out, ("invalid because", "rows"), s.reasons.items())
     show_next_steps(changes.sync, invalid=s.invalid, refused=s.held)
-    _show_notes(out, target.sync, changes)
+    _show_notes(out, changes)
+    for found in findings:
+        out.print(text_of(found.text, style="red" if found.severity == "error" else ""))
     _show_sample(out, rows)
     for reason in guard:
         out.print(text_of(f"a guard would stop this: {reason}", style="yellow"))
 
 
-def _show_notes(out: Console, sync: Sync, changes: ChangeSet) -> None:
-    from candu_sync.operate import odd_changes
-
+def _show_notes(out: Console, changes: ChangeSet) -> None:
     s = changes.summary
     if s.gone_traits:
         out.print(text_of(f"no longer in the model; sent again when they come back: {', '.join(s.gone_traits)}"))
     for name, count in s.not_finite.items():
         out.print(text_of(f"{name}: NaN or infinite, taken as null: {counted(count, 'value')}"))
-    for note in (odd.sentence for odd in odd_changes(sync, changes, dt.datetime.now(dt.UTC))):
-        out.print(text_of(note))
 
 
 def _show_sample(out: Console, rows: Sequence[dict[str, Any]]) -> None:

@@ -29,6 +29,7 @@ from candu_sync.errors import UsageError
 if TYPE_CHECKING:
     from candu_sync.changes import ChangeSet
     from candu_sync.errors import GuardTripped
+    from candu_sync.operate import Finding
     from candu_sync.project import Target
 
 _LIMIT = 5
@@ -77,11 +78,13 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     from candu_sync.cli.plan_table import show_plan
     from candu_sync.cli.progress_bar import progress
     from candu_sync.cli.signals import signals
+    from candu_sync.operate import OtherSyncs, findings_of
 
     require_names(names, everything, "plan")
     wanted, keys = _Wanted(_sorts(only), limit, values), NamedKeys(key)
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, errors = chosen(catalog, names)
+        others = OtherSyncs(project, catalog)
         pointed_out: set[str] = set()
 
         def act(target: Target) -> int:
@@ -92,13 +95,14 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
             try:
                 tripped = pipeline.guard(target, changes)
                 rows = wanted.rows(target, changes, staged=save)
+                findings = findings_of(target, changes, others)
             finally:
                 if not save:
                     discard(changes)
             if as_json:
-                print_lines([_as_json(target, changes, tripped, rows)])
+                print_lines([_as_json(target, changes, tripped, rows, findings)])
             else:
-                show_plan(target, changes, tripped.reasons if tripped else [], rows)
+                show_plan(target, changes, tripped.reasons if tripped else [], rows, findings)
             if save and not as_json:
                 say(f"staged: `candu-sync push {target.sync.name}` sends this, and nothing else")
             return tripped.exit_code if tripped is not None and exit_code else 0
@@ -118,13 +122,14 @@ def _sorts(only: list[str] | None) -> tuple[str, ...]:
 
 
 def _as_json(target: Target, changes: ChangeSet, tripped: GuardTripped | None,
-             rows: list[dict[str, Any]]) -> dict[str, Any]:
+             rows: list[dict[str, Any]], findings: list[Finding]) -> dict[str, Any]:
     """The result of a plan, and: sample (rows), estimate (bytes, requests, and seconds at ``CANDU_RATE``; null: there
-    is no limit)."""
+    is no limit), findings."""
     from candu_sync.cli.plan_table import requests_of
     from candu_sync.commit import result_of
 
     requests, seconds = requests_of(target, changes)
     result = result_of(changes, "planned", guard=tripped.reasons if tripped else ())
     return result.to_json() | {"sample": rows, "estimate": {
-        "bytes": changes.summary.bytes, "requests": requests, "seconds": seconds}}
+        "bytes": changes.summary.bytes, "requests": requests, "seconds": seconds},
+        "findings": [found.to_json() for found in findings]}

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from candu_sync.operate.check import Finding as Finding
+    from candu_sync.operate.check import ModelCheck as ModelCheck
     from candu_sync.operate.check import check_models as check_models
-    from candu_sync.operate.check import check_project as check_project
-    from candu_sync.operate.findings import NO_USERS as NO_USERS
-    from candu_sync.operate.findings import given_traits as given_traits
-    from candu_sync.operate.findings import odd_changes as odd_changes
-    from candu_sync.operate.findings import two_senders as two_senders
+    from candu_sync.operate.findings import SEVERITIES as SEVERITIES
+    from candu_sync.operate.findings import Finding as Finding
+    from candu_sync.operate.findings import findings_of as findings_of
     from candu_sync.operate.maintenance import SetAside as SetAside
+    from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
     from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.status import orphan_notes as orphan_notes
     from candu_sync.operate.status import overview as overview
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from candu_sync.operate.what_next import next_steps as next_steps
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "check": "Finding check_models check_project",
-        "findings": "NO_USERS given_traits odd_changes two_senders",
+        "check": "ModelCheck check_models",
+        "findings": "SEVERITIES Finding findings_of",
         "maintenance": "SetAside",
+        "other_syncs": "OtherSyncs",
         "problems": "problem_lines",
         "status": "orphan_notes overview statuses",
         "what_next": "next_steps",

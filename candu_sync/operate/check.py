@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from candu_sync.errors import CanduSyncError
-from candu_sync.operate.findings import NO_USERS, odd_names, two_senders
+from candu_sync.operate.findings import Finding, about_others, about_traits
+from candu_sync.operate.other_syncs import OtherSyncs, removed_traits
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.project import Project, Target
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
@@ -15,51 +17,81 @@ from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
 
 
 @dataclass
-class Finding:
-    """What was found about one sync: its traits with their kinds, sentences on what is wrong, and on what is odd."""
+class ModelCheck:
+    """What a check found about one sync.
+
+    Attributes:
+        sync: the sync's name.
+        traits: trait → its kind, like ``text``; {}: the model cannot be read.
+        findings: what is wrong or odd.
+    """
 
     sync: str
     traits: dict[str, str] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[str]:
+        """A sentence for each error, with the sync's name."""
+        return [found.named for found in self.findings if found.severity == "error"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each warning, with the sync's name."""
+        return [found.named for found in self.findings if found.severity == "warning"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``check --json`` prints."""
+        return {"sync": self.sync, "traits": self.traits, "errors": self.errors, "warnings": self.warnings,
+                "findings": [found.to_json() for found in self.findings]}
 
 
-def check_models(project: Project, syncs: Iterable[Sync], *, twice: bool = False) -> list[Finding]:
-    """Each model's columns and types against what its kind needs and Candu takes; the warehouse returns no row.
+def check_models(project: Project, catalog: Catalog, syncs: Iterable[Sync], *, twice: bool = False) -> list[ModelCheck]:
+    """Check each model's columns and types against what its kind needs and Candu takes; the warehouse returns no row.
 
     Args:
+        catalog: all syncs of the project. Those that are not checked count with what they sent.
+        syncs: those to check.
         twice: read each model two times as well, and warn of what differs (see ``read_twice.py``).
+
+    Returns:
+        One for each sync. An error of a model is a finding: nothing is raised for it.
+
+    Example:
+        >>> catalog = load_syncs(project.settings.sql_dir)
+        >>> [found] = check_models(project, catalog, catalog.syncs.values())
+        >>> found.sync, found.traits, found.findings
+        ('users/profile', {'plan': 'text'}, [])
     """
-    findings = []
+    others, checked = OtherSyncs(project, catalog), []
     for sync in syncs:
-        finding = Finding(sync.name)
-        findings.append(finding)
-        try:
-            _check_model(project, sync, finding)
-            if twice and not finding.errors:
-                finding.warnings += [f"{target.name}: {sentence}" for target in _some_target(project, sync)
-                                     for sentence in read_twice(target)]
-        except CanduSyncError as error:
-            finding.errors.append(str(error) if sync.name in str(error) else f"{sync.name}: {error}")
-    return findings
+        found = _checked(project, sync, twice=twice)
+        checked.append((sync, found))
+        if found.traits:
+            others.learn(sync, _sent(sync, found))
+    for sync, found in checked:
+        found.findings += about_others(sync, _sent(sync, found), others)
+    return [found for _, found in checked]
 
 
-def check_project(catalog: Catalog, findings: list[Finding]) -> Iterator[tuple[str, bool]]:
-    """Sentences on what only shows across syncs, each with whether it is an error."""
-    kinds = {sync.kind for sync in catalog.syncs.values()}
-    if "events" in kinds and "users" not in kinds:
-        yield NO_USERS, False
-    senders: dict[str, dict[str, list[str]]] = {}
-    for finding in findings:
-        kind, traits = catalog.syncs[finding.sync].kind, list(finding.traits)
-        if kind != "events":
-            before = senders.setdefault(kind, {})
-            for odd in two_senders(traits, before):
-                yield f"{finding.sync}: {odd.sentence}", odd.severity == "error"
-            before[finding.sync] = traits
+def _sent(sync: Sync, found: ModelCheck) -> list[str]:
+    return [*found.traits, *removed_traits(sync)]
 
 
-def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
+def _checked(project: Project, sync: Sync, *, twice: bool) -> ModelCheck:
+    found = ModelCheck(sync.name)
+    try:
+        found.findings += _check_model(project, sync, found.traits)
+        if twice and not found.errors:
+            found.findings += (odd for target in _some_target(project, sync) for odd in read_twice(target))
+    except CanduSyncError as error:
+        found.findings.append(Finding(code="model", sync=sync.name,
+                                      sentence=str(error).removeprefix(f"{sync.name}: ")))
+    return found
+
+
+def _check_model(project: Project, sync: Sync, traits: dict[str, str]) -> Iterator[Finding]:
+    """Yields what is wrong or odd, and adds the traits with their kinds."""
     schema = project.warehouse.columns(project.model(sync), _any_parameters(project, sync), timezone=sync.timezone,
                                        clock=sync.clock)
     Result(sync, schema.names)
@@ -67,11 +99,17 @@ def _check_model(project: Project, sync: Sync, finding: Finding) -> None:
         try:
             _check_required(sync, column, schema.field(column).type)
         except Unsendable as error:
-            finding.errors.append(f"{sync.name}: column {column}: {error}")
+            yield _unsendable(sync, column, error)
     for column, trait in trait_columns(sync, schema.names).items():
-        _check_trait(sync, column, trait, schema.field(column).type, finding)
-    for odd in odd_names(sync.kind, list(finding.traits)):
-        (finding.errors if odd.severity == "error" else finding.warnings).append(f"{sync.name}: {odd.sentence}")
+        try:
+            traits[trait] = str(kind_of(schema.field(column).type))
+        except Unsendable as error:
+            yield _unsendable(sync, column, error)
+    yield from about_traits(sync, traits | dict.fromkeys(set(removed_traits(sync)) - {*traits}, ValueKind.EMPTY))
+
+
+def _unsendable(sync: Sync, column: str, error: Unsendable) -> Finding:
+    return Finding(code="unsendable", sync=sync.name, column=column, sentence=f"column {column}: {error}")
 
 
 def _check_required(sync: Sync, column: str, type_: object) -> None:
@@ -85,17 +123,6 @@ def _check_required(sync: Sync, column: str, type_: object) -> None:
         key_parts(empty)
     else:
         ids(empty)
-
-
-def _check_trait(sync: Sync, column: str, trait: str, type_: object, finding: Finding) -> None:
-    try:
-        kind = kind_of(type_)
-    except Unsendable as error:
-        finding.errors.append(f"{sync.name}: column {column}: {error}")
-        return
-    finding.traits[trait] = str(kind)
-    if trait == "email" and kind not in (ValueKind.TEXT, ValueKind.EMPTY):
-        finding.errors.append(f"{sync.name}: email must be text, and is {kind.phrase}")
 
 
 def _some_target(project: Project, sync: Sync) -> list[Target]:

@@ -1,7 +1,7 @@
-"""What is odd about a sync and is sent all the same: names of traits, two senders of one trait, ids, old events.
+"""The findings about a sync: what is wrong or odd, each under one code. docs/findings.md lists them.
 
-Candu takes any name: a misspelt trait is a second one beside the right one. ``check``, ``plan`` and Dagster's check
-show these findings, in these words.
+Candu takes any name: a misspelt trait becomes a second trait, next to the right one. ``check``, ``plan`` and Dagster's
+check show the same findings, in the same words. No finding stops a run.
 """
 
 from __future__ import annotations
@@ -10,19 +10,32 @@ import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet, baseline_command, noise_notes
-from candu_sync.naming import counted
+from candu_sync.naming import counted, named
+from candu_sync.operate.other_syncs import OtherSyncs
+from candu_sync.project import Target
+from candu_sync.rows import EMAIL_NOT_TEXT, ValueKind
 from candu_sync.suggestions import nearest
 from candu_sync.syncs import Sync, split, window
+
+Severity = Literal["error", "warning"]
+
+# Code → severity. An error is a mistake for certain; a warning may be intended.
+SEVERITIES: dict[str, Severity] = {
+    "model": "error", "unsendable": "error", "unsteady": "warning",
+    "email_not_text": "error", "not_email": "warning", "alike": "warning", "space": "warning", "long_name": "warning",
+    "many_traits": "warning", "two_senders": "error", "no_users": "warning",
+    "id_spaces": "warning", "id_case": "warning", "identity": "warning", "late_window": "warning",
+    "noise_tiny": "warning", "noise_reordered": "warning", "noise_went_back": "warning", "noise_came_back": "warning",
+}
 
 # Longer names, or more traits, work as far as is known; tools that show them may not (docs/candu.md).
 LONG_TRAIT = 150
 MANY_TRAITS = 300
-
-NO_USERS = ("there is no sync of users: Candu builds segments from the traits of users, events alone are not enough")
 
 # A window that is run on the day after it ended, and again after a weekend's outage, is a normal one.
 _LATE = dt.timedelta(days=2)
@@ -32,49 +45,102 @@ _LIKE_EMAIL = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Oddity:
-    """Something odd about a sync.
+class Finding:
+    """Something wrong or odd about a sync.
 
     Attributes:
-        code: what it is, for programs, like ``not_email``.
-        severity: an error is a mistake for certain; a warning may be meant.
-        sentence: for people; without the sync's name.
-        trait: the trait that it is about; None: it is about none, or about several.
+        code: one of ``SEVERITIES``.
+        sync: the sync's name.
+        partition: the partition that was looked at; None: the finding is about the whole sync.
+        column: the column or the trait; None: it is about none, or about several.
+        sentence: what was found, for people. It has no value of a trait.
+        advice: what to do; "": nothing better is known than the sentence.
     """
 
     code: str
-    severity: Literal["error", "warning"]
+    sync: str
     sentence: str
-    trait: str | None = None
+    advice: str = ""
+    column: str | None = None
+    partition: str | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How grave a finding of this code is."""
+        return SEVERITIES[self.code]
+
+    @property
+    def text(self) -> str:
+        """The sentence and the advice."""
+        return f"{self.sentence}. {self.advice}" if self.advice else self.sentence
+
+    @property
+    def named(self) -> str:
+        """The text, with the sync and partition before it where it does not name them."""
+        return self.text if self.sync in self.text else f"{named(self.sync, self.partition)}: {self.text}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``check --json`` and ``plan --json`` print."""
+        return {"code": self.code, "severity": self.severity} | asdict(self)
 
 
-def _warning(code: str, sentence: str, trait: str | None = None) -> Oddity:
-    return Oddity(code=code, severity="warning", sentence=sentence, trait=trait)
+def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
+                now: dt.datetime | None = None) -> list[Finding]:
+    """The findings about a target by its change set: what its names, its rows and the other syncs show.
 
-
-def odd_names(kind: str, traits: Sequence[str]) -> Iterator[Oddity]:
-    """The names of a sync's traits, against Candu's own and each other.
+    Args:
+        others: what the other syncs of the project send.
+        now: aware; None: now.
 
     Example:
-        >>> [(found.code, found.trait) for found in odd_names("users", ["Email", "plan "])]
+        >>> catalog = load_syncs(project.settings.sql_dir)
+        >>> changes = plan(target)
+        >>> findings_of(target, changes, OtherSyncs(project, catalog))
+        []
+    """
+    sync = target.sync
+    # Of a trait that changed its kind, the newest.
+    kinds = {trait.name: str(trait.kind) for trait in changes.sent_traits}
+    return [*about_traits(sync, kinds), *about_others(sync, list(kinds), others),
+            *_about_rows(sync, changes, now or dt.datetime.now(dt.UTC))]
+
+
+def about_traits(sync: Sync, kinds: Mapping[str, str]) -> Iterator[Finding]:
+    """The findings about the traits of a sync: their names and kinds.
+
+    Args:
+        kinds: trait → its kind, like ``text``.
+
+    Example:
+        >>> [(found.code, found.column) for found in about_traits(sync, {"Email": "text", "plan ": "number"})]
         [('not_email', 'Email'), ('space', 'plan ')]
     """
+    if kinds.get("email", ValueKind.EMPTY) not in (ValueKind.TEXT, ValueKind.EMPTY):
+        yield _email_not_text(sync)
     alike: dict[str, list[str]] = defaultdict(list)
-    for name in traits:
+    for name in sorted(kinds):
         alike["".join(name.casefold().split())].append(name)
         if name != name.strip():
-            yield _warning("space", f"the trait {name!r} begins or ends with a space", name)
+            yield Finding(code="space", sync=sync.name, column=name,
+                          sentence=f"the trait {name!r} begins or ends with a space")
         if len(name.encode()) > LONG_TRAIT:
-            yield _warning("long_name", f"the trait {name[:40]}… has a name over {LONG_TRAIT} bytes", name)
-        if kind == "users" and "email" not in traits and _like_email(name):
-            yield _warning("not_email", f"the trait {name} is not Candu's email, which is all lowercase: "
-                           f"`rename: {{{name}: email}}`", name)
+            yield Finding(code="long_name", sync=sync.name, column=name,
+                          sentence=f"the trait {name[:40]}… has a name over {LONG_TRAIT} bytes")
+        if sync.kind == "users" and "email" not in kinds and _like_email(name):
+            yield Finding(code="not_email", sync=sync.name, column=name, advice=f"Write `rename: {{{name}: email}}`",
+                          sentence=f"the trait {name} is not Candu's email, which is all lowercase")
     for group in alike.values():
         if len(group) > 1:
-            yield _warning("alike", f"the traits {' and '.join(map(repr, group))} differ by upper and lower case or "
-                           "spaces only")
-    if len(traits) > MANY_TRAITS:
-        yield _warning("many_traits", f"sends {len(traits)} traits, over {MANY_TRAITS}")
+            yield Finding(code="alike", sync=sync.name, sentence=(
+                f"the traits {' and '.join(map(repr, group))} differ by upper and lower case or spaces only"))
+    if len(kinds) > MANY_TRAITS:
+        yield Finding(code="many_traits", sync=sync.name, sentence=f"sends {len(kinds)} traits, over {MANY_TRAITS}")
+
+
+def _email_not_text(sync: Sync) -> Finding:
+    return Finding(code="email_not_text", sync=sync.name, column="email",
+                   sentence="email must be text: rows whose email is of another type are set aside",
+                   advice="Cast it to text, or rename the column")
 
 
 def _like_email(name: str) -> bool:
@@ -82,55 +148,57 @@ def _like_email(name: str) -> bool:
     return letters == "email" or nearest(name.strip(), ["email"], cutoff=_LIKE_EMAIL) is not None
 
 
-def two_senders(traits: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[Oddity]:
-    """The traits that other syncs of the same kind send too.
-
-    Args:
-        others: sync → its traits.
-    """
-    for sync, theirs in others.items():
-        both = [name for name in traits if name in theirs]
+def about_others(sync: Sync, traits: Sequence[str], others: OtherSyncs) -> Iterator[Finding]:
+    """The findings about a sync among the other syncs: a trait that two of one kind send, events without users."""
+    for other, theirs in others.senders(sync).items():
+        both = sorted(set(traits) & set(theirs))
         if both:
-            yield Oddity(code="two_senders", severity="error", trait=both[0] if len(both) == 1 else None, sentence=(
-                f"{sync} sends {', '.join(both)} too: the last to run wins. Leave it in one, `omit` or `rename` it in "
-                "the other"))
+            yield Finding(code="two_senders", sync=sync.name, column=both[0] if len(both) == 1 else None,
+                          sentence=f"{other} sends {', '.join(both)} too: the last to run wins",
+                          advice="Leave it in one, `omit` or `rename` it in the other")
+    if sync.kind == "events" and not others.users():
+        yield Finding(code="no_users", sync=sync.name, sentence=(
+            "there is no sync of users: Candu builds segments from the traits of users, events alone are not enough"))
 
 
-def odd_changes(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Oddity]:
-    """What a change set shows: names, ids that look like another, a window of events that ended long ago."""
-    yield from odd_names(changes.kind, given_traits(changes))
-    odd = changes.summary.odd_ids
-    if spaces := odd.get("stray spaces"):
-        yield _warning("id_spaces", f"ids that begin or end with a space: {counted(spaces, 'id')}. Candu takes each "
-                       "for another than the one without")
-    if cases := odd.get("upper and lower case"):
-        yield _warning("id_case", f"ids that differ from another by upper and lower case only: {counted(cases, 'id')}. "
-                       "Candu takes each for another")
+def _about_rows(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Finding]:
+    """What the rows show: an email that is not text (a plan takes its column for text), ids that look like another,
+    noise, a window of events that ended long ago."""
+    if EMAIL_NOT_TEXT in changes.summary.reasons:
+        yield _email_not_text(sync)
+    found = changes.summary.odd_ids
+    about = partial(Finding, sync=sync.name, partition=changes.partition)
+    if spaces := found.get("stray spaces"):
+        yield about(code="id_spaces", sentence=(
+            f"ids that begin or end with a space: {counted(spaces, 'id')}. Candu takes each for another than the one "
+            "without"))
+    if cases := found.get("upper and lower case"):
+        yield about(code="id_case", sentence=(
+            f"ids that differ from another by upper and lower case only: {counted(cases, 'id')}. Candu takes each for "
+            "another"))
     yield from _other_identity(sync, changes)
-    yield from (_warning("noise", sentence) for sentence in noise_notes(changes.summary))
+    for note in noise_notes(changes.summary):
+        yield about(code=f"noise_{note.sign}", column=note.trait, sentence=note.sentence, advice=note.advice)
     yield from _late(sync, changes, now)
 
 
-def _other_identity(sync: Sync, changes: ChangeSet) -> Iterator[Oddity]:
-    s = changes.summary
+def _other_identity(sync: Sync, changes: ChangeSet) -> Iterator[Finding]:
+    s, advice = changes.summary, ""
     if not s.identity_changes:
         return
-    command = baseline_command(sync, changes.partition)
     if sync.kind == "events":
         effect = (f"{counted(s.late, 'event')} to send may be known to Candu" if s.late
                   else "nothing that was sent is sent again")
+    elif s.added:
+        effect = f"{counted(s.added, 'row')} of today are unknown by that and are sent whole, which Candu merges"
+        advice = f"`{baseline_command(sync, changes.partition)}` takes today's rows as sent instead"
     else:
-        effect = (f"{counted(s.added, 'row')} of today are unknown by that and are sent whole, which Candu merges; "
-                  f"`{command}` takes today's rows as sent instead" if s.added else "all rows of today are known")
-    yield _warning("identity", f"{'; '.join(s.identity_changes)}: {effect}")
+        effect = "all rows of today are known"
+    yield Finding(code="identity", sync=sync.name, partition=changes.partition, advice=advice,
+                  sentence=f"{'; '.join(s.identity_changes)}: {effect}")
 
 
-def given_traits(changes: ChangeSet) -> list[str]:
-    """The names of the traits that the model gives."""
-    return list(dict.fromkeys(t.name for t in changes.sent_traits))
-
-
-def _late(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Oddity]:
+def _late(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Finding]:
     if sync.kind != "events" or sync.partitions is None or changes.partition is None:
         return
     start, _ = split(sync.partitions, changes.partition)
@@ -138,6 +206,7 @@ def _late(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Oddity]:
         return
     ended = window(sync.partitions, start).end
     if changes.summary.added and now - ended > _LATE:
-        yield _warning("late_window", f"this window ended {counted((now - ended).days, 'day')} ago: its "
-                       f"{counted(changes.summary.added, 'event')} go with their own timestamps, and Candu counts "
-                       "events from their arrival: segments and conditions take them for new")
+        yield Finding(code="late_window", sync=sync.name, partition=changes.partition, sentence=(
+            f"this window ended {counted((now - ended).days, 'day')} ago: its "
+            f"{counted(changes.summary.added, 'event')} go with their own timestamps, and Candu counts events from "
+            "their arrival: segments and conditions take them for new"))

@@ -14,6 +14,7 @@ from candu_sync.diff import load
 from candu_sync.embedded import scalar
 from candu_sync.errors import WarehouseError
 from candu_sync.naming import counted
+from candu_sync.operate.findings import Finding
 from candu_sync.project import Target
 from candu_sync.rows import Result, ValueKind
 from candu_sync.syncs import parameters
@@ -22,16 +23,19 @@ from candu_sync.syncs import parameters
 _APART = 1.1
 
 _MENDS = {
-    ValueKind.NUMBER: "round a total of floats or add up decimals; leave out random() and row_number() over ties",
-    ValueKind.TEXT: "give string_agg and the like an `order by`; leave out random(), uuid() and the choice among ties",
-    ValueKind.INSTANT: "leave out now() and current_timestamp, or cut them to the day",
-    ValueKind.BOOLEAN: "do not compare with now() or random(); compare with a date of the model's data",
+    ValueKind.NUMBER: "Round a total of floats or add up decimals; leave out random() and row_number() over ties",
+    ValueKind.TEXT: "Give string_agg and the like an `order by`; leave out random(), uuid() and the choice among ties",
+    ValueKind.INSTANT: "Leave out now() and current_timestamp, or cut them to the day",
+    ValueKind.BOOLEAN: "Do not compare with now() or random(); compare with a date of the model's data",
 }
-_TIES = "end an `order by` with a unique column, and leave out random()"
+# The column, what differs, what to do.
+_Apart = tuple[str | None, str, str]
+
+_TIES = "End an `order by` with a unique column, and leave out random()"
 
 
-def read_twice(target: Target) -> Iterator[str]:
-    """Read the model two times, at least a second apart. Yields a sentence for each column that differs, and one for
+def read_twice(target: Target) -> Iterator[Finding]:
+    """Read the model two times, at least a second apart. Yields a finding for each column that differs, and one for
     rows that only one reading has.
 
     Rows are compared by their key; those without one, or whose key is not unique, are left out.
@@ -47,8 +51,9 @@ def read_twice(target: Target) -> Iterator[str]:
         second = _load(connection, target)
         if first.names != second.names:
             raise WarehouseError(f"{target.name}: the model's columns changed between two readings: read it again")
-        yield from _rows_apart(connection)
-        yield from _columns_apart(connection, first, second)
+        for column, sentence, advice in [*_rows_apart(connection), *_columns_apart(connection, first, second)]:
+            yield Finding(code="unsteady", sync=target.sync.name, partition=target.partition, column=column,
+                          sentence=sentence, advice=advice)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, target: Target) -> Result:
@@ -60,16 +65,17 @@ def _load(connection: duckdb.DuckDBPyConnection, target: Target) -> Result:
     return result
 
 
-def _rows_apart(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def _rows_apart(connection: duckdb.DuckDBPyConnection) -> Iterator[_Apart]:
     counts = [scalar(connection, f"SELECT count(DISTINCT key) FROM {one} ANTI JOIN {other} USING (key)")
               for one, other in (("first_reading", "result"), ("result", "first_reading"))]
     if any(counts):
-        yield (f"{counted(counts[0], 'row')} of the first reading and {counted(counts[1], 'row')} of the second have "
-               "no counterpart: give `limit` an order that ends with a unique column, leave out samples, and make "
-               "the key of columns that stay")
+        yield None, (f"{counted(counts[0], 'row')} of the first reading and {counted(counts[1], 'row')} of the second "
+                     "have no counterpart"), (
+            "Give `limit` an order that ends with a unique column, leave out samples, and make the key of columns that "
+            "stay")
 
 
-def _columns_apart(connection: duckdb.DuckDBPyConnection, first: Result, second: Result) -> Iterator[str]:
+def _columns_apart(connection: duckdb.DuckDBPyConnection, first: Result, second: Result) -> Iterator[_Apart]:
     there = [set(_columns(connection, table)) for table in ("first_reading", "result")]
     columns = sorted((there[0] | there[1]) - {"key", "reason"})
     differ = ", ".join(f"count_if({_value('a', column, there[0])} IS DISTINCT FROM {_value('b', column, there[1])})"
@@ -81,7 +87,8 @@ def _columns_apart(connection: duckdb.DuckDBPyConnection, first: Result, second:
     for column, count in zip(columns, counts, strict=True):
         if count:
             name, mend = _named(column, first, second)
-            yield f"{name} differs in {count:,} of {counted(rows, 'row')} between two readings: {mend}"
+            yield (name.split(" ", 2)[2], f"{name} differs in {count:,} of {counted(rows, 'row')} between two readings",
+                   mend)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

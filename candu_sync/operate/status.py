@@ -44,8 +44,16 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
 
     Raises:
         StateError: the state cannot be read.
+
+    Example:
+        >>> from candu_sync import load_syncs, run
+        >>> catalog = load_syncs(project.settings.sql_dir)
+        >>> result = run(Target(project, sync))
+        >>> [row] = statuses(project, catalog)
+        >>> row["sync"], row["status"], row["rows"], row["waiting"]
+        ('users/profile', 'succeeded', 2, 0)
     """
-    gone = orphans(project.state, {*catalog.syncs, *(error.sync for error in catalog.errors if error.sync)})
+    gone = orphans(project.state, catalog.names)
     rows = [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
             if not names or name in names
             for key in project.state.partitions(name) or [None] if not partitions or key in partitions]

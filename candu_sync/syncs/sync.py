@@ -77,6 +77,11 @@ class Catalog:
     syncs: dict[str, Sync]
     errors: tuple[SpecError, ...]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all syncs, also of those whose files are wrong."""
+        return frozenset({*self.syncs, *(error.sync for error in self.errors if error.sync)})
+
 
 def load_syncs(folder: Path) -> Catalog:
     """Every sync under ``folder``. A file that is wrong is an error in the catalog, and the others load.

@@ -159,7 +159,7 @@ def test_each_sign_names_its_trait_and_its_mend(lab: Lab) -> None:
     lab.run(people(lab, count, total=[1.0] * count, tags=["a,b"] * count, plan=["x"] * count))
     lab.run(people(lab, count, total=[1.0 + 1e-12] * count, tags=["b,a"] * count, plan=["y"] * count))
     summary = lab.plan(people(lab, count, total=[1.0] * count, tags=["a,b"] * count, plan=["x"] * count)).summary
-    said = "\n".join(noise_notes(summary))
+    said = "\n".join(map(str, noise_notes(summary)))
     assert "total: 12 of 12 changes are smaller than a billionth" in said
     assert "Round it" in said
     assert "tags: 12 of 12 changes have the same parts in another order" in said

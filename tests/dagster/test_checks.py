@@ -66,7 +66,7 @@ def test_events_that_candu_has_under_another_key_stop_at_the_guard(room: Room) -
 
 
 class TestOddities:
-    def told(self, room: Room, key: str = CHANGES, partition: str | None = None) -> str:
+    def shown(self, room: Room, key: str = CHANGES, partition: str | None = None) -> str:
         check = evaluation(room.materialize(key, partition=partition), "oddities")
         twice = " sends " in (check.description or "")
         assert check.severity == (AssetCheckSeverity.ERROR if twice else AssetCheckSeverity.WARN)
@@ -75,7 +75,7 @@ class TestOddities:
 
     def test_plain_names_pass(self, room: Room) -> None:
         people(room)
-        assert self.told(room) == ""
+        assert self.shown(room) == ""
 
     def test_changes_that_look_like_noise(self, room: Room) -> None:
         room.table("people", user_id=["u1"], spent=[1.0])
@@ -90,34 +90,37 @@ class TestOddities:
     def test_an_email_that_is_not_candus(self, room: Room) -> None:
         people(room)
         room.sync("users/people", """select user_id, plan as "Email" from people""")
-        assert "the trait Email is not Candu's email" in self.told(room)
+        assert "the trait Email is not Candu's email" in self.shown(room)
 
     def test_names_that_differ_by_case_or_spaces(self, room: Room) -> None:
         people(room)
         room.sync("users/people", """select user_id, 1 as "Total billed", 2 as totalbilled from people""",
                   "rename: {totalbilled: total billed}")
-        assert "'Total billed' and 'total billed' differ by upper and lower case or spaces only" in self.told(room)
+        assert "'Total billed' and 'total billed' differ by upper and lower case or spaces only" in self.shown(room)
 
     def test_a_trait_that_another_sync_sends_too(self, room: Room) -> None:
         people(room)
         room.sync("users/billing", "select user_id, plan, 1 as seats from people")
         room.materialize("changes/users/billing")
-        assert self.told(room) == ("users/billing sends plan too: the last to run wins. Leave it in one, `omit` or "
+        assert self.shown(room) == ("users/billing sends plan too: the last to run wins. Leave it in one, `omit` or "
                                    "`rename` it in the other")
+        check = evaluation(room.materialize(CHANGES), "oddities")
+        [record] = check.metadata["findings"].value.records
+        assert (record.data["code"], record.data["severity"], record.data["column"]) == ("two_senders", "error", "plan")
 
     def test_ids_with_stray_spaces_or_that_differ_by_case(self, room: Room) -> None:
         room.table("people", user_id=["ada", " ada", "Bo", "bo", "Cy"], plan=["free"] * 5)
         room.sync("users/people", "select * from people")
-        assert self.told(room).split("\n\n") == [
+        assert self.shown(room).split("\n\n") == [
             "ids that begin or end with a space: 1 id. Candu takes each for another than the one without",
             "ids that differ from another by upper and lower case only: 2 ids. Candu takes each for another"]
 
     def test_events_without_any_users(self, room: Room) -> None:
         room.table("people", user_id=["u1"], plan=["free"])
         room.sync("events/logins", "select 'e1' as event_id, user_id, 'login' as event, now() as timestamp from people")
-        assert "there is no sync of users" in self.told(room, "changes/events/logins")
+        assert "there is no sync of users" in self.shown(room, "changes/events/logins")
         people(room)
-        assert self.told(room, "changes/events/logins") == ""
+        assert self.shown(room, "changes/events/logins") == ""
 
     @pytest.mark.parametrize(("partitions", "segment"), [("", ""), (", static: [eu]", "|eu")])
     def test_a_late_window_of_events(self, room: Room, partitions: str, segment: str) -> None:
@@ -127,9 +130,9 @@ class TestOddities:
                   f"partitions: {{daily: 2026-01-01{partitions}}}")
         today = dt.datetime.now(dt.UTC).date()
         old, new = (f"{today - dt.timedelta(days=days)}{segment}" for days in (10, 1))
-        assert self.told(room, "changes/events/logins", old).startswith(
+        assert self.shown(room, "changes/events/logins", old).startswith(
             "this window ended 9 days ago: its 3 events go with their own timestamps, and Candu counts events from")
-        assert self.told(room, "changes/events/logins", new) == ""
+        assert self.shown(room, "changes/events/logins", new) == ""
 
 
 class TestOutlook:

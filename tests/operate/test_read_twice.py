@@ -18,7 +18,7 @@ PEOPLE = "select 'u' || range as user_id, 'pro' as plan"
 def found(lab: Lab, columns: str, kind: str = "users", rest: str = "from range(50)") -> list[str]:
     with lab.project() as project:
         sync = lab.sync(f"{kind}/model", f"{PEOPLE}{columns} {rest}")
-        return list(read_twice(Target(project, sync)))
+        return [one.text for one in read_twice(Target(project, sync))]
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def warehouse(lab: Lab) -> Lab:
 
 
 @pytest.mark.parametrize(("sql", "said"), [
-    ("random()", "the trait x differs in 50 of 50 rows between two readings: round"),
-    ("now()", "the trait x differs in 50 of 50 rows between two readings: leave out now()"),
-    ("uuid()::varchar", "the trait x differs in 50 of 50 rows between two readings: give string_agg"),
+    ("random()", "the trait x differs in 50 of 50 rows between two readings. Round"),
+    ("now()", "the trait x differs in 50 of 50 rows between two readings. Leave out now()"),
+    ("uuid()::varchar", "the trait x differs in 50 of 50 rows between two readings. Give string_agg"),
     ("(select string_agg(w, ',' order by random()) from (values ('a'), ('b'), ('c'), ('d'), ('e'), ('f')) t(w)) "
      "|| range", "the trait x differs in"),
 ])
@@ -48,7 +48,7 @@ def test_rows_of_one_reading_alone_are_counted(warehouse: Lab) -> None:
     assert "have no counterpart" in found(warehouse, "", rest="from range(50) order by random() limit 10")[0]
     assert found(warehouse, ", uuid()::varchar as event_id, 'x' as event, timestamp '2026-11-01' as timestamp",
                  "events") == [
-        "50 rows of the first reading and 50 rows of the second have no counterpart: give `limit` an order that ends "
+        "50 rows of the first reading and 50 rows of the second have no counterpart. Give `limit` an order that ends "
         "with a unique column, leave out samples, and make the key of columns that stay"]
 
 
@@ -70,7 +70,7 @@ def test_a_warehouse_read_row_by_row_is_compared_too(tmp_path: Path) -> None:
     lab = Lab(tmp_path, warehouse_url=f"sqlite:///{path}")
     sync = lab.sync("users/model", "select user_id, random() as x, 1 as y from people")
     with lab.project() as project:
-        assert [s.split(" between")[0] for s in read_twice(Target(project, sync))] == [
+        assert [one.sentence.split(" between")[0] for one in read_twice(Target(project, sync))] == [
             "the trait x differs in 2 of 2 rows"]
 
 
