@@ -116,6 +116,9 @@ COMMIT: dict[str, Relation] = {
     "settled": Relation(
         of="a row of changes with what became of its message", made="history.ledger",
         columns="key ids op t0 … c0 … message outcome status reason attempts at"),
+    "outgoing_rows": Relation(
+        of="a row of the change set's messages, where their digests are computed again",
+        columns="key ids op t0 … c0 … message", made="history.ledger"),
     "digests": Relation(
         of="the digest of a message's values, for the history", columns="message digest", made="history.ledger"),
     "accepted_ranges": Relation(
@@ -143,3 +146,10 @@ COMMIT: dict[str, Relation] = {
         of="a row that is new, or that left", columns="key gone", made="snapshot.merge"),
 }
 """Relations of a commit's engine."""
+
+CHECK: dict[str, Relation] = {
+    **{name: PLAN[name] for name in ("result", "incoming")},
+    "first_reading": Relation(
+        of="a row of the result of the first of two readings", columns="key reason ids t0 …", made="operate.read_twice"),
+}
+"""Relations of the engine of ``check --twice``."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 from candu_sync import relations
+from candu_sync.history.digests import DigestFile
+from candu_sync.operate.read_twice import read_twice
+from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from tests.support.lab import Lab
 from tests.support.recorded_sql import Statement, recorded, written
@@ -27,6 +31,8 @@ ABOUT = """\
 -- This file is made and kept true by tests/test_relations.py.
 
 """
+
+LISTED = {"plan": relations.PLAN, "push": relations.PUSH, "commit": relations.COMMIT, "check": relations.CHECK}
 
 _GROUPS = {
     "ids": r"user_id|group_id|event|occurred|cursor",
@@ -65,17 +71,16 @@ def test_the_page_shows_the_sql_of_a_sync(lab: Lab, simulator: Simulator) -> Non
 
 
 def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator) -> None:
-    """Those of users, of groups, of events with a cursor, of partitions, of a full run and of a delta."""
+    """Those of users, of groups, of events with a cursor, of partitions, of a full run, of a delta, and of a check."""
     found = [*statements_of_a_users_sync(lab, simulator), *_of_groups(lab), *_of_events(lab), *_of_partitions(lab),
-             *_of_a_full_run_and_a_delta(lab, simulator)]
+             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_check(lab)]
     made = {(statement.verb, name) for statement in found for name in statement.made}
-    listed = {(verb, name) for verb, there in (("plan", relations.PLAN), ("push", relations.PUSH),
-                                               ("commit", relations.COMMIT)) for name in there}
+    listed = {(verb, name) for verb, there in LISTED.items() for name in there}
     assert made == listed
     for statement in found:
         place = statement.place.split(".py")[0].replace("/", ".")
         for name, columns in statement.made.items():
-            relation = _listed(statement.verb)[name]
+            relation = LISTED[statement.verb][name]
             allowed = "|".join(_GROUPS.get(group, re.escape(group)) for group in _groups(relation.columns))
             wrong = [column for column in columns if not re.fullmatch(allowed, column)]
             assert wrong == [], f"{name} has {', '.join(wrong)} too"
@@ -84,14 +89,10 @@ def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator)
 
 def test_modules_that_the_list_names_are_there() -> None:
     package = Path(relations.__file__).parent
-    for relation in (*relations.PLAN.values(), *relations.PUSH.values(), *relations.COMMIT.values()):
+    for relation in (relation for listed in LISTED.values() for relation in listed.values()):
         for module in (*relation.made.split(), *relation.read.split()):
             path = package / module.replace(".", "/")
             assert path.is_dir() or path.with_suffix(".py").exists(), module
-
-
-def _listed(verb: str) -> dict[str, relations.Relation]:
-    return {"plan": relations.PLAN, "push": relations.PUSH, "commit": relations.COMMIT}[verb]
 
 
 def _groups(columns: str) -> list[str]:
@@ -112,7 +113,8 @@ def _of_events(lab: Lab) -> list[Statement]:
     lab.query("create table visits as select 'e' || i as event_id, 'u' as user_id, 'x' as event, "
               "timestamptz '2026-11-01 00:00:00Z' + i * interval 1 hour as timestamp from range(3) t(i)")
     sync = lab.sync("events/visits", "select * from visits", "cursor: {}")
-    with recorded() as statements:
+    # A disk that is full takes no digests: the commit computes them again.
+    with recorded() as statements, mock.patch.object(DigestFile, "add"):
         assert lab.run(sync).accepted == 3
     return statements
 
@@ -142,6 +144,13 @@ def _of_a_full_run_and_a_delta(lab: Lab, simulator: Simulator) -> list[Statement
         for user in ("c1", "c2"):
             lab.query(f"update crowd set plan = 'max' where user_id = '{user}'")
             assert lab.run(sync).accepted == 1
+    return statements
+
+
+def _of_a_check(lab: Lab) -> list[Statement]:
+    sync = lab.sync("users/crowd", "select * from crowd")
+    with recorded() as statements, lab.project() as project:
+        assert list(read_twice(Target(project, sync))) == []
     return statements
 
 

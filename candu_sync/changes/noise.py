@@ -96,7 +96,10 @@ def notice(connection: duckdb.DuckDBPyConnection, summary: Summary, diff: Diff, 
         return summary
     noise = _in_one_change(connection, diff, kind) if summary.changed else {}
     _make_moves(connection, diff, kind, salt)
-    write_arrow(connection, "SELECT message, before AS hash FROM moves WHERE before IS NOT NULL", folder / MOVES)
+    write_arrow(connection, """
+        SELECT message, before AS hash
+        FROM moves
+        WHERE before IS NOT NULL""", folder / MOVES)
     if memory is not None:
         noise |= _over_several(connection, diff, memory)
     return replace(summary, noise=noise)
@@ -150,9 +153,13 @@ def _in_one_change(connection: duckdb.DuckDBPyConnection, diff: Diff, kind: str)
         return {}
     # A group's message stands in the rows of all its members.
     count = "count(DISTINCT c.message)" if kind == "groups" else "count(*)"
-    counts = ", ".join(f"{count} FILTER ({test})" for _, _, test in tests)
-    found = connection.execute(f"SELECT {counts} FROM changes c JOIN previous s ON s.key = c.key "
-                               "WHERE c.op = 'changed' AND NOT s.gone").fetchall()[0]
+    counts = ",\n            ".join(f"{count} FILTER ({test})" for _, _, test in tests)
+    found = connection.execute(f"""
+        SELECT
+            {counts}
+        FROM changes c
+        JOIN previous s ON s.key = c.key
+        WHERE c.op = 'changed' AND NOT s.gone""").fetchall()[0]
     noise: dict[str, dict[str, int]] = {}
     for (sign, name, _), count in zip(tests, found, strict=True):
         if count:
@@ -176,21 +183,40 @@ def _make_moves(connection: duckdb.DuckDBPyConnection, diff: Diff, kind: str, sa
     """Make the table ``moves``: a row for each trait of a row that changed: the trait's number, and the hashes of its
     value before and after; likewise for each row that left (before) or came (after)."""
     id_ = "group_id" if kind == "groups" else "key"
-    cells = ", ".join(_cell(n, trait, id_, salt) for n, trait in enumerate(diff.compared))
+    cells = ",\n                        ".join(_cell(n, trait, id_, salt) for n, trait in enumerate(diff.compared))
     there = _hash(salt, "key", _ROW, "'there'")
-    some = f"ORDER BY hash({id_}) LIMIT {_ROWS}"
     connection.execute("CREATE TEMP TABLE moves (message BIGINT, n INTEGER, before UBIGINT, after UBIGINT)")
     if cells:
         connection.execute(f"""
             INSERT INTO moves
-            SELECT message, cell.n, cell.before, cell.after FROM (
-                SELECT c.message, unnest([{cells}]) AS cell
-                FROM (SELECT * FROM changes WHERE op = 'changed' {some}) c
-                JOIN previous s ON s.key = c.key)
-            WHERE cell IS NOT NULL LIMIT {KEPT_MOVES}""")
+            SELECT message, cell.n, cell.before, cell.after
+            FROM (
+                SELECT
+                    c.message,
+                    unnest([
+                        {cells}
+                    ]) AS cell
+                FROM (
+                    FROM changes
+                    WHERE op = 'changed'
+                    ORDER BY hash({id_})
+                    LIMIT {_ROWS}
+                ) c
+                JOIN previous s ON s.key = c.key
+            )
+            WHERE cell IS NOT NULL
+            LIMIT {KEPT_MOVES}""")
     for op, hashes in ("removed", f"{there}, NULL"), ("added", f"NULL, {there}"):
-        connection.execute(f"INSERT INTO moves SELECT message, {_ROW}, {hashes} FROM "
-                           f"(SELECT message, key FROM changes WHERE op = '{op}' {some})")
+        connection.execute(f"""
+            INSERT INTO moves
+            SELECT message, {_ROW}, {hashes}
+            FROM (
+                SELECT message, key
+                FROM changes
+                WHERE op = '{op}'
+                ORDER BY hash({id_})
+                LIMIT {_ROWS}
+            )""")
 
 
 def _cell(n: int, trait: Compared, id_: str, salt: str) -> str:
@@ -216,8 +242,15 @@ def _over_several(connection: duckdb.DuckDBPyConnection, diff: Diff, memory: Pat
     """The signs that the memory of earlier changes shows."""
     connection.register("earlier_moves", arrow_file(memory))
     known = "after IN (SELECT hash FROM earlier_moves)"
-    rows = scalar(connection, f"SELECT count(*) FROM moves WHERE n = {_ROW} AND {known}")
-    traits = connection.execute(f"SELECT n, count(DISTINCT message) FROM moves WHERE n <> {_ROW} AND {known} "
-                                "GROUP BY n ORDER BY 2 DESC, n").fetchall()
+    rows = scalar(connection, f"""
+        SELECT count(*)
+        FROM moves
+        WHERE n = {_ROW} AND {known}""")
+    traits = connection.execute(f"""
+        SELECT n, count(DISTINCT message)
+        FROM moves
+        WHERE n <> {_ROW} AND {known}
+        GROUP BY n
+        ORDER BY 2 DESC, n""").fetchall()
     went_back = {diff.compared[n].name: count for n, count in traits}
     return ({"went_back": went_back} if went_back else {}) | ({"came_back": {"rows": rows}} if rows else {})

@@ -115,7 +115,7 @@ class _Writing:
         return rows
 
     def _expose_settled(self, outcome: Outcome) -> None:
-        """Make ``settled``: the rows whose message went, with their fates; and ``outgoing_rows``, all of them."""
+        """Make ``settled``: the rows whose message was sent, with what became of it."""
         names, batches = _outgoing(self._changes, values=self._values)
         fates = Fates(outcome, self._at)
         schema = with_fates_schema(names)
@@ -125,15 +125,20 @@ class _Writing:
     def _expose_digests(self, digests: Path | None) -> None:
         """Make ``digests``: message (BIGINT) and digest (BLOB) of the messages of the change set."""
         if self._encoding.identity is None:
-            self._connection.execute("CREATE TEMP VIEW digests AS SELECT 0::BIGINT AS message, NULL::BLOB AS digest "
-                                     "LIMIT 0")
+            self._connection.execute("""
+                CREATE TEMP VIEW digests AS
+                SELECT 0::BIGINT AS message, NULL::BLOB AS digest
+                LIMIT 0""")
         elif digests is not None:
             self._connection.register("digests", arrow_file(digests))
         else:
             self._connection.register("outgoing_rows", arrow_file(self._changes.outgoing))
-            rows = "(SELECT * FROM outgoing_rows WHERE message IS NOT NULL)"
-            self._connection.execute(
-                f"CREATE TEMP VIEW digests AS SELECT message, digest FROM ({self._encoding.messages(rows)})")
+            rows = "(FROM outgoing_rows WHERE message IS NOT NULL)"
+            self._connection.execute(f"""
+                CREATE TEMP VIEW digests AS
+                SELECT message, digest
+                FROM ({self._encoding.messages(rows)}
+                )""")
 
     def _query(self, before: Snapshot) -> str:
         """SQL of the file's rows, in its order."""
@@ -150,16 +155,19 @@ class _Writing:
             *_carried(len(self._encoding.names)),
             *(column for n, name in enumerate(self._encoding.names) for column in self._trait(n, name, before)),
         ]
-        listed = ",\n    ".join(columns)
+        listed = ",\n            ".join(columns)
         old = "LEFT JOIN snapshot AS s ON s.key = m.key" if self._policy.mode == "values" else ""
         return f"""
-SELECT
-    {listed}
-FROM (SELECT * FROM settled UNION ALL BY NAME SELECT * FROM new_invalid) AS m
-LEFT JOIN digests AS d ON d.message = m.message
-{old}
-ORDER BY user_hash, m.at
-"""
+            SELECT
+            {listed}
+            FROM (
+                FROM settled
+                UNION ALL BY NAME
+                FROM new_invalid
+            ) AS m
+            LEFT JOIN digests AS d ON d.message = m.message
+            {old}
+            ORDER BY user_hash, m.at"""
 
     def _trait(self, n: int, name: str, before: Snapshot) -> Iterator[str]:
         if not self._values:
@@ -212,16 +220,21 @@ def _expose_invalid(connection: duckdb.DuckDBPyConnection, state: PartitionState
         connection.register(view, arrow_file(path) if path else _NO_INVALID.empty_table())
     user = "key" if kind == "users" else "NULL::VARCHAR"
     connection.execute(f"""
-CREATE TEMP TABLE new_invalid AS
-SELECT
-    NULL::BIGINT AS message,
-    key,
-    {user} AS user_id,
-    'invalid' AS outcome,
-    reason,
-    epoch_ms({int(at.timestamp()) * 1000})::TIMESTAMP_S AT TIME ZONE 'UTC' AS at
-FROM (SELECT key, reason FROM invalid EXCEPT SELECT key, reason FROM known_invalid)
-""")
+        CREATE TEMP TABLE new_invalid AS
+        SELECT
+            NULL::BIGINT AS message,
+            key,
+            {user} AS user_id,
+            'invalid' AS outcome,
+            reason,
+            epoch_ms({int(at.timestamp()) * 1000})::TIMESTAMP_S AT TIME ZONE 'UTC' AS at
+        FROM (
+            SELECT key, reason
+            FROM invalid
+            EXCEPT
+            SELECT key, reason
+            FROM known_invalid
+        )""")
 
 
 def _remember_invalid(state: PartitionState, folder: Path) -> None:

@@ -58,6 +58,7 @@ def check_models(project: Project, catalog: Catalog, syncs: Iterable[Sync], *, t
         One for each sync. An error of a model is a finding: nothing is raised for it.
 
     Example:
+        >>> from candu_sync import load_syncs
         >>> catalog = load_syncs(project.settings.sql_dir)
         >>> [found] = check_models(project, catalog, catalog.syncs.values())
         >>> found.sync, found.traits, found.findings

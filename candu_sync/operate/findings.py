@@ -93,9 +93,10 @@ def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
         now: aware; None: now.
 
     Example:
+        >>> from candu_sync import load_syncs, plan
         >>> catalog = load_syncs(project.settings.sql_dir)
-        >>> changes = plan(target)
-        >>> findings_of(target, changes, OtherSyncs(project, catalog))
+        >>> target = Target(project, sync)
+        >>> findings_of(target, plan(target), OtherSyncs(project, catalog))
         []
     """
     sync = target.sync

@@ -24,6 +24,7 @@ class OtherSyncs:
         catalog: the syncs of the project, and the files that are wrong.
 
     Example:
+        >>> from candu_sync import load_syncs
         >>> others = OtherSyncs(project, load_syncs(project.settings.sql_dir))
         >>> others.senders(sync), others.users()
         ({}, True)

@@ -66,8 +66,10 @@ def _load(connection: duckdb.DuckDBPyConnection, target: Target) -> Result:
 
 
 def _rows_apart(connection: duckdb.DuckDBPyConnection) -> Iterator[_Apart]:
-    counts = [scalar(connection, f"SELECT count(DISTINCT key) FROM {one} ANTI JOIN {other} USING (key)")
-              for one, other in (("first_reading", "result"), ("result", "first_reading"))]
+    counts = [scalar(connection, f"""
+        SELECT count(DISTINCT key)
+        FROM {one}
+        ANTI JOIN {other} USING (key)""") for one, other in (("first_reading", "result"), ("result", "first_reading"))]
     if any(counts):
         yield None, (f"{counted(counts[0], 'row')} of the first reading and {counted(counts[1], 'row')} of the second "
                      "have no counterpart"), (
@@ -80,10 +82,11 @@ def _columns_apart(connection: duckdb.DuckDBPyConnection, first: Result, second:
     columns = sorted((there[0] | there[1]) - {"key", "reason"})
     differ = ", ".join(f"count_if({_value('a', column, there[0])} IS DISTINCT FROM {_value('b', column, there[1])})"
                        for column in columns)
-    once = "(SELECT * FROM {} QUALIFY count(*) OVER (PARTITION BY key) = 1)"
-    rows, *counts = connection.execute(
-        f"SELECT count(*), {differ} FROM {once.format('first_reading')} a "
-        f"JOIN {once.format('result')} b ON a.key = b.key").fetchall()[0]
+    once = "(FROM {} QUALIFY count(*) OVER (PARTITION BY key) = 1)"
+    rows, *counts = connection.execute(f"""
+        SELECT count(*), {differ}
+        FROM {once.format('first_reading')} a
+        JOIN {once.format('result')} b ON a.key = b.key""").fetchall()[0]
     for column, count in zip(columns, counts, strict=True):
         if count:
             name, mend = _named(column, first, second)

@@ -27,9 +27,27 @@ _START_SECONDS = 10
 class Simulator:
     """A strict stand-in for Candu on this machine, as a context manager.
 
-    ``port`` 0 takes a free one. ``key`` is the API key that it expects. ``database``: a SQLite file that outlives it;
-    None keeps all in memory. ``log`` False keeps states and counts only, for measurements. OSError when the port is
-    taken, ValueError when ``host`` is not this machine."""
+    Args:
+        port: 0: any port that is free.
+        key: the API key that it expects.
+        database: a SQLite file that keeps what was accepted; None: it is kept in memory, until the simulator stops.
+        host: an address of this machine.
+        log: False: keep states and counts only, for measurements.
+
+    Raises:
+        OSError: the port is taken.
+        ValueError: ``host`` is not an address of this machine.
+
+    Example:
+        >>> from candu_sync import Project, Target, load_settings, run
+        >>> with Simulator(key="secret") as candu:
+        ...     settings = load_settings(api_url=candu.url, api_key="secret", state_url=str(tmp_path / "state"))
+        ...     with Project(settings) as project:
+        ...         run(Target(project, sync)).accepted
+        ...     candu.users()
+        2
+        {'u1': {'plan': 'pro'}, 'u2': {'plan': 'free'}}
+    """
 
     def __init__(
         self,

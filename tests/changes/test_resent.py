@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
 
 from candu_sync.commit import commit
 from candu_sync.errors import UsageError
-from candu_sync.operate import odd_changes
+from candu_sync.operate import OtherSyncs, findings_of
 from candu_sync.operate.maintenance import baseline, rename
 from candu_sync.pipeline import push, run
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state import Outcome
-from candu_sync.syncs.sync import Sync
+from candu_sync.syncs.sync import Sync, load_syncs
 from tests.support.lab import Lab
 
 NAME = "events/model"
@@ -272,11 +271,12 @@ class TestUsers:
         lab.table("people", user_id=["u1", "u2"], plan=["pro", "free"])
         lab.run(lab.sync("users/model", "select * from people"))
         sync = lab.sync("users/model", "select * from people", "key: [user_id, plan]")
-        [note] = [odd.sentence for odd in odd_changes(sync, lab.plan(sync), dt.datetime.now(dt.UTC))
-                  if odd.code == "identity"]
-        assert note == ("the key was user_id and is user_id, plan now: 2 rows of today are unknown by that and are "
-                        "sent whole, which Candu merges; `candu-sync baseline users/model` takes today's rows as sent "
-                        "instead")
+        with lab.project() as project:
+            [found] = findings_of(Target(project, sync), lab.plan(sync), OtherSyncs(project, load_syncs(lab.sql)))
+        assert found.code == "identity"
+        assert found.text == (
+            "the key was user_id and is user_id, plan now: 2 rows of today are unknown by that and are sent whole, "
+            "which Candu merges. `candu-sync baseline users/model` takes today's rows as sent instead")
         result = lab.run(sync)
         assert (result.accepted, result.identity_changes) == (2, ["the key was user_id and is user_id, plan now"])
         assert lab.run(sync).identity_changes == []

@@ -37,7 +37,7 @@ class Statement:
     """One statement.
 
     Attributes:
-        verb: plan, push or commit.
+        verb: plan, push, commit or check.
         place: the module and function that ran it.
         sql: its text.
         made: relation → columns, when it makes one.
@@ -106,6 +106,7 @@ def _caller() -> tuple[str, str]:
             if not place and name != "embedded.py":
                 place = f"{name}, {frame.f_code.co_name.lstrip('_')}"
             verb = {("changes/messages.py", "encode"): "push", ("commit/next_version.py", "commit"): "commit",
+                    ("operate/read_twice.py", "read_twice"): "check",
                     ("pipeline.py", "plan"): "plan"}.get((name, frame.f_code.co_name), "") or verb
         frame = frame.f_back  # type: ignore[assignment]
     return verb, place
