@@ -150,6 +150,7 @@ COMMIT: dict[str, Relation] = {
 CHECK: dict[str, Relation] = {
     **{name: PLAN[name] for name in ("result", "incoming")},
     "first_reading": Relation(
-        of="a row of the result of the first of two readings", columns="key reason ids t0 …", made="operate.read_twice"),
+        of="a row of the result of the first of two readings", columns="key reason ids t0 …",
+        made="operate.read_twice"),
 }
 """Relations of the engine of ``check --twice``."""

@@ -135,7 +135,6 @@ FROM (
     SELECT
     message,
     bare || ',"messageId":"' || substr(sha1, 1, 8) || '-' || substr(sha1, 9, 4) || '-5' || substr(sha1, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1) || substr(sha1, 18, 3) || '-' || substr(sha1, 21, 12) || '"}' AS body,
-    
     unhex(substr(sha1, 1, 32)) AS digest
     FROM (
         SELECT *,
@@ -189,7 +188,6 @@ FROM (
     SELECT
     message,
     bare || ',"messageId":"' || substr(sha1, 1, 8) || '-' || substr(sha1, 9, 4) || '-5' || substr(sha1, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1) || substr(sha1, 18, 3) || '-' || substr(sha1, 21, 12) || '"}' AS body,
-    
     unhex(substr(sha1, 1, 32)) AS digest
     FROM (
         SELECT *,
@@ -223,29 +221,67 @@ WHERE reason IS NULL AND user_id <> trim(user_id, E' \t\r\n');
 SELECT count(*) FROM result WHERE reason IS NULL AND user_id <> lower(user_id);
 
 -- changes/noise.py, in_one_change
-SELECT count(*) FILTER (c.c0 AND s.t0 <> c.t0 AND strlen(s.t0) = strlen(c.t0) AND CASE WHEN regexp_matches(s.t0, '[,;|]') THEN list_sort(string_split_regex(regexp_replace(s.t0, '[]\[{}()\s'']', '', 'g'), '[,;|]')) = list_sort(string_split_regex(regexp_replace(c.t0, '[]\[{}()\s'']', '', 'g'), '[,;|]')) ELSE false END),
-count(*) FILTER (c.c1 AND s.t1 <> c.t1 AND abs(c.t1 - s.t1) < 1e-09 * greatest(abs(s.t1), abs(c.t1))) FROM changes c JOIN previous s ON s.key = c.key WHERE c.op = 'changed' AND NOT s.gone;
+SELECT
+count(*) FILTER (c.c0 AND s.t0 <> c.t0 AND strlen(s.t0) = strlen(c.t0) AND CASE WHEN regexp_matches(s.t0, '[,;|]') THEN list_sort(string_split_regex(regexp_replace(s.t0, '[]\[{}()\s'']', '', 'g'), '[,;|]')) = list_sort(string_split_regex(regexp_replace(c.t0, '[]\[{}()\s'']', '', 'g'), '[,;|]')) ELSE false END),
+count(*) FILTER (c.c1 AND s.t1 <> c.t1 AND abs(c.t1 - s.t1) < 1e-09 * greatest(abs(s.t1), abs(c.t1)))
+FROM changes c
+JOIN previous s ON s.key = c.key
+WHERE c.op = 'changed' AND NOT s.gone;
 
 -- changes/noise.py, make_moves
 CREATE TEMP TABLE moves (message BIGINT, n INTEGER, before UBIGINT, after UBIGINT);
 INSERT INTO moves
-SELECT message, cell.n, cell.before, cell.after FROM (
-    SELECT c.message,
-    unnest([CASE WHEN c.c0 AND coalesce('text ' || s.t0::VARCHAR, '') <> coalesce('text ' || c.t0::VARCHAR, '') THEN {'n': 0, 'before': md5_number_lower('00000000-0000-0000-0000-000000000000 plan ' || c.key || chr(10) || coalesce('text ' || s.t0::VARCHAR, '')), 'after': md5_number_lower('00000000-0000-0000-0000-000000000000 plan ' || c.key || chr(10) || coalesce('text ' || c.t0::VARCHAR, ''))} END, CASE WHEN c.c1 AND coalesce('number ' || s.t1::VARCHAR, '') <> coalesce('number ' || c.t1::VARCHAR, '') THEN {'n': 1, 'before': md5_number_lower('00000000-0000-0000-0000-000000000000 seats ' || c.key || chr(10) || coalesce('number ' || s.t1::VARCHAR, '')), 'after': md5_number_lower('00000000-0000-0000-0000-000000000000 seats ' || c.key || chr(10) || coalesce('number ' || c.t1::VARCHAR, ''))} END]) AS cell
-    FROM (SELECT * FROM changes WHERE op = 'changed' ORDER BY hash(key) LIMIT 20000) c
-    JOIN previous s ON s.key = c.key)
-WHERE cell IS NOT NULL LIMIT 250000;
-INSERT INTO moves SELECT message,
+SELECT message, cell.n, cell.before, cell.after
+FROM (
+    SELECT
+    c.message,
+    unnest([
+        CASE WHEN c.c0 AND coalesce('text ' || s.t0::VARCHAR, '') <> coalesce('text ' || c.t0::VARCHAR, '') THEN {'n': 0,
+        'before': md5_number_lower('00000000-0000-0000-0000-000000000000 plan ' || c.key || chr(10) || coalesce('text ' || s.t0::VARCHAR, '')),
+        'after': md5_number_lower('00000000-0000-0000-0000-000000000000 plan ' || c.key || chr(10) || coalesce('text ' || c.t0::VARCHAR, ''))} END,
+        CASE WHEN c.c1 AND coalesce('number ' || s.t1::VARCHAR, '') <> coalesce('number ' || c.t1::VARCHAR, '') THEN {'n': 1,
+        'before': md5_number_lower('00000000-0000-0000-0000-000000000000 seats ' || c.key || chr(10) || coalesce('number ' || s.t1::VARCHAR, '')),
+        'after': md5_number_lower('00000000-0000-0000-0000-000000000000 seats ' || c.key || chr(10) || coalesce('number ' || c.t1::VARCHAR, ''))} END
+        ]) AS cell
+    FROM (
+        FROM changes
+        WHERE op = 'changed'
+        ORDER BY hash(key)
+        LIMIT 20000
+    ) c
+    JOIN previous s ON s.key = c.key
+)
+WHERE cell IS NOT NULL
+LIMIT 250000;
+INSERT INTO moves
+SELECT message,
 -1,
 md5_number_lower('00000000-0000-0000-0000-000000000000 -1 ' || key || chr(10) || 'there'),
-NULL FROM (SELECT message, key FROM changes WHERE op = 'removed' ORDER BY hash(key) LIMIT 20000);
-INSERT INTO moves SELECT message,
+NULL
+FROM (
+    SELECT message, key
+    FROM changes
+    WHERE op = 'removed'
+    ORDER BY hash(key)
+    LIMIT 20000
+);
+INSERT INTO moves
+SELECT message,
 -1,
 NULL,
-md5_number_lower('00000000-0000-0000-0000-000000000000 -1 ' || key || chr(10) || 'there') FROM (SELECT message, key FROM changes WHERE op = 'added' ORDER BY hash(key) LIMIT 20000);
+md5_number_lower('00000000-0000-0000-0000-000000000000 -1 ' || key || chr(10) || 'there')
+FROM (
+    SELECT message, key
+    FROM changes
+    WHERE op = 'added'
+    ORDER BY hash(key)
+    LIMIT 20000
+);
 
 -- changes/noise.py, notice
-SELECT message, before AS hash FROM moves WHERE before IS NOT NULL;
+SELECT message, before AS hash
+FROM moves
+WHERE before IS NOT NULL;
 
 -- changes/change_set.py, write_files
 FROM changes
@@ -271,7 +307,6 @@ FROM (
     SELECT
     message,
     bare || ',"messageId":"' || substr(sha1, 1, 8) || '-' || substr(sha1, 9, 4) || '-5' || substr(sha1, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1) || substr(sha1, 18, 3) || '-' || substr(sha1, 21, 12) || '"}' AS body,
-    
     unhex(substr(sha1, 1, 32)) AS digest
     FROM (
         SELECT *,
@@ -303,7 +338,13 @@ key AS user_id,
 'invalid' AS outcome,
 reason,
 epoch_ms(1795845600000)::TIMESTAMP_S AT TIME ZONE 'UTC' AS at
-FROM (SELECT key, reason FROM invalid EXCEPT SELECT key, reason FROM known_invalid);
+FROM (
+    SELECT key, reason
+    FROM invalid
+    EXCEPT
+    SELECT key, reason
+    FROM known_invalid
+);
 
 -- history/ledger.py, expose_settled
 -- settled: Arrow
@@ -326,9 +367,12 @@ m.at,
 d.digest,
 (coalesce(m.c0, false)::UBIGINT << 0) | (coalesce(m.c1, false)::UBIGINT << 1) AS carried0,
 CASE WHEN m.c0 AND m.op = 'changed' THEN ('0x' || substr(md5('00000000-0000-0000-0000-000000000000' || coalesce(to_json(m.t0)::VARCHAR, NULL::VARCHAR, 'null')), 1, 8))::UINTEGER END AS h0,
-
 CASE WHEN m.c1 AND m.op = 'changed' THEN ('0x' || substr(md5('00000000-0000-0000-0000-000000000000' || coalesce(CASE WHEN m.t1 = trunc(m.t1) AND abs(m.t1) <= 9007199254740992 THEN m.t1::BIGINT::VARCHAR ELSE m.t1::VARCHAR END, NULL::VARCHAR, 'null')), 1, 8))::UINTEGER END AS h1
-FROM (SELECT * FROM settled UNION ALL BY NAME SELECT * FROM new_invalid) AS m
+FROM (
+    FROM settled
+    UNION ALL BY NAME
+    FROM new_invalid
+) AS m
 LEFT JOIN digests AS d ON d.message = m.message
 ORDER BY user_hash, m.at;
 

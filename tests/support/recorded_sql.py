@@ -29,7 +29,8 @@ _PACKAGE = str(Path(candu_sync.__file__).parent)
 _LONG = 100
 
 # A statement that makes a relation.
-_MAKES = re.compile(r"\s*CREATE\s+(?:OR REPLACE\s+)?(?:TEMP\s+)?(?:TABLE|VIEW)\s+(\w+)")
+_MAKES = re.compile(
+    r"\s*(?:CREATE\s+(?:OR REPLACE\s+)?(?:TEMP\s+)?(?:TABLE|VIEW)|ALTER TABLE \w+ RENAME TO)\s+(\w+)")
 
 
 @dataclass
@@ -162,5 +163,5 @@ def _items(line: str) -> Iterator[str]:
         if character == "," and not quoted and depth == 0:
             yield line[start : at + 1].strip()
             start = at + 1
-    if line:
+    if line[start:].strip():
         yield line[start:].strip()
