@@ -88,7 +88,16 @@ def test_the_make_targets_it_names_are_there() -> None:
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE)) <= targets
 
 
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as a link has them behind #."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).strip().replace(" ", "-")
+            for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
 def test_the_links_lead_somewhere() -> None:
-    for text in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for link in re.findall(r"\]\(([^)#:]+)\)", text.read_text()):
-            assert (text.parent / link).exists(), f"{text.name} links to {link}"
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")):
+        for name, heading in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+            there = page.parent / name if name else page
+            assert there.exists(), f"{page.name} links to {name}"
+            assert not heading or heading in headings(there), f"{page.name} links to {name}#{heading}"
