@@ -38,6 +38,7 @@ from packaging.specifiers import SpecifierSet
 from pymysql.converters import convert_datetime, escape_item
 from pymysql.cursors import SSCursor
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from tests.warehouse.servers import mariadb
 
@@ -95,6 +96,9 @@ def test_duckdb_cursor_is_a_connection_without_the_settings(duck: duckdb.DuckDBP
     assert other.sql("select current_setting('TimeZone')").fetchall() != [("Asia/Tokyo",)]
     duck.execute("set global TimeZone = 'Asia/Seoul'")
     assert duck.cursor().sql("select current_setting('TimeZone')").fetchall() == [("Asia/Seoul",)]
+    other.execute("create temp table own as select 1")
+    with pytest.raises(duckdb.CatalogException):
+        duck.sql("from own")
 
 
 def test_duckdb_takes_a_variable_for_a_table(duck: duckdb.DuckDBPyConnection) -> None:
@@ -131,6 +135,11 @@ def test_duckdb_end_of_a_day_is_its_beginning_in_python(duck: duckdb.DuckDBPyCon
     assert (column.cast(pa.int64()).to_pylist(), column.to_pylist()) == ([86_400_000_000], [dt.time(0)])
 
 
+def test_duckdb_infinity_is_the_largest_integer_in_arrow(duck: duckdb.DuckDBPyConnection) -> None:
+    column = duck.sql("select 'infinity'::timestamp as x").to_arrow_table()["x"]
+    assert column.cast(pa.int64()).to_pylist() == [2**63 - 1]
+
+
 def test_duckdb_strftime_of_whole_seconds_ends_in_2262(duck: duckdb.DuckDBPyConnection) -> None:
     duck.execute("create table t as select '2300-01-01'::timestamp_s as seen")
     with pytest.raises(duckdb.ConversionException):
@@ -141,6 +150,11 @@ def test_duckdb_strftime_of_whole_seconds_ends_in_2262(duck: duckdb.DuckDBPyConn
 def test_duckdb_md5_lower_is_the_second_half(duck: duckdb.DuckDBPyConnection) -> None:
     digest = hashlib.md5(b"x").digest()
     assert duck.sql("select md5_number_lower('x')").fetchall() == [(int.from_bytes(digest[8:], "little"),)]
+
+
+def test_duckdb_text_of_a_double_reads_back(duck: duckdb.DuckDBPyConnection) -> None:
+    doubles = "select (hash(range) / 1e19 - 0.5) * 10.0 ** (range % 600 - 300) as x from range(20_000)"
+    assert all(float(text) == x for text, x in duck.sql(f"select x::varchar, x from ({doubles})").fetchall())
 
 
 # Arrow
@@ -213,6 +227,13 @@ def test_a_local_time_that_comes_twice_is_the_later_in_sql(duck: duckdb.DuckDBPy
 
 
 # PostgreSQL's drivers
+
+def test_adbc_infinity_is_smaller_than_minus_infinity(adbc: Any) -> None:
+    adbc.execute("select 'infinity'::timestamp as x, '-infinity'::timestamp as y, 'infinity'::timestamp > now() as z")
+    [row] = adbc.fetch_arrow_table().cast(pa.schema({"x": pa.int64(), "y": pa.int64(), "z": pa.bool_()})).to_pylist()
+    to_1970 = 946_684_800_000_000  # microseconds from 1970 to PostgreSQL's own epoch, 2000
+    assert row == {"x": 2**63 - 1 + to_1970 - 2**64, "y": -(2**63) + to_1970, "z": True}
+
 
 @pytest.mark.parametrize(("sql", "read"), [
     ("1.50::money", 150), ("4294967295::oid", -1), ("0.1::float4", 0.10000000149011612),
@@ -326,6 +347,14 @@ def test_sqlalchemy_text_has_parameters_in_quotes() -> None:
     assert list(text(r"select '\:since'")._bindparams) == []
 
 
+def test_sqlalchemy_reads_a_literal_as_a_parameter_of_sqlite() -> None:
+    sql, values = text("select '%(since)s', :since"), {"since": 1}
+    with create_engine("sqlite://").connect() as connection, pytest.raises(ProgrammingError, match=r"select '\?', \?"):
+        connection.execute(sql, values)
+    with create_engine("sqlite://", paramstyle="named").connect() as connection:
+        assert connection.execute(sql, values).fetchall() == [("%(since)s", 1)]
+
+
 def test_duckdb_engine_cursor_gives_duckdbs_own() -> None:
     connection = create_engine("duckdb:///:memory:").raw_connection()
     assert isinstance(connection.cursor().cursor(), duckdb.DuckDBPyConnection)
@@ -418,6 +447,20 @@ def test_dagster_cancelling_is_no_exception() -> None:
 
     assert issubclass(DagsterExecutionInterruptedError, BaseException)
     assert not issubclass(DagsterExecutionInterruptedError, Exception)
+
+
+def test_dagster_check_within_an_asset_comes_after_it() -> None:
+    import dagster as dg
+
+    sent: list[str] = []
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("is_small", asset="pushed", blocking=True)])
+    def pushed() -> Iterator[Any]:
+        sent.append("everything")
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, check_name="is_small")])
+
+    assert not dg.materialize([pushed], raise_on_error=False).success
+    assert sent == ["everything"]
 
 
 # sqlglot

@@ -24,7 +24,7 @@ from candu_sync.arrow_types import BINARY, NOT_UTF8, NUMERIC, numeric, unusable
 Row = Sequence[Any]
 
 _END_OF_TIME = 2**63 - 1
-"""A timestamp that is out of every range: PostgreSQL's and DuckDB's infinity is the same number."""
+"""A timestamp that is out of every range; DuckDB's infinity is the same number."""
 
 
 class Odd(Enum):
