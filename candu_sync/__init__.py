@@ -1,7 +1,6 @@
 """Data warehouse to Candu: SQL models, diffed against what Candu accepted, pushed as identify, group and track.
 
-The public names. They are loaded when they are first asked for: the command line answers `--help` without loading
-databases.
+The public names. Each is loaded when it is first used, so that `--help` loads no database.
 
 Example:
     >>> from candu_sync import Project, Target, load_settings, load_syncs, run

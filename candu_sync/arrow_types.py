@@ -1,6 +1,6 @@
-"""Arrow types of our own: how the warehouse hands over values that no type of Arrow's holds.
+"""Arrow types of our own: the warehouse uses them for values that no type of Arrow can hold.
 
-Both are Arrow's opaque extension type over text, and are told apart by their ``type_name``.
+Both are Arrow's opaque extension type over text. Their ``type_name`` distinguishes them.
 """
 
 from __future__ import annotations

@@ -51,10 +51,10 @@ class ClaimedPush:
             self.claim.release()
             raise
         outcome = read_receipts(state, changes.run_id)
-        # What an earlier push of this change set has settled counts: it is not sent again.
+        # What an earlier push of this change set has settled is not sent again.
         self.report.accepted, self.report.rejected = outcome.settled
         folder = state.store.scratch()
-        # Of messages that an earlier push settled there are no digests: then all are computed again.
+        # Messages that an earlier push settled have no digests. Then all digests are computed again.
         digests = None if any(outcome.settled) or not target.history.written else DigestFile(folder)
         try:
             if changes.summary.messages:

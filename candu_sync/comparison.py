@@ -79,7 +79,7 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, keys:
 
 def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snapshot, *, full: bool,
           chosen: str | None, progress: Progress) -> tuple[Result, Prefilter | None, str]:
-    """Load the rows that the snapshot does not know as they are.
+    """Load the rows that are new, or differ from the snapshot.
 
     Returns:
         The result, what its rows went through, and how the warehouse was read.

@@ -1,6 +1,6 @@
 """The embedded DuckDB that a plan and a commit work in: bounded memory, a private folder to spill to.
 
-Nothing but Arrow goes in and out, so this connection never touches a file or the network by itself. The tables and
+Only Arrow goes in and out. So this connection never opens a file or the network by itself. The tables and
 views that the rooms share in it are listed in ``relations.py``.
 """
 
@@ -99,7 +99,7 @@ class _Database:
         self._root.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")
         self._root.execute(f"SET temp_directory = {literal(str(self.folder))}")
         self._root.execute(f"SET threads = {max(1, min(8, os.cpu_count() or 1))}")
-        # Messages and rows are numbered in the order in which the rows stand.
+        # Messages and rows are numbered in the order of the rows.
         self._root.execute("SET preserve_insertion_order = true")
 
     def connection(self) -> duckdb.DuckDBPyConnection:

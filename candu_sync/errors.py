@@ -1,7 +1,7 @@
 """Everything that can go wrong, as one tree.
 
     CanduSyncError
-    ├── UsageError              a command's words are off                      (exit 2)
+    ├── UsageError              wrong words in a command (exit 2)
     ├── SettingsError           a setting is missing or wrong                  (exit 2)
     │   └── OtherWorkspace      the state belongs to another workspace of Candu
     ├── SpecError               a file under sql/ is wrong                     (exit 2)
@@ -33,7 +33,7 @@ class CanduSyncError(Exception):
 
 
 class UsageError(CanduSyncError):
-    """A command's words are off: an unknown sync, a partition that does not exist."""
+    """The words of a command are wrong: an unknown sync, a partition that does not exist."""
 
     exit_code = 2
 
@@ -72,7 +72,7 @@ class WarehouseError(CanduSyncError):
 
 
 class WarehouseUnreachable(WarehouseError):
-    """No connection to the warehouse: it may be back in a minute."""
+    """No connection to the warehouse: it may work again in a minute."""
 
 
 class ModelError(CanduSyncError):

@@ -3,7 +3,7 @@
 Start-up time is a promise: `--help` loads no database, and a plan with nothing to send loads no httpx.
 
 A package's ``__init__`` lists its names twice: as imports for type checkers and readers, and as a table for this
-module. A test holds both lists together.
+module. A test checks that both lists agree.
 """
 
 from __future__ import annotations

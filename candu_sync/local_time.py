@@ -1,7 +1,7 @@
-"""Local time and instants: one rule for every place that turns one into the other.
+"""Local time and instants: one rule for every conversion between the two.
 
-A local time is a date and a time of day without an offset, as a column without a zone holds it. The rule is the one
-of PostgreSQL and DuckDB, since they compare such columns with instants by themselves:
+A local time is a date and a time of day without an offset, as a column without a zone holds it. The rule is that of
+PostgreSQL and DuckDB, which compare such columns with instants themselves:
 
 - A local time that comes twice (clocks go back) is the later of the two instants.
 - A local time that is skipped (clocks go forward) is read with the offset of before: where 02:00 becomes 03:00,
@@ -78,7 +78,7 @@ def first_local(instant: dt.datetime, timezone: str) -> dt.datetime:
     """An instant as a local time for comparisons: a column's local time lies at or after it exactly when the instant
     that it stands for lies at or after ``instant``.
 
-    The one exception are times that a zone skips, where the change is not at a full hour of UTC.
+    The only exceptions are times that a zone skips, where the change is not at a full hour of UTC.
 
     Args:
         instant: aware.
@@ -125,9 +125,8 @@ def _change(low: dt.datetime, high: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 
 @lru_cache(maxsize=20_000)
 def _steps(timezone: str, year: int) -> tuple[tuple[int, int], ...]:
-    """From which local time of a year on which offset holds, both in microseconds.
-
-    Looked for from day to day: no zone has ever changed twice within one.
+    """The local times of a year at which the offset changes, and the offsets, in microseconds. It looks day by day: no
+    zone has ever changed twice on one day.
     """
     zone = ZoneInfo(timezone)
     last = dt.datetime(year, 12, 31, 23, 59, 59)

@@ -48,10 +48,10 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
     Args:
-        full: every row, whole. Events that were sent are not sent again all the same.
+        full: every row, whole. Events that were sent are never sent again.
         force: this change set, and no other, may go past the guards when it is pushed.
-        keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, for the caller to remove
-            (``changes.discard``), and a run that is under way is no reason to refuse.
+        keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, which the caller removes
+            (``changes.discard``), and a run that is under way does not matter.
         keys: only the rows with these keys (or ids of users or groups), also where Candu has them as they are, or
             refused them; events that were sent are not sent again. Empty: all rows.
 
@@ -107,7 +107,7 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     """Guard, claim, deliver a staged change set, and commit what Candu accepted.
 
     What ends the delivery early (a wrong key, Candu down, ``project.stop``) is in the result, with all that was
-    accepted before committed. An exception that interrupts it (Dagster's cancellation) goes on after the same.
+    accepted before committed. An exception that interrupts it (Dagster's cancellation) is raised after the same commit.
 
     Args:
         changes: as ``plan`` or ``staged`` gave it.
@@ -144,7 +144,8 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
 
 
 def _noted(target: Target, changes: ChangeSet, result: RunResult) -> RunResult:
-    """Write down how a run ended, for the next one and for ``status``. One of a few rows says nothing of the others."""
+    """Write down how a run ended, for the next one and for ``status``. A run of a few rows says nothing about the
+    others."""
     return result if changes.keys else remember(target.state, result, target.sync)
 
 

@@ -1,4 +1,4 @@
-"""Items made in a thread of their own, a few ahead of who takes them."""
+"""Items that a thread makes in advance, a few at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-# Seconds after which a thread that waits for room looks whether anybody still wants its items.
+# Seconds after which a thread that waits for room checks whether its items are still wanted.
 _LOOK = 0.1
 
 
 def ahead(items: Iterable[_T], most: int, cancel: Callable[[], None] = lambda: None) -> Generator[_T, None, None]:
     """The items, of which at most ``most`` wait to be taken. What making them raises is raised here. When the generator
-    is closed before its end, so is the making of items, after the one under way, which ``cancel`` is to shorten."""
+    is closed before its end, the thread stops after the item that it is making; ``cancel`` shortens that."""
     made: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(most)
     unwanted = threading.Event()
 

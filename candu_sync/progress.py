@@ -1,4 +1,4 @@
-"""Progress of a run: what a caller is given while it goes on."""
+"""Progress of a run: what a caller gets while it runs."""
 
 from __future__ import annotations
 

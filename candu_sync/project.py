@@ -122,8 +122,7 @@ class Project:
                              message_ids=self.settings.message_id)
 
     def predecessor(self, sync: Sync) -> str | None:
-        """The name that a sync probably had before it was renamed, as it was when first asked; None: nothing speaks
-        for that.
+        """The name that a sync probably had before it was renamed, looked up once; None: there is no sign of a rename.
 
         Raises:
             StateError: the state cannot be read.
@@ -137,7 +136,7 @@ class Project:
         return self._predecessors[sync.name]
 
     def former_partitions(self, sync: Sync) -> FormerPartitions:
-        """The partitions of a sync from before its present settings, as they were when first asked for."""
+        """The partitions of a sync from before its present settings, looked up once."""
         from candu_sync.changes import FormerPartitions
 
         return self._former_partitions.setdefault(sync.name, FormerPartitions(self.state, sync))

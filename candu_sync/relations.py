@@ -4,10 +4,9 @@ A plan has one engine, a commit another, and a push a third that builds the mess
 registers an Arrow file or batch under its name, and a later room reads it by that name. A name means one thing
 everywhere. ``docs/sql-of-a-sync.sql`` shows all of it at work.
 
-In the columns, ``t0 …`` stands for the traits' values and ``c0 …`` for the flags of the traits' names, whether the
-message carries that trait. ``ids`` stands for ``user_id`` and, of groups, ``group_id``; of events, for ``user_id``,
-``event``, ``occurred`` and, with a cursor, ``cursor``. ``snapshot`` stands for the columns of a snapshot's rows
-(``snapshot/snapshot.py``).
+In the columns, ``t0 …`` are the traits' values and ``c0 …`` the flags of the traits' names: whether the message carries
+that trait. ``ids`` means ``user_id`` and, for groups, ``group_id``; for events ``user_id``, ``event``, ``occurred``
+and, with a cursor, ``cursor``. ``snapshot`` means the columns of a snapshot's rows (``snapshot/snapshot.py``).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class Relation:
         of: what a row is.
         columns: their names, in groups as the module's docstring says.
         made: the module that makes it.
-        read: the modules that read it beside the one that makes it.
+        read: the other modules that read it.
     """
 
     of: str

@@ -1,4 +1,4 @@
-"""A change set: what a plan found, staged as files so that what was looked at is what is sent.
+"""A change set: what a plan found, staged as files. So what a person looked at is what is sent.
 
 | file             | columns                                                                           |
 |------------------|-----------------------------------------------------------------------------------|
@@ -7,10 +7,10 @@
 | `held.arrow`     | rows that Candu refused before and that have not changed since                    |
 | `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary            |
 
-Messages are built from these rows while they are sent; whenever that is, they are the same.
+Messages are built from these rows while they are sent. They are the same at any time.
 
-`invalid.arrow` (key, reason, run) has the rows that cannot be sent, and the run that found them so. It stands
-beside the versions until the next plan.
+`invalid.arrow` (key, reason, run) has the rows that cannot be sent, and the run that found them so. It is kept next to
+the versions until the next plan.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ChangeSet:
         return tuple(trait for trait in self.traits if trait.name not in gone)
 
     def save(self) -> None:
-        """Write ``plan.json`` beside the files. Raises StateError when the disk does not take it."""
+        """Write ``plan.json`` next to the files. Raises StateError when the disk does not take it."""
         body = asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
         try:
             (self.folder / "plan.json").write_text(json.dumps(body))

@@ -1,8 +1,8 @@
 """Partitions of a sync whose rows its present settings would send for another partition.
 
-They are found by their keys as far as that goes: a key that is no partition now was one of other settings. A week and
-a day share a key, though, and two windows of one length may have been cut in different time zones: of the few such
-neighbours of a new partition the versions are read.
+Most are found by their keys: a key that is no partition now belonged to other settings. But a week and a day can share
+a key, and two windows of one length may be of different time zones. So the versions of the few neighbours of a new
+partition are read, too.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def _is_partition(sync: Sync, key: str | None) -> bool:
 
 
 def _looks_like_a_window(sync: Sync, key: str | None) -> bool:
-    """A dynamic segment may have any key, also one that looks like that of a window."""
+    """The key of a dynamic segment may be any text, also one that looks like a window's key."""
     dynamic = sync.partitions is not None and sync.partitions.every is None and sync.partitions.dynamic is not None
     return dynamic and key is not None and _WINDOW_KEY.fullmatch(key) is not None
 
 
 def _near(sync: Sync, partition: str) -> list[str]:
-    """The keys of windows that have the form of this one's: the longer ones that it may lie in, those beside it."""
+    """The keys of windows that have the form of this one's: the longer ones that may contain it, and its neighbours."""
     assert sync.partitions is not None
     start, segment = split(sync.partitions, partition)
     if start is None:

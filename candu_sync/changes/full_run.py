@@ -1,4 +1,4 @@
-"""A full run that was interrupted goes on where it ended: rows that it has sent whole are not sent once more."""
+"""A full run that was interrupted continues where it ended: rows that it has sent whole are not sent again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def leave_out_sent(connection: duckdb.DuckDBPyConnection, state: PartitionState,
     """Take the message from rows of ``changes`` that are unchanged since an interrupted full run had them accepted.
 
     Nothing happens unless the current version was made by a full run that has messages left: its change set is then
-    still staged. The rows stay in ``changes`` without a message, so that the next interruption is resumed likewise.
+    still staged. The rows stay in ``changes`` without a message. So the run can be interrupted and continued several
+    times.
     """
     if not awaits_push(state, version.run_id):
         return

@@ -13,12 +13,12 @@ LEAST_ROWS_FOR_RATIOS = 100
 
 
 def tripped(sync: Sync, summary: Summary, partition: str | None = None) -> list[str]:
-    """The guards that this change set trips, a sentence each; empty: it may go.
+    """The guards that this change set trips, one sentence each; empty: it may be sent.
 
     A full run sends every row on purpose. For it, too, the shares are of the rows that changed or left; only
-    ``max_messages`` counts all that it sends. Of a partition that has ended all rows left, so that ``max_removed``
-    limits what all partitions that have ended hold of the sync's rows. A run of a few rows that a person named is
-    measured by these: ``min_rows`` says nothing of it.
+    ``max_messages`` counts all that it sends. In a partition that has ended, all rows left. There ``max_removed``
+    limits the share of the sync's rows that is in all ended partitions together. Where a person named the rows, only
+    those are counted, and ``min_rows`` does not apply.
 
     Args:
         partition: whose changes they are, for the commands in the sentences.
@@ -54,7 +54,7 @@ def _shares(sync: Sync, summary: Summary) -> list[str]:
 
 
 def _ended(sync: Sync, summary: Summary, ended: int) -> list[str]:
-    """An empty list of partitions stops everything, however small the sync is: nobody drops all of them by design."""
+    """An empty list of partitions stops the run, however small the sync is: nobody drops all of them on purpose."""
     limit, total = sync.guard.max_removed, summary.sync_rows
     if limit is None or not total or not summary.messages:
         return []

@@ -1,6 +1,6 @@
 """What makes two rows of a sync the same row: its key, the model's expressions for it, its time zone, its partitions.
 
-Each version keeps it. Where it changes, rows that Candu has are unknown, and would be sent again.
+Each version keeps it. When it changes, the rows that Candu has are not recognised, and would be sent again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def identity_changes(before: RowIdentity | None, now: RowIdentity) -> list[str]:
 
 
 def _replaced(before: tuple[str, ...], now: tuple[str, ...]) -> bool:
-    """One more expression (another query of a union) leaves the rows of the others what they were."""
+    """One more expression (another query of a union) does not change the rows of the others."""
     return bool(now) and not set(before) <= set(now)
 
 

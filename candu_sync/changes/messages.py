@@ -4,8 +4,8 @@
     {"type": "group", "groupId": "g1", "userId": "u1", "traits": {"total billed": 830}, "messageId": "…"}
     {"type": "track", "userId": "u1", "event": "Upgraded plan", "properties": {…}, "timestamp": "…Z", "messageId": "…"}
 
-Candu's docs, "Identify", "Group", "Track". identify and group carry no timestamp: Candu takes its own clock, and the
-message says how things are now. ``messageId`` is a UUIDv5 (RFC 9562, 5.5) of the workspace, the sync, the row's key and
+Candu's docs, "Identify", "Group", "Track". identify and group carry no timestamp: Candu uses its own clock, and the
+message has the values of now. ``messageId`` is a UUIDv5 (RFC 9562, 5.5) of the workspace, the sync, the row's key and
 the content. For users and groups it is also of the snapshot's version: a trait that goes a → b → a is sent three times,
 and the third message must not look like a repeat of the first.
 """
@@ -87,7 +87,7 @@ class Encoding:
         if self.kind == "users":
             return f"""'{{"type":"identify","userId":' || {user} || ',"traits":{{' || {values} || '}}'"""
         if self.kind == "groups":
-            # A membership goes without `traits` while the group has none: a strict API may refuse an empty object.
+            # A membership is sent without `traits` while the group has none: a strict API may refuse an empty object.
             traits = f"""coalesce(',"traits":{{' || nullif({values}, '') || '}}', '')"""
             return (f"""'{{"type":"group","groupId":' || to_json(group_id) || ',"userId":' || {user} """
                     f"""|| {traits}""")
@@ -96,7 +96,7 @@ class Encoding:
                 f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")
 
     def content_hash(self) -> str:
-        """SQL of a hash of a row's message without its messageId: it stays the same while a refused row does."""
+        """SQL of a hash of a row's message without its messageId: it changes when a refused row changes."""
         return f"md5({self.bare()})"
 
     def messages(self, rows: str) -> str:
@@ -136,8 +136,8 @@ class Encoding:
 
 def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
            rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The messages of batches of rows, in their order: message int64, body string with a comma after it, as it stands
-    in an array, and digest binary (see ``Encoding.messages``)."""
+    """The messages of batches of rows, in their order: message int64, body string with a comma after it, as in an
+    array, and digest binary (see ``Encoding.messages``)."""
     for batch in rows:
         connection.register("rows_to_encode", batch)
         messages = connection.sql(f"""
@@ -148,8 +148,8 @@ def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
 
 
 def json_text(column: str, kind: ValueKind) -> str:
-    """SQL of a value's JSON text. A whole number goes without a fraction: 5, not 5.0. All others go as the shortest
-    text that reads back to the same double, which is how DuckDB writes them."""
+    """SQL of a value's JSON text. A whole number is written without a fraction: 5, not 5.0. All others are written as
+    the shortest text that reads back to the same double, as DuckDB does."""
     if kind is ValueKind.TEXT:
         return f"to_json({column})::VARCHAR"
     if kind is ValueKind.BOOLEAN:

@@ -9,11 +9,12 @@ Four signs, counted for each trait. All of them are sent as usual: the snapshot 
 | `went_back` | values that are again what they were before one of the last ten changes                |
 | `came_back` | rows that are back after they left in one of the last ten changes, under the name rows |
 
-For the last two the state keeps a memory, ``moves.arrow``: for each value that was left behind one hash of 64 bits, the
-second half of an MD5 of the state's id, the row, the trait and the value. It holds no value, and at most ``KEPT_MOVES``
-hashes (4 MB). A plan in which nothing changed does not read it. The cost is one join of the changed rows with the
-snapshot's, and two MD5 for each changed value of at most ``_ROWS`` rows; of more rows those with the smallest hashes
-of their keys are looked at, in each run the same ones, and the counts of the last two signs are then too low.
+For the last two signs the state keeps a file, ``moves.arrow``: for each value that was replaced, one hash of 64 bits,
+the second half of an MD5 of the state's id, the row, the trait and the value. It holds no value, and at most
+``KEPT_MOVES`` hashes (4 MB). A plan in which nothing changed does not read it. The cost is one join of the changed rows
+with the snapshot's, and two MD5 for each changed value of at most ``_ROWS`` rows; of more rows, those with the smallest
+hashes of their keys are looked at. They are the same ones in each run. The counts of the last two signs are then too
+low.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _FEWEST, _SHARE = 10, 0.5
 # Signs that one change alone shows.
 _CLEAR = ("tiny", "reordered")
 
-# In the table ``moves``, where a trait's number stands: the row itself.
+# The number in the table ``moves`` for the row itself, in place of a trait's number.
 _ROW = -1
 
 # Sign → what was seen, what to do.
@@ -80,7 +81,7 @@ class NoiseNote(NamedTuple):
 
 def notice(connection: duckdb.DuckDBPyConnection, summary: Summary, diff: Diff, kind: str, *, memory: Path | None,
            salt: str, folder: Path) -> Summary:
-    """Count the signs of noise, and write down for the memory what was left behind.
+    """Count the signs of noise, and write down the hashes of the values that were replaced.
 
     Args:
         connection: with the tables ``changes`` and ``previous``, as the diff made them.
@@ -117,10 +118,10 @@ class Noisy(Protocol):
 
 
 def noise_notes(found: Noisy) -> Iterator[NoiseNote]:
-    """A note for each trait whose changes are noise: what was seen, and how to mend the model.
+    """A note for each trait whose changes are noise: what was seen, and how to correct the model.
 
-    A trait that went back is reported when that is most of its changes, and not only a few: a value like the number
-    of open tickets goes back by right. One that has another sign already is not reported twice.
+    A trait that went back is reported when that is most of its changes, and not only a few: a value like the number of
+    open tickets may rightly go back. A trait that already has another sign is not reported twice.
 
     Example:
         >>> from candu_sync.changes import Summary
@@ -172,7 +173,7 @@ def _tiny(old: str, new: str) -> str:
 
 
 def _reordered(old: str, new: str) -> str:
-    """Only texts of one length with a separator in them are taken apart."""
+    """Only texts of one length with a separator in them are split."""
     parts = [rf"list_sort(string_split_regex(regexp_replace({text}, '[]\[{{}}()\s""'']', '', 'g'), '[,;|]'))"
              for text in (old, new)]
     return (f"{old} <> {new} AND strlen({old}) = strlen({new}) AND "

@@ -1,4 +1,4 @@
-"""What of the changes goes out: oversized rows are set aside, refused ones are held, settled messages are left out."""
+"""Which of the changes are sent: oversized rows are set aside, refused ones are held, settled messages are left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENCODED = 25_000
 def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
     """Make the table or view ``outgoing`` of ``changes``: a row a message.
 
-    The rows of a group agree on what changed, so their one message is any of them together.
+    All rows of a group have the same changes, so any of them gives the one message.
     """
     if encoding.kind != "groups":
         connection.execute("""
@@ -69,10 +69,10 @@ def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -
 
 
 def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding, *, again: bool = False) -> None:
-    """Take the rows that Candu refused before, and that have not changed since, out of what goes: make ``held``.
+    """Make ``held``: the rows that Candu refused before, and that have not changed since. They are not sent.
 
     Args:
-        again: they go all the same, and ``held`` is empty.
+        again: send them again; ``held`` is then empty.
     """
     messages = """(
                 FROM outgoing
@@ -102,7 +102,7 @@ def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding, *, a
 def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, engine: Embedded,
                        sample: int | None = None, built: Callable[[pa.RecordBatch], None] | None = None,
                        ) -> Generator[pa.RecordBatch, None, None]:
-    """The messages of a change set that are not settled yet, in order, built as they are asked for.
+    """The messages of a change set that are not settled yet, in order, built while they are read.
 
     Args:
         outcome: what an earlier push of it has settled.
@@ -143,8 +143,8 @@ def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Itera
 
 
 def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.RecordBatch]:
-    """The parts of a batch between the settled messages. A receipt names the first and the last message of a request:
-    a request must not reach over one that was refused before."""
+    """The parts of a batch between the settled messages. A receipt names the first and the last message of a request.
+    So a request must not span a message that was refused before."""
     if settled is None:
         yield batch
         return

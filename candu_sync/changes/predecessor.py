@@ -1,4 +1,4 @@
-"""A sync without a state, beside the state of one that is no longer there: it may have been renamed."""
+"""A sync without a state, while the state has one that is no longer declared: it may have been renamed."""
 
 from __future__ import annotations
 

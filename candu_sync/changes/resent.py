@@ -1,11 +1,11 @@
 """Events that would be sent although Candu has them.
 
 Candu does not know that two events are one: they are the same if they have the same key in the same partition. So a
-version keeps by what its rows are known (``identities.py``), and between which times its events lie. An event that
-lies between them and is not in the ledger came late, or is known by another key:
+version keeps what identifies its rows (``identities.py``), and the times of its oldest and newest events. An event
+between these times that is not in the ledger came late, or has another key now:
 
-- What the rows are known by has changed: one such event is enough for the guard.
-- Nothing has changed that we know of, and nearly all events of that time are unknown: ids have changed in the data or
+- What identifies the rows has changed: one such event is enough for the guard.
+- No change is known, and nearly all events of that time are new: ids have changed in the data or
   in a relation that the model reads. That is the guard ``max_added``.
 """
 
@@ -83,7 +83,7 @@ def _not_newer(summary: Summary) -> str:
 
 
 def _missed(summary: Summary) -> str:
-    # Of a day's events whose time is the day alone, more may come all day.
+    # Where the time of events is only the day, more events of today may come all day.
     return " OR ".join(f"occurred < {_literal(until)}" for _, _, until, _ in summary.sent_between) or "false"
 
 

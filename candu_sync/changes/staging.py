@@ -1,7 +1,7 @@
 """Change sets in the state: staged by a plan, opened by a push, removed when they are settled.
 
 This module alone knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
-the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, beside the receipts of its
+the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, next to the receipts of its
 messages; ``invalid.arrow`` has the rows that the last plan set aside. docs/architecture.md has the whole layout.
 """
 
@@ -34,9 +34,8 @@ def new_run_id() -> str:
 
 
 def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
-    """Move a change set into the state. It then awaits its push, in place of one that was staged before.
-
-    The files of others are removed by the owner of the claim alone (``take_over``), so that no push ever loses its own.
+    """Move a change set into the state. It then awaits its push, and replaces one that was staged before. Only the
+    owner of the claim removes the files of other change sets (``take_over``), so that no push loses its own files.
 
     Args:
         force: it may go past the guards when it is pushed.
@@ -54,7 +53,7 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
     if (changes.folder / MOVES).exists():
         state.store.add(state.name("runs", changes.run_id, MOVES), changes.folder / MOVES)
     if not changes.keys:
-        # What was found of all rows stays known.
+        # The invalid rows of the last plan of all rows are kept.
         state.store.add(state.name(INVALID), changes.folder / INVALID)
     state.write_json(STAGED, {"run_id": changes.run_id, "force": force, "at": time.time()})
     if before and time.time() - before.get("at", 0) > _OLD:

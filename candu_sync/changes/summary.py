@@ -34,13 +34,13 @@ class Summary:
         gone_traits: traits of the snapshot that the model no longer gives.
         not_finite: trait → NaN and ±Inf that were taken as null.
         reasons: why rows were set aside → rows.
-        odd_ids: what is odd about ids → how many: "stray spaces" at either end, "upper and lower case" (they differ
-            from another id by that alone). They are sent as they are.
+        odd_ids: what is odd about ids → how many: "stray spaces" at either end, "upper and lower case" (the only
+            difference from another id). They are sent as they are.
         noise: sign → trait → how many changes look like noise (see ``noise.py``).
         ended_rows: rows that Candu has in the partitions that are no longer the sync's, of which this is one; None:
             this is one of the sync's, or it has none.
         sync_rows: with ``ended_rows``, the rows that Candu has in all partitions of the sync.
-        identity_changes: what changed of that which says which rows are the same, a clause each.
+        identity_changes: what changed in the identity of rows (``identities.py``), one clause each.
         keys: how many keys a person named, whose rows alone are counted here; 0: all rows are.
         missing_keys: those of them that no row has.
         sent_between: the times between which the events lie that were sent before: the oldest, the newest, the end of
@@ -81,7 +81,7 @@ class Summary:
 
 
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:
-    """Count what stands in the connection after ``diff``, ``set_large_aside`` and ``hold_refused``."""
+    """Count what is in the connection after ``diff``, ``set_large_aside`` and ``hold_refused``."""
     ops = dict(connection.execute("SELECT op, count(*) FROM changes GROUP BY op").fetchall())
     reasons = dict(connection.execute("""
         SELECT reason, count(*) AS n
@@ -130,7 +130,7 @@ def _with_spaces(connection: duckdb.DuckDBPyConnection, column: str) -> int:
 
 
 def _differ_by_case(connection: duckdb.DuckDBPyConnection, column: str) -> int:
-    # Of two ids that differ by case, one has a capital; most models have none, and are spared the grouping.
+    # Of two ids that differ by case, one has a capital. Most models have none, and need no grouping.
     if not scalar(connection, f"SELECT count(*) FROM result WHERE reason IS NULL AND {column} <> lower({column})"):
         return 0
     return scalar(connection, f"""
@@ -189,7 +189,7 @@ def _sample_row(row: tuple[Any, ...], names: list[str], *, values: bool) -> dict
 
 
 def redacted_key(key: str) -> str:
-    """A key that names a row without giving away an e-mail address.
+    """A key that names a row and does not reveal an e-mail address.
 
     Example:
         >>> redacted_key("ada@example.com"), redacted_key("u1")

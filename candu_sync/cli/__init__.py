@@ -1,7 +1,7 @@
 """The command line: arguments, progress, exit codes. What it does is in the other rooms.
 
 Exit codes: 0 all well; 1 it failed, what was accepted is committed; 2 usage or settings; 3 a guard stopped it, nothing
-was sent; 4 done, with rows invalid or refused. Of several syncs the gravest counts: 1, 2, 3, 4.
+was sent; 4 done, with rows invalid or refused. With several syncs the gravest code is used: 1, 2, 3, 4.
 
 The rooms are imported inside the commands: `--help` must not wait for databases.
 """
@@ -56,7 +56,7 @@ def main() -> None:
     """Run the command line; every error of ours is one message on stderr, without a traceback."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
     for stream in sys.stdout, sys.stderr:
-        # A result must not be lost because its encoding lacks a letter.
+        # A letter that the terminal's encoding lacks must not lose the result.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

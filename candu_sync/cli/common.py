@@ -34,7 +34,7 @@ _GRAVEST = (1, 2, 3, 4)
 
 
 def complain(message: str) -> None:
-    """Say something on stderr. A stderr that is closed is no reason to stop."""
+    """Print a message on stderr. The command goes on if stderr is closed."""
     with suppress(OSError, ValueError):
         typer.echo(f"candu-sync: {printable_lines(message)}", err=True)
 

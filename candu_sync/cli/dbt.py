@@ -38,7 +38,7 @@ def exposures(output: Annotated[Path | None, typer.Option(
 
 
 def _traits(project: Project, catalog: Catalog) -> dict[str, list[str]]:
-    """The traits of those syncs whose model the warehouse takes; the file is of use without them."""
+    """The traits of the syncs whose model the warehouse accepts. The file is useful without them, too."""
     from candu_sync.operate import check_models
 
     if project.settings.warehouse_url is None:

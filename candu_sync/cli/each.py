@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs import Sync
 
 Fail = Callable[[str, str | None, str, int], None]
-"""Takes what could not be done: the sync, its partition (None: it has none, or they are not known), the sentence, the
+"""Reports what could not be done: the sync, its partition (None: it has none, or they are not known), the sentence, the
 exit code."""
 
 _NOT_RUN = "not run: the command was stopped before it came to this"

@@ -22,7 +22,7 @@ class NamedKeys:
         self._missing: list[str] | None = None
 
     def note(self, missing: Collection[str]) -> None:
-        """One sync and partition was looked through, and lacks these."""
+        """Note the keys that one sync and partition does not have."""
         self._missing = [key for key in (self.all if self._missing is None else self._missing) if key in missing]
 
     def codes(self) -> list[int]:

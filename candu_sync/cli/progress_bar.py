@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere. stdout holds the result alone."""
+"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere. stdout has only the result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _bar(title: str) -> Iterator[Progress]:
 @contextmanager
 def _lines(title: str) -> Iterator[Progress]:
     def say(line: str) -> None:
-        # A log that nobody reads any more is no reason to stop a push.
+        # The push goes on if nobody reads the log any more.
         with suppress(OSError, ValueError):
             print(f"{title}: {line}", file=sys.stderr, flush=True)  # noqa: T201
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from candu_sync.project import Project
 
-# What a warehouse gets to let go of a query that is no longer wanted, in seconds.
+# Seconds that a warehouse has to end a query after it was cancelled.
 PATIENCE = 2.0
 
 
@@ -22,9 +22,9 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
     committed; at any other time it raises KeyboardInterrupt. A second one ends the process: receipts are on disk, the
     next run folds them in.
 
-    Python's own handlers wait until the main thread comes back from a driver, which may be after a long query; so a
-    thread watches too: it cancels the query at the warehouse, and ends a process that is only reading after
-    ``PATIENCE`` seconds.
+    Python runs its handlers only when the main thread returns from a driver, perhaps after a long query. So a thread
+    watches too: it cancels the query at the warehouse. It ends a process that is only reading after ``PATIENCE``
+    seconds.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -47,7 +47,7 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         writer.close()
-        # A thread that is still there when the interpreter goes makes DuckDB print pages of leaks.
+        # A thread that still runs when the interpreter ends makes DuckDB print pages of leaks.
         watcher.join(PATIENCE)
 
 
@@ -56,7 +56,7 @@ def _watch(reader: socket.socket, project: Project, say: Callable[[str], None]) 
         if not reader.recv(1):
             return
         if not project.pushing:
-            # On a thread of its own: a warehouse that does not answer must not hold this one up.
+            # In a thread of its own: a warehouse that does not answer must not block this one.
             threading.Thread(target=project.cancel_queries, name="candu-sync cancel", daemon=True).start()
         while True:
             reader.settimeout(None if project.pushing else PATIENCE)

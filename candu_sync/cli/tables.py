@@ -59,7 +59,7 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def text_of(text: str, style: str = "") -> Text:
-    """Text from outside: no markup of rich's, and nothing that a terminal obeys."""
+    """Text from outside, without markup of rich and without control sequences of a terminal."""
     return Text(printable(text), style=style)
 
 

@@ -1,4 +1,4 @@
-"""When the events happened that Candu has now: by it the next run knows where to begin, and which events are late."""
+"""When the events that Candu has happened. The next run begins there, and knows which events are late."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _NEVER = -(2**62)
 
 
 def newest_cursor(connection: duckdb.DuckDBPyConnection, sync: Sync, before: dt.datetime | None) -> dt.datetime | None:
-    """The newest cursor value sent, but not beyond an event that was not: the next run must find that one again.
-    Nor beyond now: one event dated in 2099 must not hide all that come before it."""
+    """The newest cursor value that was sent, but not later than an event that was not sent: the next run must find that
+    one. It is not later than now, either: an event dated in 2099 must not hide all others."""
     if sync.cursor is None:
         return None
     accepted = _time(connection, "max(cursor)", "IN")
@@ -28,8 +28,8 @@ def newest_cursor(connection: duckdb.DuckDBPyConnection, sync: Sync, before: dt.
 
 
 def event_times(connection: duckdb.DuckDBPyConnection, old: Version) -> EventTimes | None:
-    """Between which times the events lie that Candu has; None: it has none. An event of the future counts for nothing:
-    it must not make all others late.
+    """Between which times the events lie that Candu has; None: it has none. An event of the future does not count: it
+    would make all others late.
 
     Args:
         connection: with the relations ``changes`` and ``accepted_messages``.

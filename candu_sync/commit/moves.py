@@ -1,4 +1,4 @@
-"""The memory of values that were left behind: what ``changes.noise`` reads, kept with the versions.
+"""The memory of values that were replaced: ``changes.noise`` reads it. It is kept with the versions.
 
 | column    | Arrow type |                                                      |
 |-----------|------------|------------------------------------------------------|
@@ -18,7 +18,7 @@ from candu_sync.embedded import arrow_file, write_arrow
 
 def lay_moves_over(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, old: Path | None, number: int,
                    folder: Path) -> Path | None:
-    """The memory of version ``number``: what Candu left behind with this change set, then what the old memory has.
+    """The memory of version ``number``: the values that this change set replaced, then what the old memory has.
 
     Args:
         connection: with the table ``accepted_messages``, the numbers of the messages that Candu accepted.
@@ -26,7 +26,7 @@ def lay_moves_over(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ol
         folder: where to write.
 
     Returns:
-        The new file; None: nothing was left behind, and the old one stays.
+        The new file; None: nothing was replaced, and the old memory stays.
     """
     found = changes.folder / MOVES
     if not found.exists():

@@ -1,6 +1,5 @@
-"""Receipts → the next version of the snapshot: it takes in what Candu accepted, and only that.
-
-The same few steps whether the run that sent the messages commits, or a later one does it for a run that was killed.
+"""Receipts → the next version of the snapshot: it takes in what Candu accepted, and nothing else. The steps are the
+same for a run that sent the messages and for a later run that commits for a killed one.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
 
     Raises:
         StaleChanges: another run made that version first.
-        DamagedState: the old version's files are not what they were.
+        DamagedState: the old version's files were changed.
         StateError: the change set was removed, or the state cannot be written.
     """
     state.check_newest(old.number)
@@ -58,7 +57,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             merged = lay_over(connection, before, after, after.given(changes.given), folder)
             expose_refused(connection, before)
             rejected = _rejected(connection, changes, folder)
-            # Of a few rows nothing can be said about those that were left out.
+            # A run of a few rows knows nothing of the others.
             newest = before.newest if changes.keys else newest_cursor(connection, sync, before.newest)
             events = event_times(connection, old) if sync.kind == "events" and not changes.keys else old.events
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
@@ -158,8 +157,8 @@ def _refused_now(outcome: Outcome) -> pa.Table:
 
 def _rejected(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, folder: Path) -> Path | None:
     """The rows that Candu refused and that still are what it refused: those held from before, and the new ones. A
-    refused event that the model did not return this time, since its cursor went on, is still refused; so is a row that
-    was left out because others were named."""
+    refused event that the model did not return this time, since its cursor moved on, is still refused. So is a row that
+    was left out because a person named others."""
     names = ", ".join(REJECTED.names)
     still = f"""
         UNION ALL

@@ -51,7 +51,7 @@ def recover(state: PartitionState, sync: Sync, engine: Embedded, history: Histor
 
 def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, engine: Embedded,
             history: HistoryPolicy) -> Version:
-    """The version that the dead run did not come to commit; one with nothing new where it had sent nothing."""
+    """The version that the dead run did not commit; one with nothing new where it had sent nothing."""
     recovered = version
     changes = staged_by(state, run_id)
     if changes is not None:

@@ -1,4 +1,4 @@
-"""What a plan or a run came to: the one object that ``--json`` prints, Dagster shows and ``status`` remembers."""
+"""The result of a plan or a run: the one object that ``--json`` prints, Dagster shows and ``status`` remembers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
 
 
 def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunResult:
-    """A run that did not come as far as a change set."""
+    """A run that failed before it had a change set."""
     return RunResult(sync=sync, partition=partition, run_id="", status="failed", error=error, exit_code=exit_code)
 
 

@@ -1,8 +1,8 @@
-"""Events of uncertain fate: they went to Candu at least once without an answer, so that it may have them twice, or,
-under ``uncertain: skip``, not at all.
+"""Uncertain events: they were sent to Candu at least once without an answer. Candu may have them twice or, under
+``uncertain: skip``, not at all.
 
-A run that has such leaves their ids in the state, ``uncertain/<run>.json``, before the version is committed that the
-next run starts from: none goes unreported, whenever the process dies. They are rare, and kept until a reset.
+Such a run writes their ids to the state, ``uncertain/<run>.json``, before it commits the version that the next run
+starts from. So all are reported, whenever the process dies. They are rare, and are kept until a reset.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ def exposures(syncs: Sequence[Sync], manifest: Path | None, traits: Mapping[str,
               ) -> tuple[list[dict[str, Any]], list[SpecError]]:
     """An exposure for each sync, and an error for each whose ref or source cannot be resolved.
 
-    Without a manifest the refs and sources stand as the models have them, and ``deps`` are left out: nobody can tell
-    which of them are dbt's.
+    Without a manifest the refs and sources are kept as the models write them, and ``deps`` are left out: it is not
+    known which of them are dbt's.
 
     Args:
         manifest: ``CANDU_DBT_MANIFEST``.
@@ -72,7 +72,7 @@ def _exposure(sync: Sync, depends_on: list[str], traits: Sequence[str] | None) -
 
 
 def _untemplated(description: str) -> str:
-    """dbt runs what looks like a template in a description; a comment may well quote a ref."""
+    """dbt runs what looks like a template in a description, and a comment may quote a ref."""
     return f"{{% raw %}}{description}{{% endraw %}}" if re.search(r"\{[{%#]", description) else description
 
 
@@ -105,7 +105,7 @@ def _declared(sync: Sync, known: Manifest) -> Iterator[Node]:
 
 
 def _reference(node: Node, manifest: Manifest) -> str:
-    """How dbt's files of the project itself refer to a node."""
+    """How the files of the dbt project itself refer to a node."""
     if node.source is not None:
         return str(Call("source", (node.source, node.name)))
     package = () if node.package == manifest.project else (node.package,)

@@ -67,10 +67,10 @@ def trait_lineage(sync: Sync, traits: Iterable[str], manifest: Path | None) -> d
 
 
 def _made_of(sql: str, traits: dict[str, str], adapter: str, nodes: tuple[Node, ...]) -> dict[str, tuple[Column, ...]]:
-    """First with the described columns: they say which table of a join has a column. Then without them, for a ``*`` may
+    """First with the described columns: they show which table of a join has a column. Then without them: a ``*`` may
     bring columns that are not described."""
     dialect = _DIALECTS.get(adapter, adapter)
-    # sqlglot takes a column for that of the only table it knows: it must know all of them, or none.
+    # sqlglot attributes a column to the only table that it knows: it must know all tables, or none.
     described = nodes if all(node.columns for node in nodes) else ()
     found: dict[str, tuple[Column, ...]] = {}
     for known in dict.fromkeys((described, ())):
@@ -80,7 +80,7 @@ def _made_of(sql: str, traits: dict[str, str], adapter: str, nodes: tuple[Node, 
             made_of = {trait: tuple(sorted(set(_leaves(steps, column, dialect, relations))))
                        for trait, column in traits.items()}
         except Exception as error:
-            # What sqlglot does not know of a dialect ends in errors of many types, and must not end a run.
+            # What sqlglot does not know of a dialect raises errors of many types. They must not end a run.
             _log.debug("no column lineage: %s", type(error).__name__)
             continue
         found = {trait: columns for trait, columns in made_of.items() if columns} | found
@@ -133,7 +133,7 @@ def _relation(name: str | exp.Table, dialect: str) -> tuple[str, ...]:
 
 def _leaves(steps: dict[str, Step], column: str, dialect: str, relations: dict[tuple[str, ...], Node]
             ) -> Iterator[Column]:
-    """The columns of dbt's at the end of a result's column."""
+    """The dbt columns that a result's column is made of."""
     from sqlglot import exp
 
     step = steps.get(column.casefold(), steps.get("*"))

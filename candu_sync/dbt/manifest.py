@@ -1,4 +1,4 @@
-"""What a dbt project's manifest says of its models and sources: where they stand in the warehouse, and their names.
+"""What a dbt project's manifest says about its models and sources: their names, and their relations in the warehouse.
 
 The manifest is ``target/manifest.json``, which ``dbt parse``, ``dbt build`` and others write
 (https://docs.getdbt.com/reference/artifacts/manifest-json). Only what is needed here is kept of it.
@@ -82,7 +82,7 @@ class Manifest:
         return {node.asset_key for node in self.nodes}
 
     def model(self, name: str, package: str | None = None, version: str | None = None) -> Node:
-        """What ``ref(name)`` means. The project's own model goes before one of a package.
+        """What ``ref(name)`` means. The project's own model has priority over a package's.
 
         Raises:
             ManifestError: there is none, or several could be meant.
@@ -174,7 +174,7 @@ def _read(path: Path, _changed: int, _size: int) -> Manifest:
 
 
 def _text(value: object) -> str:
-    """A value that must be text: of another type it would fail later, far from the file."""
+    """A value that must be text: another type would fail later, far from the file."""
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} in place of text")
     return value

@@ -1,4 +1,4 @@
-"""Queries as sqlglot's lineage reads them rightly: shapes that it takes for others are written in another way.
+"""Queries in a form that sqlglot's lineage reads correctly: shapes that it misreads are rewritten.
 
 Each function works on a query of sqlglot's, in place. None is run: the rewritten query only has the same columns, made
 of the same columns.
@@ -49,7 +49,7 @@ def rewrite_set_operations(query: exp.Expr) -> bool:
     """
     from sqlglot import exp
 
-    # From the inside out: an outer operation pairs what the inner ones give.
+    # The inner operations first: an outer one pairs the columns that they give.
     for operation in reversed(list(query.find_all(exp.SetOperation))):
         if operation.args.get("by_name") and not _pair_by_name(operation):
             return False
@@ -103,7 +103,7 @@ def _leaf_names(query: exp.Expr) -> list[str] | None:
 
 
 def rewrite_laterals(query: exp.Expr) -> None:
-    """``lateral (select …) l`` becomes a subquery: sqlglot takes the lateral's columns for those of the table before.
+    """``lateral (select …) l`` becomes a subquery: sqlglot attributes the lateral's columns to the table before it.
 
     A column of an outer table then has no table, and no lineage. One without a table may be an outer table's: it has
     none either.
@@ -121,7 +121,7 @@ def rewrite_laterals(query: exp.Expr) -> None:
 
 
 def void_correlated(query: exp.Expr) -> None:
-    """Take the lineage from columns of which nobody can say whether they are an inner or an outer table's.
+    """Remove the lineage of columns that may be an inner or an outer table's.
 
     In a subquery within an expression, a column without a table is the inner table's if that has it, else the outer
     one's. Where no columns are described, both are possible.

@@ -1,6 +1,6 @@
 """``{{ ref('dim_users') }}`` and ``{{ source('app', 'users') }}`` in models: resolved through dbt's manifest.
 
-Those two and nothing else: no template is run. What stands in a comment or in quotes is left alone.
+Only those two: no template is run. Comments and quoted text are left as they are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Call:
         return f"{self.function}({', '.join(words)})"
 
     def node(self, manifest: Manifest) -> Node:
-        """What it means. Raises ManifestError when that cannot be told."""
+        """What it means. Raises ManifestError when that is not known."""
         if self.function == "source":
             return manifest.table(*self.words)
         *package, name = self.words
@@ -52,7 +52,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Resolved:
-    """SQL as the warehouse takes it, and what it reads of dbt's, each once."""
+    """SQL for the warehouse, and the dbt nodes that it reads, each once."""
 
     sql: str
     nodes: tuple[Node, ...] = ()
@@ -66,7 +66,7 @@ def calls(sql: str, *, path: str, sync: str | None = None, dialect: str = "") ->
         dialect: SQLAlchemy's name of it; it decides what is a comment and what is quoted.
 
     Raises:
-        SpecError: something else of a template stands there.
+        SpecError: the SQL has another template.
     """
     if not _OPENING.search(sql):
         return []
@@ -162,13 +162,13 @@ def _there(call: Call, manifest: Manifest | None, trouble: ManifestError | None)
 
 
 def resolve_sync(sync: Sync, manifest: Path | None) -> Resolved:
-    """A sync's model as the warehouse takes it. Raises as ``resolve``."""
+    """A sync's model, as SQL for the warehouse. Raises as ``resolve``."""
     return resolve(sync.sql, manifest, path=str(sync.path), sync=sync.name)
 
 
 def linked(catalog: Catalog, manifest: Path | None) -> Catalog:
-    """The catalog with what its models read of dbt's among their ``deps``, and a model's name there as the key of its
-    asset. A sync whose ref or source cannot be resolved becomes an error."""
+    """The catalog, with the dbt nodes that its models read among their ``deps``, and a model's name there as the key of
+    its asset. A sync whose ref or source cannot be resolved becomes an error."""
     syncs: dict[str, Sync] = {}
     errors = list(catalog.errors)
     for name, sync in catalog.syncs.items():
@@ -186,7 +186,7 @@ def _deps(sync: Sync, manifest: Path | None) -> Iterator[str]:
 
 
 def nodes_read(sync: Sync, manifest: Path | None) -> tuple[Node, ...]:
-    """What a sync reads of dbt's: its model, and the SQL that finds its partitions. Raises as ``resolve``."""
+    """The dbt nodes that a sync reads: its model, and the SQL that finds its partitions. Raises as ``resolve``."""
     nodes = resolve_sync(sync, manifest).nodes
     if sync.partitions is None or sync.partitions.values is None:
         return nodes

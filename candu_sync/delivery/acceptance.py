@@ -124,7 +124,7 @@ def demand_json(body: bytes) -> None:
     parsed = _parsed(body)
     if not isinstance(parsed, dict | list):
         raise NotJson("it is neither an object nor an array")
-    # The content's own fields, deeper in it, may be called anything.
+    # Fields deeper in the content may have any name.
     if isinstance(parsed, dict) and _members_say(parsed) is Word.NO:
         raise SaysNo("it says that the request failed")
 

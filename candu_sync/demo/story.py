@@ -1,7 +1,5 @@
-"""The demo: a made-up warehouse, a simulator, two days of syncs, and a short table of what went over the wire.
-
-The runs are real ones, in processes of their own, by whoever is asked: here by the command line, in ``make demo`` by
-Dagster (``dagster_defs.demo``).
+"""The demo: a made-up warehouse, a simulator, two days of syncs, and a short table of what was sent. The runs are real,
+in processes of their own: here the command line does them, in ``make demo`` Dagster (``dagster_defs.demo``).
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ Runner = Callable[[dict[str, str], list[str]], list[dict[str, Any]]]
 
 
 def tell(folder: Path, runner: Runner | None = None) -> int:
-    """Tell the story in a folder, which is made anew.
+    """Tell the story in a folder, which is emptied first.
 
     Returns:
         The exit code: 0 when both days went well.

@@ -32,7 +32,7 @@ from candu_sync.errors import WarehouseError
 
 
 def build(path: Path, *, today: date, seed: int = 7) -> None:
-    """Write the warehouse as it stands on the morning of ``today`` (UTC), in place of one that is there already.
+    """Write the warehouse as it is on the morning of ``today`` (UTC). One that is there already is replaced.
 
     Takes about a second. Tables of other schemas in the file stay. Raises ``WarehouseError`` when the file cannot be
     written, is held by another process or is not DuckDB's.

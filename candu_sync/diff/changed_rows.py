@@ -15,7 +15,7 @@ In: the canonical batches of a ``Result`` and the snapshot's files. Out: a table
 | `message`             | the number of the row's message; null: nothing is sent for it, which holds for a |
 |                       | user of whom no trait is to be sent                                              |
 
-Rows that match the snapshot's row index are not compared at all; ``row_index.py`` says what its hashes could hide.
+Rows that match the snapshot's row index are not compared. ``row_index.py`` says what its hashes could hide.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NO_KEY = f"({', '.join(map(literal, (NULL_KEY, BLANK_KEY, NOT_WHOLE, NOT_AN_ID)
 
 @dataclass(frozen=True, kw_only=True)
 class Diff:
-    """What stands in the connection after a diff.
+    """What is in the connection after a diff.
 
     Attributes:
         traits: the columns ``t0`` … of ``changes``: the snapshot's traits, then the new ones.
@@ -170,14 +170,14 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         rows=scalar(connection, "SELECT count(*) FROM result") + left_out,
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
         snapshot_rows=snapshot.rows,
-        # What a few rows are sent without is not gone from the others.
+        # A trait that a few named rows do not have is not gone from the others.
         gone_traits=() if chosen is not None else tuple(sorted(
             {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN})),
         not_finite=dict(result.not_finite))
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result) -> None:
-    """Give every row that must not go its reason; equal rows become one."""
+    """Give a reason to every row that cannot be sent; equal rows become one."""
     connection.execute("""
         CREATE TEMP TABLE repeated_keys AS
         SELECT key
@@ -192,7 +192,7 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result
 
 
 def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> None:
-    """Of rows with one key, equal ones become one; those that differ are set aside."""
+    """Rows with the same key: equal ones become one, those that differ are set aside."""
     connection.execute("""
         CREATE TEMP TABLE repeated_rows AS
         SELECT DISTINCT result.*
@@ -215,7 +215,8 @@ def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _set_disagreeing_aside(connection: duckdb.DuckDBPyConnection, result: Result, id_: str) -> None:
-    """A group, or a user, whose rows disagree, or one of whose rows has a value that cannot be sent, goes aside whole.
+    """A group, or a user, is set aside whole when its rows disagree, or when one of them has a value that cannot be
+    sent.
 
     Args:
         id_: the column that its rows share.
@@ -253,7 +254,7 @@ def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, .
 
 def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool,
                   unchanged: bool) -> str:
-    """The rows that are new, or not what they were, SQL; with ``unchanged`` also the others, whole."""
+    """The rows that are new or changed, SQL; with ``unchanged`` also the others, whole."""
     differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
     whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
     if unchanged:

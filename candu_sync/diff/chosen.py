@@ -1,4 +1,4 @@
-"""Rows that a person named: a run of these alone leaves all others as they are, to be found by the next run."""
+"""Rows that a person named: a run sends only these. The next run finds all others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import duckdb
 
 from candu_sync.embedded import literal
 
-# The columns that a name may stand in. Two syncs of events may know the same user; there it is the event's id alone.
+# The columns that a name is looked for in. Two syncs of events may know the same user; there only the event's id
+# counts.
 _COLUMNS = {"users": ("key", "user_id"), "groups": ("key", "group_id"), "events": ("key",)}
 
 

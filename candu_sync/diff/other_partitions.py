@@ -1,7 +1,7 @@
-"""A row that left one partition and is in another of the same sync: what the other one set is not unset.
+"""A row that left one partition and is in another of the same sync: the traits that the other one set stay.
 
-A user who moves from one segment to another is removed in the first and added in the second. Whichever partition is
-sent first, the trait must end as the new segment says. If the first one is sent first, the constant of ``removed`` goes
+A user who moves from one segment to another is removed in the first and added in the second. In any order of the two,
+the trait must end with the value of the new segment. If the first one is sent first, the constant of ``removed`` goes
 out, and the row of the second follows it, whole. If the second one is sent first, the constant would undo it: so it is
 left out for the traits that the second partition has sent.
 """

@@ -1,4 +1,4 @@
-"""The prefilter: by the snapshot's row index, the diff is left with the rows that may differ.
+"""The prefilter: it leaves to the diff only the rows that may differ, by the snapshot's row index.
 
 Rows that Candu already has as they are *match* a row of the snapshot: they are counted and left out while the result
 streams in. Of the snapshot, only the rows that nothing matched are read. Both sides are then compared by the same SQL
@@ -91,7 +91,7 @@ class Prefilter:
 
     def _columns(self, batch: pa.RecordBatch) -> str:
         """The row hash of a result's batch, of the snapshot's traits; and which rows cannot be in the snapshot: rows
-        that are set aside, and rows with a value of a trait that the snapshot does not have."""
+        that are set aside, and rows with a value of a new trait."""
         columns: dict[Trait, str] = {} if self._snapshot.kind == "events" else self._columns_of(batch)
         values = [columns.pop(trait, f"NULL::{SQL_TYPE[trait.kind]}") for trait in self._hashed]
         unknown = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values()),
@@ -110,7 +110,7 @@ class Prefilter:
             LIMIT 0""")
         keys = np.concatenate(self._unmatched_keys)
         matched = sum(index.matched for index in self._indexes.values())
-        # Of events there is nothing to compare or to remove, and a row that is gone is not removed again.
+        # Events are neither compared nor removed, and a row that is gone is not removed again.
         if self._snapshot.kind != "events" and (len(keys) or matched < self._snapshot.rows):
             self._read(lambda index: ~index.matched_rows() | index.matched_rows(keys))
             if self._shared is not None:
@@ -154,7 +154,7 @@ class Prefilter:
             self._connection.unregister("chosen_rows")
 
     def _put_back(self) -> None:
-        """Into the result, the matched rows that must be seen all the same: they are as the snapshot has them."""
+        """Add to the result the matched rows that the SQL must see: they are as the snapshot has them."""
         traits = self._result.traits
         stored = {f"t{i}": f"t{traits.index(trait)}" for i, trait in enumerate(self._snapshot.traits)
                   if trait in traits}
@@ -169,7 +169,7 @@ class Prefilter:
 
 def _chosen(path: Path, take: Mask, matched: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """The rows ``take`` of an Arrow file, with a column ``matched``."""
-    # Not mapped: each batch is read once, and would else stay in the process's memory until its end.
+    # Not mapped into memory: each batch is read once, and would otherwise stay in the process's memory.
     reader = ipc.open_file(pa.OSFile(str(path)))
     schema = reader.schema.append(pa.field("matched", pa.bool_()))
 

@@ -1,4 +1,4 @@
-"""When is a trait changed, and what does Candu hold afterwards: the rules of one trait, as SQL over ``r`` and ``s``.
+"""The rules of one trait, as SQL over ``r`` and ``s``: whether it has changed, and what Candu has afterwards.
 
 ``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). What happens to a value that
 turns null depends on the sync's ``nulls``: null is sent (send), nothing is sent (omit), or a constant is sent in its
@@ -142,7 +142,7 @@ def _after(mine: str, value: str, old: dict[int, str], index: int, kind: ValueKi
 
 
 def _same_instant(columns: dict[int, ValueKind], value: str, kind: ValueKind, old: dict[int, str]) -> str:
-    """SQL, true when an instant and its own ISO text stand on the two sides: Candu holds the same."""
+    """SQL, true when one side is an instant and the other its ISO text: Candu has the same value."""
     for index, other in columns.items():
         if old[index] == "NULL" or value == "NULL":
             continue

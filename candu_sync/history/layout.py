@@ -1,7 +1,7 @@
-"""How the ledger lies in the state: in ``history/`` of the partition, a Parquet file for each run that sent something.
+"""Where the ledger is in the state: in ``history/`` of the partition, a Parquet file for each run that sent something.
 
-A file's rows are sorted by ``user_hash``. Parquet keeps the least and the greatest value of each row group, so that the
-rows of one user are found by reading the footers and one row group of each file.
+A file's rows are sorted by ``user_hash``. Parquet keeps the least and the greatest value of each row group. So the rows
+of one user are found in the footers and one row group of each file.
 
 | column       | Arrow type             |                                                                        |
 |--------------|------------------------|------------------------------------------------------------------------|
@@ -60,7 +60,7 @@ def user_hash(user_id: str) -> int:
 
 
 def user_hash_sql(column: str) -> str:
-    """SQL of the same."""
+    """SQL of ``user_hash``."""
     return f"('0x' || substr(md5({column}), 1, 8))::UINTEGER"
 
 
@@ -102,7 +102,7 @@ class LedgerFile:
 
     Attributes:
         traits: the names of the traits; the n-th has the columns ``h<n>`` or ``o<n>`` and ``n<n>``.
-        parts: names of the smaller files that were put together in this one, which no longer count.
+        parts: names of the smaller files that this one replaces.
     """
 
     sync: str
@@ -130,8 +130,8 @@ def carried_columns(traits: int) -> int:
 
 
 def parquet_options(names: Sequence[str]) -> dict[str, Any]:
-    """How the columns of a ledger file are written: texts that repeat by a dictionary, the sorted hashes by their
-    differences, and the digests, which nothing makes smaller, as they are."""
+    """How the columns of a ledger file are written: texts that repeat as a dictionary, the sorted hashes as their
+    differences. The digests cannot be compressed, and are written as they are."""
     repeating = {"run_id", "event", "outcome", "reason"}
     return {"compression": {name: "none" if name == "digest" else "zstd" for name in names},
             "write_statistics": ["user_hash", "at"], "use_dictionary": [name for name in names if name in repeating],

@@ -1,7 +1,7 @@
-"""The ledger is written: the rows that a run sent, with what became of each.
+"""Writing the ledger: the rows that a run sent, with what became of each.
 
-The file is put before the version that the run makes. It bears the name of the run, so that a commit that is repeated
-after a crash writes the same file again: a row is in the ledger exactly once, and only if the receipts say so.
+The file is put before the version that the run makes. It has the name of the run. So a commit that is repeated after a
+crash writes the same file again: a row is in the ledger exactly once, and only if the receipts say so.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot, expose
 from candu_sync.state import Outcome, PartitionState, remove_folder
 
-# The invalid rows that the ledger has already: those that stay as they are do not enter it with each run.
+# The invalid rows that the ledger has already: rows that stay invalid are not added with each run.
 _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
 
-# Digests are of one length, and need none beside each; seconds are stored as Parquet's smallest unit.
+# Digests have one length, so no length is stored with each. Parquet's smallest unit of time is the millisecond.
 _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
@@ -78,7 +78,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
 
 
 class _Writing:
-    """One ledger file on its way."""
+    """One ledger file that is being written."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, changes: ChangeSet, policy: HistoryPolicy,
                  at: dt.datetime) -> None:
@@ -179,7 +179,7 @@ class _Writing:
             yield f"CASE WHEN m.c{n} THEN {new} END AS n{n}"
         else:
             salted = f"{literal(str(self._policy.salt))} || {new}"
-            # The message of a group stands for several rows, of which each may have changed.
+            # A group has one message for several rows, and any of them may have changed.
             changed = "" if self._changes.kind == "groups" else " AND m.op = 'changed'"
             yield f"CASE WHEN m.c{n}{changed} THEN {user_hash_sql(salted)} END AS h{n}"
 
@@ -193,7 +193,7 @@ def _carried(traits: int) -> Iterator[str]:
 
 
 def _json_of(name: str, traits: tuple[Trait, ...], row: str) -> str:
-    """SQL of a trait's value as JSON text, of whichever kind it is."""
+    """SQL of a trait's value as JSON text, of any kind."""
     texts = [json_text(f"{row}.t{i}", trait.kind) for i, trait in enumerate(traits) if trait.name == name]
     return f"coalesce({', '.join([*texts, 'NULL::VARCHAR'])}, 'null')"
 
@@ -238,7 +238,7 @@ def _expose_invalid(connection: duckdb.DuckDBPyConnection, state: PartitionState
 
 
 def _remember_invalid(state: PartitionState, folder: Path) -> None:
-    """From now on the ledger has the invalid rows of the last plan."""
+    """Note that the ledger has the invalid rows of the last plan."""
     current = state.store.local(state.name(INVALID))
     if current is not None:
         copy = folder / "invalid.arrow"

@@ -9,7 +9,7 @@ from pathlib import Path
 from candu_sync.history.layout import FOLDER, ROW_GROUP, LedgerFile, parquet_options, run_of
 from candu_sync.state import PartitionState, remove_folder
 
-# Files of one sync and partition. Beyond them small ones are put together: reading a footer costs a millisecond on a
+# Files of one sync and partition. If there are more, small ones are merged: reading a footer costs a millisecond on a
 # disk and a request in an object store.
 MOST_FILES = 64
 
@@ -20,7 +20,7 @@ _SECONDS_OF_A_DAY = 86_400.0
 
 
 def tidy(state: PartitionState, days: float, now: dt.datetime) -> None:
-    """Drop what is too old, and put small files together."""
+    """Remove what is too old, and merge small files."""
     drop_old(state, days, now)
     put_together(state)
 
@@ -50,10 +50,10 @@ def run_began(run_id: str) -> dt.datetime | None:
 
 
 def put_together(state: PartitionState) -> int:
-    """Put small files together once there are more than ``MOST_FILES``. Returns how many became one.
+    """Merge small files when there are more than ``MOST_FILES``. Returns how many were merged.
 
-    The new file is put first, and names those that it stands for; they are removed after it. A reader that finds both
-    counts the new one alone, so that a crash in between shows no row twice.
+    The new file is put first, and names those that it replaces. They are removed after it. A reader that finds both
+    reads only the new one, so a crash in between shows no row twice.
     """
     names = _files(state)
     if len(names) <= MOST_FILES:
@@ -77,7 +77,7 @@ def _about(state: PartitionState, name: str) -> tuple[LedgerFile | None, int]:
     if path is None:
         return None, 0
     file = parquet.ParquetFile(path)
-    # Files from before and after a rename are put together under the sync's name of today.
+    # Files from before and after a rename are merged under the sync's present name.
     return replace(LedgerFile.of(file.schema_arrow.metadata), sync=state.sync), file.metadata.num_rows
 
 
@@ -94,7 +94,7 @@ def _join(state: PartitionState, about: LedgerFile, names: list[str]) -> int:
     table = table.replace_schema_metadata(merged.metadata())
     folder = state.store.scratch()
     try:
-        # It ages with the newest of its runs.
+        # Its age is that of its newest run.
         path: Path = folder / f"{max(parts)}-merged.parquet"
         parquet.write_table(table, path, row_group_size=ROW_GROUP, **parquet_options(table.schema.names))
         state.store.add(state.name(FOLDER, path.name), path)

@@ -1,4 +1,4 @@
-"""The ledger is read: the rows of a user, of a run, since a time, newest first."""
+"""Reading the ledger: the rows of a user, of a run, since a time, newest first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TOGETHER = 5_000
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryQuery:
-    """Which rows of the ledger are wanted; each field narrows, None does not.
+    """Which rows of the ledger are wanted; each field that is not None excludes rows.
 
     Attributes:
         user_id: the user's id, letter for letter.
@@ -71,7 +71,7 @@ def search_history(states: Iterable[PartitionState], query: HistoryQuery) -> Ite
 
 
 def _files(state: PartitionState, query: HistoryQuery) -> list[tuple[LedgerFile, parquet.ParquetFile]]:
-    """The ledger files that may hold what is wanted. A file that was put together from others stands for them."""
+    """The ledger files that may hold what is wanted. A merged file replaces those that it was made of."""
     names = [name for name in state.store.list(state.name(FOLDER) + "/") if name.endswith(".parquet")]
     opened = {name: _open(state, name) for name in names}
     there = {name: pair for name, pair in opened.items() if pair is not None}

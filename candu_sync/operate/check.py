@@ -114,7 +114,7 @@ def _unsendable(sync: Sync, column: str, error: Unsendable) -> Finding:
 
 
 def _check_required(sync: Sync, column: str, type_: object) -> None:
-    """Try an empty column of that type: what can be an id, or a time, is written down once, in values.py."""
+    """Try an empty column of that type. The rules for ids and times are in the room ``rows``."""
     import pyarrow as pa
 
     empty = pa.array([], type_)

@@ -1,5 +1,5 @@
-"""What is done to a snapshot by hand: take a result as sent, forget it, move it to another name,
-look at what was set aside, try that again."""
+"""What people do to a snapshot: take a result as sent, forget it, move it to another name, look at what was set aside,
+send that again."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def reset(target: Target) -> None:
     number = _newest_number(state)
     owner = read_claim(state, number + 1)
     if owner is not None and not owner.alive(dt.datetime.now(dt.UTC)):
-        # Folding its receipts in would need the very files that may be damaged.
+        # Its receipts are not folded in: that would need the files that may be damaged.
         drop_claims(state, number + 1)
     run_id = new_run_id()
     with Claim(state, number + 1, run_id) as claim:
@@ -110,7 +110,7 @@ def reset(target: Target) -> None:
 
 
 def _newest_number(state: PartitionState) -> int:
-    """The number of the newest version by its name alone: a damaged version must not keep anybody from a reset."""
+    """The number of the newest version, from its name: a reset must work with a damaged version, too."""
     names = state.store.list(state.name("versions/"))
     return int(Path(names[-1]).stem) if names else 0
 
@@ -172,7 +172,7 @@ def retry(target: Target) -> int:
     Raises:
         Claimed: a run is under way.
     """
-    # What Candu refused may stand in the receipts of a run that died.
+    # What Candu refused may be in the receipts of a run that died.
     recover(target.state, target.sync, target.project.engine, target.history)
     rows = [row for row in set_aside(target) if row.outcome == "refused"]
     if not rows:
@@ -181,7 +181,7 @@ def retry(target: Target) -> int:
     with _only_writer(target, run_id) as (state, version):
         files = {role: file for role, file in version.files.items() if role != "rejected"}
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        # The cursor starts over, for the refused events may lie behind it; those that were sent are in the ledger.
+        # The cursor starts over, since refused events may be older than it. Those that were sent are in the ledger.
         state.commit(replace(version, number=version.number + 1, run_id=run_id, at=at, files=files, newest=None), {})
     return len(rows)
 
@@ -222,5 +222,5 @@ def _rows(path: Path | None) -> list[dict[str, Any]]:
 
 
 def claimed_by(state: PartitionState) -> Owner | None:
-    """Who is at work on a partition now, or died at it; None: nobody."""
+    """The run that works on a partition now, or died there; None: there is none."""
     return read_claim(state, _newest_number(state) + 1)

@@ -23,7 +23,8 @@ class Canonical:
 
     Attributes:
         values: of the Arrow type of its kind.
-        reasons: a string array of the same length with why a row must be set aside (null: it may go); None: all may.
+        reasons: a string array of the same length with why a row must be set aside (null: it may be sent); None: all
+            may be sent.
         not_finite: how many NaN and ±Inf became null.
     """
 
@@ -56,7 +57,7 @@ def text_of(array: pa.Array) -> pa.Array:
 
 
 def short(text: pa.Array, reason: str = MESSAGE_TOO_LARGE) -> Canonical:
-    """Text without the values that no message has room for: null, with the reason.
+    """Text with the values that are too long for a message set to null, with the reason.
 
     They are taken out before anything else is done with them, so that one long text never fills the memory.
 

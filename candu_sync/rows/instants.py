@@ -78,7 +78,7 @@ def _in_zone(naive: pa.Array, timezone: str) -> Canonical:
     if timezone == "UTC":
         return Canonical(naive)
     years = pc.unique(pc.year(naive.drop_null())).to_pylist()
-    # A null stands as 1970 until its mask is put back.
+    # A null is 1970 until its mask is put back.
     local = np.asarray(naive.cast(pa.int64()).fill_null(0))
     instants = pa.array(local - offsets(local, {1970, *years}, timezone), mask=np.asarray(naive.is_null()))
     found = _in_range(instants, 10**6)
@@ -86,7 +86,7 @@ def _in_zone(naive: pa.Array, timezone: str) -> Canonical:
 
 
 def _parsed(array: pa.Array, timezone: str) -> Canonical:
-    """Text to instants; read value by value, since one text that cannot be read must not fail its column."""
+    """Text to instants; read value by value: one text that cannot be read must not make the whole column fail."""
     values = [None if text is None else read_time(text) for text in array.to_pylist()]
     naive = pa.array([value is not None and value.tzinfo is None for value in values], pa.bool_())
     plain = pa.array([None if value is None else value.replace(tzinfo=None) for value in values], pa.timestamp("us"))

@@ -66,7 +66,7 @@ def key_parts(array: pa.Array, timezone: str = "UTC") -> Canonical:
 
 
 def joined_key(parts: list[pa.Array]) -> pa.Array:
-    """Several key columns as one text, `a|b`; a `|` or `\\` inside a part is escaped, so that no two keys meet.
+    """Several key columns as one text, `a|b`; a `|` or `\\` inside a part is escaped, so that no two keys become equal.
 
     Example:
         >>> joined_key([pa.array(["a|b"]), pa.array(["c"])]).to_pylist()

@@ -56,7 +56,7 @@ class ValueKind(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """The kind as it stands in a sentence: with its article."""
+        """The kind with its article, for a sentence."""
         return {self.TEXT: "text", self.INSTANT: "an instant", self.EMPTY: "empty"}.get(self, f"a {self}")
 
 
@@ -89,7 +89,7 @@ class Unsendable(ValueError):
     """A value that Candu cannot take. The text says why, and how to change the SQL.
 
     Attributes:
-        what: what it is, as it stands after "holds": "an object", "binary".
+        what: what it is, in the form that follows "holds": "an object", "binary".
     """
 
     def __init__(self, message: str, what: str = "a type that cannot be sent") -> None:
