@@ -1,9 +1,9 @@
-"""A model's SQL as text: which of our parameters stand in it, and a form that SQLAlchemy's ``text()`` takes.
+"""A model's SQL as text: which of our parameters it uses, and a form for SQLAlchemy's ``text()``.
 
 Only ``:partition``, ``:window_start``, ``:window_end`` and ``:since`` are parameters, and only where the SQL would read
 a value: not in a literal, a quoted name or a comment, and not right after a name, a bracket or a quote, where a colon
-is a path (Snowflake's ``payload:plan``), a cast (``::date``) or a slice (``a[1:2]``). SQLAlchemy takes ``:name`` for a
-parameter wherever it stands, so every other colon is escaped for it.
+is a path (Snowflake's ``payload:plan``), a cast (``::date``) or a slice (``a[1:2]``). SQLAlchemy takes every ``:name``
+for a parameter, so all other colons are escaped for it.
 
 How a dialect quotes differs; ``dialect`` is SQLAlchemy's name of it, and the rules without one are PostgreSQL's.
 """
@@ -104,9 +104,9 @@ def dollar_parameters(sql: str, dialect: str = "") -> str:
 
 
 def placed(sql: str, dialect: str, place: Callable[[str], str], *, colon: str = ":") -> str:
-    """The SQL with ``place(name)`` where a parameter stands: a placeholder, or a literal that the driver has quoted.
+    """The SQL with ``place(name)`` in place of each parameter: a placeholder, or a literal that the driver has quoted.
 
-    ``colon`` is what any other colon turns into.
+    ``colon`` replaces any other colon.
     """
     parts, position = [], 0
     for token in _tokens(sql, dialect):

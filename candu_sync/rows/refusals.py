@@ -1,4 +1,5 @@
-"""Columns whose values cannot be sent: of some rows, which are set aside, or of all, which is the model's error."""
+"""Columns whose values cannot be sent. If that holds for some rows, these are set aside; if it holds for all, it is the
+model's error."""
 
 from __future__ import annotations
 

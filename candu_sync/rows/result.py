@@ -1,11 +1,11 @@
 """A model's result, row by row in canonical form, each row with the reason why it must be set aside, if any.
 
-What leaves here are record batches whose columns have names of our own, since two traits may differ by case alone:
+The result is record batches whose columns have names of our own, since two traits may differ only by case:
 
 | column     | Arrow type    |                                                                  |
 |------------|---------------|------------------------------------------------------------------|
 | `key`      | string        | the row's identity; null when it has none                        |
-| `reason`   | string        | why the row is set aside; null: it may go                        |
+| `reason`   | string        | why the row is set aside; null: it is sent                        |
 | `user_id`  | string        | every kind                                                       |
 | `group_id` | string        | groups                                                           |
 | `event`    | string        | events                                                           |
@@ -48,7 +48,7 @@ EMAIL_NOT_TEXT = "email is not text"
 EVENT_NOT_TEXT = "event name is not text"
 
 _LOOKED_AT = 100_000
-"""Rows that are looked at before a trait's kind is decided, where the first ones leave it in doubt."""
+"""Rows that are looked at before a trait's kind is decided, if the first ones do not decide it."""
 
 _Convert = Callable[[pa.Array], Canonical]
 

@@ -1,7 +1,7 @@
-"""Which kind each trait has, where its values are of several: JSON, SQLite, MariaDB's ``tinyint(1)``.
+"""Which kind each trait has when its values are of several kinds: JSON, SQLite, MariaDB's ``tinyint(1)``.
 
 The kind must not depend on the order of the rows, which no warehouse promises. So the first rows are looked at before
-any is let through, and the kind of a trait is the first of these that its values have:
+any is passed on. The kind of a trait is the first of these that its values have:
 
 1. what the snapshot has; the newest, where it has several,
 2. what the column was declared as in the warehouse,

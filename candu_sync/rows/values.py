@@ -50,7 +50,7 @@ def _number(array: pa.Array) -> Canonical:
     not_finite = len(array) - array.null_count - (pc.sum(finite).as_py() or 0)
     if not_finite:
         doubles = pc.if_else(finite, doubles, pa.scalar(None, pa.float64()))
-    # -0.0 + 0.0 is 0.0, and every other number stays what it is: IEEE 754, 6.3.
+    # -0.0 + 0.0 is 0.0, and every other number stays the same: IEEE 754, 6.3.
     return Canonical(pc.add(doubles, 0.0), reasons, not_finite)
 
 

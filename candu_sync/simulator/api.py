@@ -53,7 +53,7 @@ class Api:
             return
         batch, problem = self._examine(request, body, size)
         verdict = self._faults.draw(_user_ids(batch) if problem is None else set())
-        # A client that gives up while it waits is served all the same, as by a server that is merely slow.
+        # A client that gives up while it waits is served, too, as by a slow server.
         if verdict.delay and await self._stops_within(verdict.delay):
             await _hang_up(scope, receive)
             return
@@ -133,7 +133,7 @@ def _user_ids(batch: Batch | None) -> set[str]:
 
 
 async def _read(request: Request) -> tuple[bytes, int]:
-    # All of the body is taken off the wire, so that the answer arrives; what is beyond the limit is only counted.
+    # The whole body is read, so that the answer arrives. Bytes beyond the limit are only counted.
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

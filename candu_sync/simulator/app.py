@@ -25,7 +25,7 @@ from candu_sync.simulator.reading import Reading
 from candu_sync.simulator.store import Entry, Store
 
 PREFIX = "/api"
-# The names of this machine alone: a web page elsewhere cannot read people's traits by pointing its own name here.
+# Only the names of this machine: so no other web page can read people's traits by pointing its own name here.
 _HOSTS = ["127.0.0.1", "localhost", "[::1]", "::1"]
 
 
@@ -123,7 +123,7 @@ class Inspection:
 
 async def _not_changed(_: Request, error: Exception) -> Response:
     assert isinstance(error, ControlError)
-    # The rest of a body that is too large stays unread: the connection is of no more use.
+    # The rest of a body that is too large is not read, so the connection cannot be used again.
     return _json({"error": str(error)}, error.status, {"connection": "close"})
 
 
@@ -153,7 +153,7 @@ def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = N
 
 
 def _policy(page: str) -> str:
-    # Only the page's own script runs, known by its hash: markup that slips into the page stays text.
+    # Only the page's own script runs, known by its hash: markup in the page's data stays text.
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode() if script else ""
     return (

@@ -1,7 +1,7 @@
 """What Candu takes in one request, checked strictly.
 
 A body is one JSON object or an array of 1 to 100 of them, all of one type. The fields of each type are the ones in
-Candu's documented examples; what no example shows is refused, so that nobody comes to rely on it. A refusal names the
+Candu's documented examples; a field that no example shows is refused, so that nobody relies on it. A refusal names the
 field and the index of the message, never a value.
 """
 
@@ -91,7 +91,7 @@ def _messages(body: bytes) -> list[Message]:
 
 
 def _refuse_repeated_names(body: bytes, payloads: list[bytes]) -> None:
-    # A body that equals its own compact form has no repeated name; only another one is worth the slower parser.
+    # A body that equals its own compact form has no repeated name; only others need the slower parser.
     joined = b",".join(payloads)
     if body in (joined, b"[" + joined + b"]"):
         return

@@ -1,7 +1,7 @@
 """Faults on request: what the simulator does wrong, when, and how often.
 
-Every request to the API passes by all active faults, oldest first. The delays among them add up; of the others the
-first that is due decides what happens, so ``503 twice`` followed by ``429 once`` plays in that order.
+For every request to the API, all active faults are looked at, oldest first. Delays add up. Of the others, the first
+that is due decides what happens: ``503 twice`` and then ``429 once`` happen in that order.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _ANY_SETTINGS = {"kind", "times", "after", "probability", "seed"}
 
 
 class FaultSpec(BaseModel):
-    """One fault as asked for. ``times`` None: until cleared. ``after``: the first n requests pass unharmed.
-    ``probability`` (0 to 1, drawn with ``seed``) stands in the place of ``times``. ``seconds``: the delay.
+    """One fault as asked for. ``times`` None: until cleared. ``after``: the first n requests are answered as usual.
+    ``probability`` (0 to 1, drawn with ``seed``) replaces ``times``. ``seconds``: the delay.
     ``retry_after``: the header, seconds or an HTTP date. ``user_ids``: any request with one of them is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

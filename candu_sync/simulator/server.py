@@ -87,7 +87,7 @@ class Simulator:
             raise RuntimeError(f"the simulator did not start within {_START_SECONDS} s")
 
     def stop(self) -> None:
-        """Ends the server and closes the database; delayed requests are hung up on."""
+        """Ends the server and closes the database; the connections of delayed requests are closed."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -152,7 +152,7 @@ class Simulator:
 
 def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *, log: bool = True,
           ready: Callable[[Simulator], None] = lambda _: None) -> None:
-    """Runs in the foreground until SIGINT or SIGTERM; ``ready`` is told once it answers. OSError, ValueError as for
+    """Runs in the foreground until SIGINT or SIGTERM; ``ready`` is called when it answers. OSError, ValueError as for
     ``Simulator``."""
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -166,7 +166,7 @@ def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready, and tells delayed requests when it ends."""
+    """Signals when it is ready, and wakes delayed requests when it ends."""
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
@@ -201,7 +201,7 @@ def _config(app: Any) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=75,  # as nginx: a client's idle connection is not closed under its hands
+        timeout_keep_alive=75,  # as nginx: a client's idle connection is not closed while the client uses it
         timeout_graceful_shutdown=1,
     )
 

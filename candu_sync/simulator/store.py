@@ -61,8 +61,8 @@ class Entry:
 
 
 class Store:
-    """The tables, in the file ``database`` or in memory. ``log`` False keeps states and counts only: no messages,
-    no events, and the last requests alone. Safe to use from several threads. OSError when the file is of no use."""
+    """The tables, in the file ``database`` or in memory. ``log`` False keeps states and counts only: no messages, no
+    events, and only the last requests. Safe to use from several threads. OSError when the file cannot be used."""
 
     def __init__(self, database: Path | None = None, *, log: bool = True) -> None:
         self.lock = threading.RLock()
@@ -185,7 +185,7 @@ def _connect(database: Path | None) -> sqlite3.Connection:
         if database is not None:
             database.touch(mode=0o600)  # what arrives is personal data
         db = sqlite3.connect(database or ":memory:", check_same_thread=False)
-        # A simulator may lose its last second with the machine's power; it may not be the slow part of a test.
+        # A simulator may lose its last second in a power cut. It must not be the slow part of a test.
         db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA}")
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error

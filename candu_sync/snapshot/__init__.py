@@ -1,4 +1,4 @@
-"""The snapshot: what Candu has accepted, as Arrow files with a row index, and how accepted rows are laid over them.
+"""The snapshot: what Candu has accepted, as Arrow files with a row index, and how accepted rows are merged into them.
 
 Does not know HTTP.
 """

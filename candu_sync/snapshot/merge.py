@@ -1,4 +1,4 @@
-"""Laying the rows that Candu accepted over the snapshot: the files of the next one."""
+"""Merging the rows that Candu accepted into the snapshot: the files of the next one."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Merged:
 
 def lay_over(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, hashed: tuple[Trait, ...],
              folder: Path) -> Merged:
-    """Lay the rows of the views ``accepted`` and ``doubtful`` over the old snapshot.
+    """Merge the rows of the views ``accepted`` and ``doubtful`` into the old snapshot.
 
     Args:
         connection: where the views are; gets ``snapshot``, the old one with the new one's columns, and ``overlay``.
         old: the snapshot that the changes were computed from.
-        new: its kind and traits as they shall be; the traits begin with the old ones.
+        new: its kind and traits afterwards; the traits begin with the old ones.
         hashed: the traits that the row indexes are to be of.
         folder: where to write.
     """
@@ -114,7 +114,7 @@ def _live(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot) -
     events = new.kind == "events"
     if old.base is None:
         return scalar(connection, f"SELECT count(*) FROM overlay{'' if events else ' WHERE NOT gone'}")
-    # A row that changed, or stayed, was there and still is: for it the snapshot need not be read.
+    # A row that changed or stayed was there and still is: the snapshot need not be read for it.
     came_or_left = "op IN ('added', 'removed')"
     connection.execute(f"""
         CREATE TEMP TABLE came_or_left AS
@@ -127,7 +127,7 @@ def _live(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot) -
         WHERE {came_or_left} AND {not events}""")
     if scalar(connection, "SELECT count(*) FROM came_or_left") == 0:
         return old.rows
-    # A semi-join keeps the few rows at hand and reads the many once; an outer join might do it the other way round.
+    # A semi-join keeps the few rows in memory and reads the many once. An outer join might do the opposite.
     return (old.rows
             + scalar(connection, "SELECT count(*) FROM came_or_left WHERE NOT gone")
             - scalar(connection, f"""

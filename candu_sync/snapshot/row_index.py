@@ -7,15 +7,15 @@
 | `row`      | uint32         | the row's number in its file                   |
 
 Each file of the snapshot has one index. It is not compressed, so that it can be mapped into memory. A row of the result
-*matches* a row of the snapshot when both hashes are equal: Candu has it as it is, and it leaves the diff on its way in.
+*matches* a row of the snapshot when both hashes are equal: Candu has it as it is, and the diff leaves it out.
 All other rows of the result, and the rows of the snapshot that nothing matched, are compared value by value (the room
 ``diff``). So two keys with one hash cost time and nothing else.
 
 What a collision can hide: a changed row whose 64-bit row hash stayed the same, 2^-64 for each changed row; a new row
 both of whose hashes are those of one of the snapshot's n rows, n * 2^-128. The two hash the key differently.
 
-The hash is DuckDB's, which may differ from one version to the next. An index names the function that made it. One that
-another function made, or that is of other traits, is made anew from the snapshot's rows.
+The hash is DuckDB's, which may differ from one version to the next. An index names the function that made it. If
+another function made it, or it is of other traits, it is built again from the snapshot's rows.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ Hashed = Sequence[tuple[str, str]]
 
 KEY_HASH = "hash(key)"
 
-# Hashed otherwise than for ``key_hash``: two keys that are one there are two here.
+# Another hash of the key than ``key_hash``: two keys that collide there do not collide here.
 _OTHER_KEY = "'~' || key"
 
 _FUNCTION = f"duckdb {duckdb.__version__} hash"
 _SCHEMA = pa.schema([("key_hash", pa.uint64()), ("row_hash", pa.uint64()), ("row", pa.uint32())])
 
-# What is known of a row of the snapshot while a result goes by. REPLACED: the delta has a later row of the same key.
+# What is known of a row of the snapshot while a result is read. REPLACED: the delta has a later row of the same key.
 _UNMATCHED, _MATCHED, _REPLACED = 0, 1, 2
 
 # A table of 16 MB at most: with it a look-up takes two or three steps, without it 23 of 10 million rows.

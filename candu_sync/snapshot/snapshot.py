@@ -1,8 +1,8 @@
 """The snapshot: what Candu has accepted, row by row, for one sync and partition.
 
 It is kept as Arrow IPC files: a base, and perhaps a delta whose rows replace the base's rows of the same key. Rows are
-never deleted, since Candu forgets nothing: a row that left the model is marked ``gone``. Each file has its row index
-beside it (``row_index.py``).
+never deleted, since Candu forgets nothing: a row that left the model is marked ``gone``. Each file has a row index
+(``row_index.py``).
 
 | column               | Arrow type | kinds                                                               |
 |----------------------|------------|---------------------------------------------------------------------|
@@ -13,7 +13,7 @@ beside it (``row_index.py``).
 | `group_id`           | string     | groups                                                              |
 | `t0` …               | canonical  | the value that Candu has; null: none. ``Snapshot.traits`` has names |
 
-A row in doubt is the one exception from "what Candu has accepted": Candu may have it as it was before the last message
+A row in doubt is the only exception from "what Candu has accepted": Candu may have it as it was before the last message
 or after it. Its columns hold what the message said, and the value before where the message said nothing. The next diff
 takes the row as changed and sends it whole, or its constants of ``removed``, until Candu answers.
 
@@ -38,7 +38,7 @@ from candu_sync.embedded import arrow_file
 from candu_sync.rows import SQL_TYPE, Trait
 from candu_sync.snapshot.row_index import Index, hashes, row_hash
 
-# The columns beside key and the traits.
+# The columns other than key and the traits.
 _FIXED = {"users": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR"},
           "groups": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR", "group_id": "VARCHAR"},
           "events": {}}

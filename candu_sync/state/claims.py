@@ -2,8 +2,8 @@
 
 A claim names its run and its process, and carries a heartbeat. Another run takes it over only when the owner is dead,
 or was silent for longer than the lease. That run first commits version n+1 from the owner's receipts. So an owner that
-wakes up again finds its number taken, and can commit no more. It does not send on either: before each request it looks
-at the age of its own last heartbeat, and at each heartbeat whether the claim is still its own.
+wakes up again finds its number taken, and cannot commit. It does not continue to send, either. Before each request it
+checks the age of its own last heartbeat. At each heartbeat it checks that the claim is still its own.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Claim:
 
     def held(self) -> bool:
         """Whether this owner may still send: its last heartbeat is young enough, and the claim was its own then. A
-        process that was stopped, or whose machine slept, wakes up with an old heartbeat."""
+        process has an old heartbeat after it was stopped, or its machine slept."""
         return not self._lost and _clock() - self._beat_at < SENDING
 
     def _beat(self) -> None:
@@ -72,7 +72,7 @@ class Claim:
                 self._state.store.put(self._name, self._body())
                 self._beat_at = began
             except StateError:
-                continue  # the next beat tries again; beyond SENDING ``held`` stops the sending
+                continue  # the next beat tries again; after SENDING seconds ``held`` stops the sending
 
     def _body(self) -> bytes:
         return json.dumps(asdict(self._owner) | {"heartbeat": _now().isoformat()}).encode()
@@ -112,6 +112,6 @@ def _now() -> dt.datetime:
 
 
 def _clock() -> float:
-    """Seconds that go on while this process is stopped, and where the system has such a clock (clock_gettime(2),
-    CLOCK_BOOTTIME) also while the machine sleeps."""
+    """Seconds of a clock that runs while this process is stopped, and where the system has such a clock
+    (clock_gettime(2), CLOCK_BOOTTIME) also while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

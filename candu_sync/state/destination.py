@@ -1,7 +1,7 @@
 """The workspace of Candu that a state belongs to.
 
-A snapshot says what *one* workspace accepted. Held against another, it would say "unchanged" of rows that were never
-sent there. So ``destination.json`` keeps the API's URL, and a salted digest of the key: the key itself is never stored.
+A snapshot says what *one* workspace accepted. For another workspace, it would call rows unchanged that were never sent
+there. So ``destination.json`` keeps the API's URL, and a salted digest of the key: the key itself is never stored.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Destination:
                 "a state of its own (set CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
 
     def take_on(self, url: str, key: str | None, *, new_key: bool = False) -> None:
-        """Belong to this workspace from now on. Costs nothing where that is known already. Safe in any thread.
+        """Belong to this workspace from now on. It costs nothing if that is known already. Safe in any thread.
 
         Raises:
             OtherWorkspace: another process took on another workspace meanwhile.

@@ -15,7 +15,7 @@ from candu_sync.state.scratch import make_folder
 
 _T = TypeVar("_T")
 
-# Times that a write is tried whose folder is taken away again and again.
+# How often a write is tried when its folder is removed each time.
 _ATTEMPTS = 100
 
 # Where files are made before they are moved into their place.
@@ -39,7 +39,7 @@ class DiskStore:
         return self._written(path, lambda: self._put(path, data, create=create))
 
     def _written(self, path: Path, write: Callable[[], _T]) -> _T:
-        """What a write returns. It is tried again where a delete beside it took the folder away, empty by then."""
+        """What a write returns. It is tried again if a delete removed its empty folder at the same time."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 folder = self._root
@@ -55,7 +55,7 @@ class DiskStore:
         raise AssertionError
 
     def _put(self, path: Path, data: bytes, *, create: bool) -> bool:
-        # A killed process leaves what it was writing: it is swept from there.
+        # A killed process leaves the file that it was writing. It is removed later.
         folder = self._root / _SCRATCH
         folder.mkdir(exist_ok=True, mode=0o700)
         temporary = folder / f".{uuid.uuid4().hex}"
@@ -82,7 +82,7 @@ class DiskStore:
             raise StateError(f"{self._root / name} cannot be read: {error.strerror}") from error
 
     def add(self, name: str, path: Path) -> int:
-        # Its bytes are looked at before the move: a delete beside it may take the file away as soon as it is there.
+        # Its size is read before the move: another process may delete the file as soon as it is there.
         target = self._root / name
         try:
             size = _synced(path)
@@ -98,7 +98,7 @@ class DiskStore:
         _sync_folder(path.parent)
 
     def _copy(self, source: Path, target: Path) -> None:
-        # Files of the state are not written into, so that two names of one are as good as two.
+        # Files of the state are never changed. So two names of one file are as good as two files.
         folder = self._root / _SCRATCH
         folder.mkdir(exist_ok=True, mode=0o700)
         temporary = folder / f".{uuid.uuid4().hex}"
@@ -121,7 +121,7 @@ class DiskStore:
         return sorted(entry.name for entry in found if any(files for _, _, files in os.walk(entry.path)))
 
     def list(self, prefix: str) -> list[str]:
-        # os.walk passes over a folder that is removed meanwhile.
+        # os.walk leaves out a folder that is removed at the same time.
         found = (Path(folder, file) for folder, _, files in os.walk(self._root / prefix) for file in files
                  if not file.startswith("."))
         return sorted(p.relative_to(self._root).as_posix() for p in found)

@@ -1,4 +1,4 @@
-"""Folders of syncs and partitions: names that fit every disk and store, and that no two keys share.
+"""Folders of syncs and partitions. Their names fit every disk and store, and no two keys share one.
 
 A partition's key may be longer than a file name may be, and two keys may differ in nothing but upper and lower case,
 which is one name on a case-insensitive disk. Such a key becomes a readable beginning and a digest:
@@ -39,7 +39,7 @@ def renaming_file(sync: str) -> str:
 
 
 def partition_folder(partition: str | None) -> str:
-    """A partition's folder; of one that needs a digest, the dot in it tells: no other name has any.
+    """A partition's folder; a name with a dot has a digest: no other name has a dot.
 
     Example:
         >>> partition_folder("2026-11-01|eu"), partition_folder(None)
@@ -57,14 +57,14 @@ def partition_folder(partition: str | None) -> str:
 
 
 def first_folder(partition: str) -> str:
-    """The name that a partition's folder had in every case before digests. `-` alone stands for no partition, so a key
-    that begins with it is written in full."""
+    """The name that a partition's folder had in every case before digests. `-` means no partition, so a key that begins
+    with it is written in full."""
     quoted = quote(partition, safe="").replace(".", "%2E")
     return "%2D" + quoted[1:] if quoted.startswith("-") else quoted
 
 
 def is_digest(folder: str) -> bool:
-    """Whether the key of a folder stands in its ``key.json`` alone."""
+    """Whether only ``key.json`` has the key of a folder."""
     return "." in folder
 
 

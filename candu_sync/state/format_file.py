@@ -1,4 +1,4 @@
-"""``format.json``: the state's format, its id, and that its store was found to do what a state needs."""
+"""``format.json``: the state's format, its id, and whether its store was tested."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROBED = "put_if_absent"
 
 
 def open_format(store: Store, url: str) -> uuid.UUID:
-    """The state's id; a state that is new gets one, in a store that was tried out.
+    """The state's id. A new state gets one, and its store is tested first.
 
     Raises:
         ForeignState: the folder holds something else, or the state of another format.
@@ -26,7 +26,7 @@ def open_format(store: Store, url: str) -> uuid.UUID:
     """
     found = store.get(NAME)
     if found is None and store.list(""):
-        found = store.get(NAME)  # another process may have begun this very moment
+        found = store.get(NAME)  # another process may have begun at the same moment
         if found is None:
             raise ForeignState(f"{url} holds files but no format.json: it is not a state folder of candu-sync. "
                                "Point CANDU_STATE_URL at an empty folder")
@@ -55,7 +55,7 @@ def _read(store: Store, url: str, data: bytes) -> tuple[dict[str, Any], uuid.UUI
 
 
 def _probe(store: Store, url: str) -> None:
-    """All guarantees stand on put-if-absent. Some stores that speak S3 take the condition and ignore it."""
+    """All guarantees depend on put-if-absent. Some stores with an S3 API accept the condition and ignore it."""
     name = f"probe/{uuid.uuid4().hex}"
     try:
         if store.put(name, b"first", create=True) and not store.put(name, b"second", create=True) \

@@ -11,7 +11,7 @@ _NAME = "last.json"
 # Runs whose number of rows that did not go is remembered.
 _LEFT = 5
 
-# What a run that had no result says nothing of.
+# What is not known after a run without a result.
 _COUNTS = ("invalid", "refused", "waiting")
 
 

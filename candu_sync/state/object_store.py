@@ -19,7 +19,7 @@ class ObjectStore:
     """State in S3, GCS or Azure. Objects that are read as files are kept in a temporary folder of this process."""
 
     def __init__(self, url: str) -> None:
-        # obstore takes 0.1 s to load: only those whose state is remote pay for it.
+        # obstore takes 0.1 s to load: it is loaded only for a remote state.
         import obstore
         from obstore.exceptions import BaseError
         from obstore.store import from_url
@@ -33,7 +33,7 @@ class ObjectStore:
                                 f"read from {CREDENTIALS.get(self._url.partition(':')[0], 'the environment')}"
                                 ) from error
         self._cache = make_folder(Path(tempfile.gettempdir()), "candu-sync-state-")
-        # At the latest when the interpreter ends; a killed process leaves it to the sweep of another.
+        # At the latest when the interpreter ends. The folder of a killed process is removed by another one.
         weakref.finalize(self, remove_folder, self._cache)
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
@@ -43,7 +43,7 @@ class ObjectStore:
             with self._reported(name, written=True):
                 self._obstore.put(self._store, name, data, mode="create" if create else "overwrite")
         except AlreadyExistsError:
-            # A put whose answer was lost is repeated by obstore, and then finds itself.
+            # obstore repeats a put whose answer was lost, and then finds its own object.
             return self.get(name) == data
         return True
 
@@ -100,7 +100,8 @@ class ObjectStore:
 
     @contextlib.contextmanager
     def _reported(self, name: str, *, written: bool = False) -> Iterator[None]:
-        """The store's errors as one sentence. What is not there is an answer, but to a write: no bucket is there."""
+        """The store's errors as one sentence. For a read, "not found" is an answer; for a write, it means that there is
+        no bucket."""
         from obstore.exceptions import AlreadyExistsError, BaseError
 
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from candu_sync.state import processes
 
-# Seconds of silence after which a run counts as dead, whatever can be seen of its process.
+# Seconds of silence after which a run counts as dead, whether or not its process can be seen.
 LEASE = 120.0
 
 
@@ -19,7 +19,7 @@ class Owner:
 
     Attributes:
         host, pid: its host name and process number, for people.
-        process_started: tells a process from a later one of the same number (``processes.started``).
+        process_started: distinguishes a process from a later one of the same number (``processes.started``).
         boot_id, pid_namespace: the process table that ``pid`` belongs to; empty: not known.
         process_id: a random id of the process.
         started, heartbeat: ISO 8601 in UTC.

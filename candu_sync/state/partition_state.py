@@ -1,6 +1,7 @@
 """The state of a sync and partition: a chain of immutable versions. docs/architecture.md has its layout.
 
-A version becomes real by one put-if-absent of its file; what it names was put before. Rows mean nothing here.
+A version becomes real by one put-if-absent of its file. The files that it names are put before that. This module does
+not know what the rows mean.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from candu_sync.state.versions import File, Version, decode, encode
 
 KEPT_VERSIONS = 3
 
-# Seconds for which a version is kept whatever their number, so that a reader of it can finish.
+# Seconds for which a version is kept, however many there are, so that a reader of it can finish.
 KEPT_SECONDS = 3600
 
 
@@ -121,7 +122,7 @@ class PartitionState:
         files = dict(version.files)
         for role, path in added.items():
             digest = _sha256(path)
-            # Whoever commits for this run beside or after another never writes over a file that a version names.
+            # Another process may commit for this run, too. It never overwrites a file that a version names.
             name = self.name("data", version.run_id, f"{path.stem}-{digest[:16]}{path.suffix}")
             files[role] = File(name, self.store.add(name, path), digest)
         version = replace(version, files=files)
@@ -145,8 +146,8 @@ class PartitionState:
     def _drop_old(self, newest: int) -> None:
         """Drop versions by count and age, then the data files that no version names any more.
 
-        The files are listed before the claims, and those before the versions: whoever adds a file has claimed before
-        and releases its claim after its version, so that no file of a version that is on its way is dropped.
+        The files are listed before the claims, and those before the versions: a run claims before it adds a file, and
+        releases its claim after its version. So no file of a version that is not complete yet is removed.
         """
         data = self.store.list(self.name("data/"))
         if any(int(Path(name).stem) > newest for name in self.store.list(self.name("claims/"))):
@@ -168,7 +169,7 @@ class PartitionState:
                 self.store.delete(name)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """A small file beside the versions; None: there is none, or a write of it was cut off."""
+        """A small file of the partition; None: there is none, or a write of it was cut off."""
         data = self.store.get(self.name(name))
         try:
             return None if data is None else dict(json.loads(data))
@@ -176,7 +177,7 @@ class PartitionState:
             return None
 
     def write_json(self, name: str, body: dict[str, Any]) -> None:
-        """Write a small file beside the versions, over the old one."""
+        """Write a small file of the partition. It replaces the old one."""
         self.introduce()
         self.store.put(self.name(name), _json(body))
 
@@ -218,7 +219,7 @@ def _sha256(path: Path) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _digest(path: Path, inode: int, size: int, changed: int) -> str:
-    """Read once by a process: a plan and its commit look at the same file, which another or a later write makes another
-    one by its number, size or time."""
+    """A process reads it once: a plan and its commit look at the same file. A file that was written again has another
+    inode, size or time."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

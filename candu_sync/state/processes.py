@@ -16,9 +16,9 @@ PROC = Path("/proc")
 
 
 def boot_id() -> str:
-    """The running system's id: made anew at each boot, and the same in all containers of one kernel (random(4)).
+    """The running system's id: new at each boot, and the same in all containers of one kernel (random(4)).
 
-    Where there is no such id, the hardware address stands in for it. Empty: this system cannot be told from others.
+    Without such an id, the hardware address is used. Empty: this system cannot be distinguished from others.
     """
     try:
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
@@ -55,8 +55,8 @@ def _random_id(_: int) -> str:
 def started(pid: int) -> str:
     """When a process that this one sees began, in clock ticks since boot (proc_pid_stat(5), field 22).
 
-    A zombie (field 3) is dead, though its parent has not asked yet. Where there is no ``/proc``, a signal asks for the
-    process, and the answer is ``running`` for any process of that number. Empty: there is none.
+    A zombie (field 3) is dead, though its parent has not asked yet. Without ``/proc``, a signal asks for the process,
+    and the answer is ``running`` for any process of that number. Empty: there is none.
     """
     try:
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

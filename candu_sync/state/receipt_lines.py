@@ -1,9 +1,9 @@
 """Where the lines of a log of receipts go: into a file on a disk, or into objects.
 
-On a disk each line is handed to the kernel at once, so that killing the process loses none. Room for the answers is
+On a disk each line is passed to the kernel at once, so that killing the process loses none. Room for the answers is
 reserved before a request goes: a disk that fills up ends the sending before it could lose a receipt.
 
-An object store takes whole objects only. So lines are put together, and become an object when they are put.
+An object store takes whole objects only. So lines are collected, and become an object when they are put.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Lines(Protocol):
         """Get all lines out of this process."""
 
     def sync(self) -> None:
-        """Get them to where a power cut cannot take them away."""
+        """Write them to where a power cut cannot lose them."""
 
     def close(self) -> None:
         """No more lines come."""
 
 
 class FileLines:
-    """Lines in a file, each handed to the kernel at once."""
+    """Lines in a file, each passed to the kernel at once."""
 
     def __init__(self, store: Store, folder: str) -> None:
         part = _put_part(store, folder, len(store.list(folder + "/")), b"")
@@ -68,7 +68,7 @@ class FileLines:
             raise self._unwritable(error) from error
 
     def _check_there(self) -> None:
-        """An open file can be written to after it was removed, and nobody would ever read it."""
+        """An open file can be written to after it was removed, but nobody could read it."""
         try:
             there = os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except OSError:
@@ -91,7 +91,7 @@ class FileLines:
             raise self._unwritable(error) from error
 
     def close(self) -> None:
-        # What is reserved behind the lines reads as zeros.
+        # The space that is reserved after the lines reads as zeros.
         os.ftruncate(self._file, self._size)
         os.close(self._file)
 

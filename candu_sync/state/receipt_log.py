@@ -1,4 +1,4 @@
-"""Writing receipts: each is out before the next run can need it.
+"""Writing receipts: each is written before the next run can need it.
 
 A timer gets the lines out of this process and onto the disk every ``SYNC_SECONDS``: that is the bound of what a power
 cut can lose. Two kinds of lines do not wait. ``sent`` must be out before its request goes. ``unsent`` may be followed
@@ -84,6 +84,6 @@ class ReceiptLog:
 
 
 def _encoded(line: dict[str, Any]) -> bytes:
-    """A line with a checksum of what stands before it, so that an altered one is noticed (``receipts``)."""
+    """A line with a checksum of the text before it, so that a change is noticed (``receipts``)."""
     body = json.dumps(line, separators=(",", ":"))
     return f'{body[:-1]},"crc":"{zlib.crc32(body.encode()):08x}"}}\n'.encode()

@@ -5,7 +5,7 @@ A receipt log is JSON lines, one for each request that went out and one for each
     {"sent": [0, 99]}                                 about to go: messages 0 to 99
     {"accepted": [0, 99], "at": "…"}                  Candu said 2xx
     {"unsent": [0, 99]}                               Candu answered that it did not take them, or was not reached
-    {"rejected": 7, "status": 422, "reason": "…", "at": "…"}    7 stood alone in its request, and is set aside
+    {"rejected": 7, "status": 422, "reason": "…", "at": "…"}    7 was alone in its request, and is set aside
 
 A ``sent`` without ``accepted`` or ``unsent`` after it got no answer: Candu may have taken it. Each line ends with
 ``"crc"``, the CRC-32 of the line without it, as eight hexadecimal digits. A line that does not fit its checksum is
@@ -43,8 +43,8 @@ class Outcome:
         rejected: message number → (HTTP status, reason, time).
         accepted_at: when each range of ``accepted`` was answered, ISO 8601 in UTC.
         sent: the range of each request that went out.
-        unanswered: range → how many requests with it went out without an answer: Candu may have taken each or not,
-            whatever it answered to others of the same messages.
+        unanswered: range → how many requests with it went out without an answer: Candu may have taken each or not. Its
+            answers to other requests with the same messages do not change that.
         damaged: lines that cannot be read.
     """
 
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def uncertain(self) -> list[tuple[int, int]]:
-        """The ranges, in order, that went out at least once without an answer; none beside or over another."""
+        """The ranges, in order, that went out at least once without an answer; none adjacent or overlapping."""
         return _merged(pair for pair, times in self.unanswered.items() if times > 0)
 
     @property
@@ -92,7 +92,7 @@ class Outcome:
             raise ValueError("no receipt")
 
     def _answered(self, messages: tuple[int, int]) -> None:
-        """The ``sent`` before an answer may be a damaged line: a later ``sent`` must not pass for answered by that."""
+        """The ``sent`` before an answer may be a damaged line: that answer must not count for a later ``sent``."""
         self.unanswered[messages] = max(0, self.unanswered[messages] - 1)
 
 
@@ -137,7 +137,7 @@ def read_receipts(state: PartitionState, run_id: str) -> Outcome:
 
 def _note_lines(outcome: Outcome, data: bytes) -> int:
     """Take in the lines of one part; returns how many are damaged."""
-    # What is reserved behind the lines reads as zeros; so does what a power cut kept from the disk.
+    # The space that is reserved after the lines reads as zeros. So does what a power cut lost.
     *lines, rest = [line.strip(b"\0") for line in data.rstrip(b"\0").split(b"\n")]
     damaged = [line for line in lines if not _noted(outcome, line)]
     cut_off = [] if _noted(outcome, rest) else [rest]

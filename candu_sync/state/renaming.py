@@ -1,8 +1,8 @@
 """A sync gets another name: its state moves to another folder, one partition after the other.
 
-A marker in the new folder says so from before the first copy until after the last removal. While it is there, a
+A marker in the new folder is put before the first copy and removed after the last removal. While it is there, a
 partition of the new name that has no version yet cannot be read. In each partition the files are copied first, then
-the version that names them is put, then the old folder is emptied: killed anywhere, the move can be made again.
+the version that names them is put, then the old folder is emptied. A move that was killed at any point can be repeated.
 
 An empty version stays under the old name, as after a reset: the numbers go on, so that a later sync of that name sends
 no messageId twice, and a run that was taken for dead finds its number taken.
@@ -75,7 +75,7 @@ def move_partition(old: PartitionState, new: PartitionState, run_id: str, *, lea
     """Move one partition. A part that an interrupted move has done is not done again.
 
     Args:
-        old: what died there is folded in already.
+        old: the receipts of a run that died there are folded in already.
         new: without a version that has files, unless an interrupted move put it.
         run_id: of the claims.
         leave: names of files that do not move, right below the partition's folder.
@@ -120,7 +120,7 @@ def _copy(old: PartitionState, new: PartitionState, leave: tuple[str, ...]) -> N
     below = len(old.name(""))
     named = {role: replace(file, name=new.name(file.name[below:])) for role, file in version.files.items()}
     for role, file in version.files.items():
-        # What is damaged stays where it is, and is named there.
+        # A damaged file stays where it is, and is reported there.
         old.open(file)
         old.store.copy(file.name, named[role].name)
     for name in old.store.list(old.name("")):

@@ -28,7 +28,7 @@ class State:
         self.destination = Destination(self.store)
 
     def release(self) -> list[str]:
-        """Belong to no workspace of Candu any more, once nothing is left that one accepted.
+        """Belong to no workspace of Candu, if nothing is left that one accepted.
 
         Returns:
             The syncs that still hold something; the state then belongs to the same workspace as before.

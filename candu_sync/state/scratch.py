@@ -1,9 +1,9 @@
-"""Scratch folders: files on their way in, and copies of objects. They may hold rows, so none is left behind.
+"""Scratch folders: files that will be moved into the state, and copies of objects. They may hold rows, so none is left.
 
-A folder has a file ``.owner`` that its process keeps locked for as long as it lives: the kernel lets go of the lock
-however the process ends. Each new folder is a sweep of those beside it. One of the same kernel is removed at once when
-its lock is free, in whatever container its process was. The locks of other machines may not be seen here: theirs is
-removed when nothing in it was written for a day.
+A folder has a file ``.owner`` that its process keeps locked for as long as it lives: the kernel releases the lock when
+the process ends in any way. Whenever a folder is made, old ones next to it are removed: one of the same kernel at once
+when its lock is free, also if its process was in another container. The locks of other machines may not be visible:
+their folders are removed when nothing in them was written for a day.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _locked: dict[Path, int] = {}
 
 
 def make_folder(beside: Path, prefix: str = "") -> Path:
-    """A new private folder of this process, after a sweep of those with the same prefix in ``beside``.
+    """A new private folder of this process, after old ones with the same prefix in ``beside`` were removed.
 
     Raises:
         OSError: it cannot be made.

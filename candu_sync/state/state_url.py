@@ -1,4 +1,4 @@
-"""``CANDU_STATE_URL``, taken apart. What is wrong with it is said without a word of it: it may hold a secret."""
+"""``CANDU_STATE_URL``, taken apart. Errors about it quote no part of it: it may hold a secret."""
 
 from __future__ import annotations
 

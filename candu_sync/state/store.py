@@ -1,7 +1,7 @@
-"""Bytes under names, on a disk or in an object store; the one thing both must do is put-if-absent.
+"""Bytes under names, on a disk or in an object store. Both must do put-if-absent.
 
-On a disk: written whole to a temporary file, synced, then linked (put-if-absent) or renamed; folders and files are for
-their owner alone, since rows are personal data. In S3, GCS and Azure: by obstore, whose ``mode="create"`` is
+On a disk: written whole to a temporary file, synced, then linked (put-if-absent) or renamed; only their owner can read
+folders and files, since rows are personal data. In S3, GCS and Azure: by obstore, whose ``mode="create"`` is
 put-if-absent on each of them (obstore docs, "put").
 """
 
@@ -17,7 +17,7 @@ from candu_sync.state.state_url import take_apart
 
 
 class Store(Protocol):
-    """Where the state lies. Names are relative, with `/`."""
+    """Where the state is. Names are relative, with `/`."""
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         """Write a whole object. With ``create`` only where there is none; False: there was one."""
@@ -44,7 +44,7 @@ class Store(Protocol):
         """Remove an object, if it is there."""
 
     def scratch(self) -> Path:
-        """A new private local folder for files that are on their way in; the caller removes what it leaves."""
+        """A new private local folder for files that will be moved in; the caller removes what is left."""
 
     def place(self, name: str) -> str:
         """Where an object is, for people."""

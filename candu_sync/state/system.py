@@ -1,11 +1,12 @@
-"""What operating systems do in different ways: room on a disk, and writes that outlive a power cut."""
+"""What operating systems do in different ways: reserving space on a disk, and writes that survive a power cut."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-# What posix_fallocate says where the file system cannot reserve room: some C libraries then write zeros, others do not.
+# The error of posix_fallocate where the file system cannot reserve space: some C libraries then write zeros, others do
+# not.
 _CANNOT_RESERVE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
 

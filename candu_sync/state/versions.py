@@ -57,12 +57,12 @@ class Version:
     """One version of a snapshot.
 
     Attributes:
-        number: from 1; 0 stands for the empty snapshot before the first.
+        number: from 1; 0 is the empty snapshot before the first.
         run_id: the run that committed it.
         at: when, ISO 8601 in UTC.
-        kind, traits, rows, newest: what the rows' owner wants to know again; not looked at here.
+        kind, traits, rows, newest: what the room ``snapshot`` stores about the rows; not read here.
         files: role → file.
-        identity: by which the rows are known; None: the version is older than this field.
+        identity: what identifies the rows; None: the version is older than this field.
         events: when the accepted events happened; None: there are none.
     """
 

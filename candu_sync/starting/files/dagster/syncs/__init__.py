@@ -1,1 +1,1 @@
-"""What Dagster loads. Assets of your own stand here, beside those of the syncs."""
+"""What Dagster loads. Put assets of your own here, next to those of the syncs."""
