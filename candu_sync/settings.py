@@ -193,7 +193,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings; ``overrides`` (by field name, None for none) go before the environment.
+    """The settings; ``overrides`` (by field name, None for none) have priority over the environment.
 
     Raises SettingsError with every wrong setting, by name and without its value where that may be secret.
     """

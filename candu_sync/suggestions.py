@@ -1,4 +1,4 @@
-"""The known name that a mistyped one was most likely meant to be. The only place that compares names."""
+"""The known name that a mistyped one most likely means. Only this module compares names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def did_you_mean(word: str, known: Iterable[str], *, shown: str = "{}") -> str:
     """``; did you mean payload?``, to end a sentence with; empty when no known name is like ``word``.
 
     Args:
-        shown: how the name is written; ``{}`` stands for it.
+        shown: how the name is written; ``{}`` is replaced by it.
 
     Example:
         >>> did_you_mean("pro-", ["pro", "free"], shown="2026-11-01|{}")

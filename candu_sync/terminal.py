@@ -1,6 +1,6 @@
-"""Text for a terminal, a pipe or a spreadsheet, which may hold anything that a warehouse or a file name holds.
+"""Text for a terminal, a pipe or a spreadsheet. It may hold anything that a warehouse or a file name holds.
 
-Keys, partitions, names and reasons come from others. Written as they are, they could move the cursor, change the
+Keys, partitions, names and reasons come from others. Without escapes they could move the cursor, change the
 window's title, or show a line that nobody wrote; in a spreadsheet they could be a formula.
 """
 
@@ -24,12 +24,12 @@ _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 # What begins a formula in a spreadsheet (OWASP, "CSV Injection"), also in full width.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-# Where stdout is no terminal, nothing may be cut off to fit one.
+# If stdout is no terminal, no line is cut.
 _WIDE = 200
 
 
 def printable(text: str) -> str:
-    r"""One line of text that a terminal only shows.
+    r"""One line of text without control sequences of a terminal.
 
     Example:
         >>> print(printable("u1\x1b[2J\n\u202e"))
@@ -45,8 +45,8 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def printable_lines(text: str) -> str:
-    r"""Text of several lines that a terminal only shows. Lines after the first are set in, so that none looks like the
-    beginning of another message.
+    r"""Text of several lines without control sequences of a terminal. Lines after the first are indented, so that none
+    looks like another message.
 
     Example:
         >>> print(printable_lines("it failed\ncandu-sync: all is well"))
@@ -58,7 +58,7 @@ def printable_lines(text: str) -> str:
 
 
 def json_line(body: object) -> str:
-    r"""JSON on one line, in which a terminal finds nothing to obey, and which any encoding of stdout can hold.
+    r"""JSON on one line, without control sequences of a terminal, that any encoding of stdout can hold.
 
     Example:
         >>> print(json_line({"key": "é\x9b\ud800"}))

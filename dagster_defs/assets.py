@@ -49,7 +49,7 @@ from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_part
 from dagster_defs.resources import CanduSyncResource
 from dagster_defs.source import code_references, warehouse_kind
 
-# Users go first, then groups, then events. A run does its steps one by one, those of higher priority first.
+# Users are sent first, then groups, then events. A run does its steps one by one, those of higher priority first.
 _PRIORITY = {"users": "2", "groups": "1", "events": "0"}
 
 
@@ -84,7 +84,7 @@ def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: As
     """The two assets of a sync, with their checks.
 
     Args:
-        retries: of what is worth another try, and of that alone.
+        retries: only for errors that may pass by themselves.
         changes, push: the specs of the two assets, in place of ``changes_spec`` and ``push_spec``; with the same keys.
         beside: the project's syncs, whose traits are compared with those of this one; None: there is no other.
     """

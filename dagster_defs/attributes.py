@@ -1,4 +1,4 @@
-"""The attributes of a component's YAML, whose unknown keys are answered with the nearest known one."""
+"""The attributes of a component's YAML. The error about an unknown key names the nearest known one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partit
 
 
 def _list_names(schema: dict[str, Any]) -> None:
-    """``dg check yaml`` goes by the schema alone, which cannot find the nearest name: it lists them all."""
+    """``dg check yaml`` uses only the schema, which cannot find the nearest name. So it lists them all."""
     schema["propertyNames"] = {"enum": sorted(schema["properties"])}
 
 
 class Attributes(BaseModel):
-    """What stands under ``attributes`` of a defs.yaml: unknown keys are refused."""
+    """The content of ``attributes`` in a defs.yaml: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_list_names)
 
@@ -34,8 +34,8 @@ class Attributes(BaseModel):
 
 
 def _detail(attributes: type[BaseModel], detail: ErrorDetails) -> InitErrorDetails:
-    """An error of pydantic's as it is, but for an unknown key. Dagster makes each anew, with its line, and knows
-    pydantic's own types only."""
+    """An error of pydantic's as it is, but for an unknown key. Dagster builds each error again, with its line, and
+    knows only pydantic's own types."""
     if detail["type"] != "extra_forbidden":
         return InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"],
                                 ctx=detail.get("ctx", {}))

@@ -27,15 +27,15 @@ from candu_sync.syncs import Sync, join, windows
 from dagster_defs.partitions import is_partition_key
 from dagster_defs.resources import CanduSyncResource
 
-# A query a minute: a person who waits for a new segment looks at a clock.
+# One query a minute: a person may be waiting for a new segment.
 _SECONDS_BETWEEN_LOOKS = 60
 
 AUTOMATION = "candu_sync_automation"
 
 
 def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
-    """When the changes are due. A cron line does not wait for the assets upstream: many of them are only drawn here,
-    and Dagster never learns that they were updated."""
+    """When the changes are due. A cron line does not wait for the assets upstream: many of them are only shown here,
+    and Dagster does not know when they were updated."""
     due: AutomationCondition[Any]
     match sync.automation:
         case "none":
@@ -49,7 +49,7 @@ def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
 
 
 def push_condition(sync: Sync) -> AutomationCondition[Any] | None:
-    """The push goes with the changes, in one run, when their own condition requested them. Changes that a person
+    """The push runs with the changes, in one run, when their own condition requested them. Changes that a person
     materialized to look at them are not sent."""
     if sync.automation == "none":
         return None

@@ -27,12 +27,12 @@ def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Defini
     """The definitions for every sync under ``folder``, to be a code location or most of one.
 
     Args:
-        retries: of what is worth another try, and of that alone.
+        retries: only for errors that may pass by themselves.
 
     Raises:
         SettingsError: there is no such folder.
     """
-    # One step after the other: users before groups before events, and one push at a time keeps within CANDU_RATE.
+    # One step after the other: users before groups before events. One push at a time keeps to CANDU_RATE.
     return Definitions.merge(catalog_definitions(load_syncs(folder), retries=retries),
                              Definitions(executor=in_process_executor))
 

@@ -17,7 +17,7 @@ GUARD = "guard"
 ROWS = "rows"
 SET_ASIDE = "set_aside"
 
-# The engine sets rows aside one by one, and the others are right. When most of a model's rows are, the model is wrong.
+# The engine sets single rows aside, and sends the others. If that happens to most rows, the model is wrong.
 _MOST_ASIDE = 0.5
 
 
@@ -43,7 +43,7 @@ def set_aside_spec(asset: AssetKey) -> AssetCheckSpec:
 
 
 def guard_result(changes: ChangeSet, tripped: GuardTripped | None, *, force: bool, reason: str) -> AssetCheckResult:
-    """Fails when a guard is tripped; warns when that is so and a person said to go on all the same."""
+    """Fails when a guard is tripped. It only warns when a person decided to pass the guard."""
     figures: Metadata = _partition(changes) | {
         "rows": MetadataValue.int(changes.summary.rows),
         "rows that Candu has": MetadataValue.int(changes.summary.snapshot_rows),
@@ -62,7 +62,7 @@ def guard_result(changes: ChangeSet, tripped: GuardTripped | None, *, force: boo
 
 
 def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckResult:
-    """Warns of rows that are set aside, and fails when they are most of them, unless a person said to go on."""
+    """Warns of rows that are set aside. It fails when most rows are, unless a person decided to pass it."""
     summary = changes.summary
     share = summary.invalid / summary.rows if summary.rows else 0.0
     figures: Metadata = _partition(changes) | {"rows": MetadataValue.int(summary.rows)}
@@ -86,7 +86,7 @@ def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckRe
 
 
 def told_reason(tags: Mapping[str, str], reason: str) -> str:
-    """Why a guard was passed by, and by whom where the run's tags say it: Dagster+ has the user, a launch with
+    """Why a guard was passed, and by whom if the run's tags have it: Dagster+ has the user, a launch with
     ``--tags`` or an API client may give it."""
     return (reason or "no reason was given") + (f" ({tags['user']})" if tags.get("user") else "")
 

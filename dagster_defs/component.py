@@ -30,7 +30,7 @@ from dagster_defs.scaffold import OneSync, SyncFolder
 
 
 class _Syncs(Attributes, Component):
-    """What both components do with their syncs."""
+    """What both components have in common."""
 
     @abstractmethod
     def read(self, folder: Path) -> Catalog:
@@ -46,7 +46,7 @@ class _Syncs(Attributes, Component):
         return push_spec(sync)
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
-        """The assets and sensors. A file that is wrong costs its own sync, and no other.
+        """The assets and sensors. A file that is wrong stops only its own sync.
 
         Raises:
             SettingsError: there is no such folder.
@@ -90,8 +90,8 @@ class _Syncs(Attributes, Component):
 class CanduSync(Spec, _Syncs):
     """One sync: the rows of a SQL model become users, groups or events in Candu.
 
-    Two assets, changes/<name> (what would be sent) and candu/<name> (sends it), with a guard between them. The keys
-    beside name and sql are those of a sync's YAML file, each of them optional:
+    Two assets, changes/<name> (what would be sent) and candu/<name> (sends it), with a guard between them. The other
+    keys are those of a sync's YAML file, each of them optional:
 
         type: dagster_defs.CanduSync
         attributes:
@@ -125,7 +125,7 @@ class CanduSync(Spec, _Syncs):
 
 @scaffold_with(SyncFolder)
 class CanduSyncs(_Syncs):
-    """A folder of syncs: every SQL file under users/, groups/ and events/, with its YAML file beside it.
+    """A folder of syncs: every SQL file under users/, groups/ and events/, with its YAML file next to it.
 
     Those whose name starts with . or _ are left alone.
 
@@ -145,7 +145,7 @@ class CanduSyncs(_Syncs):
 
 
 def _identifier(context: ComponentLoadContext, catalog: Catalog) -> str:
-    """Tells the sensors of several components apart: the first sync's name, since a sync is in one component only."""
+    """Distinguishes the sensors of several components: the first sync's name, since a sync is in only one component."""
     names = [*catalog.syncs, context.path.name]
     return re.sub(r"[^A-Za-z0-9_]", "_", names[0].replace("/", "__"))
 

@@ -26,7 +26,7 @@ def with_upstream(catalog: Catalog) -> Catalog:
 
 
 def _manifest() -> Path | None:
-    """Where another setting is wrong, the run that needs it says so."""
+    """If another setting is wrong, the run that needs it fails with its name."""
     with suppress(SettingsError):
         return load_settings().dbt_manifest
     path = os.environ.get("CANDU_DBT_MANIFEST")
@@ -44,7 +44,7 @@ def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> M
         return {}
     deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]
             for trait, columns in found.items()}
-    # The open-source UI draws no lineage of columns: the description says it in words.
+    # The open-source UI draws no lineage of columns: the description has it in words.
     columns = [TableColumn(trait.name, _TYPES.get(str(trait.kind), str(trait.kind)), _words(found.get(trait.name, ())))
                for trait in changes.sent_traits]
     return {"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),

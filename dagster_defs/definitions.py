@@ -1,6 +1,6 @@
 """What Dagster loads from the repository's root: the assets of every sync under ``CANDU_SQL_DIR``.
 
-Loading needs no other setting; a run that misses one says so. A wrong file stops its own sync, and no other.
+Loading needs no other setting. A run that misses one fails with its name. A wrong file stops only its own sync.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dagster_defs.build import build_definitions
 
 
 def _sql_dir() -> Path:
-    """``CANDU_SQL_DIR``. Where another setting is wrong, the run that needs it says so."""
+    """``CANDU_SQL_DIR``. If another setting is wrong, the run that needs it fails with its name."""
     with suppress(SettingsError):
         return load_settings().sql_dir
     return Path(os.environ.get("CANDU_SQL_DIR") or "sql")

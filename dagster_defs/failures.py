@@ -1,7 +1,7 @@
 """The engine's errors as Dagster's failures. Passing troubles are retried, the rest is not.
 
-The assets have no retry policy of Dagster's own: it would also run a step again that somebody cancelled, or one that
-has a mistake in its code.
+The assets have no retry policy of Dagster's own: it would also run a step again that a person cancelled, or that failed
+by a mistake in the code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from candu_sync.errors import CanduSyncError, OtherWorkspace, StaleChanges, Tran
 
 _WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
 
-# Delivery has tried each request for minutes before: a longer pause is due. About 30 s, then 60 s.
+# The delivery has tried each request for minutes. So these pauses are longer: about 30 s, then 60 s.
 RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 
 

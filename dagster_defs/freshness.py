@@ -1,4 +1,4 @@
-"""How old a sync's last push may be: one run that its ``automation`` asked for may be missing, not two.
+"""How old a sync's last push may be: one run of its ``automation`` may be missing, not two.
 
 The policy is a window of time. Dagster's own policy for cron lines wants a run before each tick, but a sync runs after
 it; and it fails every Monday for a line that pauses on weekends.

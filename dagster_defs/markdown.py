@@ -1,4 +1,4 @@
-"""Text of others in Dagster's Markdown: a description, a name or a model is shown as it is, and is no markup."""
+"""Text of users in Dagster's Markdown: a description, a name or a model is shown as it is, and never read as markup."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from candu_sync import ChangeSet, RunResult
 
 Metadata = dict[str, MetadataValue]
 
-# The event log keeps every row of every run's table, and nothing prunes it.
+# The event log keeps every row of every run's table, and nothing is ever removed from it.
 _MOST_TRAITS = 50
 
 # The traits of the model, under the name for which the UI has a page.
@@ -54,7 +54,7 @@ def _seconds(seconds: Mapping[str, float]) -> Metadata:
 
 
 def _oddities(changes: ChangeSet) -> Metadata:
-    """What a person should see, and most runs do not have."""
+    """What a person should see, and what most runs do not have."""
     found: Metadata = {}
     if changes.full:
         found["full"] = MetadataValue.bool(True)

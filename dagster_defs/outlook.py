@@ -25,7 +25,7 @@ def estimates(changes: ChangeSet, settings: Settings) -> Metadata:
 
 
 def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Metadata:
-    """The share of the rows that Candu has which changed or left, beside that of the last runs of this partition; for
+    """The share of the rows that Candu has which changed or left, and that of the last runs of this partition; for
     events, which do not change, and for a first run there is none."""
     summary = changes.summary
     if changes.kind == "events" or not summary.snapshot_rows:

@@ -24,7 +24,7 @@ from candu_sync.syncs import Partitions
 # StaticPartitionsDefinition refuses these. Dagster does not check dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
 
-# It refuses these beside a window. Where such a key comes all the same, Dagster leaves it out without an error.
+# It refuses these together with a window. If such a key comes, Dagster leaves it out without an error.
 _REFUSED_IN_PAIRS = tuple("|[],")
 
 
@@ -60,10 +60,10 @@ def _windows_def(partitions: Partitions) -> PartitionsDefinition[str]:
 
 
 def is_partition_key(key: str, partitions: Partitions | None = None) -> bool:
-    """Whether Dagster takes a value of the warehouse as a partition's key; a blank one nobody could read.
+    """Whether Dagster takes a value of the warehouse as a partition's key; a blank one would not be visible.
 
     Args:
-        partitions: where the key is the segment's; beside a window fewer are taken.
+        partitions: where the key is the segment's; with a window fewer are accepted.
     """
     in_pairs = partitions is not None and partitions.every is not None
     refused = (*_REFUSED, *(_REFUSED_IN_PAIRS if in_pairs else ()))

@@ -1,9 +1,8 @@
 """One run for each partition, and the exception: ``dg launch --partition-range``.
 
 A backfill has a run for each partition, each with its own guard, change set and retries. Dagster's command line runs a
-range in its own process, without a daemon, and only for assets that take a whole range in a single run. So in that
-process, and nowhere else, the assets say that they do. They then do the partitions one by one, each with its own
-snapshot and metadata.
+range in its own process, without a daemon, and only for assets that take a whole range in a single run. So the assets
+declare that, but only in that process. They then do the partitions one by one, each with its own snapshot and metadata.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from dagster import (
 from candu_sync.syncs import Sync
 from dagster_defs.metadata import Metadata
 
-# The event log keeps every word.
+# The event log keeps every text.
 _MOST_LISTED = 20
 
 
 def backfill_policy() -> BackfillPolicy | None:
-    """None, which is one run for each partition, but in the process of ``dg launch --partition-range``."""
+    """None, which is one run for each partition, except in the process of ``dg launch --partition-range``."""
     ranged = any(word.partition("=")[0] == "--partition-range" for word in sys.argv)
     return BackfillPolicy.single_run() if ranged else None
 
 
 def partitions_of(context: AssetExecutionContext, sync: Sync) -> list[str | None]:
-    """The partitions of a run, in order: one, but for a range."""
+    """The partitions of a run, in order: one, or those of a range."""
     return [None] if sync.partitions is None else [str(key) for key in context.partition_keys]
 
 

@@ -12,8 +12,8 @@ from candu_sync import Project, load_settings
 
 
 class CanduSyncResource(ConfigurableResource[Project]):
-    """Opens the project from the CANDU_ settings of the environment or .env. A field that is given goes before its
-    setting; the API key is read from the environment alone, so that no run's configuration can show it."""
+    """Opens the project from the CANDU_ settings of the environment or .env. A field that is given has priority over
+    its setting; the API key is read from the environment alone, so that no run's configuration can show it."""
 
     warehouse_url: str | None = Field(
         default=None, description="A SQLAlchemy URL; give it as an EnvVar, since it may hold a password. "

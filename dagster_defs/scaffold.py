@@ -1,4 +1,4 @@
-"""What ``dg scaffold defs`` writes: the component's YAML and a first model beside it."""
+"""What ``dg scaffold defs`` writes: the component's YAML and a first model next to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dim_users
 
 
 class OneSync(Scaffolder[Any]):
-    """defs.yaml and the model that it names, both called as the folder is."""
+    """defs.yaml and the model that it names. Both have the folder's name."""
 
     def scaffold(self, request: ScaffoldRequest[Any]) -> None:
         """Write the files; those that are there are kept."""

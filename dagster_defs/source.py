@@ -28,7 +28,7 @@ def warehouse_kind() -> set[str]:
 
 @lru_cache(maxsize=1)
 def _kind(folder: str, given: str | None) -> frozenset[str]:
-    """Settings are read from the environment and from a file in the folder: once for all syncs of a load."""
+    """Settings are read once for all syncs of a load, from the environment and from a file in the folder."""
     with suppress(SettingsError):
         url = load_settings().warehouse_url
         dialect = url.get_secret_value().partition(":")[0].partition("+")[0] if url else ""
@@ -38,7 +38,7 @@ def _kind(folder: str, given: str | None) -> frozenset[str]:
 
 
 def code_references(path: Path) -> Metadata:
-    """A sync's file and, where it is the model, the YAML beside it, as an asset's metadata."""
+    """A sync's file and, if it is the model, the YAML next to it, as an asset's metadata."""
     path = path.resolve()
     beside = (path.with_suffix(suffix) for suffix in _SETTINGS)
     files = [path, *(other for other in beside if other != path and other.is_file())]

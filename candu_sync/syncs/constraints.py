@@ -22,7 +22,7 @@ def full_key(kind: Kind, declared: tuple[str, ...] | None) -> tuple[str, ...]:
     """The columns that identify a row.
 
     The ids that a message carries always belong to the identity of a user's or a group's row: those that a declared
-    key leaves out are appended. A declared key of events stands in place of ``event_id``.
+    key leaves out are appended. A declared key of events replaces ``event_id``.
     """
     ids = _IDS[kind]
     if not declared:
@@ -38,7 +38,7 @@ def message_columns(kind: Kind, key: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def conflicts(kind: Kind, spec: Spec) -> Iterator[Conflict]:
-    """What cannot be meant, with the place to mend; nothing when the settings agree."""
+    """What is contradictory, with the place to correct; nothing when the settings agree."""
     yield from _columns(kind, spec)
     if kind == "events" and spec.removed != "keep":
         yield ("removed",), "events do not leave a result; only keep has a meaning for them"

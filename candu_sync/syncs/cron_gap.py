@@ -1,4 +1,4 @@
-"""How much time passes between two ticks of a cron line: by it a sync is known to be late."""
+"""How much time passes between two ticks of a cron line. It shows whether a sync is late."""
 
 from __future__ import annotations
 

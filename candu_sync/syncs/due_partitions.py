@@ -17,7 +17,8 @@ def partitions_to_run(sync: Sync, chosen: list[str], *, values: Callable[[str], 
 
     Args:
         chosen: what the user named; empty: all that are due, which for windows are those that have ended and were not
-            done yet, and the newest one again, since late rows land there; with segments, each window of each segment.
+            done yet, and the newest one again, since late rows belong there; with segments, each window of each
+            segment.
         values: runs the SQL that finds the keys of dynamic partitions.
         done: whether a window's last run ended well.
         now: an aware time.
@@ -57,7 +58,7 @@ def _segments(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | 
 
 
 def partition_to_prepare(sync: Sync, values: Callable[[str], list[str]]) -> str | None:
-    """A partition to prepare the model with, whether or not it holds anything; None: the sync has none."""
+    """A partition to prepare the model with; it may be empty; None: the sync has none."""
     if sync.partitions is None:
         return None
     start = None if sync.partitions.every is None else first_window(sync.partitions).key
@@ -67,8 +68,8 @@ def partition_to_prepare(sync: Sync, values: Callable[[str], list[str]]) -> str 
 def present_segments(sync: Sync, values: Callable[[str], list[str]]) -> Collection[str] | None:
     """The segments that a partition can have now: the keys of ``static``, or what the SQL of ``values`` finds.
 
-    None: they say nothing about partitions that ran before. That is so for windows of time alone, and for windows with
-    dynamic segments: the SQL finds today's segments, and not those of an earlier window.
+    None: they say nothing about partitions that ran before. That holds for windows of time without segments, and for
+    windows with dynamic segments: the SQL finds today's segments, and not those of an earlier window.
     """
     partitions = sync.partitions
     if partitions is None:
@@ -81,8 +82,8 @@ def present_segments(sync: Sync, values: Callable[[str], list[str]]) -> Collecti
 def has_ended(sync: Sync, key: str | None, segments: Collection[str] | None) -> bool:
     """Whether a partition that ran before is none of the sync's any more, since its segment is gone.
 
-    A key of another scheme (``eu``, where the sync has windows with segments now) is not one that has ended: nobody
-    knows what became of its rows.
+    A key of another scheme (``eu``, where the sync has windows with segments now) is not one that has ended: it is not
+    known what became of its rows.
 
     Args:
         key: as the state has it; None: it ran before the sync had partitions.

@@ -27,7 +27,7 @@ _CRON_NAMES = {name: number for number, name in (*enumerate(_MONTHS, 1), *enumer
 _CRON_ITEM = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,2}))?")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
-# Entries of the database that name no place: what a machine has before it is set up, its own zone, a template.
+# Entries of the database that are no place: the default of a new machine, its own zone, a template.
 _NO_ZONES = {"Factory", "localtime", "posixrules"}
 
 # Dagster takes these owners and no others (dagster._core.utils.is_valid_email); it refuses to load a whole code
@@ -86,7 +86,7 @@ def start_time(text: object) -> datetime:
 
 
 def _start(text: str, iso: str) -> datetime:
-    """Years are held to 1970-2999, so that a slip of the finger does not ask for a million partitions."""
+    """Years must be 1970 to 2999, so that a typing error does not ask for a million partitions."""
     try:
         start = datetime.fromisoformat(iso)
         start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
@@ -107,7 +107,7 @@ def owner(text: str) -> str:
 def cron(line: str) -> str:
     """A cron line of five fields (minute, hour, day of the month, month, day of the week; Sunday is 0 or 7).
 
-    Lists, ranges, steps and the English three-letter names are read; a line that never comes true is refused.
+    Lists, ranges, steps and the English three-letter names are read; a line that matches no date is refused.
     """
     days, months = cron_fields(line)[2:4]
     if not any(day <= _LONGEST[month - 1] for day in days or (1,) for month in months or (1,)):
@@ -116,7 +116,7 @@ def cron(line: str) -> str:
 
 
 def cron_fields(line: str) -> list[set[int] | None]:
-    """The values that each of the five fields stands for; None for all of them. Raises ValueError as ``cron`` does."""
+    """The values of each of the five fields; None for all of them. Raises ValueError as ``cron`` does."""
     words = line.split()
     if len(words) != len(_CRON_FIELDS):
         raise ValueError(f"{line!r} is not a cron line of five fields, like \"0 * * * *\"")
@@ -124,7 +124,7 @@ def cron_fields(line: str) -> list[set[int] | None]:
 
 
 def _cron_field(word: str, name: str, low: int, high: int) -> set[int] | None:
-    """The values that a field stands for; None for all of them (``*``)."""
+    """The values of a field; None for all of them (``*``)."""
     values: set[int] = set()
     for item in word.split(","):
         found = _cron_item(item, name, low, high)
@@ -137,7 +137,7 @@ def _cron_field(word: str, name: str, low: int, high: int) -> set[int] | None:
 def _cron_item(item: str, name: str, low: int, high: int) -> range | None:
     """``*``, ``5``, ``1-5``, the first and the last with an optional ``/step``; None when it is none of these.
 
-    ``5/10`` runs on from 5 to the field's end, as ``*/10`` runs from its beginning. A step must fit in its range:
+    ``5/10`` runs from 5 to the field's end, ``*/10`` from its beginning. A step must fit in its range:
     ``*/90`` minutes would run once an hour, not every 90 minutes.
     """
     match = _CRON_ITEM.fullmatch(item)

@@ -1,7 +1,8 @@
-"""The files under ``sql/``: which there are, and their text. A file that cannot be read is one error, and no other.
+"""The files under ``sql/``: which there are, and their text. A file that cannot be read is one error. The other files
+are read.
 
 A model is a file that a person writes. So the sizes are bounded, and a pipe or a device is refused: reading one could
-wait for ever. A folder may be a link; one that leads back to a folder above it is refused.
+wait without end. A folder may be a link; one that leads back to a folder above it is refused.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def read_text(path: Path, sync: str) -> str:
 def _read_bytes(path: Path, sync: str) -> bytes:
     most = MOST_BYTES.get(path.suffix.lower(), min(MOST_BYTES.values()))
     try:
-        # A pipe that nobody writes to would wait here for ever without O_NONBLOCK.
+        # Without O_NONBLOCK, a pipe that nobody writes to would wait here without end.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):

@@ -15,7 +15,7 @@ from candu_sync.syncs.spec import Spec
 __all__ = ["SHIPPED", "json_schema", "text"]
 
 SHIPPED = Path(__file__).with_name("sync.schema.json")
-"""Where the schema stands in an installed package."""
+"""Where the schema is in an installed package."""
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How the text of a model makes a column: the expressions that it names so.
 
-The SQL is not parsed: its dialect is not known here, and a wrong guess only means that a change goes unnoticed.
+The SQL is not parsed: its dialect is not known here, and after a wrong guess, a change is only not noticed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["expressions_of"]
 _TOKEN = re.compile(r"[(),]|\w+|[^\w\s]")
 _QUOTES = "\"`[]"
 
-# What stands after an item of a select list.
+# What follows an item of a select list.
 _ENDS = frozenset([",", ")", "from", ";"])
 
 # Words after which a name is not an alias.
@@ -65,7 +65,7 @@ def _first_of_item(words: list[str], name: int) -> int | None:
 
 
 def _last_of_item(words: list[str], first: int, name: int) -> int | None:
-    """The last token of the expression that is given under a name; None: the name stands in the middle of it."""
+    """The last token of the expression that is given under a name; None: the name is in the middle of it."""
     if name + 1 < len(words) and words[name + 1] not in _ENDS:
         return None
     before = words[name - 1]

@@ -1,8 +1,8 @@
-"""Partitions' keys, and windows of time: from a key to its start and end and back, in UTC, by arithmetic alone.
+"""Partitions' keys, and windows of time: from a key to its start and end and back, in UTC. It is arithmetic only.
 
 A window's key is its start, in the text that Dagster gives its own partition keys: ``2026-11-01`` for a day, for a
-week (by its Monday) and for a month (by its first day), ``2026-11-01-13:00`` for an hour. A start of the partitions
-that lies inside a window means the next one: no window is ever cut short.
+week (by its Monday) and for a month (by its first day), ``2026-11-01-13:00`` for an hour. If the start of the
+partitions lies inside a window, the next window is the first: no window is cut.
 
 The key of a window with a segment is both, as Dagster joins them: ``2026-11-01|eu``.
 """
@@ -32,7 +32,7 @@ _WRITTEN = {
 
 @dataclass(frozen=True)
 class Window:
-    """A half-open stretch of time: ``start`` is in it, ``end`` is not. Both are aware, in UTC."""
+    """A half-open interval of time: ``start`` is in it, ``end`` is not. Both are aware, in UTC."""
 
     key: str
     start: datetime

@@ -1,7 +1,7 @@
 """The settings of a sync, as its YAML file gives them: names, types and defaults.
 
-A field's description ends the error about a wrong value ("allowed: ...") and is what an editor shows beside the key
-(sync.schema.json), so each is written as what may stand there. What depends on the folder that the file is in, or on
+A field's description ends the error about a wrong value ("allowed: ...") and an editor shows it next to the key
+(sync.schema.json). So each describes the values that are allowed. What depends on the folder that the file is in, or on
 two keys at once, is in ``constraints.py``.
 """
 

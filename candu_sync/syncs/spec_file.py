@@ -62,7 +62,7 @@ def _one_error(problems: list[Conflict], lines: Lines, path: str, sync: str) -> 
 
 
 def _relevant(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """A value that may be a word or a mapping fails as both: keep what speaks of the one that was written."""
+    """A value that may be a word or a mapping fails as both: keep the errors about the one that was written."""
     for detail in details:
         wrong_branch = "literal_error" if isinstance(detail["input"], dict) else "dict_type"
         if detail["type"] != wrong_branch or len(detail["loc"]) == 1:
@@ -70,7 +70,7 @@ def _relevant(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:
 
 
 def _problem(detail: ErrorDetails, lines: Lines) -> Conflict:
-    # pydantic puts the names of a union's branches into the path: only what stands in the file is kept.
+    # pydantic puts the names of a union's branches into the path: only names from the file are kept.
     path: tuple[str | int, ...] = ()
     for part in detail["loc"]:
         if (*path, part) in lines:

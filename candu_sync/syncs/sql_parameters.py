@@ -1,4 +1,4 @@
-"""The parameters that a model's SQL may use, and what each stands for in one run."""
+"""The parameters that a model's SQL may use, and their values in one run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import datetime as dt
 from candu_sync.syncs.partitions import split, window
 from candu_sync.syncs.sync import Sync
 
-# Before any event that a warehouse may hold: what :since is while nothing was sent.
+# Earlier than any event in a warehouse: the value of :since while nothing was sent.
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def parameters(sync: Sync, partition: str | None, newest: dt.datetime | None) -> dict[str, str | dt.datetime]:
-    """What ``:partition``, ``:window_start``, ``:window_end`` and ``:since`` stand for; datetimes are aware, in UTC.
+    """The values of ``:partition``, ``:window_start``, ``:window_end`` and ``:since``; datetimes are aware, in UTC.
     Of a window with a segment, ``:partition`` is the segment.
 
     Args:

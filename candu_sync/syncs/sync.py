@@ -60,7 +60,7 @@ class Sync(Spec):
 
     @property
     def model_digest(self) -> str:
-        """The SHA-256 of the model's text, in hexadecimal digits: by it a sync is recognised under another name."""
+        """The SHA-256 of the model's text, in hexadecimal digits: it shows that a sync was renamed."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
     @property
@@ -129,7 +129,7 @@ def _name(folder: Path, path: Path) -> str:
 
 
 def _clashes(folder: Path, models: list[Path]) -> Iterator[SpecError]:
-    """State folders and object stores may take two names that differ by case for one."""
+    """In state folders and object stores, two names that differ by case may be one."""
     alike: dict[str, list[Path]] = defaultdict(list)
     for path in models:
         alike[_name(folder, path).casefold()].append(path)

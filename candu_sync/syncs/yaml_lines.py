@@ -4,8 +4,8 @@ PyYAML reads YAML 1.1, where ``no`` is false, ``12:30`` is 750 and ``010`` is 8.
 this module: true and false, decimal numbers and null are the only plain words with a meaning (the 1.2 core schema).
 Dates stay text, every key is text, and a repeated key is an error.
 
-Depth and the number of values are bounded, aliases counted as often as they are used: a short text can otherwise ask
-for more memory, or more recursion, than there is.
+Depth and the number of values are bounded, aliases counted as often as they are used: otherwise a short text could need
+more memory, or more recursion, than there is.
 """
 
 from __future__ import annotations

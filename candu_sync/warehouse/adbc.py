@@ -1,9 +1,10 @@
-"""PostgreSQL's native Arrow path: ADBC, some five times as fast as rows, where its values are those that rows give.
+"""PostgreSQL's native Arrow path: ADBC, about five times as fast as rows. It is used where it gives the same values as
+rows.
 
 It runs the query as a COPY, to which a server binds no parameters: psycopg binds them, as literals that it quotes. ADBC
 would bind them itself only for a query that it does not run as a COPY, whose whole result it then holds in memory.
-Queries with a type that ADBC leaves raw (inet, timetz), rounds (float4 to a float32), or takes for another (money as an
-integer, JSON as text) are not for it.
+ADBC is not used for types that it leaves raw (inet, timetz), rounds (float4 to a float32), or takes for others (money
+as an integer, JSON as text).
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.utf8 import checked
 
 _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp", "timestamptz", "numeric", "uuid"}
-"""PostgreSQL's names of the types that come out exactly; whatever comes out as a string does too (text, enums)."""
+"""PostgreSQL's names of the types that ADBC reads exactly; types that it reads as strings are exact, too (text,
+enums)."""
 
 _TYPE = b"POSTGRESQL:type"
 
 
 def read_adbc(query: Query) -> Reading | None:
     """Streams a query in batches of about 16 MB (ADBC's default); None when ADBC cannot be used: it is not installed,
-    the URL has options of psycopg's own, or a type of the query is none of its exact ones."""
+    the URL has options of psycopg's own, or the query has a type that it does not read exactly."""
     try:
         import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
         import psycopg  # noqa: F401  (quotes the parameters; an engine of psycopg2 may do without)
@@ -74,7 +76,7 @@ def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
 
 
 def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Reading | None:
-    # COPY closes a bracket right after the query, which must not stand in a comment of its last line.
+    # COPY puts a bracket right after the query. It must not be in a comment of the last line.
     sql = f"{with_literals(query)}\n"
     schema = _aside(cursor.adbc_execute_schema, sql)
     if not all(map(_is_exact, schema)):
@@ -87,7 +89,7 @@ def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Rea
 
 
 def _aside(call: Callable[[str], Any], sql: str) -> Any:
-    """The call in a thread of its own: in the main thread ADBC keeps SIGINT to itself, and Ctrl-C does nothing."""
+    """The call in a thread of its own: in the main thread ADBC catches SIGINT, and Ctrl-C does nothing."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, sql).result()
 
@@ -104,7 +106,7 @@ def _batches(reader: pa.RecordBatchReader) -> Batches:
 
 
 def _column(column: pa.Array) -> pa.Array:
-    """UUIDs as text; numbers stay the digits that they are, ``NUMERIC``."""
+    """UUIDs as text; numbers as their digits, ``NUMERIC``."""
     if isinstance(column, pa.ExtensionArray) and isinstance(column.type, pa.UuidType):
         return _uuid_text(column.storage)
     return column

@@ -1,8 +1,8 @@
-"""Rows as Python tuples → record batches, without one value changing on the way.
+"""Rows as Python tuples → record batches. No value changes.
 
-A column of a batch holds one form of value. SQLite keeps whatever was stored in a row, so one column may hold an
-integer, a text and a float. Where the values of a column have several forms, the rows of each form make a batch of
-their own. Nothing depends on the order of rows.
+A column of a batch holds one form of value. SQLite keeps any value in any row, so one column may hold an integer, a
+text and a float. Where the values of a column have several forms, the rows of each form make a batch of their own.
+Nothing depends on the order of rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _END_OF_TIME = 2**63 - 1
 
 
 class Odd(Enum):
-    """What a driver's values cannot say; drivers' loaders put it in the place of a value."""
+    """A value that Python's types cannot hold. A driver's loader returns it in place of the value."""
 
     OUT_OF_RANGE = "a date or timestamp that no calendar of four-digit years has"
     NOT_UTF8 = NOT_UTF8
@@ -41,7 +41,7 @@ class Digits(str):
 
 @dataclass(frozen=True)
 class Form:
-    """What may share a column: an Arrow type, and how a value is put in it."""
+    """Values that may be in one column: an Arrow type, and how a value is converted to it."""
 
     name: str
     type: pa.DataType
@@ -79,7 +79,7 @@ _AWARE = Form("timestamp with zone", pa.timestamp("us", "UTC"))
 _OUT_OF_RANGE = Form("timestamp out of range", pa.timestamp("us"), lambda _: _END_OF_TIME)
 _TIME = Form("time", pa.time64("us"))
 _ZONED_TIME = Form("time with zone", pa.string(), zoned_time)
-# These are refused by their type, so their contents are left behind.
+# These are refused by their type, so their contents are not kept.
 _DURATION = Form("duration", pa.duration("us"), lambda _: timedelta(0))
 _LIST = Form("list", pa.list_(pa.string()), lambda _: [])
 _OBJECT = Form("object", pa.struct([pa.field("object", pa.string())]), lambda _: {})
@@ -113,7 +113,7 @@ _BY_TYPE: dict[type, Form] = {
 }
 
 _SEVERAL = {datetime, time, Odd}
-"""Types whose values have several forms, and Arrow would take the one for the other without an error."""
+"""Types whose values have several forms, which Arrow would mix without an error."""
 
 _REFUSALS = (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError)
 """What pyarrow raises for a column that its form cannot hold; each value is then looked at."""

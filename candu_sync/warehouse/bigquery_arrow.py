@@ -58,7 +58,7 @@ def read_bigquery(query: Query) -> Reading | None:
 
 
 def _storage(dialect: Any, stack: ExitStack) -> Any:
-    """A client of the Storage API with the credentials of the URL, or those that the machine has."""
+    """A client of the Storage API with the credentials of the URL, or the machine's."""
     from google.cloud import bigquery_storage
 
     client: Any = bigquery_storage.BigQueryReadClient

@@ -4,7 +4,7 @@ they are compared with.
 A column without a zone holds local times of the sync's ``timezone``. Most dialects compare such a column with an
 instant by the session's zone, which is set to that ``timezone``. The others have no instants to bind:
 
-- SQLite compares text. The bounds carry a collation of ours, which reads both sides as instants.
+- SQLite compares text. The bounds have a collation of ours, which reads both sides as instants.
 - MySQL and MariaDB compare ``datetime`` with local times and ``timestamp`` with times of the session, which is in UTC.
   The bounds take the form of the column of the result that they are compared with.
 - Elsewhere a ``timezone`` other than UTC is refused together with a bound.
@@ -81,7 +81,7 @@ def bigquery_advice(problem: str, timezone: str) -> str:
 
 
 def placeholder(name: str, dialect: str, mark: str) -> str:
-    """What stands in the SQL for a parameter whose placeholder is ``mark``."""
+    """The SQL for a parameter whose placeholder is ``mark``."""
     if name in BOUNDS and dialect == "sqlite":
         return f"({mark} collate {COLLATION})"
     # Snowflake's connector binds text. As LTZ it is an instant, and its cast to NTZ is the sync's local time.
@@ -142,14 +142,14 @@ def _each(query: Query, form: Callable[[str, dt.datetime], Value]) -> dict[str, 
 def _local(name: str, instant: dt.datetime, timezone: str) -> dt.datetime:
     if name != "since":
         return first_local(instant, timezone)
-    # A run finds again what was sent, and never what it leaves out: the smaller offset of the day, so the earlier time.
+    # The smaller offset of the day, so the earlier time: a run may find sent events again, and misses none.
     zone = ZoneInfo(timezone)
     local = [at.astimezone(zone).replace(tzinfo=None) for at in (instant, instant - _DAY)]
     return min(first_local(instant, timezone), local[0], local[1] + _DAY)
 
 
 def _is_local(connection: Connection, query: Query) -> bool:
-    """Whether the bounds are compared with local times: told by the type of a column of the result."""
+    """Whether the bounds are compared with local times. The type of a column of the result shows it."""
     used = sorted(set(query.values) & set(BOUNDS))
     if not used:
         return False

@@ -1,4 +1,4 @@
-"""A warehouse's URL -> a SQLAlchemy engine that can only read, for the dialects that can say so."""
+"""A warehouse's URL -> a SQLAlchemy engine. It can only read, where the dialect supports that."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MEMORY = (None, "", ":memory:")
 
 
 def open_engine(url_text: str, memory: int | None = None, timeout: float | None = None) -> Engine:
-    """The engine behind ``open_warehouse``; a file is looked for now, a server is reached at the first query.
+    """The engine for ``open_warehouse``. A file must exist now; a server is reached at the first query.
 
     ``memory`` is DuckDB's limit in bytes, ``timeout`` a query's in seconds. Raises ``WarehouseError`` when the URL is
     wrong, its file or driver missing.
@@ -53,7 +53,7 @@ def open_engine(url_text: str, memory: int | None = None, timeout: float | None 
 
 @contextmanager
 def connecting(url: URL, *errors: type[Exception]) -> Iterator[None]:
-    """Turns what goes wrong while a connection is made into one sentence, without what the URL holds in secret.
+    """Turns an error while a connection is made into one sentence, without the secrets of the URL.
 
     Args:
         errors: those of the driver.
@@ -70,7 +70,8 @@ def connecting(url: URL, *errors: type[Exception]) -> Iterator[None]:
 
 
 def without_secrets(text: str, url: URL) -> str:
-    """A driver's words without the password and the values of the URL's options, which some drivers repeat.
+    """The text of a driver's error, without the password and the values of the URL's options, which some drivers
+    repeat.
 
     Example:
         >>> without_secrets('invalid sslmode value: "hunter2"', make_url("postgresql://host/db?sslmode=hunter2"))
@@ -92,7 +93,7 @@ def _parsed(url_text: str) -> URL:
     try:
         url = make_url(url_text)
     except (ArgumentError, ValueError):
-        # The parser's words may quote a piece of the password.
+        # The parser's error may quote a part of the password.
         raise WarehouseError(
             "the warehouse URL cannot be read; it looks like duckdb:///warehouse.duckdb or "
             "postgresql://user:password@host:5432/database, and special characters of a password are "
@@ -125,7 +126,7 @@ def _duckdb(url: URL, memory: int | None) -> Engine:
         _require_file(url.database or "")
     read_only = not in_memory and not _is_remote(url.database or "")
     url = url.difference_update_query(["access_mode", "read_only"])
-    # What a file's reader has kept of it is let go with its connection; one in memory lives in its connection.
+    # What a reader of a file keeps in memory is released with its connection. A database in memory ends with it.
     pool = None if in_memory else NullPool
     return create_engine(url, poolclass=pool, connect_args={"read_only": read_only, "config": config})
 
@@ -143,7 +144,7 @@ def _require_file(database: str) -> None:
 
 
 def _server(url: URL) -> Engine:
-    """A connection for each query: a long-lived process would else meet connections that the server has dropped."""
+    """A connection for each query: otherwise a long-lived process would get connections that the server has closed."""
     return create_engine(url, poolclass=NullPool)
 
 
@@ -160,7 +161,7 @@ def _bigquery(url: URL) -> Engine:
 def _snowflake(url: URL, timeout: float | None) -> Engine:
     session: dict[str, object] = {"TIMEZONE": "UTC"}
     if timeout is not None:
-        # The server's own end, a second after ours.
+        # The server's own limit, a second after ours.
         session["STATEMENT_TIMEOUT_IN_SECONDS"] = math.ceil(timeout) + 1
     # Numbers with a fraction as the decimals that they are, instead of floats.
     options = {"session_parameters": session, "arrow_number_to_decimal": True}
@@ -168,7 +169,7 @@ def _snowflake(url: URL, timeout: float | None) -> Engine:
 
 
 def _postgres(url: URL) -> Engine:
-    # Over an encoding that the URL names: all that is read here is UTF-8.
+    # It replaces an encoding that the URL names: everything is read as UTF-8.
     encoding = {"client_encoding": "UTF8"} if url.drivername == "postgresql+psycopg" else {}
     engine = create_engine(url, poolclass=NullPool, connect_args=encoding,
                            execution_options={"postgresql_readonly": True})
@@ -201,7 +202,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _text(raw: bytes) -> str | Odd:
-    """SQLite keeps any bytes as text; of those that are not UTF-8 only the row is set aside."""
+    """SQLite keeps any bytes as text. Where they are not UTF-8, only the row is set aside."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""DuckDB's own Arrow stream, taken from under the SQLAlchemy connection."""
+"""DuckDB's own Arrow stream, from the connection that SQLAlchemy wraps."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     with connecting(query.engine.url, *ERRORS):
         pooled = query.engine.raw_connection()
         stack.callback(pooled.close)
-        # duckdb-engine's cursor passes on what it does not know, and DuckDB's own cursor() is a new connection.
+        # duckdb-engine's cursor forwards unknown methods, and DuckDB's own cursor() is a new connection.
         connection = cast(duckdb.DuckDBPyConnection, pooled.cursor().cursor())
         stack.callback(connection.close)
         connection.execute(f"set TimeZone = '{query.timezone}'")
-        # A name that is no table would else be looked for among this program's variables.
+        # Otherwise DuckDB looks for a name that is no table among this program's variables.
         connection.execute("set python_enable_replacements = false")
     query.cancel_by(connection.interrupt, stack)
     return connection

@@ -11,7 +11,7 @@ from candu_sync.arrow_types import NUMERIC, numeric
 from candu_sync.warehouse.json_values import scalars
 
 _CASTS = {
-    # Leaves as a decimal of 38 digits, which is negative from 2^127 on.
+    # DuckDB exports it as a decimal of 38 digits, which is negative from 2^127 on.
     "UHUGEINT": "#{}::varchar",
     "BIGNUM": "#{}::varchar",
     "BIT": "#{}::varchar",
@@ -44,7 +44,7 @@ class Columns:
         self.relation = relation.project(_select_list(relation.columns, self._types)) if self._cast() else relation
 
     def read(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """A batch of the relation with each value as what it is; rows with JSON of one kind together."""
+        """A batch of the relation with each value in its own type; rows with JSON of one kind together."""
         for index in self._of(_NUMBERS):
             batch = batch.set_column(index, batch.schema.names[index], numeric(batch.column(index)))
         return scalars(batch, self._of(_JSON))

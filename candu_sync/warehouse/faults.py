@@ -1,8 +1,8 @@
 """A driver's error -> a ``WarehouseError`` that a person can read: the database's own words, without values or secrets.
 
 Databases put row values in messages when a value itself is at fault (``invalid input syntax for type integer: "…"``).
-There everything quoted and every number is left out. PostgreSQL's DETAIL lines may hold values in any error, and are
-never taken.
+In such messages all quoted text and all numbers are left out. PostgreSQL's DETAIL lines may hold values in any error,
+and are always left out.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _VALUE = re.compile(r"""'[^']*'|"[^"]*"|(?<!\w)-?\d[\d.:+-]*(?!\w)""")
 _VALUE_FAULTS = re.compile(r"(Conversion|Out of Range|Invalid Input|Constraint) Error", re.IGNORECASE)
 _POSTGRES_LEVEL = re.compile(r"^.*?(?:ERROR|FATAL|PANIC):\s+")
 _LOST = ("08", "57P")
-"""SQLSTATE classes of a connection that is no more: connection exceptions, and the server's own end of it."""
+"""SQLSTATE classes of a lost connection: connection exceptions, and a connection that the server ended."""
 _GONE = re.compile("terminating connection|server closed the connection|connection not open")
-"""What libpq says of it in the middle of an Arrow stream, whose errors have no class: libpq's messages, in English."""
+"""libpq's messages about a lost connection, in English: errors in the middle of an Arrow stream have no class."""
 _POSTGRES_MORE = re.compile(r"^(?:DETAIL|CONTEXT|STATEMENT|Query was):", re.MULTILINE)
 
 
 @contextmanager
 def translated(*errors: type[Exception], doing: str = "the warehouse refused the query",
                into: type[WarehouseError] = WarehouseError) -> Iterator[None]:
-    """Turns SQLAlchemy's errors, and those given, into a ``WarehouseError`` (or the leaf ``into``) that starts with
+    """Turns SQLAlchemy's errors, and the given ones, into a ``WarehouseError`` (or the leaf ``into``) that starts with
     ``doing``; a lost connection always is a ``WarehouseUnreachable``."""
     expected: Errors = (SQLAlchemyError, *errors)
     try:
@@ -57,20 +57,21 @@ def _is_lost(error: Exception) -> bool:
         return error.connection_invalidated
     if not hasattr(error, "sqlstate"):
         return isinstance(error, OSError) and bool(_GONE.search(str(error)))
-    # A server gives each of its errors a state: one without is the driver's own, about the connection.
+    # A server gives each of its errors a state. An error without one is the driver's, about the connection.
     state = str(getattr(error, "sqlstate", None) or "")
     return state.startswith(_LOST) if state else type(error).__name__ == "OperationalError"
 
 
 def _is_about_values(error: Exception, text: str) -> bool:
-    """Whether a value of a row may stand in the text: SQLSTATE class 22, DuckDB's own words for the same, and what
-    fails in the middle of an Arrow stream, an OSError without a class."""
+    """Whether a value of a row may stand in the text: SQLSTATE class 22, DuckDB's own words for the same, and an error
+    in the middle of an Arrow stream, an OSError without a class."""
     state = getattr(error, "sqlstate", None) or ""
     return state.startswith("22") or isinstance(error, OSError) or bool(_VALUE_FAULTS.match(text))
 
 
 def _text(error: Exception) -> str:
-    """psycopg's ``diag`` has the message apart from DETAIL and CONTEXT; ADBC puts words before and the query after."""
+    """psycopg's ``diag`` has the message without DETAIL and CONTEXT. ADBC puts words before it and the query after
+    it."""
     diagnosis = getattr(error, "diag", None)
     primary = getattr(diagnosis, "message_primary", None)
     if not primary:

@@ -1,4 +1,4 @@
-"""Columns of JSON that arrive as text: their scalars as the values that they are.
+"""Columns of JSON that arrive as text: their scalars become values.
 
 Objects and arrays are known by their first character, so they are never parsed, however deep they are.
 """
@@ -47,7 +47,7 @@ def scalars(batch: pa.RecordBatch, columns: Collection[int]) -> Iterator[pa.Reco
 def _apart(batch: pa.RecordBatch, index: int) -> Iterator[pa.RecordBatch]:
     column = batch.column(index)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        # Nothing but nulls, or bytes that are no text.
+        # Only nulls, or bytes that are no text.
         yield batch
         return
     texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
@@ -57,7 +57,7 @@ def _apart(batch: pa.RecordBatch, index: int) -> Iterator[pa.RecordBatch]:
     if not present:
         yield batch.set_column(index, batch.schema.names[index], pa.nulls(batch.num_rows))
     for place, kind in enumerate(present):
-        # Nulls are of every kind: they go with the first.
+        # Nulls fit every kind: they are put with the first.
         mine = pc.fill_null(pc.equal(kinds, kind), place == 0)
         values = _READERS[kind](texts.filter(mine))
         yield batch.filter(mine).set_column(index, batch.schema.names[index], values)
@@ -78,7 +78,7 @@ def _kinds(texts: pa.Array) -> pa.Array:
 
 
 def _is_text(json_text: str) -> bool:
-    """Whether its escapes are characters: a surrogate without its other half is none."""
+    """Whether its escapes are characters: a surrogate without its other half is no character."""
     try:
         _loaded(json_text).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""MySQL's and MariaDB's columns: what the type codes of the protocol say, and the drivers' Python values do not.
+"""MySQL's and MariaDB's columns: what the type codes of the protocol show, and the drivers' Python values do not.
 
 The codes are those of MySQL's client/server protocol (``enum_field_types``), as PyMySQL and mysqlclient give them.
 """
@@ -60,7 +60,7 @@ def _is_boolean(code: int, length: int | None) -> bool:
 
 
 def _boolean(value: int | bytes) -> object:
-    """Numbers but 0 and 1 stay numbers, so that their rows are set aside: they are not true."""
+    """Numbers other than 0 and 1 stay numbers, so that their rows are set aside: they are not booleans."""
     number = int.from_bytes(value, "big") if isinstance(value, bytes) else value
     return bool(number) if number in (0, 1) else number
 

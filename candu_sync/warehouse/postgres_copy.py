@@ -48,24 +48,24 @@ _ARROW: dict[str, pa.DataType] = {
 """The types that are read here, by PostgreSQL's names."""
 
 _AT_ONCE = (pa.bool_(), pa.int64(), pa.float64())
-"""What the CSV reader itself is asked for: every text of these types can be read."""
+"""The types that the CSV reader converts itself: it can read every text of these types."""
 
 _INSTANT = pa.timestamp("us", "UTC")
 
 _DATES = (pa.date32(), pa.timestamp("us"), _INSTANT)
 
 _OUT_OF_RANGE = pa.scalar(2**63 - 1, pa.int64())
-"""A timestamp that is out of every range; a date that is, comes as such a timestamp too."""
+"""A timestamp that is out of every range. A date that is out of range is read as this timestamp, too."""
 
 _ON_CALENDAR = r"^\d{4}-[^B]*$"
-"""A year of four digits, and not before Christ; neither infinity nor year 0 are."""
+"""A year of four digits after Christ; infinity and year 0 do not match."""
 
 _CSV = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
 
 
 def read_copy(query: Query) -> Reading | None:
-    """Streams the query in blocks of about 8 MB of text; None when it is not for this path: another driver than
-    psycopg, or a type that its text does not hold as rows do."""
+    """Streams the query in blocks of about 8 MB of text; None when this path cannot be used: the driver is not psycopg,
+    or the text of a type differs from what rows give."""
     if query.engine.dialect.driver != "psycopg":
         return None
     import psycopg
@@ -88,7 +88,7 @@ def read_copy(query: Query) -> Reading | None:
 
 def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
     connection = stack.enter_context(query.engine.connect())
-    # In the middle of a COPY there is no rollback; this connection is not used again.
+    # A COPY that is under way cannot be rolled back, so this connection is not used again.
     stack.callback(connection.invalidate)
     for setting in session(query):
         connection.exec_driver_sql(setting)
@@ -98,7 +98,7 @@ def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
 
 
 def _in_utc(sql: str, columns: dict[str, pa.DataType]) -> str:
-    """The query with its instants as UTC without an offset: their text would else have the zone of the session."""
+    """The query with its instants as UTC without an offset: otherwise their text would have the zone of the session."""
     if _INSTANT not in columns.values():
         return sql
     quoted = {'"' + name.replace('"', '""') + '"': type_ for name, type_ in columns.items()}
@@ -131,7 +131,7 @@ def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Batches:
         null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False, check_utf8=False,
         true_values=["t"], false_values=["f"])
     for block in _blocks(copy):
-        # One block is read whole, so that no row is cut.
+        # One block is parsed whole, so that no row is cut.
         read = csv.ReadOptions(column_names=list(columns), block_size=len(block), use_threads=False)
         table = csv.read_csv(pa.py_buffer(block), read, _CSV, options)
         for batch in table.to_batches():
@@ -154,7 +154,7 @@ def _blocks(copy: Iterable[Any]) -> Iterator[bytes]:
 
 
 def _typed(batch: pa.RecordBatch, columns: dict[str, pa.DataType]) -> pa.RecordBatch:
-    """The batch with its text as what it stands for."""
+    """The batch, with its text converted to values."""
     arrays = [_cast(array, type_) for array, type_ in zip(batch.columns, columns.values(), strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 

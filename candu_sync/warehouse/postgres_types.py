@@ -1,4 +1,4 @@
-"""What every path of PostgreSQL's shares: its session, its literals, its column types and the Arrow types of them."""
+"""What all paths of PostgreSQL share: its session, its literals, its column types and the Arrow types of them."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _ARROW: dict[str, pa.DataType] = {
     "timestamptz": pa.timestamp("us", "UTC"),
     "interval": pa.duration("us"),
     "record": pa.list_(pa.string()),
-    # What a JSON value is shows only when it is read.
+    # The type of a JSON value is known only when it is read.
     "json": pa.null(),
     "jsonb": pa.null(),
 }
 
 _UNBOUNDED_NUMERIC = pa.decimal128(38, 9)
-"""A ``numeric`` without precision says nothing of its digits; what is read has as many as it needs."""
+"""A ``numeric`` without precision has no fixed number of digits; a value that is read has as many as it needs."""
 
 
 _RAW_BYTES = ("do $$ begin if current_setting('server_encoding') = 'SQL_ASCII' then "
               "set local client_encoding = 'SQL_ASCII'; end if; end $$")
-"""A database in SQL_ASCII does not know its encoding. It would refuse to send a text that is no UTF-8, and with it all
-rows; so it sends the bytes as they are, and they are checked here."""
+"""A database in SQL_ASCII does not know its encoding. It would refuse to send a text that is not UTF-8, and then no row
+would arrive. So it sends the bytes as they are, and they are checked here."""
 
 _CATEGORIES = {"A": pa.list_(pa.string()), "C": pa.list_(pa.string()), "R": pa.struct([])}
 """What a database's own arrays, composites and ranges are, by ``pg_type.typcategory``; psycopg has them as text."""
@@ -53,7 +53,7 @@ def session(query: Query) -> list[str]:
     settings = [_RAW_BYTES,
                 f"set local time zone '{query.timezone}'", "set local datestyle = 'ISO, YMD'",
                 "set local extra_float_digits = 1"]
-    # The server's own end, should this process no longer be able to ask for it; a second later, so that ours is named.
+    # The server's own limit, if this process cannot cancel any more. It is a second later, so that ours is reported.
     limit = [] if timeout is None else [f"set local statement_timeout = {math.ceil(timeout * 1000) + 1000}"]
     return settings + limit
 
@@ -101,7 +101,8 @@ def json_columns(columns: Sequence[Column]) -> list[int]:
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type that a column's values come out as; enums and whatever else psycopg leaves as text are strings."""
+    """The Arrow type that a column's values come out as; enums, and all other types that psycopg leaves as text, are
+    strings."""
     from psycopg import adapters
     from psycopg.types.multirange import MultirangeInfo
     from psycopg.types.range import RangeInfo

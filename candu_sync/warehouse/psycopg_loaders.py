@@ -1,4 +1,4 @@
-"""psycopg's loaders of the values that Python's types cannot hold, or hold in another way than ADBC and COPY do."""
+"""psycopg's loaders for values that Python's types cannot hold, or hold in another form than ADBC and COPY."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _UNKNOWN = 0
 
 
 def register_loaders(connection: Connection[Any]) -> None:
-    """Makes a connection read every value of a row, whatever it is.
+    """Makes a connection read all values of a row.
 
     Numbers come as digits and JSON as text, as they do by the other paths. Dates beyond the years 1 to 9999 and bytes
-    that are no text come as ``Odd``; psycopg would end the whole read. The time of day ``24:00:00`` comes as text.
+    that are no text come as ``Odd``; with psycopg's own loaders they would end the whole read. The time of day
+    ``24:00:00`` comes as text.
     """
     _put(connection, "numeric", lambda _: lambda data: Digits(bytes(data).decode()))
     for name in ("json", "jsonb"):
@@ -81,7 +82,7 @@ def _beyond(text: str) -> object:
 
 def _on_the_edge(text: str) -> object:
     """An instant of the first day of year 1 or the last of year 9999, which the session's zone shows in the year
-    beyond. All other times that Python has not are ``Odd``."""
+    beyond. All other times that Python does not have are ``Odd``."""
     found = _EDGE.fullmatch(text)
     if found is None:
         return Odd.OUT_OF_RANGE

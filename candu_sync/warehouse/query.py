@@ -1,4 +1,4 @@
-"""One query on its way: what is asked, until when it may run, and how it is cancelled at the warehouse."""
+"""One query that is under way: its text, how long it may run, and how it is cancelled at the warehouse."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Query:
                     self._cancel()
 
     def end(self) -> None:
-        """Stop the clock: no more of the query is wanted. A second call does nothing."""
+        """Stop the clock: no more rows are wanted. A second call does nothing."""
         with self._lock:
             self.ended = True
         if self._timer is not None:
@@ -85,7 +85,7 @@ class Query:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Says of an error after a cancellation that it was one, instead of the driver's words."""
+        """Reports an error after a cancellation as a cancellation, not with the driver's words."""
         try:
             yield
         except WarehouseError as error:

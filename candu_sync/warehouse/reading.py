@@ -41,7 +41,8 @@ class Reading:
         self._started = False
 
     def wait(self) -> None:
-        """Until the first rows are there, or it is known that there are none: what fails before may be tried again."""
+        """Wait until the first rows are there, or it is known that there are none: an error before that may be tried
+        again."""
         self._head = list(islice(self._rest, 1))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

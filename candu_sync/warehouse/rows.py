@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LIMIT_0 = {
     "postgresql", "redshift", "mysql", "mariadb", "snowflake", "bigquery", "databricks", "trino", "clickhousedb",
 }
-"""Dialects whose columns are asked for without a row: an aggregate would run whole for its first one."""
+"""Dialects whose columns are asked for without a row: an aggregate would be computed completely for its first row."""
 
 _FIRST_ROWS, _GROWTH = 2_000, 4
 """Rows of the first fetch, and how many times as many the next may have."""
@@ -50,7 +50,7 @@ def read_rows(query: Query) -> Reading:
 
 
 def rows_columns(query: Query) -> pa.Schema:
-    """The names of the query's columns, and their types where the driver tells them without a row; else null."""
+    """The names of the query's columns, and their types, if the driver gives them without a row; else null."""
     dialect = query.engine.dialect.name
     sql = f"select * from (\n{query.sql}\n) as model limit 0" if dialect in _LIMIT_0 else query.sql
     with ExitStack() as stack:
@@ -94,8 +94,8 @@ def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | No
 
 
 def _leave_mysql(connection: Connection, result: CursorResult[Any], cancel: Cancel | None) -> None:
-    """Leave a result of MySQL's. Its drivers read a result to the end before they close it, so the server ends the
-    query first, and the connection is not used again."""
+    """Close a result of MySQL before its end. Its drivers would read it to the end first. So the server ends the query,
+    and the connection is not used again."""
     unread = getattr(result.cursor, "_result", None)
     if cancel is not None:
         with suppress(Exception):
@@ -104,7 +104,7 @@ def _leave_mysql(connection: Connection, result: CursorResult[Any], cancel: Canc
         result.close()
     connection.invalidate()
     if unread is not None:
-        # PyMySQL would read on from a connection that was lost, as late as when its memory is freed.
+        # PyMySQL would continue to read from a lost connection, at the latest when its memory is freed.
         unread.unbuffered_active = False
 
 
@@ -130,7 +130,7 @@ def _raw(result: CursorResult[Any]) -> Any:
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the columns' types say, and the driver's values do not.
+    """What the columns' types show, and the driver's values do not.
 
     Attributes:
         convert: a conversion of rows; None: there is none to do.

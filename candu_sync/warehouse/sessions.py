@@ -1,8 +1,8 @@
 """The settings of each dialect's session before a query that is read by rows, and how a query is ended at the server.
 
-Every session is in the sync's ``timezone`` (MySQL's and MariaDB's in UTC, see ``bounds.py``), reads only where the
-dialect can say so, and ends a query by itself soon after our own limit: our clock cancels it first, and the server's
-holds when this process can no longer ask.
+Every session is in the sync's ``timezone`` (MySQL's and MariaDB's in UTC, see ``bounds.py``), is read-only where the
+dialect supports it, and ends a query by itself soon after our own limit. Our clock cancels it first. The server's limit
+is for the case that this process cannot cancel any more.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _limited(seconds: int | None, statement: str) -> list[str]:
 
 
 def canceller(connection: Connection) -> Cancel | None:
-    """What ends the connection's query at the server, from another thread; None: the driver has no way to."""
+    """What ends the connection's query at the server, from another thread; None: the driver cannot."""
     raw: Any = connection.connection.driver_connection
     match connection.dialect.name:
         case "mysql" | "mariadb":
@@ -75,7 +75,7 @@ def canceller(connection: Connection) -> Cancel | None:
             return _by_statement(connection, f"kill query {number}")
         case "snowflake":
             return _by_statement(connection, f"select system$cancel_all_queries({raw.session_id})")
-    # psycopg's cancel_safe waits for the server's word; psycopg2 has cancel, sqlite3 interrupt.
+    # psycopg's cancel_safe waits for the server's answer; psycopg2 has cancel, sqlite3 interrupt.
     for name in ("cancel_safe", "cancel", "interrupt"):
         if hasattr(raw, name):
             method: Cancel = getattr(raw, name)
@@ -84,7 +84,7 @@ def canceller(connection: Connection) -> Cancel | None:
 
 
 def _by_statement(connection: Connection, statement: str) -> Cancel:
-    """Cancelling by a statement on a connection of its own."""
+    """Cancel by a statement on another connection."""
 
     def cancel() -> None:
         with connection.engine.connect() as another:

@@ -23,7 +23,7 @@ from candu_sync.warehouse.sessions import canceller
 
 _VARIANT = 5
 _REFUSED: Mapping[int, pa.DataType] = {9: pa.struct([]), 10: pa.list_(pa.string())}
-"""OBJECT and ARRAY: they come as JSON text, and are no more a trait than any object and array."""
+"""OBJECT and ARRAY: they come as JSON text. Like all objects and arrays, they cannot be traits."""
 
 
 def read_snowflake(query: Query) -> Reading | None:
@@ -74,7 +74,7 @@ def _batches(cursor: Any, names: list[str], codes: list[int]) -> Batches:
 def _column(array: pa.Array, code: int) -> pa.Array:
     if code not in _REFUSED:
         return array
-    # Its contents are left behind; where it is null it may be refused without a row being set aside.
+    # Its contents are not kept. A null is refused as a column's type, and sets no row aside.
     refused = pa.array([[] if pa.types.is_list(_REFUSED[code]) else {}], _REFUSED[code])
     indices = pa.array([0 if valid else None for valid in array.is_valid().to_pylist()], pa.int8())
     return refused.take(indices)

@@ -1,4 +1,4 @@
-"""SQLite's declared column types: only a hint there, since each row of a column may hold another type.
+"""SQLite's declared column types: they are only a hint, since each row of a column may hold another type.
 
 https://www.sqlite.org/datatype3.html, 3.1, has the rules by which a declared type becomes an affinity.
 """
@@ -37,7 +37,7 @@ def sqlite_declared(connection: sqlite3.Connection, sql: str) -> dict[str, pa.Da
         {'seats': DataType(int64)}
     """
     found: dict[str, pa.DataType] = {}
-    # SQLite says the types of a view's columns, and of no query's.
+    # SQLite gives the types of a view's columns, but not of a query's.
     with suppress(sqlite3.Error), _view(connection, placed(sql, "sqlite", lambda _: "null")):
         for _, name, declared, *_ in connection.execute("pragma temp.table_info(candu_sync_model)").fetchall():
             types = [type_ for parts, type_ in _AFFINITIES if any(part in declared.upper() for part in parts)]
@@ -48,7 +48,7 @@ def sqlite_declared(connection: sqlite3.Connection, sql: str) -> dict[str, pa.Da
 
 @contextmanager
 def _view(connection: sqlite3.Connection, sql: str) -> Iterator[None]:
-    """A view of this connection alone; the database itself stays open for reading only."""
+    """A view that only this connection has; the database itself stays open for reading only."""
     [(only,)] = connection.execute("pragma query_only").fetchall()
     connection.execute("pragma query_only = off")
     try:

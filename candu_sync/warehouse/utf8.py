@@ -1,6 +1,6 @@
-"""Text that a driver hands on unread: where its bytes are no UTF-8, only their rows are unusable.
+"""Text that a driver passes on undecoded: where its bytes are not UTF-8, only their rows are unusable.
 
-PostgreSQL's SQL_ASCII databases hold bytes of any encoding, and say nothing of it.
+PostgreSQL's SQL_ASCII databases hold bytes of any encoding, and do not know which.
 """
 
 from __future__ import annotations

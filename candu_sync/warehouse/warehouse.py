@@ -38,8 +38,8 @@ _NATIVE: dict[str, tuple[Path, ...]] = {
     "bigquery": (read_bigquery,),
     "databricks": (read_databricks,),
 }
-"""The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact, and rows are
-what is left."""
+"""The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact. Then rows are
+used."""
 
 
 class Warehouse:
@@ -65,7 +65,7 @@ class Warehouse:
             parameters: text, and aware datetimes, which are instants.
             timezone: IANA name of the zone of columns without one. The session has it, where the dialect knows zones.
             clock: the column of the result that ``:since`` and the windows' bounds are compared with, where there is
-                one. MySQL and MariaDB cannot be right without it.
+                one. MySQL and MariaDB need it for correct comparisons.
 
         Raises:
             ModelError: the SQL is not one query, uses a parameter without a value, names a column twice, or compares

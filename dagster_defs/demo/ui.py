@@ -27,7 +27,8 @@ def main(folder: Path, port: int, simulator_port: int) -> int:
     # Each starts in a session of its own, so that Ctrl-C reaches it and its children once, from here.
     children = [subprocess.Popen(command, env=environment(folder, candu), start_new_session=True)
                 for command in (simulate, dagster)]
-    print(f"Dagster: http://127.0.0.1:{port} (in about 15 s)\nCandu's stand-in: http://127.0.0.1:{simulator_port}\n"  # noqa: T201
+    print(f"Dagster: http://127.0.0.1:{port} (in about 15 s)\nCandu's stand-in: http://127.0.0.1:{simulator_port}\n"  #
+    noqa: T201
           "Ctrl-C ends both", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -41,7 +42,7 @@ def main(folder: Path, port: int, simulator_port: int) -> int:
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    """End the children and theirs. Not by SIGINT: who was started in the background may ignore it."""
+    """End the child processes and theirs. Not by SIGINT: a process that was started in the background may ignore it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for child in children:
             with contextlib.suppress(ProcessLookupError):
