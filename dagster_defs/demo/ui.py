@@ -27,8 +27,7 @@ def main(folder: Path, port: int, simulator_port: int) -> int:
     # Each starts in a session of its own, so that Ctrl-C reaches it and its children once, from here.
     children = [subprocess.Popen(command, env=environment(folder, candu), start_new_session=True)
                 for command in (simulate, dagster)]
-    print(f"Dagster: http://127.0.0.1:{port} (in about 15 s)\nCandu's stand-in: http://127.0.0.1:{simulator_port}\n"  #
-    noqa: T201
+    print(f"Dagster: http://127.0.0.1:{port} (in about 15 s)\nCandu's stand-in: http://127.0.0.1:{simulator_port}\n"  # noqa: T201
           "Ctrl-C ends both", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
