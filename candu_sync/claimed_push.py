@@ -11,6 +11,7 @@ from candu_sync.changes import ChangeSet, take_over, unsettled_messages
 from candu_sync.commit import commit
 from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.errors import StaleChanges
+from candu_sync.forgetting import read_tombstones
 from candu_sync.history import DigestFile
 from candu_sync.progress import Progress
 from candu_sync.project import Target
@@ -47,6 +48,7 @@ class ClaimedPush:
         target, changes, state = self.target, self.changes, self.target.state
         try:
             take_over(state, changes, version)
+            read_tombstones(target.project.state).check(changes)
         except StaleChanges:
             self.claim.release()
             raise

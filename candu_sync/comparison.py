@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -27,6 +27,7 @@ from candu_sync.changes import (
     write_files,
 )
 from candu_sync.diff import Diff, Prefilter, chosen_rows, diff, keep_what_others_set, load, missing_keys
+from candu_sync.forgetting import Tombstones, read_tombstones
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress
 from candu_sync.project import Target
@@ -38,6 +39,30 @@ from candu_sync.timing import Seconds
 
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
+
+
+class _Count:
+    """A number of rows."""
+
+    rows = 0
+
+    def add(self, rows: int) -> None:
+        self.rows += rows
+
+
+@dataclass(frozen=True)
+class _RowFilter:
+    """Which rows of a result are looked at.
+
+    Attributes:
+        chosen: SQL of the condition of those that a person named; None: all.
+        tombstones: of people who are left out.
+        forgotten: is called with the number of their rows.
+    """
+
+    chosen: str | None
+    tombstones: Tombstones
+    forgotten: Callable[[int], None]
 
 
 def compare(target: Target, version: Version, folder: Path, *, full: bool, keys: tuple[str, ...] = (),
@@ -55,30 +80,35 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, keys:
     snapshot = snapshot_of(target.state, version, target.sync.kind)
     full = full and target.sync.kind != "events"
     chosen = chosen_rows(target.sync.kind, keys) if keys else None
+    tombstones = read_tombstones(target.project.state)
+    forgotten = _Count()
     seconds = Seconds()
     with target.project.engine.use() as connection:
         with seconds.phase("read"):
-            result, prefilter, path = _read(connection, target, snapshot, full=full, chosen=chosen,
-                                            progress=progress)
+            result, prefilter, path = _read(connection, target, snapshot, _RowFilter(chosen, tombstones, forgotten.add),
+                                            full=full, progress=progress)
         with seconds.phase("diff"):
-            found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full, chosen=chosen)
+            found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full, chosen=chosen,
+                         unless=tombstones.condition)
             if full and not keys:
                 leave_out_sent(connection, target.state, version)
             keep_what_others_set(connection, target.project.state, target.sync, target.partition, found,
                                  lambda: target.project.segments(target.sync))
             summary = _outgoing(connection, target, version, found, folder, keys)
+            summary = replace(summary, forgotten=forgotten.rows)
             run_id = new_run_id()
             write_files(connection, target.sync, folder, run_id)
     changes = ChangeSet(
         run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(result.names), summary=summary, path=path, full=full,
-        keys=keys, seconds=dict(seconds), folder=folder, identity=row_identity(target.sync))
+        keys=keys, forgotten=tuple(sorted(tombstones.hashes)), seconds=dict(seconds),
+        folder=folder, identity=row_identity(target.sync))
     changes.save()
     return changes
 
 
-def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snapshot, *, full: bool,
-          chosen: str | None, progress: Progress) -> tuple[Result, Prefilter | None, str]:
+def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snapshot, wanted: _RowFilter, *, full: bool,
+          progress: Progress) -> tuple[Result, Prefilter | None, str]:
     """Load the rows that are new, or differ from the snapshot.
 
     Returns:
@@ -90,10 +120,10 @@ def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snaps
     with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = Prefilter(connection, sync, snapshot, result, chosen) if snapshot.base and not full else None
+        prefilter = Prefilter(connection, sync, snapshot, result, wanted.chosen) if snapshot.base and not full else None
         # The thread that reads ahead must end before the reading is closed, whatever happens.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
-            rows = _counted(made, progress)
+            rows = wanted.tombstones.left_out(connection, _counted(made, progress), wanted.forgotten)
             load(connection, sync, result, rows if prefilter is None else prefilter.unmatched(rows))
         return result, prefilter, reading.path
 

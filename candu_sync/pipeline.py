@@ -36,6 +36,7 @@ from candu_sync.errors import (
     StateError,
     WarehouseError,
 )
+from candu_sync.forgetting import read_tombstones
 from candu_sync.naming import counted
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Target
@@ -78,6 +79,8 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
     folder = state.store.scratch()
     try:
         changes = compare(target, version, folder, full=full, keys=tuple(keys), progress=progress)
+        # Nothing of a person who was forgotten meanwhile may enter the state.
+        read_tombstones(target.project.state).check(changes)
         return stage(state, changes, force=force) if keep else changes
     except BaseException as error:
         if keep and isinstance(error, (ModelError, WarehouseError)):

@@ -146,6 +146,16 @@ COMMIT: dict[str, Relation] = {
 }
 """Relations of a commit's engine."""
 
+FORGET: dict[str, Relation] = {
+    **{name: PLAN[name] for name in ("snapshot", "refused_before", "base", "delta", "rows_to_hash")},
+    "forgotten_keys": Relation(
+        of="the key of an event of the person", columns="key", made="forgetting.snapshot_files"),
+    "rows_to_check": Relation(
+        of="the user of a row of the result, where people are forgotten", columns="user_id",
+        made="forgetting.tombstones"),
+}
+"""Relations of the engine in which a person is forgotten, and of a plan where somebody is."""
+
 CHECK: dict[str, Relation] = {
     **{name: PLAN[name] for name in ("result", "incoming")},
     "first_reading": Relation(

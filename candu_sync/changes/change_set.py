@@ -46,6 +46,7 @@ class ChangeSet:
         given: the names of those that the model gives.
         path: how the warehouse was read ("duckdb arrow", "rows", …).
         full: every row, whole.
+        forgotten: the tombstones of those who were left out.
         keys: those of the rows that a person named; empty: all rows.
         seconds: phase → seconds, of the plan.
         folder: where the files are, on this machine.
@@ -66,6 +67,7 @@ class ChangeSet:
     folder: Path
     identity: RowIdentity | None = None
     keys: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
     @property
     def outgoing(self) -> Path:
@@ -100,6 +102,7 @@ class ChangeSet:
             identity = body.pop("identity", None)
             return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
                                  "keys": tuple(body.get("keys", ())),
+                                 "forgotten": tuple(body.get("forgotten", ())),
                                  "summary": Summary(**body["summary"]),
                                  "identity": None if identity is None else RowIdentity.from_json(identity)})
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -41,6 +41,7 @@ class Summary:
             this is one of the sync's, or it has none.
         sync_rows: with ``ended_rows``, the rows that Candu has in all partitions of the sync.
         identity_changes: what changed in the identity of rows (``identities.py``), one clause each.
+        forgotten: rows of the result that were left out, of people who are forgotten; nothing else counts them.
         keys: how many keys a person named, whose rows alone are counted here; 0: all rows are.
         missing_keys: those of them that no row has.
         sent_between: the times between which the events lie that were sent before: the oldest, the newest, the end of
@@ -72,6 +73,7 @@ class Summary:
     ended_rows: int | None = None
     sync_rows: int = 0
     identity_changes: list[str] = field(default_factory=list)
+    forgotten: int = 0
     keys: int = 0
     missing_keys: list[str] = field(default_factory=list)
     sent_between: list[list[str | None]] = field(default_factory=list)

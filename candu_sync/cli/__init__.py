@@ -18,6 +18,7 @@ import typer
 
 from candu_sync.cli.common import complain
 from candu_sync.cli.dbt import exposures
+from candu_sync.cli.forgetting import forget
 from candu_sync.cli.history import history
 from candu_sync.cli.looking import check, list_syncs, rejected
 from candu_sync.cli.other_words import Commands
@@ -33,8 +34,8 @@ from candu_sync.errors import CanduSyncError
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False)
 app.command("list")(list_syncs)
-for command in (init, check, plan, run, push, baseline, reset, rename, status, history, rejected, exposures, simulate,
-                demo):
+for command in (init, check, plan, run, push, baseline, reset, rename, status, history, rejected, forget, exposures,
+                simulate, demo):
     app.command()(command)
 
 

@@ -65,6 +65,8 @@ def _show_notes(out: Console, changes: ChangeSet) -> None:
     s = changes.summary
     if s.gone_traits:
         out.print(text_of(f"no longer in the model; sent again when they come back: {', '.join(s.gone_traits)}"))
+    if s.forgotten:
+        out.print(f"left out, since the person is forgotten (candu-sync forget --undo): {counted(s.forgotten, 'row')}")
     for name, count in s.not_finite.items():
         out.print(text_of(f"{name}: NaN or infinite, taken as null: {counted(count, 'value')}"))
 

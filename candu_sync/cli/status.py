@@ -31,6 +31,7 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
                                            "anything is: for cron and probes.")] = False,
            as_json: Json = False) -> None:
     """For each sync and partition: last run, rows, what is invalid, refused or waiting, and why the last run failed."""
+    from candu_sync.forgetting import unfinished
     from candu_sync.operate import orphan_notes, problem_lines, statuses
 
     with opened_project() as (project, catalog):
@@ -38,6 +39,8 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
         rows = statuses(project, catalog, names or (), partition or ())
         if failed:
             rows = [row for row in rows if row["status"] in _BAD or row["dead"]]
+        if unfinished(project.state):
+            complain("a person is being forgotten, or that was interrupted: run `candu-sync forget USER_ID` once more")
         if not check:
             for note in orphan_notes(project, catalog, rows):
                 complain(note)

@@ -46,7 +46,8 @@ def recover(state: PartitionState, sync: Sync, engine: Embedded, history: Histor
     except StaleChanges:
         return state.current()
     drop_claims(state, recovered.number)
-    return recovered
+    # One that forgot a person has claimed the version after that, too.
+    return recover(state, sync, engine, history)
 
 
 def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, engine: Embedded,

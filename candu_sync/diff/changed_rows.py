@@ -117,7 +117,8 @@ class _Table:
 
 
 def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
-         prefilter: Prefilter | None = None, full: bool = False, chosen: str | None = None) -> Diff:
+         prefilter: Prefilter | None = None, full: bool = False, chosen: str | None = None,
+         unless: str | None = None) -> Diff:
     """Compare a result with its snapshot.
 
     Args:
@@ -127,6 +128,7 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         full: every row that may go is in ``changes``, whole.
         chosen: SQL of a condition (``chosen_rows``): only rows that meet it are in ``changes`` and stay in ``result``,
             whole where nothing of them changed.
+        unless: SQL of a condition: rows that meet it are not in ``changes``.
 
     Raises:
         ModelError: the YAML names a trait that the model does not give.
@@ -159,8 +161,9 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         there = _changed_rows(sync, traits, compared, full=full, unchanged=unchanged)
         found = (f"{there}\nUNION ALL BY NAME\n"
                  f"{_removed_rows(connection, sync, traits, compared)}")
-    if chosen is not None:
-        found = f"SELECT * FROM ({found}\n) WHERE {chosen}"
+    wanted = " AND ".join([*([chosen] if chosen else []), *([f"NOT ({unless})"] if unless else [])])
+    if wanted:
+        found = f"SELECT * FROM ({found}\n) WHERE {wanted}"
     _number(connection, sync, found, len(compared), full=full, unchanged=unchanged)
     if chosen is not None:
         connection.execute(f"DELETE FROM result WHERE ({chosen}) IS NOT TRUE")

@@ -12,7 +12,9 @@ from candu_sync.lazy import lazy_names
 if TYPE_CHECKING:
     from candu_sync.history.digests import DigestFile as DigestFile
     from candu_sync.history.layout import FOLDER as FOLDER
+    from candu_sync.history.layout import ROW_GROUP as ROW_GROUP
     from candu_sync.history.layout import HistoryPolicy as HistoryPolicy
+    from candu_sync.history.layout import parquet_options as parquet_options
     from candu_sync.history.ledger import record_run as record_run
     from candu_sync.history.retention import run_began as run_began
     from candu_sync.history.retention import tidy as tidy
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "digests": "DigestFile",
-        "layout": "FOLDER HistoryPolicy",
+        "layout": "FOLDER HistoryPolicy ROW_GROUP parquet_options",
         "ledger": "record_run",
         "retention": "run_began tidy",
         "search": "HistoryQuery search_history",

@@ -17,6 +17,7 @@ from candu_sync.changes import INVALID, STAGED, ChangeSet, discard, messages_not
 from candu_sync.commit import commit, recover
 from candu_sync.embedded import arrow_file
 from candu_sync.errors import UsageError
+from candu_sync.forgetting import read_tombstones
 from candu_sync.history import FOLDER as HISTORY
 from candu_sync.history import run_began
 from candu_sync.pipeline import plan
@@ -77,6 +78,7 @@ def baseline(target: Target, *, not_newer: bool = False, progress: Progress = si
         with _only_writer(target, changes.run_id) as (state, version):
             taken = _not_newer(target, changes) if not_newer else [
                 (0, max(changes.summary.rows + changes.summary.removed, 1))]
+            read_tombstones(target.project.state).check(changes)
             target.project.take_on_workspace()
             commit(state, version, target.sync, changes, Outcome(accepted=taken), engine=target.project.engine)
         return changes

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.snapshot import expose_refused as expose_refused
     from candu_sync.snapshot.snapshot import index_of as index_of
     from candu_sync.snapshot.snapshot import layout as layout
+    from candu_sync.snapshot.snapshot import renewed_index as renewed_index
     from candu_sync.snapshot.snapshot import select_list as select_list
     from candu_sync.snapshot.snapshot import typed_nulls as typed_nulls
     from candu_sync.snapshot.versions import snapshot_of as snapshot_of
@@ -29,6 +30,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "merge": "Merged lay_over",
         "row_index": "Index hashes row_hash",
-        "snapshot": "FORGOTTEN REJECTED Snapshot expose expose_refused index_of layout select_list typed_nulls",
+        "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused index_of layout renewed_index select_list "
+                     "typed_nulls"),
         "versions": "snapshot_of",
     })

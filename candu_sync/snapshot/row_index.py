@@ -119,6 +119,12 @@ class Index:
         with ipc.new_file(str(path), _SCHEMA.with_metadata(about)) as writer:
             writer.write_batch(pa.record_batch([self._key_hash, self._row_hash, self._row], schema=_SCHEMA))
 
+    @staticmethod
+    def traits_of(path: Path) -> list[tuple[str, str]]:
+        """The traits that the index in a file is of, as ``save`` took them."""
+        about = ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+        return [(name, kind) for name, kind in json.loads(about.get(b"traits", b"[]"))]
+
     @classmethod
     def load(cls, path: Path, traits: Hashed) -> Index | None:
         """Map a file into memory; None when it was made by another function, or of other traits."""

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -152,6 +152,28 @@ def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
     batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
     columns = stored_hash(snapshot, hashed, reader.schema.names)
     return Index.of([hashes(connection, batch, columns) for batch in batches])
+
+
+def renewed_index(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> bool:
+    """Write the row index of a file that was written anew: of the traits that its old index is of.
+
+    Args:
+        snapshot: with the new file and the old index.
+        name: "base" or "delta".
+        path: where to write.
+
+    Returns:
+        False: there is no index of these traits, and none was written.
+    """
+    stored: Path | None = getattr(snapshot, f"{name}_index")
+    known = {(trait.name, str(trait.kind)): trait for trait in snapshot.traits}
+    names = Index.traits_of(stored) if stored is not None else None
+    if names is None or not set(names) <= set(known):
+        return False
+    hashed = tuple(known[pair] for pair in names)
+    bare = replace(snapshot, base_index=None) if name == "base" else replace(snapshot, delta_index=None)
+    index_of(connection, bare, name, hashed).save(path, names)
+    return True
 
 
 def hashed_names(hashed: tuple[Trait, ...]) -> list[tuple[str, str]]:

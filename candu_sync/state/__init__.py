@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from candu_sync.state.renaming import begin_rename as begin_rename
     from candu_sync.state.renaming import end_rename as end_rename
     from candu_sync.state.renaming import holds_anything as holds_anything
+    from candu_sync.state.renaming import known_syncs as known_syncs
     from candu_sync.state.renaming import move_partition as move_partition
     from candu_sync.state.renaming import orphans as orphans
     from candu_sync.state.renaming import renamed_from as renamed_from
@@ -44,7 +45,7 @@ else:
         "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
-        "renaming": "begin_rename end_rename holds_anything move_partition orphans renamed_from",
+        "renaming": "begin_rename end_rename holds_anything known_syncs move_partition orphans renamed_from",
         "root": "State",
         "scratch": "remove_folder",
         "state_url": "take_apart",

@@ -60,6 +60,11 @@ def orphans(state: State, declared: Collection[str]) -> list[str]:
     return sorted(name for name in names if name is not None and holds_anything(state, name))
 
 
+def known_syncs(state: State) -> list[str]:
+    """The syncs that have a folder in the state, whatever is in it, in order."""
+    return sorted({name for folder in state.store.folders("") if (name := _sync_of(state, folder)) is not None})
+
+
 def _sync_of(state: State, folder: str) -> str | None:
     """The sync of a folder; None: it is not one of a sync, or does not say of which."""
     if ".." not in folder:

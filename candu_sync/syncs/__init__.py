@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.spec import Partitions as Partitions
     from candu_sync.syncs.spec import Spec as Spec
     from candu_sync.syncs.sql_parameters import parameters as parameters
+    from candu_sync.syncs.sync import KINDS as KINDS
     from candu_sync.syncs.sync import Catalog as Catalog
     from candu_sync.syncs.sync import Sync as Sync
     from candu_sync.syncs.sync import build_sync as build_sync
@@ -47,5 +48,5 @@ else:
         "partitions": "first_window join split window windows",
         "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
         "sql_parameters": "parameters",
-        "sync": "Catalog Sync build_sync load_syncs read_model",
+        "sync": "KINDS Catalog Sync build_sync load_syncs read_model",
     })

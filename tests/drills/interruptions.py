@@ -44,6 +44,11 @@ class Points:
         self._failing = 0
         self.incarnation = 0
 
+    @property
+    def count(self) -> int:
+        """How many points were reached since it was armed."""
+        return self._count
+
     def arm(self, at: int, act: Callable[[], None] | None) -> None:
         """Do something at the at-th point (from 1) from here on."""
         self._count, self._at, self._act = 0, at, act

@@ -1,0 +1,23 @@
+"""Forgetting a person: what the state holds of one goes, and a tombstone keeps the id from being sent or stored again.
+
+Does not know HTTP, nor the arguments of commands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from candu_sync.forgetting.person import Forgotten as Forgotten
+    from candu_sync.forgetting.person import forget as forget
+    from candu_sync.forgetting.person import remember_again as remember_again
+    from candu_sync.forgetting.tombstones import Tombstones as Tombstones
+    from candu_sync.forgetting.tombstones import read_tombstones as read_tombstones
+    from candu_sync.forgetting.tombstones import unfinished as unfinished
+else:
+    __getattr__, __all__ = lazy_names(__name__, {
+        "person": "Forgotten forget remember_again",
+        "tombstones": "Tombstones read_tombstones unfinished",
+    })
