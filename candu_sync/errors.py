@@ -116,11 +116,14 @@ class GuardTripped(CanduSyncError):
 
 class CanduError(CanduSyncError):
     """Candu's answer, or its silence. ``status`` is the HTTP status, None when no answer came; ``reached`` is False
-    when the request cannot have arrived at all."""
+    when the request cannot have arrived at all; ``reason`` is the message with as many of Candu's words as are kept,
+    and without the values that were sent; ``request`` is the number that the delivery gave to the request, or 0."""
 
-    def __init__(self, message: str, *, status: int | None = None, reached: bool = True) -> None:
+    def __init__(self, message: str, *, status: int | None = None, reached: bool = True, reason: str = "") -> None:
+        self.request = 0
         self.status = status
         self.reached = reached
+        self.reason = reason or message
         super().__init__(message)
 
 
@@ -140,6 +143,6 @@ class Transient(CanduError):
     """Worth another try. ``retry_after`` is what Candu asked for, in seconds, None when it did not."""
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None,
-                 reached: bool = True) -> None:
+                 reached: bool = True, reason: str = "") -> None:
         self.retry_after = retry_after
-        super().__init__(message, status=status, reached=reached)
+        super().__init__(message, status=status, reached=reached, reason=reason)

@@ -23,3 +23,13 @@ def counted(number: int, one: str, more: str | None = None) -> str:
         ('1 request', '1,200 requests', '2 properties')
     """
     return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, with a mark where it was cut.
+
+    Example:
+        >>> shortened("plan: unknown", 5), shortened("plan", 5)
+        ('plan…', 'plan')
+    """
+    return text if len(text) <= most else f"{text[:most - 1]}…"

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -64,10 +64,14 @@ class Item:
     Attributes:
         accepted: whether Candu took it.
         status: the HTTP status that the answer gives for this message; None: it gives none.
+        answer: what the answer says of this message, JSON, where it is not accepted. It may repeat values.
+        words: Candu's words, without the values that were sent.
     """
 
     accepted: bool
     status: int | None = None
+    answer: bytes = field(default=b"", repr=False, compare=False)
+    words: str = field(default="", repr=False, compare=False)
 
 
 class NotJson(ValueError):
@@ -150,7 +154,7 @@ def _items(parsed: Any, messages: int, *, explicit: bool) -> tuple[Item, ...] | 
             continue
         words = [_says(item) for item in candidate]
         if (Word.NO in words and not explicit) or Word.NOTHING not in words:
-            return tuple(Item(word is not Word.NO, _status(item))
+            return tuple(Item(word is not Word.NO, _status(item), b"" if word is not Word.NO else _answer(item))
                          for word, item in zip(words, candidate, strict=True))
     return None
 
@@ -245,3 +249,7 @@ def _status(item: Any) -> int | None:
             if _plain(name) in _STATES and number is not None and 100 <= number < 600:
                 return number
     return None
+
+
+def _answer(item: Any) -> bytes:
+    return orjson.dumps(item) if isinstance(item, dict | str) else b""

@@ -19,10 +19,11 @@ import datetime as dt
 import email.utils
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from candu_sync.delivery.acceptance import Item, NotJson, SaysNo, demand_json, read_acceptance
+from candu_sync.delivery.words import IN_AN_ERROR, LONGEST, Words, with_words
 from candu_sync.errors import CanduError, DestinationTrouble, Refused, Transient, Unauthorized
 
 _Outcome = TypeVar("_Outcome")
@@ -61,12 +62,13 @@ class Reply:
     problem: str = ""
 
 
-def judge(reply: Reply, messages: int, place: str) -> tuple[Item, ...] | None:
+def judge(reply: Reply, messages: int, place: str, words: Words) -> tuple[Item, ...] | None:
     """What the answer to a POST means.
 
     Args:
         messages: how many the request had.
         place: the API's address and the proxy in between, for errors.
+        words: of the request: errors and items quote what Candu said.
 
     Returns:
         None: all messages are accepted. Else the outcome of each.
@@ -74,74 +76,102 @@ def judge(reply: Reply, messages: int, place: str) -> tuple[Item, ...] | None:
     Raises:
         Unauthorized, Refused, Transient, DestinationTrouble: as the table above says.
     """
-    return _judge(reply, place, lambda body: read_acceptance(body, messages, each=reply.status == _EACH))
+    items = _judge(reply, place, _Quoted(reply, words, refusals=messages == 1),
+                   lambda body: read_acceptance(body, messages, each=reply.status == _EACH))
+    return items and tuple(replace(item, answer=b"", words=words.of(item.answer)) for item in items)
 
 
-def judge_probe(reply: Reply, place: str) -> None:
+def judge_probe(reply: Reply, place: str, words: Words) -> None:
     """What the answer to the harmless read means: only JSON that does not say that it failed is a success.
 
     Raises:
         Unauthorized: 401 or 403.
         Transient, DestinationTrouble: as for ``judge``.
     """
+    quoted = _Quoted(reply, words)
     try:
-        _judge(reply, place, demand_json)
+        _judge(reply, place, quoted, demand_json)
     except Refused as error:
         if error.status == 403:
-            raise unauthorized(403) from None
+            raise _unauthorized(403, quoted) from None
         said = "said that the request failed" if 200 <= reply.status < 300 else f"answered HTTP {reply.status}"
-        raise DestinationTrouble(f"{place} {said} when its content was asked for. Check CANDU_API_URL",
+        raise DestinationTrouble(f"{quoted(f'{place} {said}')} when its content was asked for. Check CANDU_API_URL",
                                  status=error.status) from None
 
 
-def unauthorized(status: int) -> Unauthorized:
+@dataclass(frozen=True)
+class _Quoted:
+    """Sentences on an answer, with its words.
+
+    Attributes:
+        refusals: whether a refusal is quoted. That of many messages is not: they are sent again in parts.
+    """
+
+    reply: Reply
+    words: Words
+    refusals: bool = True
+
+    def __call__(self, sentence: str, most: int = IN_AN_ERROR) -> str:
+        return with_words(sentence, self.words.of(self.reply.body), most=most)
+
+
+def _unauthorized(status: int, quoted: _Quoted) -> Unauthorized:
     """The key is wrong, or lacks rights."""
-    return Unauthorized(f"Candu refused the API key (HTTP {status}). Check CANDU_API_KEY, and that it belongs to "
-                        "this workspace", status=status)
+    return Unauthorized(f"{quoted(f'Candu refused the API key (HTTP {status})')}. Check CANDU_API_KEY, and that it "
+                        "belongs to this workspace", status=status)
 
 
-def _judge(reply: Reply, place: str, read: Callable[[bytes], _Outcome]) -> _Outcome:
+def _refused(sentence: str, status: int, quoted: _Quoted) -> Refused:
+    if not quoted.refusals:
+        return Refused(sentence, status=status)
+    return Refused(quoted(sentence), status=status, reason=quoted(sentence, LONGEST))
+
+
+def _judge(reply: Reply, place: str, quoted: _Quoted, read: Callable[[bytes], _Outcome]) -> _Outcome:
     status = reply.status
     if status == 401:
-        raise unauthorized(status)
+        raise _unauthorized(status, quoted)
     if status in _TRANSIENT or status >= 500:
-        raise Transient(f"Candu answered HTTP {status}", status=status, retry_after=seconds_of(reply.retry_after))
+        sentence = f"Candu answered HTTP {status}"
+        raise Transient(quoted(sentence), status=status, retry_after=seconds_of(reply.retry_after),
+                        reason=quoted(sentence, LONGEST))
     if status >= 400 and status not in _NEVER_A_ROW:
-        raise Refused(f"Candu refused it (HTTP {status})", status=status)
+        raise _refused(f"Candu refused it (HTTP {status})", status, quoted)
     if status not in _BY_BODY and status != _EACH:
-        raise _destination_trouble(reply, place)
+        raise _destination_trouble(reply, place, quoted)
     if reply.body is None:
         # A 2xx that broke off: Candu may have taken the messages. Without a status, they count as unanswered.
         raise Transient(f"the answer of {place} broke off: {reply.problem}")
     try:
         return read(reply.body)
     except SaysNo:
-        raise Refused(f"Candu answered HTTP {status}, and that the request failed", status=status) from None
+        raise _refused(f"Candu answered HTTP {status}, but that it failed", status, quoted) from None
     except NotJson as error:
-        raise _not_candu(reply, place, str(error)) from None
+        raise _not_candu(reply, place, str(error), quoted) from None
 
 
-def _destination_trouble(reply: Reply, place: str) -> CanduError:
+def _destination_trouble(reply: Reply, place: str, quoted: _Quoted) -> CanduError:
     status = reply.status
     about = {402: "the account: look at the workspace's plan and payments",
              407: "the proxy: it wants a user and a password",
              451: "legal reasons for the account or this network"}.get(
         status, "the address: check CANDU_API_URL, and what stands between")
     what = "a redirect, " if 300 <= status < 400 else ""
-    return DestinationTrouble(f"{place} answered HTTP {status}: {what}which speaks of {about}. No row is to blame and "
-                              "none was set aside; what was not accepted goes with the next run", status=status)
+    return DestinationTrouble(f"{quoted(f'{place} answered HTTP {status}')}: {what}which speaks of {about}. No row is "
+                              "to blame and none was set aside; what was not accepted goes with the next run",
+                              status=status)
 
 
-def _not_candu(reply: Reply, place: str, why: str) -> CanduError:
+def _not_candu(reply: Reply, place: str, why: str, quoted: _Quoted) -> CanduError:
     kind = reply.content_type.partition(";")[0].strip() or "no content type"
     if reply.status == _EACH:
         # Some of the messages may be accepted. Without a status, they count as unanswered.
-        return DestinationTrouble(f"{place} answered HTTP 207, and {why}: which messages were accepted is not known. "
-                                  "No row was set aside")
+        return DestinationTrouble(f"{quoted(f'{place} answered HTTP 207')}, and {why}: which messages were accepted is "
+                                  "not known. No row was set aside")
     return DestinationTrouble(
-        f"{place} answered HTTP {reply.status}, but not as Candu's API does ({kind}; {why}). A proxy or a login page "
-        "may stand in between: check CANDU_API_URL and the network. Nothing counts as accepted and no row was set "
-        "aside; it goes with the next run", status=reply.status)
+        f"{quoted(f'{place} answered HTTP {reply.status}')}, but not as Candu's API does ({kind}; {why}). A proxy or a "
+        "login page may stand in between: check CANDU_API_URL and the network. Nothing counts as accepted and no row "
+        "was set aside; it goes with the next run", status=reply.status)
 
 
 def seconds_of(retry_after: str) -> float | None:

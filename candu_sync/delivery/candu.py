@@ -24,6 +24,7 @@ from candu_sync.delivery.acceptance import Item
 from candu_sync.delivery.answers import LARGEST_ANSWER, Reply, decompressed, judge, judge_probe
 from candu_sync.delivery.deadline import Deadline
 from candu_sync.delivery.environment import ProxyChoice, bad_certificates, check_certificates, proxy_for
+from candu_sync.delivery.words import Words
 from candu_sync.errors import Transient
 
 # Seconds that an idle connection is used again, as httpx has it.
@@ -64,6 +65,7 @@ class Candu:
     """
 
     def __init__(self, url: str, key: str, timeout: float = 30.0) -> None:
+        self._key = key
         self._timeout = timeout
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json",
                          "accept": "application/json", "accept-encoding": "identity", "user-agent": "candu-sync"}
@@ -103,7 +105,7 @@ class Candu:
             Unauthorized, Refused, Transient, DestinationTrouble: see ``answers.py``. Anything that stops httpx is
                 Transient. An error with a ``status`` means that Candu did not take the messages.
         """
-        return judge(self._ask("POST", self._webhook, body), messages, self._place)
+        return judge(self._ask("POST", self._webhook, body), messages, self._place, Words(body, self._key))
 
     def probe(self) -> None:
         """Read the content's metadata. It proves that the key and the network work.
@@ -113,7 +115,7 @@ class Candu:
             DestinationTrouble: what answers is not Candu's API.
             Transient: as for ``send``.
         """
-        judge_probe(self._ask("GET", self._metadata, None), self._place)
+        judge_probe(self._ask("GET", self._metadata, None), self._place, Words(None, self._key))
 
     def _ask(self, method: str, url: httpx.URL, body: bytes | None) -> Reply:
         self._deadline.start(self._timeout)

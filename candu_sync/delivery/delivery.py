@@ -6,6 +6,7 @@
 | `answers.py`     | what an answer means; `acceptance.py`: what the body of a 2xx means          |
 | `environment.py` | proxies and certificates; `deadline.py`: the time that a request may take    |
 | `requests.py`    | one request with its receipts, and again after a pause; `pace.py`: the rate  |
+| `words.py`       | what Candu said, without the values that were sent (`masking.py`)            |
 | `splitting.py`   | how a batch is cut down                                                      |
 | `evidence.py`    | whether a row or the destination is to blame                                 |
 | `settling.py`    | what becomes of a batch                                                      |

@@ -13,6 +13,7 @@ from typing import Any
 
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.errors import DestinationTrouble
+from candu_sync.naming import shortened
 
 # With nothing accepted in between: so many batches that fall apart are the destination's fault, and so many messages
 # that are refused alone may still be the rows'.
@@ -22,6 +23,9 @@ _FEW = 10
 # Rows that fail with a 5xx, after which nothing was accepted, and that are still to blame.
 _FAILED_ROWS = 2
 _UNAVAILABLE = 503
+
+# Characters of a reason in an error.
+_REASON = 400
 
 # It speaks of the address, unless Candu accepts something by the same address.
 _NOT_FOUND = 404
@@ -117,9 +121,9 @@ class Evidence:
     def left_over(self) -> Splitting | None:
         """A batch that still waits when all others are settled. It has to be settled without further evidence.
 
-        With several workers, what was sent after Candu had refused some of the batch may have been accepted before the
-        batch began to wait. At the end that is evidence enough. What was sent before that refusal is none: Candu may
-        have stopped working in between.
+        With several workers, what was sent after the request that Candu refused first may have been accepted before the
+        batch began to wait. At the end that is evidence enough. What was sent before it is none, though the batch may
+        have been sent before, and been put off: Candu may have stopped working in between.
 
         Raises:
             DestinationTrouble: there are too many messages in such batches.
@@ -160,7 +164,8 @@ class Evidence:
     def _trouble(self) -> DestinationTrouble:
         line = self._held[-1].line if self._held else {"reason": "Candu refused it", "status": 0}
         return DestinationTrouble(
-            f"{line['reason']}: that was the answer to the last {len(self._held):,} messages that were sent one by "
-            "one, and nothing was accepted in between. The destination is in trouble, or its contract has changed; no "
-            "row is to blame and none of these was set aside. Check CANDU_API_URL and the key's rights, and run again; "
-            "candu-sync check asks Candu without sending anything", status=line["status"] or None)
+            f"{shortened(line['reason'], _REASON)}: that was the answer to the last {len(self._held):,} messages that "
+            "were sent one by one, and nothing was accepted in between. The destination is in trouble, or its "
+            "contract has changed; no row is to blame and none of these was set aside. Check CANDU_API_URL and the "
+            "key's rights, and run again; candu-sync check asks Candu without sending anything",
+            status=line["status"] or None)

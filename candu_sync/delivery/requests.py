@@ -137,7 +137,7 @@ class Requests:
         if not self._pace.wait(self._stop):
             raise Stopped
         self._record({"sent": batch.span})
-        went = False
+        went, number = False, 0
         try:
             self._check_may_go()
             number = self._evidence.next_request()
@@ -150,6 +150,8 @@ class Requests:
         except BaseException as error:
             if not went or _was_not_taken(error, connection):
                 self._record({"unsent": batch.span})
+            if isinstance(error, CanduError):
+                error.request = number
             raise
         self._record_acceptance(batch, items)
         self._pace.speed_up()

@@ -21,6 +21,7 @@ from candu_sync.delivery.evidence import Evidence
 from candu_sync.delivery.limits import Limits, Report
 from candu_sync.delivery.requests import Connection, GaveUp, Requests, Stopped, now
 from candu_sync.delivery.splitting import Splitting
+from candu_sync.delivery.words import LONGEST, with_words
 from candu_sync.errors import Refused, Transient
 
 # Attempts for a part, and for a single message, of a batch that was answered with a 5xx on every attempt.
@@ -96,7 +97,7 @@ class Settling:
 
     def _refused(self, connection: Connection, batch: Splitting, part: Batch, error: Refused) -> bool:
         """A part was refused. A 403 may mean the key: then the probe raises, and the delivery ends."""
-        batch.troubled_at = batch.troubled_at or self._evidence.latest
+        batch.troubled_at = batch.troubled_at or error.request
         if error.status == 403 and not batch.probed:
             try:
                 self._requests.probe(connection)
@@ -107,7 +108,7 @@ class Settling:
         if len(part) > 1:
             batch.split(part)
         else:
-            self._refuse(batch, part, error.status or 0, str(error))
+            self._refuse(batch, part, error.status or 0, error.reason)
         return True
 
     def _answered(self, batch: Splitting, part: Batch, items: tuple[Item, ...] | None, request: int) -> None:
@@ -121,9 +122,9 @@ class Settling:
             for place in range(one.first, one.end):
                 item = items[place - part.first]
                 if not again[place - part.first]:
-                    said = f" (status {item.status})" if item.status else ""
-                    self._refuse(batch, Batch(part.chunk, place, place + 1), item.status or 0,
-                                 f"Candu refused this message of a request{said}", request)
+                    status = f" (status {item.status})" if item.status else ""
+                    reason = with_words(f"Candu refused this message of a request{status}", item.words, most=LONGEST)
+                    self._refuse(batch, Batch(part.chunk, place, place + 1), item.status or 0, reason, request)
         if accepted := sum(item.accepted for item in items):
             self._accept(batch, accepted, request)
         if any(again):
@@ -174,7 +175,7 @@ class Settling:
         batch.proven = batch.proven or self._evidence.accepted_since(before)
         if len(part) == 1 and (batch.trusted or batch.last_resort):
             self._refuse(batch, part, failure.error.status or 0,
-                         f"{failure.error} to this message alone, and accepted others")
+                         f"{failure.error.reason}; the message was sent alone, and others were accepted")
             if not batch.trusted and batch.refused_alone >= min(_FAILED_ALONE, len(batch.whole)):
                 self._note(self._failure(failure.error))
                 return False

@@ -24,8 +24,8 @@ class Splitting:
         probed: whether the key was probed for its sake.
         failing: Candu answered 5xx to it on every attempt; ``failure`` is the last answer.
         passing_troubles: answers that had a passing trouble for some of its messages.
-        troubled_at: the newest request when some of it was refused for the first time, or when the part of it that
-            fails was sent first; 0: neither has happened.
+        troubled_at: the request by which some of it was refused first, or the newest one before the part of it that
+            fails was sent; 0: neither has happened.
         last_sent: the newest request when it began to wait.
         last_resort: there is nothing else left to send that could show whether Candu works.
     """

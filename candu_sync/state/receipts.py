@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -85,7 +86,8 @@ class Outcome:
             self.accepted_at.append(at)
             self._answered(_range(line["accepted"]))
         elif "rejected" in line:
-            self.rejected[line["rejected"]] = (line["status"], line["reason"], line["at"])
+            # Thousands of rows may be refused with the same words.
+            self.rejected[line["rejected"]] = (line["status"], sys.intern(line["reason"]), line["at"])
         elif "unsent" in line:
             self._answered(_range(line["unsent"]))
         else:

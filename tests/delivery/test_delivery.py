@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import email.utils
 import itertools
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import httpcore
 import orjson
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from candu_sync.delivery import candu
 from candu_sync.delivery.batches import Batch, Chunk, batches
-from candu_sync.delivery.candu import Candu
+from candu_sync.delivery.candu import Candu, _reply
 from candu_sync.delivery.delivery import Delivery
 from candu_sync.delivery.limits import Limits, Report
 from candu_sync.errors import CanduError, DestinationTrouble, StateError, Transient, Unauthorized
@@ -146,6 +148,50 @@ class TestRefusals:
         assert sending.run().error is None
         assert [request["messages"] for request in simulator.requests()] == [10, 5, 5]
         assert sending.accepted == set(range(10))
+
+    def test_why_candu_refused_a_message_is_kept_without_its_values(self, simulator: Simulator) -> None:
+        simulator.fault("refuse", user_ids=["u3"], status=422)
+        sending = Sending(simulator, 10)
+        sending.run()
+        simulator.clear_faults()
+        assert sending.outcome.rejected[3][1] == 'Candu refused it (HTTP 422) and said "a message was refused"'
+        body = {"errors": [{"field": "n", "message": "u3 has 3, {which} is too much"}] * 100}
+        simulator.fault("status", status=400, body=body, times=None)
+        sending = Sending(simulator, 4)
+        sending.run()
+        reason = sending.outcome.rejected[3][1]
+        assert 'and said "errors.field: n; errors.message: […] has […], {which} is too much; errors.field: n' in reason
+        assert len(reason.encode()) < 2_100
+
+    def test_a_server_that_fails_for_one_message_is_quoted_too(self, simulator: Simulator) -> None:
+        simulator.fault("refuse", user_ids=["u3"], status=500)
+        sending = Sending(simulator, 10)
+        sending.run()
+        assert sending.outcome.rejected[3][1] == (
+            'Candu answered HTTP 500 and said "a message was refused"; the message was sent alone, and others were '
+            "accepted")
+
+    def test_what_is_said_of_each_message_is_kept_with_it(self, simulator: Simulator) -> None:
+        items = [{"status": 200}] * 2 + [{"status": 422, "error": f"u{n} is bad, {n} too"} for n in (2, 3)]
+        body = orjson.dumps({"success": False, "results": items}).decode()
+        simulator.fault("status", status=422, body=body, times=1)
+        with mock.patch.object(candu, "_reply", lambda answer: dataclasses.replace(_reply(answer), status=200)):
+            sending = Sending(simulator, 4)
+            sending.run()
+        assert {n: reason for n, (_, reason, _) in sending.outcome.rejected.items()} == dict.fromkeys(
+            (2, 3), 'Candu refused this message of a request (status 422) and said "status: 422; error: […] is bad, […]'
+                    ' too"')
+
+    def test_the_error_of_a_run_quotes_candu(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=402, body={"error": "unpaid, u1"}, times=1)
+        assert 'answered HTTP 402 and said "unpaid, […]": which speaks of the account' in str(
+            Sending(simulator, 4).run().error)
+        simulator.fault("status", status=401, body=f"no such key: {simulator.key}", times=1)
+        assert 'refused the API key (HTTP 401) and said "no such key: […]". Check' in str(
+            Sending(simulator, 4).run().error)
+        simulator.fault("status", status=503, body="<h1>upstream down</h1>", retry_after=0, times=None)
+        assert str(Sending(simulator, 4).run().error).startswith(
+            'Candu answered HTTP 503 and said "upstream down", 3 times in a row')
 
     def test_a_few_messages_that_are_all_refused_are_set_aside(self, simulator: Simulator) -> None:
         simulator.fault("status", status=422, times=None)

@@ -103,6 +103,10 @@ def test_a_reset_is_the_way_out_of_a_damaged_state_though_a_run_died(project: Fo
     assert project.cli("run", "users/profile", "--json").row["added"] == 20
 
 
+# The simulator's words.
+SAID = 'Candu refused it (HTTP 422) and said "a message was refused"'
+
+
 @pytest.fixture
 def refused(project: Folder, simulator: Simulator) -> Folder:
     """Of the six people of two partitions Candu refused u0, and u4 has a number that cannot be sent; both are pro."""
@@ -118,7 +122,7 @@ def test_rejected_names_the_rows_that_were_set_aside_and_why(refused: Folder) ->
     rows = refused.cli("rejected", "users/profile", "--json").rows
     assert [list(row) for row in rows] == [SET_ASIDE_KEYS] * 2
     assert [(r["partition"], r["key"], r["outcome"], r["reason"], r["status"]) for r in rows] == [
-        ("pro", "u0", "refused", "Candu refused it (HTTP 422)", 422),
+        ("pro", "u0", "refused", SAID, 422),
         ("pro", "u4", "invalid", "integer beyond 2^53", None)]
     status = refused.cli("status", "--json").rows[1]
     assert max(row["at"] for row in rows) <= status["last_run"]
@@ -136,7 +140,7 @@ def test_rejected_as_csv_is_one_table(refused: Folder) -> None:
     found = list(csv.reader(io.StringIO(refused.cli("rejected", "users/profile", "--csv").out)))
     assert found[0] == SET_ASIDE_KEYS
     assert [row[:5] for row in found[1:]] == [
-        ["users/profile", "pro", "u0", "refused", "Candu refused it (HTTP 422)"],
+        ["users/profile", "pro", "u0", "refused", SAID],
         ["users/profile", "pro", "u4", "invalid", "integer beyond 2^53"]]
 
 

@@ -43,6 +43,19 @@ def test_all_that_was_written_is_read_back(state: PartitionState) -> None:
     assert outcome.settled == (10, 1)
 
 
+def test_words_with_braces_do_not_hide_a_line_beside_a_damaged_one(state: PartitionState) -> None:
+    reason = 'Candu said "{\\}\\\\{é …"'
+    log = ReceiptLog(state, "run-1")
+    log.write({"accepted": [0, 9], "at": "now"})
+    log.write(rejected(10) | {"reason": reason})
+    log.close()
+    assert read_receipts(state, "run-1").rejected == {10: (422, reason, "now")}
+    path = log_file(state)
+    path.write_bytes(path.read_bytes().replace(b"}\n", b"}#", 1))
+    outcome = read_receipts(state, "run-1")
+    assert (outcome.damaged, outcome.accepted, outcome.rejected) == (1, [(0, 9)], {10: (422, reason, "now")})
+
+
 def test_they_are_on_the_disk_before_the_log_is_closed(state: PartitionState) -> None:
     log = ReceiptLog(state, "run-1")
     log.write({"sent": [0, 9]})
