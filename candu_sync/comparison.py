@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -14,7 +16,9 @@ from candu_sync.changes import (
     ChangeSet,
     Encoding,
     Summary,
+    anything_set_aside,
     hold_refused,
+    identity_changes,
     identity_of,
     leave_out_sent,
     make_outgoing,
@@ -24,16 +28,27 @@ from candu_sync.changes import (
     row_identity,
     set_large_aside,
     summarize,
+    summary_of_nothing,
     write_files,
 )
-from candu_sync.diff import Diff, Prefilter, chosen_rows, diff, keep_what_others_set, load, missing_keys
+from candu_sync.diff import (
+    Diff,
+    Prefilter,
+    chosen_rows,
+    diff,
+    diff_of_nothing,
+    keep_what_others_set,
+    load,
+    missing_keys,
+)
+from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Progress
 from candu_sync.project import Target
 from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import Snapshot, snapshot_of
-from candu_sync.state import Version
+from candu_sync.state import Version, remove_folder
 from candu_sync.syncs import parameters
 from candu_sync.timing import Seconds
 
@@ -50,24 +65,59 @@ class _Count:
         self.rows += rows
 
 
-@dataclass(frozen=True)
-class _RowFilter:
-    """Which rows of a result are looked at.
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What is compared with what.
 
     Attributes:
-        chosen: SQL of the condition of those that a person named; None: all.
+        full: every row, whole.
+        keys: only the rows of these keys; empty: all rows.
         tombstones: of people who are left out.
-        forgotten: is called with the number of their rows.
     """
 
-    chosen: str | None
+    target: Target
+    version: Version
+    snapshot: Snapshot
+    full: bool
+    keys: tuple[str, ...]
     tombstones: Tombstones
-    forgotten: Callable[[int], None]
+
+    @cached_property
+    def chosen(self) -> str | None:
+        """SQL of the condition that the rows of ``keys`` meet."""
+        return chosen_rows(self.target.sync.kind, self.keys) if self.keys else None
+
+    @property
+    def may_end_early(self) -> bool:
+        """Whether there is nothing to do when the snapshot has all rows as they are."""
+        target, identity = self.target, row_identity(self.target.sync)
+        # The list of invalid rows changes when a plan is staged with its files.
+        return not (self.full or self.keys or target.ended or identity_changes(self.version.identity, identity)
+                    or anything_set_aside(target.state))
 
 
-def compare(target: Target, version: Version, folder: Path, *, full: bool, keys: tuple[str, ...] = (),
+@dataclass(frozen=True)
+class _Read:
+    """A result that was read: its rows that the snapshot does not know are in the table ``result``.
+
+    Attributes:
+        prefilter: what its rows went through; None: all were loaded.
+        path: how the warehouse was read.
+        empty: no row was loaded, and there is no table.
+        forgotten: rows that were left out, of people who are forgotten.
+    """
+
+    result: Result
+    prefilter: Prefilter | None
+    path: str
+    empty: bool
+    forgotten: int
+
+
+def compare(target: Target, version: Version, *, full: bool, keys: tuple[str, ...] = (),
             progress: Progress) -> ChangeSet:
-    """Read the model, and write the change set against a version of the snapshot into a folder.
+    """Read the model, and write the change set against a version of the snapshot into a scratch folder. Where there is
+    nothing to do, nothing is written.
 
     Args:
         full: every row, whole. Of events only those that were not sent.
@@ -77,55 +127,80 @@ def compare(target: Target, version: Version, folder: Path, *, full: bool, keys:
     Raises:
         ModelError, WarehouseError, SpecError, StateError: as ``pipeline.plan``.
     """
-    snapshot = snapshot_of(target.state, version, target.sync.kind)
-    full = full and target.sync.kind != "events"
-    chosen = chosen_rows(target.sync.kind, keys) if keys else None
-    tombstones = read_tombstones(target.project.state)
-    forgotten = _Count()
-    seconds = Seconds()
+    wanted = _Wanted(target=target, version=version, snapshot=snapshot_of(target.state, version, target.sync.kind),
+                     full=full and target.sync.kind != "events", keys=keys,
+                     tombstones=read_tombstones(target.project.state))
+    seconds, run_id = Seconds(), new_run_id()
     with target.project.engine.use() as connection:
         with seconds.phase("read"):
-            result, prefilter, path = _read(connection, target, snapshot, _RowFilter(chosen, tombstones, forgotten.add),
-                                            full=full, progress=progress)
+            read = _read(connection, wanted, progress)
         with seconds.phase("diff"):
-            found = diff(connection, target.sync, result, snapshot, prefilter=prefilter, full=full, chosen=chosen,
-                         unless=tombstones.condition)
-            if full and not keys:
-                leave_out_sent(connection, target.state, version)
-            keep_what_others_set(connection, target.project.state, target.sync, target.partition, found,
-                                 lambda: target.project.segments(target.sync))
-            summary = _outgoing(connection, target, version, found, folder, keys)
-            summary = replace(summary, forgotten=forgotten.rows)
-            run_id = new_run_id()
-            write_files(connection, target.sync, folder, run_id)
+            nothing = _nothing(wanted, read)
+            found, summary, folder = (_written(connection, wanted, read, run_id) if nothing is None else
+                                      (nothing, summary_of_nothing(nothing), None))
     changes = ChangeSet(
         run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
-        base=version.number, traits=found.traits, given=tuple(result.names), summary=summary, path=path, full=full,
-        keys=keys, forgotten=tuple(sorted(tombstones.hashes)), seconds=dict(seconds),
-        folder=folder, identity=row_identity(target.sync))
-    changes.save()
+        base=version.number, traits=found.traits, given=tuple(read.result.names),
+        summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
+        forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(seconds), folder=folder,
+        identity=row_identity(target.sync))
+    if folder is not None:
+        try:
+            changes.save()
+        except StateError:
+            remove_folder(folder)
+            raise
     return changes
 
 
-def _read(connection: duckdb.DuckDBPyConnection, target: Target, snapshot: Snapshot, wanted: _RowFilter, *, full: bool,
-          progress: Progress) -> tuple[Result, Prefilter | None, str]:
-    """Load the rows that are new, or differ from the snapshot.
-
-    Returns:
-        The result, what its rows went through, and how the warehouse was read.
-    """
-    project, sync = target.project, target.sync
-    values = parameters(sync, target.partition, snapshot.newest)
-    read = project.warehouse.empty if target.ended else project.warehouse.read
+def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, progress: Progress) -> _Read:
+    """Load the rows that are new, or differ from the snapshot."""
+    project, sync, snapshot = wanted.target.project, wanted.target.sync, wanted.snapshot
+    values = parameters(sync, wanted.target.partition, snapshot.newest)
+    read = project.warehouse.empty if wanted.target.ended else project.warehouse.read
     with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = Prefilter(connection, sync, snapshot, result, wanted.chosen) if snapshot.base and not full else None
+        prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen)
+                     if snapshot.base and not wanted.full else None)
+        forgotten = _Count()
         # The thread that reads ahead must end before the reading is closed, whatever happens.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
-            rows = wanted.tombstones.left_out(connection, _counted(made, progress), wanted.forgotten)
-            load(connection, sync, result, rows if prefilter is None else prefilter.unmatched(rows))
-        return result, prefilter, reading.path
+            rows = wanted.tombstones.left_out(connection, _counted(made, progress), forgotten.add)
+            left = rows if prefilter is None else prefilter.unmatched(rows)
+            first = next(left, None)
+            if first is not None:
+                load(connection, sync, result, chain([first], left))
+        return _Read(result, prefilter, reading.path, empty=first is None, forgotten=forgotten.rows)
+
+
+def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
+    """What is found where there is nothing to do; None: there may be something."""
+    if not read.empty or not wanted.may_end_early:
+        return None
+    return diff_of_nothing(wanted.target.sync, read.result, wanted.snapshot, read.prefilter)
+
+
+def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read, run_id: str,
+             ) -> tuple[Diff, Summary, Path]:
+    """Compare what was loaded, and write the files of the change set into a scratch folder."""
+    target, sync = wanted.target, wanted.target.sync
+    folder = target.state.store.scratch()
+    try:
+        if read.empty:
+            load(connection, sync, read.result, ())
+        found = diff(connection, sync, read.result, wanted.snapshot, prefilter=read.prefilter, full=wanted.full,
+                     chosen=wanted.chosen, unless=wanted.tombstones.condition)
+        if wanted.full and not wanted.keys:
+            leave_out_sent(connection, target.state, wanted.version)
+        keep_what_others_set(connection, target.project.state, sync, target.partition, found,
+                             lambda: target.project.segments(sync))
+        summary = _outgoing(connection, target, wanted.version, found, folder, wanted.keys)
+        write_files(connection, sync, folder, run_id)
+        return found, summary, folder
+    except BaseException:
+        remove_folder(folder)
+        raise
 
 
 def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[pa.RecordBatch]:

@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 
 from candu_sync.changes import (
     ChangeSet,
+    anything_staged,
     check_fresh,
+    discard,
     forced,
     renamed_perhaps,
     settle,
@@ -40,7 +42,7 @@ from candu_sync.forgetting import read_tombstones
 from candu_sync.naming import counted
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Target
-from candu_sync.state import Claim, Version, remove_folder
+from candu_sync.state import Claim, Version
 from candu_sync.timing import Seconds
 
 
@@ -69,6 +71,12 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         (2, 2)
     """
     target.project.check_workspace(key=False)
+    changes = _compared(target, full=full, keep=keep, keys=keys, progress=progress)
+    return _staged(target, changes, force=force) if keep else changes
+
+
+def _compared(target: Target, *, full: bool, keep: bool, keys: Collection[str], progress: Progress) -> ChangeSet:
+    """What a plan finds, in a scratch folder; where there is nothing to do, without files."""
     state = target.state
     try:
         version = recover(state, target.sync, target.project.engine, target.history)
@@ -76,20 +84,21 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         if keep:
             raise
         version = state.current()
-    folder = state.store.scratch()
     try:
-        changes = compare(target, version, folder, full=full, keys=tuple(keys), progress=progress)
+        return compare(target, version, full=full, keys=tuple(keys), progress=progress)
+    except (ModelError, WarehouseError) as error:
+        if keep:
+            remember(state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
+        raise
+
+
+def _staged(target: Target, changes: ChangeSet, *, force: bool = False) -> ChangeSet:
+    try:
         # Nothing of a person who was forgotten meanwhile may enter the state.
         read_tombstones(target.project.state).check(changes)
-        return stage(state, changes, force=force) if keep else changes
-    except BaseException as error:
-        if keep and isinstance(error, (ModelError, WarehouseError)):
-            remember(state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
-        remove_folder(folder)
-        raise
+        return stage(target.state, changes, force=force)
     finally:
-        if keep:
-            remove_folder(folder)
+        discard(changes)
 
 
 def guard(target: Target, changes: ChangeSet) -> GuardTripped | None:
@@ -160,10 +169,15 @@ def _ended(target: Target, changes: ChangeSet, version: Version, report: Report,
         error = _stopped(changes, report)
     if error is not None:
         return result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
-    if version.number and not report.requests:
+    result = _succeeded(target, changes, version.number, report, seconds)
+    settle(target.state, changes)
+    return result
+
+
+def _succeeded(target: Target, changes: ChangeSet, number: int, report: Report, seconds: Seconds) -> RunResult:
+    if number and not report.requests:
         # A state from before it knew its workspace.
         target.project.take_on_workspace()
-    settle(target.state, changes)
     return result_of(changes, "succeeded", report=report, seconds=seconds)
 
 
@@ -222,8 +236,16 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
     """
     target.project.settings.require_api_key()
     target.project.check_workspace()
-    changes = plan(target, full=full, keys=keys, progress=progress)
-    return push(target, changes, force=force, sample=sample, progress=progress)
+    changes = _compared(target, full=full, keep=True, keys=keys, progress=progress)
+    if _ends_early(target, changes, force=force):
+        return _noted(target, changes, _succeeded(target, changes, changes.base, Report(), Seconds()))
+    return push(target, _staged(target, changes), force=force, sample=sample, progress=progress)
+
+
+def _ends_early(target: Target, changes: ChangeSet, *, force: bool) -> bool:
+    """Whether a run is at its end with its plan: nothing to do, no other change set to take the place of, no guard."""
+    return (changes.folder is None and not anything_staged(target.state)
+            and (force or guard(target, changes) is None))
 
 
 def _anything(changes: ChangeSet, version: Version) -> bool:

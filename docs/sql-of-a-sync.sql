@@ -9,15 +9,15 @@
 
 -- ==================== plan ====================
 
--- diff/changed_rows.py, init__
--- incoming: Arrow
-CREATE TABLE result AS FROM incoming;
-
 -- snapshot/row_index.py, hashes
 -- rows_to_hash: Arrow
 SELECT hash(key) AS key_hash,
 hash('~' || key, t0, t1) AS row_hash,
 (reason IS NOT NULL) AS unknown FROM rows_to_hash;
+
+-- diff/changed_rows.py, init__
+-- incoming: Arrow
+CREATE TABLE result AS FROM incoming;
 
 -- diff/changed_rows.py, widen
 -- incoming: Arrow

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -49,7 +50,7 @@ class ChangeSet:
         forgotten: the tombstones of those who were left out.
         keys: those of the rows that a person named; empty: all rows.
         seconds: phase → seconds, of the plan.
-        folder: where the files are, on this machine.
+        folder: where the files are, on this machine; None: there is nothing to do, and there are no files.
         identity: what made two rows the same row when the plan was made; None: it is older than this field.
     """
 
@@ -64,7 +65,7 @@ class ChangeSet:
     path: str
     full: bool
     seconds: dict[str, float]
-    folder: Path
+    folder: Path | None
     identity: RowIdentity | None = None
     keys: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
@@ -72,7 +73,13 @@ class ChangeSet:
     @property
     def outgoing(self) -> Path:
         """The file with a row a message, in the order of their numbers; rows without a number are none."""
-        return self.folder / ("outgoing.arrow" if self.kind == "groups" else "changes.arrow")
+        return self.file("outgoing.arrow" if self.kind == "groups" else "changes.arrow")
+
+    def file(self, name: str) -> Path:
+        """Where one of the files is."""
+        if self.folder is None:
+            raise ValueError(f"a change set that has nothing to do has no {name}")
+        return self.folder / name
 
     @property
     def sent_traits(self) -> tuple[Trait, ...]:
@@ -82,12 +89,15 @@ class ChangeSet:
 
     def save(self) -> None:
         """Write ``plan.json`` next to the files. Raises StateError when the disk does not take it."""
-        body = asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
+        path = self.file("plan.json")
         try:
-            (self.folder / "plan.json").write_text(json.dumps(body))
+            path.write_text(json.dumps(self.body()))
         except OSError as error:
-            raise StateError(f"{self.folder / 'plan.json'} cannot be written: {error.strerror}. Free some space and "
-                             "run again") from error
+            raise StateError(f"{path} cannot be written: {error.strerror}. Free some space and run again") from error
+
+    def body(self) -> dict[str, Any]:
+        """What ``plan.json`` holds."""
+        return asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
 
     @classmethod
     def load(cls, folder: Path) -> ChangeSet:
@@ -97,17 +107,20 @@ class ChangeSet:
             DamagedState: ``plan.json`` is missing or cannot be read.
         """
         try:
-            body = json.loads((folder / "plan.json").read_text())
-            traits = tuple(Trait(name, ValueKind(kind)) for name, kind in body.pop("traits"))
-            identity = body.pop("identity", None)
-            return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
-                                 "keys": tuple(body.get("keys", ())),
-                                 "forgotten": tuple(body.get("forgotten", ())),
-                                 "summary": Summary(**body["summary"]),
-                                 "identity": None if identity is None else RowIdentity.from_json(identity)})
+            return cls.of(json.loads((folder / "plan.json").read_text()), folder)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DamagedState(str(folder / "plan.json"), f"{folder / 'plan.json'} cannot be read ({error}): "
                                "make the plan again") from error
+
+    @classmethod
+    def of(cls, body: dict[str, Any], folder: Path | None) -> ChangeSet:
+        """A change set from its ``body``, whose files are in ``folder``."""
+        traits = tuple(Trait(name, ValueKind(kind)) for name, kind in body["traits"])
+        identity = body.get("identity")
+        return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
+                             "keys": tuple(body.get("keys", ())), "forgotten": tuple(body.get("forgotten", ())),
+                             "summary": Summary(**body["summary"]),
+                             "identity": None if identity is None else RowIdentity.from_json(identity)})
 
 
 def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path, run_id: str) -> None:

@@ -42,8 +42,10 @@ def example_rows(changes: ChangeSet, invalid: Path | None, engine: Embedded, nam
         >>> row["message"]
         {'type': 'identify', 'userId': 'u1', 'traits': {'plan': 'pro'}}
     """
+    if changes.folder is None:
+        return []
     with engine.use() as connection:
-        connection.register("changes", arrow_file(changes.folder / "changes.arrow"))
+        connection.register("changes", arrow_file(changes.file("changes.arrow")))
         connection.register("outgoing", arrow_file(changes.outgoing))
         if invalid is not None:
             connection.register("invalid", arrow_file(invalid))

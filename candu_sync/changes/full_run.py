@@ -21,7 +21,7 @@ def leave_out_sent(connection: duckdb.DuckDBPyConnection, state: PartitionState,
     earlier = staged_by(state, version.run_id)
     if earlier is None or not earlier.full:
         return
-    connection.register("interrupted", arrow_file(earlier.folder / "changes.arrow"))
+    connection.register("interrupted", arrow_file(earlier.file("changes.arrow")))
     connection.register("interrupted_accepted", ranges_table(read_receipts(state, version.run_id).accepted))
     connection.execute("""
         UPDATE changes

@@ -2,7 +2,8 @@
 
 This module alone knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
 the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, next to the receipts of its
-messages; ``invalid.arrow`` has the rows that the last plan set aside. docs/architecture.md has the whole layout.
+messages. One that found nothing to do has no files: the pointer holds its plan. ``invalid.arrow`` has the rows that the
+last plan set aside. docs/architecture.md has the whole layout.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import time
 import uuid
 from contextlib import suppress
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import FILES, INVALID, ChangeSet
 from candu_sync.changes.noise import MOVES
@@ -48,19 +52,27 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
     """
     before = _pointer(state)
     state.introduce()
-    for file in FILES:
-        state.store.add(state.name("runs", changes.run_id, file), changes.folder / file)
-    if (changes.folder / MOVES).exists():
-        state.store.add(state.name("runs", changes.run_id, MOVES), changes.folder / MOVES)
-    if not changes.keys:
-        # The invalid rows of the last plan of all rows are kept.
-        state.store.add(state.name(INVALID), changes.folder / INVALID)
-    state.write_json(STAGED, {"run_id": changes.run_id, "force": force, "at": time.time()})
+    pointer = {"run_id": changes.run_id, "force": force, "at": time.time()}
+    if changes.folder is None:
+        pointer["plan"] = changes.body()
+    else:
+        _add_files(state, changes)
+    state.write_json(STAGED, pointer)
     if before and time.time() - before.get("at", 0) > _OLD:
         with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
             _unstage_others(state, changes.run_id)
             claim.release()
-    return _opened(state, changes.run_id)
+    return changes if changes.folder is None else _opened(state, changes.run_id)
+
+
+def _add_files(state: PartitionState, changes: ChangeSet) -> None:
+    for file in FILES:
+        state.store.add(state.name("runs", changes.run_id, file), changes.file(file))
+    if changes.file(MOVES).exists():
+        state.store.add(state.name("runs", changes.run_id, MOVES), changes.file(MOVES))
+    if not changes.keys:
+        # The invalid rows of the last plan of all rows are kept.
+        state.store.add(state.name(INVALID), changes.file(INVALID))
 
 
 def staged(state: PartitionState) -> ChangeSet:
@@ -69,10 +81,11 @@ def staged(state: PartitionState) -> ChangeSet:
     Raises:
         StaleChanges: there is none, or it belongs to a snapshot that is no longer the current one.
     """
-    run_id = _pointer(state).get("run_id")
-    if run_id is None:
+    pointer = _pointer(state)
+    if "run_id" not in pointer:
         raise StaleChanges(f"{state.title}: no changes are staged: make the plan first")
-    changes = _opened(state, run_id)
+    plan = pointer.get("plan")
+    changes = _opened(state, pointer["run_id"]) if plan is None else ChangeSet.of(plan, None)
     check_fresh(changes, state.current())
     return changes
 
@@ -104,14 +117,26 @@ def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
 def staged_traits(state: PartitionState) -> list[str]:
     """The names of the traits that the model gives, by the change set that awaits its push; []: there is none. Of its
     files ``plan.json`` alone is read."""
-    run_id = _pointer(state).get("run_id")
-    body = state.read_json(f"runs/{run_id}/plan.json") if run_id else None
+    pointer = _pointer(state)
+    body = pointer.get("plan")
+    if body is None and pointer:
+        body = state.read_json(f"runs/{pointer['run_id']}/plan.json")
     return [] if body is None else list(body.get("given", ()))
 
 
 def anything_staged(state: PartitionState) -> bool:
     """Whether a change set awaits its push."""
     return bool(_pointer(state))
+
+
+def anything_set_aside(state: PartitionState) -> bool:
+    """Whether the last plan found invalid rows. Then the next plan has to list those that are invalid now."""
+    path = state.store.local(state.name(INVALID))
+    if path is None:
+        return False
+    with pa.OSFile(str(path)) as source:
+        reader = ipc.open_file(source)
+        return any(reader.get_batch(number).num_rows for number in range(reader.num_record_batches))
 
 
 def awaits_push(state: PartitionState, run_id: str) -> bool:
@@ -152,7 +177,8 @@ def settle(state: PartitionState, changes: ChangeSet) -> None:
 
 def discard(changes: ChangeSet) -> None:
     """Remove a change set that was not staged."""
-    remove_folder(changes.folder)
+    if changes.folder is not None:
+        remove_folder(changes.folder)
 
 
 def _pointer(state: PartitionState) -> dict[str, Any]:

@@ -82,6 +82,12 @@ class Summary:
     rows_elsewhere: int = 0
 
 
+def summary_of_nothing(diff: Diff) -> Summary:
+    """The summary of a diff that found nothing to do."""
+    return Summary(rows=diff.rows, added=0, changed=0, removed=0, unchanged=diff.rows, invalid=0, held=0, messages=0,
+                   bytes=0, traits={}, snapshot_rows=diff.snapshot_rows, not_finite=diff.not_finite)
+
+
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:
     """Count what is in the connection after ``diff``, ``set_large_aside`` and ``hold_refused``."""
     ops = dict(connection.execute("SELECT op, count(*) FROM changes GROUP BY op").fetchall())

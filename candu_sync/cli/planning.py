@@ -49,7 +49,9 @@ class _Wanted:
 
         if not self.only and self.limit is None and not self.values:
             return changes.summary.sample
-        invalid = changes.folder / INVALID
+        if changes.folder is None:
+            return []
+        invalid = changes.file(INVALID)
         if staged and not changes.keys:
             found = target.state.store.local(target.state.name(INVALID))
             assert found is not None

@@ -28,7 +28,7 @@ def lay_moves_over(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ol
     Returns:
         The new file; None: nothing was replaced, and the old memory stays.
     """
-    found = changes.folder / MOVES
+    found = changes.file(MOVES)
     if not found.exists():
         return None
     connection.register("moves", arrow_file(found))

@@ -44,6 +44,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         StateError: the change set was removed, or the state cannot be written.
     """
     state.check_newest(old.number)
+    if changes.folder is None:
+        return old
     _check_there(state, changes, outcome)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
@@ -75,7 +77,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
 
 
 def _check_there(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:
-    if all((changes.folder / file).exists() for file in FILES):
+    if all(changes.file(file).exists() for file in FILES):
         return
     accepted, _ = outcome.settled
     raise StateError(
@@ -115,8 +117,8 @@ def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ou
     Args:
         skip: messages of which no answer came count as accepted.
     """
-    connection.register("changes", arrow_file(changes.folder / "changes.arrow"))
-    connection.register("held", arrow_file(changes.folder / "held.arrow"))
+    connection.register("changes", arrow_file(changes.file("changes.arrow")))
+    connection.register("held", arrow_file(changes.file("held.arrow")))
     connection.register("outgoing", arrow_file(changes.outgoing))
     connection.register("refused_now", _refused_now(outcome))
     connection.register("accepted_ranges", ranges_table(outcome.accepted_ranges))

@@ -12,6 +12,7 @@ from candu_sync.lazy import lazy_names
 if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import Diff as Diff
     from candu_sync.diff.changed_rows import diff as diff
+    from candu_sync.diff.changed_rows import diff_of_nothing as diff_of_nothing
     from candu_sync.diff.changed_rows import load as load
     from candu_sync.diff.chosen import chosen_rows as chosen_rows
     from candu_sync.diff.chosen import missing_keys as missing_keys
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.trait_rules import iso_text as iso_text
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "changed_rows": "Diff diff load",
+        "changed_rows": "Diff diff diff_of_nothing load",
         "chosen": "chosen_rows missing_keys",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",

@@ -174,9 +174,35 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
         snapshot_rows=snapshot.rows,
         # A trait that a few named rows do not have is not gone from the others.
-        gone_traits=() if chosen is not None else tuple(sorted(
-            {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN})),
+        gone_traits=() if chosen is not None else _gone_traits(sync, result, snapshot),
         not_finite=dict(result.not_finite))
+
+
+def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, prefilter: Prefilter | None) -> Diff | None:
+    """What ``diff`` would find, without any SQL, where no row is left to compare and no trait is gone.
+
+    Args:
+        result: all of its batches were read, and none of their rows was loaded.
+        prefilter: what the batches went through; None: they had no row.
+
+    Returns:
+        None: there may be something to do.
+
+    Raises:
+        ModelError: as ``diff``.
+    """
+    nothing_left = snapshot.base is None if prefilter is None else prefilter.everything_matched
+    # A row that Candu refused before may be right now, or may have left.
+    if not nothing_left or snapshot.rejected is not None or _gone_traits(sync, result, snapshot):
+        return None
+    traits, compared = compared_traits(sync, result, snapshot)
+    return Diff(traits=traits, compared=compared, rows=0 if prefilter is None else prefilter.matched, invalid=0,
+                snapshot_rows=snapshot.rows, not_finite=dict(result.not_finite))
+
+
+def _gone_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[str, ...]:
+    gone = {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN}
+    return tuple(sorted(gone))
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result) -> None:

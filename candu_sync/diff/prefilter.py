@@ -101,6 +101,18 @@ class Prefilter:
     def _columns_of(self, batch: pa.RecordBatch) -> dict[Trait, str]:
         return {trait: f"t{j}" for j, trait in enumerate(self._result.traits) if f"t{j}" in batch.schema.names}
 
+    @property
+    def matched(self) -> int:
+        """Rows of the snapshot that a row of the result matched so far."""
+        return sum(index.matched for index in self._indexes.values())
+
+    @property
+    def everything_matched(self) -> bool:
+        """Whether there is nothing to compare: each row of the result matched, and of users and groups, each row of
+        the snapshot that has not left. Known when all batches were read."""
+        gone = self._snapshot.kind != "events" and self.matched < self._snapshot.rows
+        return len(self._unmatched_keys) == 1 and not gone
+
     def make_previous(self) -> None:
         """Make the table ``previous``: the snapshot's rows that nothing matched, and those that are put back, the
         latter into the table ``result`` too. Call it once, when the result is loaded."""
@@ -109,7 +121,7 @@ class Prefilter:
             SELECT {typed_nulls(self._snapshot)}, false AS matched
             LIMIT 0""")
         keys = np.concatenate(self._unmatched_keys)
-        matched = sum(index.matched for index in self._indexes.values())
+        matched = self.matched
         # Events are neither compared nor removed, and a row that is gone is not removed again.
         if self._snapshot.kind != "events" and (len(keys) or matched < self._snapshot.rows):
             self._read(lambda index: ~index.matched_rows() | index.matched_rows(keys))

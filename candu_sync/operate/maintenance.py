@@ -87,8 +87,10 @@ def baseline(target: Target, *, not_newer: bool = False, progress: Progress = si
 
 
 def _not_newer(target: Target, changes: ChangeSet) -> list[tuple[int, int]]:
+    if changes.folder is None:
+        return []
     with target.project.engine.use() as connection:
-        connection.register("changes", arrow_file(changes.folder / "changes.arrow"))
+        connection.register("changes", arrow_file(changes.file("changes.arrow")))
         return messages_not_newer(connection, changes)
 
 
