@@ -192,10 +192,10 @@ def test_the_state_cannot_be_written(filled: Folder, simulator: Simulator, words
 def test_the_state_is_of_another_format(filled: Folder, simulator: Simulator) -> None:
     filled.cli("run", "users/profile")
     format_ = filled.folder / "state" / "format.json"
-    told = format_.read_text()
+    shown = format_.read_text()
     requests = len(simulator.requests())
-    for text, says in ((json.dumps(json.loads(told) | {"format": 7}), "the state's format 7, this candu-sync reads 1"),
-                       (told[:20], "format.json cannot be read")):
+    for text, says in ((json.dumps(json.loads(shown) | {"format": 7}), "the state's format 7, this candu-sync reads 1"),
+                       (shown[:20], "format.json cannot be read")):
         format_.write_text(text)
         ended = filled.cli("run", "users/profile")
         assert ended.code == 1
@@ -248,9 +248,9 @@ def test_a_file_under_sql_cannot_be_read(filled: Folder) -> None:
     assert {other["status"] for other in others} == {"failed"}
     messages = ended.err.splitlines()
     assert len(messages) == 4
-    for told in ("users/empty.sql: holds no SQL", "people is not a kind of sync", "latin.sql:1: not UTF-8",
+    for shown in ("users/empty.sql: holds no SQL", "people is not a kind of sync", "latin.sql:1: not UTF-8",
                  "alone.yaml: there is no alone.sql"):
-        assert [line for line in messages if told in line], ended.err
+        assert [line for line in messages if shown in line], ended.err
 
 
 def test_what_reads_the_result_went_away(filled: Folder) -> None:

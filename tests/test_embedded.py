@@ -25,7 +25,7 @@ def engine() -> Iterator[Embedded]:
 
 
 def number(connection: duckdb.DuckDBPyConnection) -> int:
-    """What tells a database from another: one that was made in it."""
+    """What distinguishes a database from another: a table that was made in it."""
     return scalar(connection, "SELECT count(*) FROM duckdb_functions() WHERE function_name = 'made_before'")
 
 
@@ -98,7 +98,7 @@ def test_a_large_use_leaves_no_memory_and_no_file_behind(tmp_path: Path) -> None
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_its_folder_is_for_its_owner_alone_and_goes_with_it(tmp_path: Path) -> None:
+def test_only_its_owner_reads_its_folder_which_is_removed_with_it(tmp_path: Path) -> None:
     engine = Embedded(10**8, DiskStore(tmp_path).scratch, remove_folder)
     with engine.use():
         [folder] = (tmp_path / "tmp").iterdir()

@@ -154,7 +154,7 @@ def test_nothing_ends_without_constants_and_no_window_does(lab: Lab) -> None:
     assert "2026-01-05" not in names(lab, later)
 
 
-def test_a_segment_that_is_dropped_beside_windows(lab: Lab, simulator: Simulator) -> None:
+def test_a_segment_that_is_dropped_with_windows(lab: Lab, simulator: Simulator) -> None:
     members(lab, eu=1, us=1)
     model = "select user_id, segment from members where segment = :partition and :window_start < now()"
     yaml = f"partitions: {{daily: 2026-01-01, static: [eu, us]}}\n{REMOVED}"

@@ -152,7 +152,7 @@ class TestInterruptions:
         people(lab, 100)
         sync = users(lab)
         with lab.project() as project:
-            threading.Thread(target=stop_once_told, args=(project, simulator)).start()
+            threading.Thread(target=stop_once_sent, args=(project, simulator)).start()
             result = pipeline.run(Target(project, sync))
         assert result.status == "failed"
         assert "stopped with" in str(result.error)
@@ -166,7 +166,7 @@ class TestInterruptions:
             lab.run(users(lab))
 
 
-def stop_once_told(project: Project, simulator: Simulator) -> None:
+def stop_once_sent(project: Project, simulator: Simulator) -> None:
     while not simulator.messages():
         time.sleep(0.02)
     project.stop()

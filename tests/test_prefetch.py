@@ -42,7 +42,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         next(taken)
 
 
-def test_who_goes_early_cancels_what_is_under_way() -> None:
+def test_a_reader_that_stops_early_cancels_what_is_under_way() -> None:
     cancelled = threading.Event()
 
     def items() -> Iterator[int]:

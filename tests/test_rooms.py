@@ -146,7 +146,7 @@ def test_the_engine_knows_no_dagster_and_httpx_is_in_one_file() -> None:
             assert module.split(".")[0] != "httpx" or path == HTTPX_AT_HOME, f"{path}:{line}"
 
 
-def test_dagster_defs_imports_rooms_alone() -> None:
+def test_dagster_defs_imports_only_rooms() -> None:
     found = {".".join(module) for path in modules(Path(dagster_defs.__file__).parent) if "demo" not in path.parts
              for _, module, _ in ours(path)}
     assert found <= {"", "changes", "dbt", "errors", "operate", "progress", "suggestions", "syncs"}

@@ -49,7 +49,7 @@ NOT_OURS = [
 
 
 @pytest.mark.parametrize(("sql", "names"), REAL)
-def test_a_parameter_is_found_where_a_value_stands(sql: str, names: set[str]) -> None:
+def test_a_parameter_is_found_in_the_place_of_a_value(sql: str, names: set[str]) -> None:
     assert parameters_in(sql) == names
 
 

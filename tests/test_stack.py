@@ -159,7 +159,7 @@ def test_duckdb_text_of_a_double_reads_back(duck: duckdb.DuckDBPyConnection) -> 
 
 # Arrow
 
-def test_arrow_casts_decimals_beside_the_nearest_double() -> None:
+def test_arrow_casts_decimals_next_to_the_nearest_double() -> None:
     prices = pa.array([Decimal(cents) / 100 for cents in range(1, 10_000)], pa.decimal128(10, 2))
     right = [float(price) for price in prices.to_pylist()]
     wrong = sum(a != b for a, b in zip(prices.cast(pa.float64()).to_pylist(), right, strict=True))

@@ -127,7 +127,7 @@ def test_a_push_of_its_own_keeps_the_memory(lab: Lab) -> None:
     assert noise(lab, people(lab, 1, plan=["a"])) == {"went_back": {"plan": 1}}
 
 
-def test_the_memory_holds_hashes_alone(lab: Lab) -> None:
+def test_the_memory_has_only_hashes(lab: Lab) -> None:
     lab.run(people(lab, 2, email=["ann@example.com", "bob@example.com"]))
     sync = people(lab, 2, email=["ann@example.org", "bob@example.org"])
     lab.run(sync)
@@ -154,7 +154,7 @@ def test_an_event_makes_no_noise_and_a_quiet_run_keeps_the_memory(lab: Lab) -> N
     assert "moves" not in lab.state(events).current().files
 
 
-def test_each_sign_names_its_trait_and_its_mend(lab: Lab) -> None:
+def test_each_sign_names_its_trait_and_what_to_do(lab: Lab) -> None:
     count = 12
     lab.run(people(lab, count, total=[1.0] * count, tags=["a,b"] * count, plan=["x"] * count))
     lab.run(people(lab, count, total=[1.0 + 1e-12] * count, tags=["b,a"] * count, plan=["y"] * count))
@@ -167,7 +167,7 @@ def test_each_sign_names_its_trait_and_its_mend(lab: Lab) -> None:
     assert "plan: 12 of 12 changes go back to a value of the last ten changes" in said
 
 
-def test_a_few_values_that_go_back_by_right_are_counted_and_not_reported(lab: Lab) -> None:
+def test_a_few_values_that_rightly_go_back_are_counted_and_not_reported(lab: Lab) -> None:
     lab.run(people(lab, 30, open_tickets=[0] * 30))
     lab.run(people(lab, 30, open_tickets=[1] * 5 + [0] * 25))
     summary = lab.plan(people(lab, 30, open_tickets=[0] * 5 + [7] * 25)).summary

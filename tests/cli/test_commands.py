@@ -123,7 +123,7 @@ def test_full_sends_every_row_whole(project: Folder, simulator: Simulator) -> No
 
 
 @pytest.mark.parametrize("words", [[], ["--full"]])
-def test_a_row_that_left_is_told_on_a_full_run_as_on_a_normal_one(
+def test_a_row_that_left_is_sent_on_a_full_run_as_on_a_normal_one(
         project: Folder, simulator: Simulator, words: list[str]) -> None:
     project.people(4)
     project.model("users/profile", "select * from people", "removed: {plan: none, in_segment: false}")
@@ -245,7 +245,7 @@ def test_words_that_are_off_end_with_2(project: Folder, simulator: Simulator, wo
     assert not simulator.requests()
 
 
-def test_list_and_status_tell_how_the_last_run_ended(project: Folder, simulator: Simulator) -> None:
+def test_list_and_status_show_how_the_last_run_ended(project: Folder, simulator: Simulator) -> None:
     project.people(3)
     project.model("users/profile", BY_PLAN, STATIC)
     project.model("users/plain", "select user_id, plan as tier from people")

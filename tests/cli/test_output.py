@@ -32,15 +32,15 @@ def test_the_installed_command_and_the_module_are_one(command: list[str]) -> Non
     assert run.stderr == ""
 
 
-def test_stdout_holds_the_result_alone(project: Folder, simulator: Simulator) -> None:
+def test_stdout_has_only_the_result(project: Folder, simulator: Simulator) -> None:
     project.people(3)
     project.model("users/profile", "select * from people")
     project.model("users/broken", "select * from people", "gaurd: {}")
     simulator.fault("status", status=503)
     ended = project.execute("run", "--all", "--json", rat="1")
     assert (ended.code, [row["unsent"] for row in ended.rows]) == (1, [3, 0])
-    for told in ("broken.yaml", "HTTP 503", "CANDU_RATE"):
-        assert told in ended.err
+    for output in ("broken.yaml", "HTTP 503", "CANDU_RATE"):
+        assert output in ended.err
     assert project.execute("status", "--json").row["status"] == "failed"
 
 
@@ -79,7 +79,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_neither_the_key_nor_a_value_is_told_or_names_a_file(project: Folder, simulator: Simulator) -> None:
+def test_neither_the_key_nor_a_value_is_printed_or_names_a_file(project: Folder, simulator: Simulator) -> None:
     project.secrets = ("sesame", "hushhush", "s3cret")
     project.table("people", user_id=["u1", "u2", "u3", "u3"], nick=["sesame"] * 3 + ["hushhush"], born=["s3cret"] * 4)
     project.model("users/profile", "select * from people")
@@ -103,7 +103,7 @@ def test_neither_the_key_nor_a_value_is_told_or_names_a_file(project: Folder, si
     assert not [name for name, data in files.items() if simulator.key.encode() in data]
 
 
-def test_a_wrong_key_is_not_told_either(project: Folder) -> None:
+def test_a_wrong_key_is_not_printed_either(project: Folder) -> None:
     project.people(1)
     project.model("users/profile", "select * from people")
     for words in (["run", "users/profile"], ["check"]):

@@ -1,4 +1,4 @@
-"""A run that failed is told to a webhook, on a real server."""
+"""A run that failed is reported to a webhook, on a real server."""
 
 from __future__ import annotations
 

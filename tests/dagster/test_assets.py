@@ -107,9 +107,9 @@ class TestGuard:
     def test_the_push_alone_is_refused_too(self, room: Room) -> None:
         people(room, yaml=self.YAML)
         room.materialize(CHANGES)
-        told = failure(room.materialize(PUSH), PUSH)
-        assert "the model returned 3 rows, min_rows is 5" in told
-        assert "materialize candu/users/people with `force: true`" in told
+        shown = failure(room.materialize(PUSH), PUSH)
+        assert "the model returned 3 rows, min_rows is 5" in shown
+        assert "materialize candu/users/people with `force: true`" in shown
         assert room.simulator.requests() == []
 
     def test_who_looked_at_the_changes_can_force_their_push(self, room: Room) -> None:

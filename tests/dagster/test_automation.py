@@ -62,7 +62,7 @@ def test_changes_that_a_person_materialized_are_not_pushed_by_themselves(room: R
     assert clock.tick(10, 2) == set()
 
 
-def test_on_upstream_follows_what_stands_upstream(room: Room) -> None:
+def test_on_upstream_follows_the_upstream_assets(room: Room) -> None:
     people(room, yaml="automation: on_upstream\ndeps: [dim_users, dim_accounts]")
     clock = Clock(room)
     assert clock.tick(10, 1) == set()
@@ -139,7 +139,7 @@ class TestNewPartitions:
         assert room.materialize(*keys, partition="lost").success
         assert len(room.simulator.requests()) == requests
 
-    def test_beside_windows_the_newest_that_has_ended_is_run(self, room: Room) -> None:
+    def test_with_windows_the_newest_that_has_ended_is_run(self, room: Room) -> None:
         today = datetime.now(UTC).date()
         start = today - timedelta(days=3)
         room.table("members", user_id=["u1", "u2"], segment=["trial", "a|b"])
@@ -152,7 +152,7 @@ class TestNewPartitions:
         room.instance.add_dynamic_partitions("segments", ["trial"])
         assert self.look(room, sync) == SkipReason("No new value among 2. Dagster takes no such key: 'a|b'.")
 
-    def test_the_daemon_takes_a_new_segment_beside_windows(self, room: Room) -> None:
+    def test_the_daemon_takes_a_new_segment_with_windows(self, room: Room) -> None:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         room.table("members", user_id=["u1"], segment=["trial"])
         room.sync("users/segments", "select * from members where segment = :partition and :window_start < now()",

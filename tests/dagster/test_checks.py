@@ -139,23 +139,23 @@ class TestOutlook:
     def test_requests_and_minutes_at_the_configured_rate(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CANDU_RATE", "0.5")
         people(room, count=450)
-        told = metadata(room.materialize(CHANGES), CHANGES)
-        assert told["estimated requests"] == 5
-        assert told["estimated minutes"] == pytest.approx(5 / 0.5 / 60, abs=0.01)
+        output = metadata(room.materialize(CHANGES), CHANGES)
+        assert output["estimated requests"] == 5
+        assert output["estimated minutes"] == pytest.approx(5 / 0.5 / 60, abs=0.01)
 
     def test_without_a_rate_there_are_no_minutes(self, room: Room) -> None:
         people(room)
         assert "estimated minutes" not in metadata(room.materialize(CHANGES), CHANGES)
 
-    def test_the_share_that_changed_stands_beside_that_of_the_last_runs(self, room: Room) -> None:
+    def test_the_share_that_changed_is_shown_with_that_of_the_last_runs(self, room: Room) -> None:
         people(room, count=10)
         assert "change ratio" not in metadata(room.materialize(CHANGES, PUSH), CHANGES)
         for plan, of in (("pro", 1), ("max", 5), ("won", 2)):
             room.query(f"update people set plan = '{plan}' where user_id < 'u{of}'")
-            told = metadata(room.materialize(CHANGES, PUSH), CHANGES)
-        assert told["change ratio"] == 0.2
-        assert told["change ratio, median of the last 20 runs"] == 0.3
-        assert told["change ratio, highest of the last 20 runs"] == 0.5
+            output = metadata(room.materialize(CHANGES, PUSH), CHANGES)
+        assert output["change ratio"] == 0.2
+        assert output["change ratio, median of the last 20 runs"] == 0.3
+        assert output["change ratio, highest of the last 20 runs"] == 0.5
 
     def test_the_traits_are_the_columns_of_the_page(self, room: Room) -> None:
         people(room)

@@ -71,8 +71,8 @@ def specs(found: Definitions) -> dict[str, AssetSpec]:
 
 def example(component: type[Component]) -> str:
     """The YAML in a component's docstring."""
-    told = inspect.getdoc(component) or ""
-    return textwrap.dedent(told[told.index("    type: "):])
+    shown = inspect.getdoc(component) or ""
+    return textwrap.dedent(shown[shown.index("    type: "):])
 
 
 class TestOneSync:
@@ -107,7 +107,7 @@ class TestOneSync:
             assert "people.sql: cannot be read" in str(specs(found)[CHANGES].description)
             assert PUSH not in keys(found)
 
-    def test_settings_that_exclude_each_other_are_told_on_the_asset(self) -> None:
+    def test_settings_that_exclude_each_other_are_reported_on_the_asset(self) -> None:
         with project(ONE + "  cursor: {lookback: 1 day}\n", **{"people.sql": "select 1 as user_id"}) as found:
             assert "cursor: a cursor is for events" in str(specs(found)[CHANGES].description)
 
@@ -133,13 +133,13 @@ class TestFolder:
             assert found.executor is None
 
     def test_a_missing_folder_is_named(self) -> None:
-        told = error_of(FOLDER.replace("sql", "models"))
-        assert told.startswith("path: there is no folder ")
-        assert told.endswith("/candu/models; create it with users/, groups/ or events/ in it")
+        shown = error_of(FOLDER.replace("sql", "models"))
+        assert shown.startswith("path: there is no folder ")
+        assert shown.endswith("/candu/models; create it with users/, groups/ or events/ in it")
 
 
 class TestTypos:
-    @pytest.mark.parametrize(("line", "told"), [
+    @pytest.mark.parametrize(("line", "shown"), [
         ("  automatoin: on_upstream", "defs.yaml:9"),
         ("  automatoin: on_upstream", "unknown key; did you mean automation?"),
         ("  guard: {max_change: 0.5}", "unknown key; did you mean max_changed?"),
@@ -147,8 +147,8 @@ class TestTypos:
         ("  nulls: sned", "'send' or 'omit'"),
         ("  timezone: Europe/Pariss", "Europe/Paris"),
     ])
-    def test_a_wrong_key_or_value_is_answered_with_the_right_one(self, line: str, told: str) -> None:
-        assert told in error_of(ONE + line)
+    def test_a_wrong_key_or_value_is_answered_with_the_right_one(self, line: str, shown: str) -> None:
+        assert shown in error_of(ONE + line)
 
     def test_a_kind_that_is_none(self) -> None:
         assert "attributes.name at" in error_of(ONE.replace("users/people", "user/people"))
@@ -217,10 +217,10 @@ class TestCommands:
         return result.exit_code, result.output
 
     def test_components_are_listed(self, defs: Path) -> None:
-        code, told = self.dg("list", "components", "--json")
+        code, shown = self.dg("list", "components", "--json")
         assert code == 0
-        assert '"dagster_defs.CanduSync"' in told
-        assert '"dagster_defs.CanduSyncs"' in told
+        assert '"dagster_defs.CanduSync"' in shown
+        assert '"dagster_defs.CanduSyncs"' in shown
 
     @pytest.mark.parametrize("component", ["CanduSync", "CanduSyncs"])
     def test_what_is_scaffolded_is_right(self, defs: Path, component: str) -> None:
@@ -246,7 +246,7 @@ class TestCommands:
         self.dg("scaffold", "defs", "dagster_defs.CanduSync", "people")
         with (defs / "people" / "defs.yaml").open("a") as file:
             file.write("  automatoin: on_upstream\n")
-        code, told = self.dg("check", "yaml")
+        code, shown = self.dg("check", "yaml")
         assert code == 1
-        assert "('automatoin' was unexpected)" in told
-        assert "'automatoin' is not one of ['automation', " in told
+        assert "('automatoin' was unexpected)" in shown
+        assert "'automatoin' is not one of ['automation', " in shown

@@ -141,13 +141,13 @@ def test_dbt_builds_the_syncs_follow_and_candu_gets_the_change(shop: Shop, simul
 
 
 def test_the_columns_of_dbt_that_a_trait_is_made_of(shop: Shop) -> None:
-    told = metadata(shop.materialize("changes/users/profile"), "changes/users/profile")
+    shown = metadata(shop.materialize("changes/users/profile"), "changes/users/profile")
     lineage = {trait: [(dep.asset_key, dep.column_name) for dep in deps]
-               for trait, deps in told["dagster/column_lineage"].deps_by_column.items()}
+               for trait, deps in shown["dagster/column_lineage"].deps_by_column.items()}
     columns = {trait: "projects_created" if trait == "projects created" else trait for trait in (
         "email", "name", "plan", "signed_up_at", "projects created")}
     assert lineage == {trait: [(AssetKey("dim_users"), column)] for trait, column in columns.items()}
-    assert [(column.name, column.type, column.description) for column in told["dagster/column_schema"].columns] == [
+    assert [(column.name, column.type, column.description) for column in shown["dagster/column_schema"].columns] == [
         ("email", "text", "dim_users.email"), ("name", "text", "dim_users.name"), ("plan", "text", "dim_users.plan"),
         ("signed_up_at", "timestamp", "dim_users.signed_up_at"),
         ("projects created", "number", "dim_users.projects_created")]
@@ -196,12 +196,12 @@ def test_a_ref_that_is_not_there_costs_its_own_sync(
     room.sync("users/right", "select * from {{ ref('dim_users') }}")
     with caplog.at_level(logging.WARNING):
         assert room.materialize("changes/users/right", "candu/users/right").success
-    told = failure(room.materialize("changes/users/wrong"), "changes/users/wrong")
-    assert "users/wrong.sql:2: ref('dim_user'): dbt has no model dim_user; did you mean dim_users?" in told
-    assert told in caplog.text
+    shown = failure(room.materialize("changes/users/wrong"), "changes/users/wrong")
+    assert "users/wrong.sql:2: ref('dim_user'): dbt has no model dim_user; did you mean dim_users?" in shown
+    assert shown in caplog.text
 
 
-def test_what_a_model_reads_is_drawn_and_its_text_is_shown_as_it_stands(
+def test_what_a_model_reads_is_drawn_and_its_text_is_shown_as_it_is(
         room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDU_DBT_MANIFEST", str(write(room.folder, model("dim_users", config={"schema": "marts"}))))
     room.sync("users/profile", "select * from {{ ref('dim_users') }}", "deps: [dim_users, s3/raw]")

@@ -85,9 +85,9 @@ class TestBrokenFiles:
         with caplog.at_level(logging.WARNING):
             assert room.materialize(CHANGES, PUSH).success
         assert "did you mean guard?" in caplog.text
-        told = failure(room.materialize("changes/users/broken"), "changes/users/broken")
-        assert "broken.yaml:1" in told
-        assert "did you mean guard?" in told
+        shown = failure(room.materialize("changes/users/broken"), "changes/users/broken")
+        assert "broken.yaml:1" in shown
+        assert "did you mean guard?" in shown
 
     def test_its_description_says_what_is_wrong(self, room: Room) -> None:
         people(room)

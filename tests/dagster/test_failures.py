@@ -67,7 +67,7 @@ def test_a_wrong_key_is_not_retried(room: Room, monkeypatch: pytest.MonkeyPatch)
     assert "another-key" not in failure(result, PUSH)
 
 
-def test_a_missing_setting_is_told_by_name(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_named(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     people(room)
     monkeypatch.delenv("CANDU_API_KEY")
     result = room.materialize(CHANGES, PUSH)
@@ -75,7 +75,7 @@ def test_a_missing_setting_is_told_by_name(room: Room, monkeypatch: pytest.Monke
     assert failure(result, PUSH).startswith("CANDU_API_KEY is not set")
 
 
-def test_sql_that_the_warehouse_refuses_is_told_once(room: Room) -> None:
+def test_sql_that_the_warehouse_refuses_is_reported_once(room: Room) -> None:
     room.table("people", user_id=["u1"])
     room.sync("users/people", "select user_id from persons")
     result = room.materialize(CHANGES)

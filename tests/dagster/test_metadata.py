@@ -15,24 +15,24 @@ def records(table: TableMetadataValue) -> list[dict[str, object]]:
 
 def test_the_changes_are_counted_and_timed(room: Room) -> None:
     people(room)
-    told = metadata(room.materialize(CHANGES), CHANGES)
-    counts = {name: told[name] for name in ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages")}
+    shown = metadata(room.materialize(CHANGES), CHANGES)
+    counts = {name: shown[name] for name in ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages")}
     assert counts == {"rows": 3, "added": 3, "changed": 0, "removed": 0, "unchanged": 0, "invalid": 0, "messages": 3}
-    assert told["dagster/row_count"] == 3
-    assert told["bytes"] > 100
-    assert isinstance(told["seconds/read"], float)
-    assert isinstance(told["seconds/diff"], float)
-    assert told["read by"] == "duckdb arrow"
+    assert shown["dagster/row_count"] == 3
+    assert shown["bytes"] > 100
+    assert isinstance(shown["seconds/read"], float)
+    assert isinstance(shown["seconds/diff"], float)
+    assert shown["read by"] == "duckdb arrow"
 
 
 def test_the_push_is_counted_and_timed(room: Room) -> None:
     people(room)
-    told = metadata(room.materialize(CHANGES, PUSH), PUSH)
-    counts = {name: told[name] for name in ("accepted", "refused", "waiting", "requests", "retries")}
+    shown = metadata(room.materialize(CHANGES, PUSH), PUSH)
+    counts = {name: shown[name] for name in ("accepted", "refused", "waiting", "requests", "retries")}
     assert counts == {"accepted": 3, "refused": 0, "waiting": 0, "requests": 1, "retries": 0}
-    assert told["dagster/row_count"] == 3
-    assert isinstance(told["seconds/push"], float)
-    assert isinstance(told["seconds/commit"], float)
+    assert shown["dagster/row_count"] == 3
+    assert isinstance(shown["seconds/push"], float)
+    assert isinstance(shown["seconds/commit"], float)
 
 
 def test_the_push_says_how_to_ask_what_it_sent(room: Room) -> None:

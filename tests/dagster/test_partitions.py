@@ -73,7 +73,7 @@ class TestWindowsWithSegments:
         assert room.simulator.users() == {"a": {"plan": "free"}}
         assert room.run(room.sync("users/visits", self.SQL, self.YAML), "2026-11-01|eu").messages == 0
 
-    def test_a_key_that_dagster_would_leave_out_without_a_word_is_told(self) -> None:
+    def test_a_key_that_dagster_would_silently_leave_out_is_reported(self) -> None:
         pairs = Partitions.model_validate({"daily": "2026-11-01", "dynamic": "regions", "values": "select 1"})
         for key in ("a|b", "a,b", "[a]"):
             assert is_partition_key(key)

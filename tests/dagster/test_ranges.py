@@ -80,7 +80,7 @@ class TestOneRunOfARange:
         assert recorded(room.instance, PUSH, "accepted") == {
             f"2026-11-0{day}|{plan}": 1 for day in (1, 2) for plan in ("free", "pro")}
 
-    def test_rows_set_aside_are_told_by_partition(self, room: Room) -> None:
+    def test_rows_set_aside_are_reported_by_partition(self, room: Room) -> None:
         days(room)
         room.query("insert into people values (null, '2026-11-03', 'pro')")
         result = room.materialize(CHANGES, PUSH, tags={FIRST: "2026-11-02", LAST: "2026-11-03"})

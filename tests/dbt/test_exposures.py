@@ -57,7 +57,7 @@ def test_without_a_manifest_refs_stand_and_deps_are_left_out_with_a_word(project
     assert "CANDU_DBT_MANIFEST is not set: the exposures depend on what models read by ref" in ended.err
 
 
-def test_traits_that_nobody_can_tell_are_left_out_with_a_word(project: Folder) -> None:
+def test_traits_that_are_not_known_are_left_out_with_a_warning(project: Folder) -> None:
     project.model("events/visits", "select * from nowhere")
     for settings, says in (({"warehouse_url": ""}, "CANDU_WAREHOUSE_URL is not set"),
                            ({}, "warning: the exposure of events/visits says nothing of traits: ")):

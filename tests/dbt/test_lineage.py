@@ -1,4 +1,4 @@
-"""Which dbt columns a trait is made of: what is certain is told, and nothing else."""
+"""Which dbt columns a trait is made of: what is certain is shown, and nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def manifest(tmp_path: Path) -> Path:
     (f"select * from {U}", {"plan": "u.plan", "seats": "u.seats", "score": "u.score", "Total": "u.total"}),
     (f"select *, 1 as score from {U}", {"plan": "u.plan", "seats": "u.seats", "Total": "u.total"}),
 ])
-def test_what_is_certain_is_told(lab: Lab, manifest: Path, sql: str, made_of: dict[str, str]) -> None:
+def test_what_is_certain_is_shown(lab: Lab, manifest: Path, sql: str, made_of: dict[str, str]) -> None:
     assert lineage(lab, manifest, sql) == made_of
 
 
@@ -151,7 +151,7 @@ def test_a_column_that_may_be_of_either_table_is_left_out(lab: Lab, manifest: Pa
     f"select user_id, (select max(tier) from {A} a where a.k = u.k) as plan from {U} u",
     f"select u.user_id, l.plan from {U} u, lateral (select tier as plan from {A} a where a.k = u.k) l",
 ])
-def test_described_columns_tell_the_table_in_a_subquery_or_it_is_left_out(lab: Lab, tmp_path: Path, sql: str) -> None:
+def test_described_columns_give_the_table_in_a_subquery_or_it_is_left_out(lab: Lab, tmp_path: Path, sql: str) -> None:
     """``tier`` is the outer table's here, and the inner one's there."""
     manifest = write(tmp_path, model("u", "user_id", "k", "tier"), model("a", "k", "seats"))
     assert lineage(lab, manifest, sql).get("plan") in (None, "u.tier")
@@ -159,7 +159,7 @@ def test_described_columns_tell_the_table_in_a_subquery_or_it_is_left_out(lab: L
     assert lineage(lab, manifest, sql).get("plan") in (None, "a.tier")
 
 
-def test_described_columns_tell_the_table_in_a_join(lab: Lab, tmp_path: Path) -> None:
+def test_described_columns_give_the_table_in_a_join(lab: Lab, tmp_path: Path) -> None:
     manifest = write(tmp_path, model("u", "user_id", "k", "Plan"), model("a", "k", "seats"))
     sql = f"select user_id, plan, seats, score from {U} join {A} using (k)"
     assert lineage(lab, manifest, sql) == {"plan": "u.Plan", "seats": "a.seats"}

@@ -86,7 +86,7 @@ def test_a_message_may_be_to_blame(candu: Candu, simulator: Simulator, status: i
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 402, 405, 407, 410, 451])
-def test_what_speaks_of_the_address_or_the_account_blames_no_row(
+def test_answers_about_the_address_or_the_account_blame_no_row(
         candu: Candu, simulator: Simulator, status: int) -> None:
     simulator.fault("status", status=status, times=1)
     error = refusal(candu)
@@ -272,7 +272,7 @@ class TestEnvironment:
                 candu.send(MESSAGE, 1)
         assert received[0].startswith(b"POST http://candu.invalid/api/eventWebhook HTTP/1.1")
 
-    def test_user_and_password_go_to_the_proxy_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_user_and_password_are_sent_only_to_the_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
         received: list[bytes] = []
         with _server(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n", received, expected=b"\r\n\r\n") as url:
             monkeypatch.setenv("https_proxy", url.replace("http://", "http://me:s%40cret@").removesuffix("/api"))

@@ -468,11 +468,11 @@ class TestTheEnd:
 
     def test_progress_counts_every_settled_message(self, simulator: Simulator) -> None:
         simulator.fault("refuse", user_ids=["u3"], status=400)
-        told: list[int] = []
+        received: list[int] = []
         delivery = Delivery(lambda: Candu(simulator.url, simulator.key), Limits(**QUICK), lambda _: None,
-                            progress=told.append)
+                            progress=received.append)
         delivery.run([users(250)])
-        assert sum(told) == 250
+        assert sum(received) == 250
 
 
 class TestReceipts:

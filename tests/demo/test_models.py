@@ -180,7 +180,7 @@ def test_the_fourteen_days_of_engagement_roll_on(evening: Path) -> None:
     assert sum(rolled.values()) > 19_000
 
 
-def test_whoever_comes_back_to_a_stage_brings_a_new_moment(morning: Path, evening: Path) -> None:
+def test_a_user_who_comes_back_to_a_stage_has_a_new_time(morning: Path, evening: Path) -> None:
     before, after = (by_key(rows_of(path, "users/segments"), "user_id") for path in (morning, evening))
     moved = [key for key in before.keys() & after if before[key]["lifecycle"] != after[key]["lifecycle"]]
     assert moved

@@ -1,4 +1,4 @@
-"""What a run sends, given what Candu was told before: the policies told as stories, against the simulator.
+"""What a run sends, given what Candu was sent before: each policy as a story, against the simulator.
 
 The properties that hold for any tables are in test_diff_properties.py.
 """
@@ -20,7 +20,7 @@ NEW_YEAR = dt.datetime(2026, 1, 1)
 
 
 class Story:
-    """A sync whose table changes from run to run; ``tells`` runs it and gives what Candu was told."""
+    """A sync whose table changes from run to run; ``sends`` runs it and returns what Candu received."""
 
     def __init__(self, lab: Lab, simulator: Simulator, name: str, yaml: str = "") -> None:
         self.lab = lab
@@ -28,16 +28,16 @@ class Story:
         self.sync: Sync = lab.sync(name, "select * from rows", "guard: {min_rows: 0}\n" + yaml)
         self.result: Any = None
 
-    def tells(self, rows: pa.Table | None = None, **columns: list[Any]) -> dict[str, dict[str, Any]]:
-        """Traits by user, or by group and user; a user who is told twice is an error."""
+    def sends(self, rows: pa.Table | None = None, **columns: list[Any]) -> dict[str, dict[str, Any]]:
+        """Traits by user, or by group and user; a user who is sent twice is an error."""
         before = len(self.simulator.messages())
         self.lab.table("rows", rows, **columns)
         self.result = self.lab.run(self.sync)
         assert self.result.error is None
         payloads = [message["payload"] for message in self.simulator.messages()[before:]]
-        told = {_who(p): p.get("traits", p.get("properties")) for p in payloads}
-        assert len(told) == len(payloads)
-        return told
+        received = {_who(p): p.get("traits", p.get("properties")) for p in payloads}
+        assert len(received) == len(payloads)
+        return received
 
     def again(self, **options: Any) -> dict[str, dict[str, Any]]:
         before = len(self.simulator.messages())
@@ -60,32 +60,32 @@ def groups(lab: Lab, simulator: Simulator) -> Story:
 
 
 class TestUsers:
-    def test_only_what_changed_is_told(self, users: Story) -> None:
-        assert users.tells(user_id=["a", "b"], plan=["pro", "free"], seats=[5, None]) == {
+    def test_only_what_changed_is_sent(self, users: Story) -> None:
+        assert users.sends(user_id=["a", "b"], plan=["pro", "free"], seats=[5, None]) == {
             "a": {"plan": "pro", "seats": 5}, "b": {"plan": "free"}}
-        assert users.tells(user_id=["a", "b", "c"], plan=["pro", "pro", "free"], seats=[6, None, 1]) == {
+        assert users.sends(user_id=["a", "b", "c"], plan=["pro", "pro", "free"], seats=[6, None, 1]) == {
             "a": {"seats": 6}, "b": {"plan": "pro"}, "c": {"plan": "free", "seats": 1}}
         assert users.result.traits == {"plan": 2, "seats": 2}
         assert (users.result.added, users.result.changed, users.result.unchanged) == (1, 2, 0)
 
     def test_a_second_run_on_the_same_data_makes_no_request(self, users: Story, simulator: Simulator) -> None:
-        users.tells(user_id=["a", "b"], plan=["pro", None])
+        users.sends(user_id=["a", "b"], plan=["pro", None])
         requests = len(simulator.requests())
         assert users.again() == {}
         assert len(simulator.requests()) == requests
         assert (users.result.status, users.result.unchanged, users.result.requests) == ("succeeded", 2, 0)
 
-    def test_a_b_a_is_told_three_times_under_three_ids(self, users: Story, simulator: Simulator) -> None:
+    def test_a_b_a_is_sent_three_times_under_three_ids(self, users: Story, simulator: Simulator) -> None:
         for plan in ("a", "b", "a"):
-            assert users.tells(user_id=["u"], plan=[plan]) == {"u": {"plan": plan}}
+            assert users.sends(user_id=["u"], plan=[plan]) == {"u": {"plan": plan}}
         assert simulator.stats()["repeated_message_ids"] == 0
 
     def test_a_new_column_sends_that_one_trait(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], plan=["pro", "free"])
-        assert users.tells(user_id=["a", "b"], plan=["pro", "free"], seats=[5, None]) == {"a": {"seats": 5}}
+        users.sends(user_id=["a", "b"], plan=["pro", "free"])
+        assert users.sends(user_id=["a", "b"], plan=["pro", "free"], seats=[5, None]) == {"a": {"seats": 5}}
 
     def test_a_column_that_is_gone_sends_nothing_and_is_reported(self, users: Story) -> None:
-        users.tells(user_id=["a"], plan=["pro"], seats=[5])
+        users.sends(user_id=["a"], plan=["pro"], seats=[5])
         users.lab.table("rows", user_id=["a"], plan=["pro"])
         assert users.lab.plan(users.sync).summary.gone_traits == ["seats"]
         assert users.again() == {}
@@ -117,126 +117,126 @@ class TestUsers:
         assert "100 of 100 rows changed (100.0%), max_changed is 50.0% (most: plan 100)" in str(lab.run(sync).error)
 
     def test_a_column_that_is_gone_stays_gone_in_full_runs_and_for_users_who_return(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5])
-        assert users.tells(user_id=["a"], plan=["pro"]) == {}
-        assert users.tells(user_id=["a", "b"], plan=["pro", "pro"]) == {"b": {"plan": "pro"}}
+        users.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5])
+        assert users.sends(user_id=["a"], plan=["pro"]) == {}
+        assert users.sends(user_id=["a", "b"], plan=["pro", "pro"]) == {"b": {"plan": "pro"}}
         assert users.again(full=True) == {"a": {"plan": "pro"}, "b": {"plan": "pro"}}
 
     def test_renamed_and_omitted_columns(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "rename: {plan_name: the plan}\nomit: [note]")
-        assert story.tells(user_id=["a"], plan_name=["pro"], note=["x"]) == {"a": {"the plan": "pro"}}
-        assert story.tells(user_id=["a"], plan_name=["pro"], note=["y"]) == {}
+        assert story.sends(user_id=["a"], plan_name=["pro"], note=["x"]) == {"a": {"the plan": "pro"}}
+        assert story.sends(user_id=["a"], plan_name=["pro"], note=["y"]) == {}
 
-    def test_another_type_of_the_same_values_floods_nobody(self, users: Story) -> None:
+    def test_another_type_of_the_same_values_sends_nothing(self, users: Story) -> None:
         stamp = pa.array([NEW_YEAR], pa.timestamp("us"))
         first = pa.table({"user_id": ["7"], "seats": pa.array([5], pa.int32()), "since": stamp})
-        assert users.tells(first) == {"7": {"seats": 5, "since": "2026-01-01T00:00:00Z"}}
+        assert users.sends(first) == {"7": {"seats": 5, "since": "2026-01-01T00:00:00Z"}}
         for seats in (pa.float64(), pa.decimal128(20, 4), pa.uint64()):
             for since in (pa.timestamp("ns"), pa.date32(), pa.timestamp("us", "Europe/Paris")):
                 other = pa.table({"user_id": pa.array([7]), "seats": pa.array([5], pa.int32()).cast(seats),
                                   "since": stamp.cast(since)})
-                assert users.tells(other) == {}
+                assert users.sends(other) == {}
 
-    def test_a_number_that_becomes_text_is_told(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], seats=[5, None])
-        assert users.tells(user_id=["a", "b"], seats=["5", None]) == {"a": {"seats": "5"}}
-        assert users.tells(user_id=["a", "b"], seats=[True, False]) == {"a": {"seats": True}, "b": {"seats": False}}
-        assert users.tells(user_id=["a", "b"], seats=[1, 0]) == {"a": {"seats": 1}, "b": {"seats": 0}}
+    def test_a_number_that_becomes_text_is_sent(self, users: Story) -> None:
+        users.sends(user_id=["a", "b"], seats=[5, None])
+        assert users.sends(user_id=["a", "b"], seats=["5", None]) == {"a": {"seats": "5"}}
+        assert users.sends(user_id=["a", "b"], seats=[True, False]) == {"a": {"seats": True}, "b": {"seats": False}}
+        assert users.sends(user_id=["a", "b"], seats=[1, 0]) == {"a": {"seats": 1}, "b": {"seats": 0}}
 
     def test_a_date_that_becomes_its_own_iso_text_is_not(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], since=[NEW_YEAR, NEW_YEAR])
+        users.sends(user_id=["a", "b"], since=[NEW_YEAR, NEW_YEAR])
         iso = "2026-01-01T00:00:00Z"
-        assert users.tells(user_id=["a", "b"], since=[iso, "2026-02-01"]) == {"b": {"since": "2026-02-01"}}
-        assert users.tells(user_id=["a", "b"], since=[NEW_YEAR, NEW_YEAR]) == {"b": {"since": iso}}
+        assert users.sends(user_id=["a", "b"], since=[iso, "2026-02-01"]) == {"b": {"since": "2026-02-01"}}
+        assert users.sends(user_id=["a", "b"], since=[NEW_YEAR, NEW_YEAR]) == {"b": {"since": iso}}
         assert users.again() == {}
 
     def test_far_dates_compare_with_their_text_too(self, users: Story) -> None:
-        users.tells(user_id=["a"], until=[dt.datetime(9999, 12, 31)])
-        assert users.tells(user_id=["a"], until=["9999-12-31T00:00:00Z"]) == {}
+        users.sends(user_id=["a"], until=[dt.datetime(9999, 12, 31)])
+        assert users.sends(user_id=["a"], until=["9999-12-31T00:00:00Z"]) == {}
 
 
 class TestPayload:
     def test_full_sends_the_row_once_any_trait_changed(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "payload: full")
-        story.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5], note=[None, "x"])
-        assert story.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[6, 5], note=[None, "x"]) == {
+        story.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5], note=[None, "x"])
+        assert story.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[6, 5], note=[None, "x"]) == {
             "a": {"plan": "pro", "seats": 6}}
-        assert story.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[6, 6], note=[None, None]) == {
+        assert story.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[6, 6], note=[None, None]) == {
             "b": {"plan": "pro", "seats": 6, "note": None}}
 
     def test_full_with_omitted_nulls_does_not_repeat_what_is_null_now(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "payload: full\nnulls: omit")
-        story.tells(user_id=["a"], plan=["pro"], seats=[5])
-        assert story.tells(user_id=["a"], plan=pa.array([None], pa.string()), seats=[6]) == {"a": {"seats": 6}}
+        story.sends(user_id=["a"], plan=["pro"], seats=[5])
+        assert story.sends(user_id=["a"], plan=pa.array([None], pa.string()), seats=[6]) == {"a": {"seats": 6}}
 
     def test_a_full_run_sends_every_row_whole(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], plan=["pro", None], seats=[5, 6])
+        users.sends(user_id=["a", "b"], plan=["pro", None], seats=[5, 6])
         assert users.again(full=True) == {"a": {"plan": "pro", "seats": 5}, "b": {"seats": 6}}
         assert (users.result.unchanged, users.result.messages) == (2, 2)
         assert users.again() == {}
 
 
 class TestNulls:
-    def test_send_tells_a_null_once_and_only_of_what_was_sent(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], plan=["pro", None])
-        assert users.tells(user_id=["a", "b"], plan=pa.array([None, None], pa.string())) == {"a": {"plan": None}}
+    def test_a_null_is_sent_once_and_only_of_what_was_sent(self, users: Story) -> None:
+        users.sends(user_id=["a", "b"], plan=["pro", None])
+        assert users.sends(user_id=["a", "b"], plan=pa.array([None, None], pa.string())) == {"a": {"plan": None}}
         assert users.again() == {}
-        assert users.tells(user_id=["a", "b"], plan=["pro", "pro"]) == {"a": {"plan": "pro"}, "b": {"plan": "pro"}}
+        assert users.sends(user_id=["a", "b"], plan=["pro", "pro"]) == {"a": {"plan": "pro"}, "b": {"plan": "pro"}}
 
     @pytest.mark.parametrize("yaml", ["", "payload: full", "nulls: omit", "nulls: {plan: none}"])
     def test_a_user_without_a_value_is_sent_once_it_has_one(self, lab: Lab, simulator: Simulator, yaml: str) -> None:
         story = Story(lab, simulator, "users/model", yaml)
-        assert story.tells(user_id=["a", "b", "c"], plan=[None, "pro", None]) == {"b": {"plan": "pro"}}
+        assert story.sends(user_id=["a", "b", "c"], plan=[None, "pro", None]) == {"b": {"plan": "pro"}}
         assert (story.result.added, story.result.messages, story.result.refused) == (3, 1, 0)
         assert (story.again(), story.result.unchanged) == ({}, 3)
         assert story.again(full=True) == {"b": {"plan": "pro"}}
-        assert story.tells(user_id=["a", "b", "c"], plan=["free", "pro", None]) == {"a": {"plan": "free"}}
-        assert story.tells(user_id=["a", "b"], plan=["free", "pro"]) == {}
+        assert story.sends(user_id=["a", "b", "c"], plan=["free", "pro", None]) == {"a": {"plan": "free"}}
+        assert story.sends(user_id=["a", "b"], plan=["free", "pro"]) == {}
 
     def test_users_who_all_have_no_value_make_no_request(self, users: Story, simulator: Simulator) -> None:
-        assert users.tells(user_id=["a", "b"], plan=pa.array([None, None], pa.string())) == {}
+        assert users.sends(user_id=["a", "b"], plan=pa.array([None, None], pa.string())) == {}
         assert (users.result.status, users.result.requests, simulator.requests()) == ("succeeded", 0, [])
 
     def test_a_user_whose_values_all_turn_null_is_sent_the_nulls_once(self, users: Story) -> None:
         nulls = {"plan": pa.array([None, None], pa.string()), "seats": pa.array([None, None], pa.int64())}
-        users.tells(user_id=["a", "b"], plan=["pro", None], seats=[5, None])
-        assert users.tells(user_id=["a", "b"], **nulls) == {"a": {"plan": None, "seats": None}}
+        users.sends(user_id=["a", "b"], plan=["pro", None], seats=[5, None])
+        assert users.sends(user_id=["a", "b"], **nulls) == {"a": {"plan": None, "seats": None}}
         assert (users.again(), users.again(full=True)) == ({}, {})
         # It left and returned without a value: there is nothing to send either.
-        users.tells(user_id=["a"], plan=nulls["plan"][:1], seats=nulls["seats"][:1])
-        assert users.tells(user_id=["a", "b"], **nulls) == {}
+        users.sends(user_id=["a"], plan=nulls["plan"][:1], seats=nulls["seats"][:1])
+        assert users.sends(user_id=["a", "b"], **nulls) == {}
         assert (users.result.added, users.result.messages) == (1, 0)
         assert (users.again(), users.result.added) == ({}, 0)
-        assert users.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[None, 5]) == {
+        assert users.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[None, 5]) == {
             "a": {"plan": "pro"}, "b": {"plan": "pro", "seats": 5}}
 
     @pytest.mark.parametrize("nulls", ["send", "omit"])
     def test_a_user_in_doubt_who_has_no_value_stays_in_doubt(self, lab: Lab, simulator: Simulator, nulls: str) -> None:
         story = Story(lab, simulator, "users/model", f"nulls: {nulls}")
-        story.tells(user_id=["a", "b"], plan=["pro", "pro"])
+        story.sends(user_id=["a", "b"], plan=["pro", "pro"])
         lab.table("rows", user_id=["a", "b"], plan=["max", "pro"])
         simulator.fault("lost", times=2)
         assert lab.run(story.sync).status == "failed"
         none = {"user_id": ["a", "b"], "plan": [None, "pro"]}
-        assert story.tells(**none) == ({"a": {"plan": None}} if nulls == "send" else {})
+        assert story.sends(**none) == ({"a": {"plan": None}} if nulls == "send" else {})
         assert (story.again(), story.result.added) == ({}, 0)
         # Candu has max of the lost answer, though the snapshot never had it accepted.
         expected = {"a": {"plan": "max"}}
-        assert story.tells(user_id=["a", "b"], plan=["max", "pro"]) == expected
+        assert story.sends(user_id=["a", "b"], plan=["max", "pro"]) == expected
         assert story.again() == {}
 
     def test_omit_keeps_quiet_until_another_value_comes(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "nulls: omit")
-        story.tells(user_id=["a"], plan=["pro"])
-        assert story.tells(user_id=["a"], plan=pa.array([None], pa.string())) == {}
-        assert story.tells(user_id=["a"], plan=["pro"]) == {}
-        assert story.tells(user_id=["a"], plan=["free"]) == {"a": {"plan": "free"}}
+        story.sends(user_id=["a"], plan=["pro"])
+        assert story.sends(user_id=["a"], plan=pa.array([None], pa.string())) == {}
+        assert story.sends(user_id=["a"], plan=["pro"]) == {}
+        assert story.sends(user_id=["a"], plan=["free"]) == {"a": {"plan": "free"}}
 
-    def test_a_constant_stands_for_a_null_that_follows_a_value(self, lab: Lab, simulator: Simulator) -> None:
+    def test_a_constant_replaces_a_null_that_follows_a_value(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "nulls: {plan: none, seats: 0}")
-        story.tells(user_id=["a", "b"], plan=["pro", None], seats=[5, 5], note=["x", "x"])
+        story.sends(user_id=["a", "b"], plan=["pro", None], seats=[5, 5], note=["x", "x"])
         gone = pa.array([None, None], pa.string())
-        assert story.tells(user_id=["a", "b"], plan=gone, seats=[None, 5], note=[None, "x"]) == {
+        assert story.sends(user_id=["a", "b"], plan=gone, seats=[None, 5], note=[None, "x"]) == {
             "a": {"plan": "none", "seats": 0, "note": None}}
         assert story.again() == {}
 
@@ -249,71 +249,71 @@ class TestNulls:
         assert "It gives: plan" in said
 
     def test_nan_is_a_null(self, users: Story) -> None:
-        users.tells(user_id=["a"], score=[1.5])
-        assert users.tells(user_id=["a"], score=[float("nan")]) == {"a": {"score": None}}
+        users.sends(user_id=["a"], score=[1.5])
+        assert users.sends(user_id=["a"], score=[float("nan")]) == {"a": {"score": None}}
         assert users.again() == {}
 
 
 class TestRemoved:
     def test_kept_rows_say_nothing_and_are_sent_whole_when_they_return(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5])
-        assert users.tells(user_id=["a"], plan=["pro"], seats=[5]) == {}
+        users.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, 5])
+        assert users.sends(user_id=["a"], plan=["pro"], seats=[5]) == {}
         assert users.result.removed == 1
         assert users.again() == {}
         assert users.result.removed == 0
-        assert users.tells(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, None]) == {
+        assert users.sends(user_id=["a", "b"], plan=["pro", "pro"], seats=[5, None]) == {
             "b": {"plan": "pro", "seats": None}}
         assert users.result.added == 1
 
-    def test_constants_are_told_once(self, lab: Lab, simulator: Simulator) -> None:
+    def test_constants_are_sent_once(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "removed: {in_segment: false}")
-        story.tells(user_id=["a", "b"], in_segment=[True, True])
-        assert story.tells(user_id=["a"], in_segment=[True]) == {"b": {"in_segment": False}}
+        story.sends(user_id=["a", "b"], in_segment=[True, True])
+        assert story.sends(user_id=["a"], in_segment=[True]) == {"b": {"in_segment": False}}
         assert story.again() == {}
-        assert story.tells(user_id=["a", "b"], in_segment=[True, True]) == {"b": {"in_segment": True}}
+        assert story.sends(user_id=["a", "b"], in_segment=[True, True]) == {"b": {"in_segment": True}}
 
     def test_constants_of_another_kind_or_not_in_the_model(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "removed: {plan: 0, left: true}")
-        story.tells(user_id=["a", "b"], plan=["pro", "pro"])
-        assert story.tells(user_id=["a"], plan=["pro"]) == {"b": {"plan": 0, "left": True}}
-        assert story.tells(user_id=["a", "b"], plan=["pro", "pro"]) == {"b": {"plan": "pro"}}
+        story.sends(user_id=["a", "b"], plan=["pro", "pro"])
+        assert story.sends(user_id=["a"], plan=["pro"]) == {"b": {"plan": 0, "left": True}}
+        assert story.sends(user_id=["a", "b"], plan=["pro", "pro"]) == {"b": {"plan": "pro"}}
 
     def test_a_key_that_is_set_aside_has_not_left(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "removed: {in_segment: false}")
-        story.tells(user_id=["a", "b"], in_segment=[True, True], seats=[1, 1])
-        assert story.tells(user_id=["a", "b"], in_segment=[True, True], seats=[1, 2**53 + 1]) == {}
+        story.sends(user_id=["a", "b"], in_segment=[True, True], seats=[1, 1])
+        assert story.sends(user_id=["a", "b"], in_segment=[True, True], seats=[1, 2**53 + 1]) == {}
         assert (story.result.removed, story.result.invalid, story.result.exit_code) == (0, 1, 4)
 
     def test_an_empty_result_removes_all(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "removed: {in_segment: false}")
-        story.tells(user_id=["a", "b"], in_segment=[True, True])
+        story.sends(user_id=["a", "b"], in_segment=[True, True])
         story.lab.query("delete from rows")
         assert story.again() == {"a": {"in_segment": False}, "b": {"in_segment": False}}
 
 
 class TestKeys:
     def test_null_and_duplicate_keys_are_set_aside_and_equal_rows_count_once(self, users: Story) -> None:
-        assert users.tells(user_id=["a", "a", "b", "b", None, None, "c"], plan=["x", "y", "z", "z", "p", "q", "w"]) == {
+        assert users.sends(user_id=["a", "a", "b", "b", None, None, "c"], plan=["x", "y", "z", "z", "p", "q", "w"]) == {
             "b": {"plan": "z"}, "c": {"plan": "w"}}
         assert (users.result.rows, users.result.added, users.result.invalid) == (6, 2, 4)
         assert users.lab.reasons(users.sync) == {"duplicate key": 2, "null key": 2}
 
     def test_a_duplicate_of_a_known_key_changes_and_removes_nothing(self, users: Story) -> None:
-        users.tells(user_id=["a", "b"], plan=["x", "x"])
-        assert users.tells(user_id=["a", "a", "b"], plan=["x", "y", "x"]) == {}
+        users.sends(user_id=["a", "b"], plan=["x", "x"])
+        assert users.sends(user_id=["a", "a", "b"], plan=["x", "y", "x"]) == {}
         assert (users.result.removed, users.result.invalid, users.result.unchanged) == (0, 2, 1)
 
-    def test_a_row_that_is_mended_is_sent(self, users: Story) -> None:
-        users.tells(user_id=["a", "a"], plan=["x", "y"])
-        assert users.tells(user_id=["a"], plan=["y"]) == {"a": {"plan": "y"}}
+    def test_a_row_that_is_corrected_is_sent(self, users: Story) -> None:
+        users.sends(user_id=["a", "a"], plan=["x", "y"])
+        assert users.sends(user_id=["a"], plan=["y"]) == {"a": {"plan": "y"}}
         assert users.result.exit_code == 0
 
 
 class TestGroups:
     def test_a_membership_is_a_message_and_a_changed_trait_one_for_the_group(self, groups: Story) -> None:
-        assert groups.tells(group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["pro", "pro", "free"]) == {
+        assert groups.sends(group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["pro", "pro", "free"]) == {
             "g/1": {"plan": "pro"}, "g/2": {"plan": "pro"}, "h/3": {"plan": "free"}}
-        assert groups.tells(group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["max", "max", "free"]) == {
+        assert groups.sends(group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["max", "max", "free"]) == {
             "g/1": {"plan": "max"}}
         assert (groups.result.changed, groups.result.messages, groups.result.traits) == (2, 1, {"plan": 1})
         assert groups.again() == {}
@@ -321,22 +321,22 @@ class TestGroups:
     def test_a_group_without_a_value_is_sent_for_its_members_alone(self, groups: Story, simulator: Simulator) -> None:
         nothing = pa.array([None, None], pa.string())
         before = len(simulator.messages())
-        groups.tells(group_id=["g", "g"], user_id=["1", "2"], plan=nothing)
+        groups.sends(group_id=["g", "g"], user_id=["1", "2"], plan=nothing)
         assert [sorted(m["payload"]) for m in simulator.messages()[before:]] == [
             ["groupId", "messageId", "type", "userId"]] * 2
         assert (groups.again(), groups.result.unchanged) == ({}, 2)
-        assert groups.tells(group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"]) == {"g/1": {"plan": "pro"}}
-        assert groups.tells(group_id=["g", "g"], user_id=["1", "2"], plan=nothing) == {"g/1": {"plan": None}}
+        assert groups.sends(group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"]) == {"g/1": {"plan": "pro"}}
+        assert groups.sends(group_id=["g", "g"], user_id=["1", "2"], plan=nothing) == {"g/1": {"plan": None}}
         assert groups.again(full=True) == {"g/1": None, "g/2": None}
 
     def test_a_new_member_is_one_message_with_the_groups_traits(self, groups: Story) -> None:
-        groups.tells(group_id=["g"], user_id=["1"], plan=["pro"], seats=[5])
-        assert groups.tells(group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"], seats=[5, 5]) == {
+        groups.sends(group_id=["g"], user_id=["1"], plan=["pro"], seats=[5])
+        assert groups.sends(group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"], seats=[5, 5]) == {
             "g/2": {"plan": "pro", "seats": 5}}
 
     def test_a_group_whose_rows_disagree_is_set_aside_whole(self, groups: Story, simulator: Simulator) -> None:
-        groups.tells(group_id=["g", "h"], user_id=["1", "2"], plan=["pro", "pro"])
-        assert groups.tells(group_id=["g", "g", "h", "h"], user_id=["1", "2", "2", "3"], seats=[1, 1, 2, 2],
+        groups.sends(group_id=["g", "h"], user_id=["1", "2"], plan=["pro", "pro"])
+        assert groups.sends(group_id=["g", "g", "h", "h"], user_id=["1", "2", "2", "3"], seats=[1, 1, 2, 2],
                             plan=["pro", None, "max", "max"]) == {
             "h/2": {"plan": "max", "seats": 2}, "h/3": {"plan": "max", "seats": 2}}
         assert groups.lab.reasons(groups.sync) == {"group rows disagree on plan": 2}
@@ -344,32 +344,32 @@ class TestGroups:
         assert simulator.groups()["g"] == {"plan": "pro"}
 
     def test_a_member_without_a_key_does_not_hold_its_group_up(self, groups: Story) -> None:
-        assert groups.tells(group_id=["g", "g"], user_id=["1", None], plan=["pro", "max"]) == {"g/1": {"plan": "pro"}}
+        assert groups.sends(group_id=["g", "g"], user_id=["1", None], plan=["pro", "max"]) == {"g/1": {"plan": "pro"}}
 
     def test_a_value_that_cannot_be_sent_holds_the_group_up(self, groups: Story) -> None:
-        assert groups.tells(group_id=["g", "g"], user_id=["1", "2"], seats=[2**53 + 1, 5]) == {}
+        assert groups.sends(group_id=["g", "g"], user_id=["1", "2"], seats=[2**53 + 1, 5]) == {}
         assert groups.result.invalid == 2
 
     def test_removed_constants_wait_until_the_last_member_left(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "groups/model", "removed: {status: churned}")
-        story.tells(group_id=["g", "g", "h"], user_id=["1", "2", "3"], status=["on", "on", "on"])
-        assert story.tells(group_id=["g", "h"], user_id=["1", "3"], status=["on", "on"]) == {}
-        assert story.tells(group_id=["h"], user_id=["3"], status=["on"]) == {"g/1": {"status": "churned"}}
+        story.sends(group_id=["g", "g", "h"], user_id=["1", "2", "3"], status=["on", "on", "on"])
+        assert story.sends(group_id=["g", "h"], user_id=["1", "3"], status=["on", "on"]) == {}
+        assert story.sends(group_id=["h"], user_id=["3"], status=["on"]) == {"g/1": {"status": "churned"}}
         assert story.again() == {}
-        assert story.tells(group_id=["g", "h"], user_id=["2", "3"], status=["on", "on"]) == {"g/2": {"status": "on"}}
+        assert story.sends(group_id=["g", "h"], user_id=["2", "3"], status=["on", "on"]) == {"g/2": {"status": "on"}}
 
-    def test_a_group_that_left_at_once_is_told_once(self, lab: Lab, simulator: Simulator) -> None:
+    def test_a_group_that_left_at_once_is_sent_once(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "groups/model", "removed: {status: churned}")
-        story.tells(group_id=["g", "g", "h"], user_id=["1", "2", "3"], status=["on", "on", "on"])
-        assert story.tells(group_id=["h"], user_id=["3"], status=["on"]) == {"g/1": {"status": "churned"}}
+        story.sends(group_id=["g", "g", "h"], user_id=["1", "2", "3"], status=["on", "on", "on"])
+        assert story.sends(group_id=["h"], user_id=["3"], status=["on"]) == {"g/1": {"status": "churned"}}
 
     def test_a_member_who_returns_does_not_bring_back_what_the_group_no_longer_is(
             self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "groups/model", "nulls: omit")
-        story.tells(group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"])
-        story.tells(group_id=["g"], user_id=["1"], plan=["free"])
+        story.sends(group_id=["g", "g"], user_id=["1", "2"], plan=["pro", "pro"])
+        story.sends(group_id=["g"], user_id=["1"], plan=["free"])
         nothing = pa.array([None, None], pa.string())
-        assert story.tells(group_id=["g", "g"], user_id=["1", "2"], plan=nothing) == {"g/2": None}
+        assert story.sends(group_id=["g", "g"], user_id=["1", "2"], plan=nothing) == {"g/2": None}
         assert simulator.groups() == {"g": {"plan": "free"}}
 
 
@@ -423,9 +423,9 @@ class TestUsersOfSeveralRows:
 class TestEvents:
     def test_each_id_is_sent_once(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "events/model")
-        assert story.tells(event_id=["1", "2"], user_id=["a", "b"], event=["x", "x"], timestamp=[NEW_YEAR] * 2,
+        assert story.sends(event_id=["1", "2"], user_id=["a", "b"], event=["x", "x"], timestamp=[NEW_YEAR] * 2,
                            seats=[5, None]) == {"a": {"seats": 5}, "b": {}}
-        assert story.tells(event_id=["1", "2", "3"], user_id=["a", "b", "c"], event=["x"] * 3,
+        assert story.sends(event_id=["1", "2", "3"], user_id=["a", "b", "c"], event=["x"] * 3,
                            timestamp=[NEW_YEAR] * 3, seats=[6, 7, 8]) == {"c": {"seats": 8}}
         assert (story.result.added, story.result.changed, story.result.unchanged) == (1, 0, 2)
         story.lab.query("delete from rows")
@@ -434,7 +434,7 @@ class TestEvents:
 
     def test_full_does_not_repeat_events(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "events/model")
-        story.tells(event_id=["1"], user_id=["a"], event=["x"], timestamp=[NEW_YEAR])
+        story.sends(event_id=["1"], user_id=["a"], event=["x"], timestamp=[NEW_YEAR])
         assert story.again(full=True) == {}
 
 

@@ -52,7 +52,7 @@ def test_who_moves_within_a_window_ends_in_the_new_segment(lab: Lab, simulator: 
     assert simulator.users()["ada"]["segment"] == "won"
 
 
-def test_who_leaves_all_segments_is_told_so(lab: Lab, simulator: Simulator) -> None:
+def test_a_user_who_leaves_all_segments_is_sent_that(lab: Lab, simulator: Simulator) -> None:
     sync = lab.sync("users/segments", MODEL, YAML)
     members(lab, ada="trial", bo="won")
     run_all(lab, sync, "trial", "won")
@@ -61,7 +61,7 @@ def test_who_leaves_all_segments_is_told_so(lab: Lab, simulator: Simulator) -> N
     assert simulator.users()["ada"]["segment"] == "none"
 
 
-def test_who_leaves_the_last_of_two_segments_is_told_so_once(lab: Lab, simulator: Simulator) -> None:
+def test_a_user_who_leaves_the_last_of_two_segments_is_sent_that_once(lab: Lab, simulator: Simulator) -> None:
     sync = lab.sync("users/segments", MODEL, YAML)
     members(lab, ada="trial__won")
     run_all(lab, sync, "trial", "won")
@@ -84,7 +84,7 @@ def test_a_trait_that_the_other_partition_does_not_set_is_unset(lab: Lab, simula
     assert simulator.users()["ada"] == {"segment": "won", "days_left": 0}
 
 
-def test_messages_beside_one_that_is_left_out_are_sent_and_counted(lab: Lab, simulator: Simulator) -> None:
+def test_messages_next_to_one_that_is_left_out_are_sent_and_counted(lab: Lab, simulator: Simulator) -> None:
     sync = lab.sync("users/segments", MODEL, YAML)
     members(lab, ada="trial", bo="trial", cy="trial")
     run_all(lab, sync, "trial")

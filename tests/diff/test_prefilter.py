@@ -45,14 +45,14 @@ def test_nothing_changed_reads_nothing(lab: Lab, simulator: Simulator, read: lis
     assert read == []
 
 
-def test_new_rows_alone_read_nothing(lab: Lab, simulator: Simulator, read: list[tuple[str, int]]) -> None:
+def test_new_rows_read_nothing_of_the_snapshot(lab: Lab, simulator: Simulator, read: list[tuple[str, int]]) -> None:
     lab.run(people(lab, 1000))
     found = plan(lab, people(lab, 1010))
     assert (found.rows, found.added, found.unchanged) == (1010, 10, 1000)
     assert read == []
 
 
-def test_of_what_changed_and_what_left_those_rows_alone_are_read(
+def test_only_the_rows_that_changed_or_left_are_read(
         lab: Lab, simulator: Simulator, read: list[tuple[str, int]]) -> None:
     lab.run(people(lab, 1000))
     found = plan(lab, people(lab, 990, "if(i < 20, 'free', 'pro')"))
@@ -60,7 +60,7 @@ def test_of_what_changed_and_what_left_those_rows_alone_are_read(
     assert read == [("base", 30)]
 
 
-def test_a_change_that_was_told_lies_in_the_delta(lab: Lab, simulator: Simulator, read: list[tuple[str, int]]) -> None:
+def test_a_change_that_was_sent_is_in_the_delta(lab: Lab, simulator: Simulator, read: list[tuple[str, int]]) -> None:
     lab.run(people(lab, 1000))
     lab.run(people(lab, 1000, "if(i < 20, 'free', 'pro')"))
     read.clear()
@@ -102,7 +102,7 @@ def test_of_a_group_in_which_anything_changed_all_rows_are_seen(
     lab.query("update members set plan = 'pro'")
     lab.query("delete from members where user_id = 'u13'")
     found = plan(lab, sync)
-    # The group is still there, so nobody is told that it left.
+    # The group is still there, so its leaving is not sent.
     assert (found.removed, found.messages, found.unchanged) == (1, 0, 99)
 
 
@@ -121,7 +121,7 @@ def test_a_column_that_comes_or_goes(lab: Lab, simulator: Simulator) -> None:
     assert plan(lab, sync).unchanged == 100
 
 
-def test_an_index_by_another_version_of_the_engine_is_made_anew(
+def test_an_index_by_another_version_of_the_engine_is_made_again(
         lab: Lab, simulator: Simulator, read: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     sync = people(lab, 100)
     lab.run(sync)

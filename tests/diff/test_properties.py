@@ -1,4 +1,4 @@
-"""For any tables and policies: after each run Candu and the snapshot are what plain Python says. Nothing is told twice.
+"""For any tables and policies: after each run Candu and the snapshot are what plain Python says. Nothing is sent twice.
 
 Schemas change from table to table: columns come and go, change their kind (number to text, instant to its ISO text)
 and their SQL type; rows come, go and return; keys are null or stand there twice.

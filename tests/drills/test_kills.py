@@ -86,9 +86,10 @@ class Drill:
         return "requests in flight" if outcome.uncertain else "between requests and commit"
 
     def counted(self) -> dict[str, int]:
-        """What Candu was told more than once, and how much of that was reported."""
+        """What Candu was sent more than once, and how much of that was reported."""
         messages = self.world.simulator.messages()
-        told = Counter((m["user_id"], m["payload"]["traits"].get("tick")) for m in messages if m["type"] == "identify")
+        received = Counter((m["user_id"], m["payload"]["traits"].get("tick"))
+                           for m in messages if m["type"] == "identify")
         events = Counter((e["event"], e["properties"]["id"]) for e in self.world.simulator.events())
         twice = {pair for pair, times in events.items() if times > 1}
         reported = {(name.split("/")[1], key) for name in SYNCS if name.startswith("events")
@@ -96,7 +97,7 @@ class Drill:
         lost = (self.world.people.keys() - self.world.simulator.users().keys()) | {
             (event, key) for event in ("once", "skipped") for key in self.world.happened} - events.keys() - reported
         return {"rows lost": len(lost), "messages accepted": len(messages),
-                "identify messages told again": sum(told.values()) - len(told),
+                "identify messages sent again": sum(received.values()) - len(received),
                 "events accepted twice": len(twice), "of these reported": len(twice & reported),
                 "events reported as uncertain": len(reported)}
 
@@ -132,10 +133,10 @@ def test_killed_at_random(drill: Drill, simulator: Simulator, number: signal.Sig
     for kill in range(KILLS if number == signal.SIGKILL else KILLS // 3):
         sync = drill.world.syncs[SYNCS[kill % len(SYNCS)]]
         slow(simulator, 0.04)
-        known, told = drill.known(sync), len(simulator.messages())
+        known, received = drill.known(sync), len(simulator.messages())
         process = drill.launcher.start("run", sync.name)
         if kill % 3:  # while it sends, or soon after
-            while len(simulator.messages()) == told and process.process.is_alive():
+            while len(simulator.messages()) == received and process.process.is_alive():
                 time.sleep(0.005)
         time.sleep(drill.dice.uniform(0, 0.3))
         process.signal(number)
@@ -183,7 +184,7 @@ def test_sigterm_commits_what_was_accepted(drill: Drill, simulator: Simulator) -
     assert not state.store.list(state.name("claims/")), "the claim was not given back"
     assert "messages waiting; the next run goes on from there" in process.said()
     drill.quiet()
-    assert simulator.stats()["messages"]["identify"] == PEOPLE - 1, "somebody was told twice"
+    assert simulator.stats()["messages"]["identify"] == PEOPLE - 1, "a user was sent twice"
 
 
 def test_a_second_sigterm_ends_at_once_and_loses_nothing(drill: Drill, simulator: Simulator) -> None:
@@ -220,7 +221,7 @@ def test_two_processes_at_once(drill: Drill, simulator: Simulator) -> None:
         drill.world.check()
     drill.quiet()
     counted = drill.counted()
-    assert counted["identify messages told again"] == counted["events accepted twice"] == 0
+    assert counted["identify messages sent again"] == counted["events accepted twice"] == 0
     assert refused, "the two never met: the drill proves nothing"
 
 
@@ -246,10 +247,10 @@ def test_an_owner_that_is_stopped_past_its_lease_sends_and_commits_no_more(drill
     time.sleep(3.2)
     simulator.clear_faults()
     assert drill.launcher.run("run", name, conditions=leases)[0] == 0
-    told, version = len(simulator.messages()), drill.world.lab.state(drill.world.syncs[name]).current()
+    received, version = len(simulator.messages()), drill.world.lab.state(drill.world.syncs[name]).current()
     paused.signal(signal.SIGCONT)
     assert paused.wait() == 1
-    assert len(simulator.messages()) == told, "it went on sending"
+    assert len(simulator.messages()) == received, "it went on sending"
     assert drill.world.lab.state(drill.world.syncs[name]).current() == version, "it committed"
     drill.world.check()
     drill.quiet()

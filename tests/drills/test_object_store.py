@@ -63,7 +63,7 @@ def test_of_many_at_once_one_puts(url: str) -> None:
 
 
 def test_a_put_whose_answer_was_lost_finds_itself(url: str) -> None:
-    """The store repeats such a put, and is told that the name is taken, by its own first attempt."""
+    """The client repeats such a put. The answer is that the name is taken, by its own first attempt."""
     store = open_store(url)
     store.put("version", b"mine", create=True)
     assert store.put("version", b"mine", create=True)
@@ -200,7 +200,7 @@ def test_an_object_store_that_does_not_answer(url: str, monkeypatch: pytest.Monk
     assert "AKIA" not in str(refused.value)
 
 
-def test_what_is_read_as_a_file_is_for_its_owner_alone(url: str) -> None:
+def test_only_the_owner_reads_the_local_files(url: str) -> None:
     store = open_store(url)
     assert isinstance(store, ObjectStore)
     store.put("a/file", b"personal")

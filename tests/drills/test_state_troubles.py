@@ -54,7 +54,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def agrees(world: World, name: str) -> None:
-    """The next run is sound: it ends well, nobody who was told before a full disk is told again."""
+    """The next run is sound: it ends well, and no user who was sent before the disk was full is sent again."""
     code, said = Launcher(world.lab, started=1000).run("run", name)
     assert code == 0, said
     world.check()
@@ -99,7 +99,7 @@ def test_the_disk_is_full(world: World, small_disk: Path, name: str) -> None:
                 assert len(world.simulator.messages()) == before, f"{free} bytes free: it sent all the same"
         filler.unlink()
         agrees(world, name)
-        assert len(world.simulator.messages()) == before + PEOPLE, f"{free} bytes free: somebody was told twice"
+        assert len(world.simulator.messages()) == before + PEOPLE, f"{free} bytes free: a user was sent twice"
     assert failures >= 2, "the disk was never full"
 
 

@@ -41,7 +41,7 @@ def a_good_run(world: World, name: str) -> None:
 
 
 def test_a_value_that_went_back_after_its_answer_was_lost(world: World) -> None:
-    """1 is accepted, 2 goes unanswered, the row says 1 again: as before, and yet Candu must be told."""
+    """1 is accepted, 2 goes unanswered, the row has 1 again: as before, and yet it must be sent."""
     world.person("u1", 1, "x")
     a_good_run(world, "users/people")
     row = world.people["u1"]
@@ -55,7 +55,7 @@ def test_a_value_that_went_back_after_its_answer_was_lost(world: World) -> None:
 
 
 def test_a_row_that_left_after_its_first_answer_was_lost(world: World) -> None:
-    """Candu may know a user that the snapshot never took in: it is told that the user left."""
+    """Candu may know a user that is not in the snapshot: that the user left is sent."""
     world.person("u1", 1, "x")
     all_answers_are_lost(world, "users/people")
     world.no_person("u1")
@@ -73,7 +73,7 @@ def test_a_value_that_turned_null_after_its_first_answer_was_lost(world: World) 
 
 
 def test_nulls_that_are_omitted(tmp_path: Path, simulator: Simulator, points: Points) -> None:
-    """y never arrived. The row then lost its word, which is not told; when it says y again, Candu is told."""
+    """y never arrived. The row then lost its word, which is not sent; when it has y again, that is sent."""
     world = make_world(tmp_path, simulator, nulls="omit")
     world.person("u1", 1, "x")
     a_good_run(world, "users/people")
@@ -100,7 +100,7 @@ def test_a_group_that_went_back(world: World) -> None:
 
 
 def test_a_member_that_left_while_its_group_was_in_doubt(world: World) -> None:
-    """Nothing is told of it, and so nothing is known: 2 is not taken for what Candu holds."""
+    """Nothing was answered, and so nothing is known: 2 does not count as what Candu holds."""
     world.team("g1", {"u1", "u2"}, 1)
     a_good_run(world, "groups/teams")
     world.team("g1", {"u1", "u2"}, 2)
@@ -230,8 +230,8 @@ def test_a_reset_outlives_an_owner_from_before(world: World, points: Points) -> 
         world.lab.run(sync)
     state = world.lab.state(sync)
     assert (state.current().number, state.current().files) == (2, {})
-    told = {message["message_id"] for message in world.simulator.messages()}
+    received = {message["message_id"] for message in world.simulator.messages()}
     assert world.lab.run(sync).accepted == 9
     again = {message["message_id"] for message in world.simulator.messages()[-9:]}
-    assert not again & told, "Candu may take a message with a known id for a repeat"
+    assert not again & received, "Candu may take a message with a known id for a repeat"
     a_good_run(world, "users/people")

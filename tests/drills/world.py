@@ -1,7 +1,7 @@
 """A small world to drill in: tables that change, four syncs, and what Candu must hold in the end.
 
 Everything that was ever true of a user, a group or an event is remembered here, independently of the product, and
-compared with what the simulator was told.
+compared with what the simulator received.
 """
 
 from __future__ import annotations
@@ -128,25 +128,25 @@ class World:
 
     def check(self) -> None:
         """The invariants that hold after every step, whatever happened."""
-        told = self._told()
-        for (kind, key, trait), values in told.items():
+        received = self._sent()
+        for (kind, key, trait), values in received.items():
             embedded(values, self.past[kind, key, trait], f"{kind} {key} {trait}")
         for name in ("users/people", "groups/teams"):
-            self._snapshot_was_accepted(name, told)
+            self._snapshot_was_accepted(name, received)
         self._events_in_the_ledger_were_accepted()
         self._repeated_events_were_reported()
 
-    def _told(self) -> dict[tuple[str, str, str], list[Any]]:
+    def _sent(self) -> dict[tuple[str, str, str], list[Any]]:
         """(kind, id, trait) → the values that Candu accepted, in the order in which it did."""
-        told: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
+        received: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
         for message in self.simulator.messages():
             kind, key = {"identify": ("users", message["user_id"]), "group": ("groups", message["group_id"]),
                          "track": ("events", "")}[message["type"]]
             for trait, value in message["payload"].get("traits", {}).items():
-                told[kind, key, trait].append(value)
-        return told
+                received[kind, key, trait].append(value)
+        return received
 
-    def _snapshot_was_accepted(self, name: str, told: dict[tuple[str, str, str], list[Any]]) -> None:
+    def _snapshot_was_accepted(self, name: str, received: dict[tuple[str, str, str], list[Any]]) -> None:
         sync = self.syncs[name]
         members = self.simulator.members()
         for row, traits in self.snapshot(sync):
@@ -154,7 +154,7 @@ class World:
                 continue
             key = row["user_id"] if sync.kind == "users" else row["group_id"]
             for trait, value in traits.items():
-                known = told[sync.kind, key, trait]
+                known = received[sync.kind, key, trait]
                 assert value in known, f"{name}: the snapshot says {trait}={value} of {key}; Candu accepted {known}"
             if sync.kind == "groups" and not row["gone"]:
                 assert (key, row["user_id"]) in members, f"{name}: {key} has no member {row['user_id']} at Candu"
@@ -207,7 +207,7 @@ class World:
                 row = {name: rows[0][name] for name in ("number", "word", "tick")} | {"here": True}
                 self._holds(f"user {user}", users.get(user), row, ("users", user))
         for user in users.keys() - self.people.keys():
-            assert users[user]["here"] is False, f"{user} left, and Candu was not told"
+            assert users[user]["here"] is False, f"{user} left, and Candu was not sent that"
 
     def _check_once(self) -> None:
         missing = {event for event, good in self.happened.items() if good} - self._accepted_events("once").keys()
@@ -226,7 +226,7 @@ class World:
                 self._holds(f"group {group}", groups.get(group), {"size": size, "here": True}, ("groups", group))
                 assert (group, user) in members, f"{user} is not known as a member of {group}"
         for group in groups.keys() - present:
-            assert groups[group]["here"] is False, f"{group} is gone, and Candu was not told"
+            assert groups[group]["here"] is False, f"{group} is gone, and Candu was not sent that"
 
     def _holds(self, who: str, held: Row | None, row: Row, past: tuple[str, str]) -> None:
         assert held is not None, f"{who} never arrived"
@@ -238,13 +238,13 @@ class World:
                 assert got == value, f"{who}: Candu holds {name}={got}, the model says {value}"
 
 
-def embedded(told: list[Any], past: list[Any], who: str) -> None:
-    """Fail unless what was told can be read off the past from left to right: nothing older after something newer."""
+def embedded(received: list[Any], past: list[Any], who: str) -> None:
+    """Fail unless the values that were sent are in the order of the past: nothing older after something newer."""
     at = 0
-    for value in told:
+    for value in received:
         while at < len(past) and (past[at] != value or type(past[at]) is not type(value)):
             at += 1
-        assert at < len(past), f"{who}: Candu was told {told}, in the tables it was {past}"
+        assert at < len(past), f"{who}: Candu received {received}, in the tables it was {past}"
 
 
 def make_world(folder: Path, simulator: Simulator, nulls: str = "send", payload: str = "changed") -> World:

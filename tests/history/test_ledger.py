@@ -32,12 +32,12 @@ def test_a_user_has_a_row_for_each_message(lab: Lab, simulator: Simulator) -> No
     first = lab.run(sync)
     lab.query("update people set plan = 'pro' where user_id = 'u1'")
     second = lab.run(sync)
-    told = of_user(lab, sync, "u1")
-    assert [row["traits"] for row in told] == [{"plan": None}, {"plan": None, "seats": None}]
-    assert [row["run_id"] for row in told] == [second.run_id, first.run_id]
+    delivered = of_user(lab, sync, "u1")
+    assert [row["traits"] for row in delivered] == [{"plan": None}, {"plan": None, "seats": None}]
+    assert [row["run_id"] for row in delivered] == [second.run_id, first.run_id]
     assert {(row["sync"], row["partition"], row["key"], row["user_id"], row["type"], row["outcome"], row["attempts"])
-            for row in told} == {("users/profile", None, "u1", "u1", "identify", "accepted", 1)}
-    assert all(dt.datetime.fromisoformat(row["at"]) <= dt.datetime.now(dt.UTC) for row in told)
+            for row in delivered} == {("users/profile", None, "u1", "u1", "identify", "accepted", 1)}
+    assert all(dt.datetime.fromisoformat(row["at"]) <= dt.datetime.now(dt.UTC) for row in delivered)
 
 
 def test_its_message_ids_are_those_that_candu_received(lab: Lab, simulator: Simulator) -> None:
@@ -80,7 +80,7 @@ def test_no_value_is_in_a_ledger_of_names(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("yaml", "days"), [("history: none", "90"), ("", "0")])
-def test_there_is_none_where_nobody_wants_one(lab: Lab, yaml: str, days: str) -> None:
+def test_there_is_none_if_it_is_off(lab: Lab, yaml: str, days: str) -> None:
     lab.overrides["history"] = days
     lab.table("people", user_id=["u1"], plan=["free"])
     sync = lab.sync("users/profile", "select * from people", yaml)

@@ -34,7 +34,7 @@ def warehouse(lab: Lab) -> Lab:
     ("(select string_agg(w, ',' order by random()) from (values ('a'), ('b'), ('c'), ('d'), ('e'), ('f')) t(w)) "
      "|| range", "the trait x differs in"),
 ])
-def test_a_column_that_differs_is_named_with_its_mend(warehouse: Lab, sql: str, said: str) -> None:
+def test_a_column_that_differs_is_named_with_what_to_do(warehouse: Lab, sql: str, said: str) -> None:
     sentences = found(warehouse, f", {sql} as x")
     assert len(sentences) == 1
     assert sentences[0].startswith(said)
@@ -44,7 +44,7 @@ def test_a_model_that_stays_has_nothing_to_say(warehouse: Lab) -> None:
     assert found(warehouse, ", current_date as day, sum(range) over () as total, null as nothing") == []
 
 
-def test_rows_of_one_reading_alone_are_counted(warehouse: Lab) -> None:
+def test_rows_that_only_one_reading_has_are_counted(warehouse: Lab) -> None:
     assert "have no counterpart" in found(warehouse, "", rest="from range(50) order by random() limit 10")[0]
     assert found(warehouse, ", uuid()::varchar as event_id, 'x' as event, timestamp '2026-11-01' as timestamp",
                  "events") == [

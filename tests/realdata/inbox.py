@@ -36,15 +36,15 @@ class Inbox:
         return sum(self._simulator.stats()["messages"].values())
 
 
-def traits_told(messages: list[dict[str, Any]], key: str = "userId") -> dict[str, Traits]:
-    """The traits of each message by its user or group, each of which is told once at most."""
-    told = {message[key]: message["traits"] for message in messages}
-    assert len(told) == len(messages)
-    return told
+def traits_sent(messages: list[dict[str, Any]], key: str = "userId") -> dict[str, Traits]:
+    """The traits of each message by its user or group, each of which is sent once at most."""
+    received = {message[key]: message["traits"] for message in messages}
+    assert len(received) == len(messages)
+    return received
 
 
 def changed(before: Mapping[str, Traits], after: Mapping[str, Traits]) -> dict[str, Traits]:
-    """Who must be told of, with the traits that differ; a trait that was never sent and is null is not sent."""
+    """The users or groups that must be sent, with the traits that differ; a null that was never sent is not sent."""
     differing = {key: {name: value for name, value in traits.items() if before.get(key, {}).get(name) != value}
                  for key, traits in after.items() if traits != before.get(key)}
     return {key: traits for key, traits in differing.items() if traits}

@@ -55,7 +55,7 @@ class Ledger:
                          "last_purchase": _midnight(row[7])} for row in rows}
 
     def events(self, month: str) -> dict[int, dict[str, Any]]:
-        """The purchases of a month by number, as the parts of a message that tells of one."""
+        """The purchases of a month by number, as the parts of their messages."""
         return {no: {"userId": customer, "event": "Purchased", "timestamp": _midnight(day),
                      "properties": {"order_no": no, "cds": cds, "dollars": dollars}}
                 for no, customer, day, cds, dollars in self._db.execute(_EVENTS, {"month": month})}

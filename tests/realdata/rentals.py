@@ -91,7 +91,7 @@ class Opinion:
         return {(row["store"], row["customer"]) for row in self._rows(_MEMBERS)}
 
     def events(self) -> dict[int, Row]:
-        """The rentals by number, as the parts of a message that tells of one."""
+        """The rentals by number, as the parts of their messages."""
         rows = self._by_id(_EVENTS)
         return {number: {"userId": row.pop("user_id"), "event": "Rented a film", "timestamp": row.pop("at"),
                          "properties": {"rental_id": number, **row}} for number, row in rows.items()}

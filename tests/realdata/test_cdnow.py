@@ -1,4 +1,4 @@
-"""CDNOW's customers month by month: what Candu holds is what the file says, and nothing was told twice."""
+"""CDNOW's customers month by month: what Candu holds is what the file has, and nothing was sent twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from candu_sync.commit.run_result import RunResult
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import load_syncs
-from tests.realdata.inbox import Inbox, changed, traits_told, types
+from tests.realdata.inbox import Inbox, changed, traits_sent, types
 from tests.realdata.ledger import Ledger
 from tests.support.lab import Lab
 
@@ -66,11 +66,11 @@ def key_of(month: str) -> str:
 
 
 def purchases_of(messages: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Messages by the number of the purchase that each tells of, without what every message has."""
-    told = {message["properties"]["order_no"]: {name: value for name, value in message.items()
+    """Messages by the number of their purchase, without what every message has."""
+    received = {message["properties"]["order_no"]: {name: value for name, value in message.items()
                                                 if name not in ("type", "messageId")} for message in messages}
-    assert len(told) == len(messages)
-    return told
+    assert len(received) == len(messages)
+    return received
 
 
 def requests_for(messages: int) -> int:
@@ -85,7 +85,7 @@ def test_the_file_is_the_one_that_was_published(ledger: Ledger) -> None:
     assert sum(len(ledger.events(month)) for month in months) == 69_659
 
 
-def test_month_by_month_candu_holds_what_the_file_says_and_is_told_it_once(
+def test_month_by_month_candu_holds_what_the_file_has_and_is_sent_it_once(
         shop: Shop, ledger: Ledger, simulator: Simulator) -> None:
     inbox = Inbox(simulator)
     users: dict[str, dict[str, Any]] = {}
@@ -94,15 +94,15 @@ def test_month_by_month_candu_holds_what_the_file_says_and_is_told_it_once(
         shop.arrive(month)
         # No guard has to be forced: newcomers do not count as changed.
         totals, purchases = shop.run(TOTALS), shop.run(PURCHASES, key_of(month))
-        told, buyers, before = inbox.look(), ledger.buyers(month), users
+        received, buyers, before = inbox.look(), ledger.buyers(month), users
         users = before | buyers
         assert simulator.users() == users
-        assert traits_told(told["identify"]) == changed(before, buyers)
-        assert purchases_of(told["track"]) == ledger.events(month)
+        assert traits_sent(received["identify"]) == changed(before, buyers)
+        assert purchases_of(received["track"]) == ledger.events(month)
         assert len(buyers) == totals.messages == totals.accepted
         assert (totals.rows, totals.added) == (len(users), len(users) - len(before))
         assert totals.requests == requests_for(totals.messages)
-        assert purchases.rows == purchases.accepted == len(told["track"])
+        assert purchases.rows == purchases.accepted == len(received["track"])
         assert purchases.requests == requests_for(purchases.messages)
         runs.append((totals, purchases))
     assert users == ledger.users("199806")
@@ -114,10 +114,10 @@ def test_month_by_month_candu_holds_what_the_file_says_and_is_told_it_once(
     assert types(simulator.users()) == {
         "purchases": "number", "cds": "number", "total billed": "number", "largest_purchase": "number",
         "bought_again": "boolean", "first_purchase": "string", "last_purchase": "string"}
-    tell(runs)
+    report_on(runs)
 
 
-def tell(runs: list[tuple[RunResult, RunResult]]) -> None:
+def report_on(runs: list[tuple[RunResult, RunResult]]) -> None:
     """Figures for whoever runs pytest with -s."""
     lines = [f"{events.partition}  users {users.rows:>6} rows {users.messages:>5} messages  purchases "
              f"{events.rows:>5} rows {events.messages:>5} messages  {users.requests + events.requests:>3} requests  "
@@ -139,12 +139,12 @@ def test_purchases_that_come_in_late_are_found_by_running_their_month_again(
     shop.arrive("199701", "order_no % 50 = 0")
     inbox = Inbox(simulator)
     totals, january, february = run()
-    told = inbox.look()
+    received = inbox.look()
     late = {no: purchase for no, purchase in ledger.events("199701").items() if no % 50 == 0}
-    assert purchases_of(told["track"]) == late
+    assert purchases_of(received["track"]) == late
     assert (january.added, january.messages, february.messages, february.requests) == (len(late), len(late), 0, 0)
-    assert traits_told(told["identify"]).keys() == {purchase["userId"] for purchase in late.values()}
-    assert totals.messages == len(told["identify"])
+    assert traits_sent(received["identify"]).keys() == {purchase["userId"] for purchase in late.values()}
+    assert totals.messages == len(received["identify"])
     assert simulator.users() == ledger.users("199702")
     everything = [event["properties"]["order_no"] for event in simulator.events()]
     assert sorted(everything) == sorted(ledger.events("199701") | ledger.events("199702"))

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from candu_sync.simulator import Simulator
-from tests.realdata.inbox import Inbox, changed, traits_told, types
+from tests.realdata.inbox import Inbox, changed, traits_sent, types
 from tests.realdata.rentals import Opinion, Row, create_database, load_sakila
 
 MODELS = Path(__file__).parent / "sakila" / "sql"
@@ -95,27 +95,28 @@ def without_nulls(rows: dict[str, Row]) -> dict[str, Row]:
 
 
 def rentals_of(messages: list[dict[str, Any]]) -> dict[int, Row]:
-    """Messages by the number of the rental that each tells of, without what every message has."""
-    told = {message["properties"]["rental_id"]: {name: value for name, value in message.items()
+    """Messages by the number of their rental, without what every message has."""
+    received = {message["properties"]["rental_id"]: {name: value for name, value in message.items()
                                                  if name not in ("type", "messageId")} for message in messages}
-    assert len(told) == len(messages)
-    return told
+    assert len(received) == len(messages)
+    return received
 
 
-def times_told(messages: list[dict[str, Any]]) -> dict[str, int]:
+def times_sent(messages: list[dict[str, Any]]) -> dict[str, int]:
     """Trait → messages that carry it."""
     return dict(Counter(name for message in messages for name in message["traits"]))
 
 
-def test_the_first_run_tells_all_and_the_second_makes_no_request(shops: Shops, simulator: Simulator) -> None:
+def test_the_first_run_sends_all_and_the_second_makes_no_request(shops: Shops, simulator: Simulator) -> None:
     inbox, opinion = Inbox(simulator), Opinion(shops.url)
     reports = shops.run()
-    told = inbox.look()
+    received = inbox.look()
     assert simulator.users() == opinion.users()
     assert simulator.groups() == opinion.groups()
     assert simulator.members() == opinion.members()
-    assert rentals_of(told["track"]) == opinion.events()
-    assert {kind: len(messages) for kind, messages in told.items()} == {"identify": 599, "group": 599, "track": 16_044}
+    assert rentals_of(received["track"]) == opinion.events()
+    assert {kind: len(messages) for kind, messages in received.items()} == {
+        "identify": 599, "group": 599, "track": 16_044}
     assert {sync: (report["rows"], report["accepted"], report["requests"]) for sync, report in reports.items()} == {
         "users/customers": (599, 599, 6), "groups/stores": (599, 599, 6), "events/rentals": (16_044, 16_044, 161)}
     assert types(simulator.users()) == {
@@ -131,20 +132,20 @@ def test_the_first_run_tells_all_and_the_second_makes_no_request(shops: Shops, s
     assert simulator.stats()["repeated_message_ids"] == 0
 
 
-def test_after_a_day_only_what_changed_is_told(shops: Shops, simulator: Simulator) -> None:
+def test_after_a_day_only_what_changed_is_sent(shops: Shops, simulator: Simulator) -> None:
     opinion = Opinion(shops.url)
     shops.run()
     users, groups, members, events = opinion.users(), opinion.groups(), opinion.members(), opinion.events()
     shops.change(NEXT_DAY)
     inbox = Inbox(simulator)
     reports = shops.run()
-    told = inbox.look()
+    received = inbox.look()
 
-    # Nobody leaves Candu: who left the table is told to be no customer any more, and is a member all the same.
+    # Candu removes nobody: a user who left the table is sent as no customer any more, and stays a member.
     left = {key: users[key] | {"active_customer": False} for key in ("10", "16")}
     now = opinion.users() | left
     assert without_nulls(simulator.users()) == without_nulls(now)
-    identified = traits_told(told["identify"])
+    identified = traits_sent(received["identify"])
     assert identified == changed(users, now)
     assert identified["6"] == {"email": users["6"]["email"].lower()}
     assert identified["7"] == {"email": None}
@@ -153,29 +154,29 @@ def test_after_a_day_only_what_changed_is_told(shops: Shops, simulator: Simulato
     assert not {"30", "31", "32"} & identified.keys()
     report = reports["users/customers"]
     assert (report["added"], report["removed"], report["messages"]) == (1, 2, len(identified))
-    assert report["traits"] == times_told(told["identify"])
+    assert report["traits"] == times_sent(received["identify"])
 
     assert simulator.groups() == opinion.groups()
     assert simulator.members() == members | opinion.members()
-    check_groups(told["group"], changed(groups, opinion.groups()), opinion)
-    assert reports["groups/stores"]["traits"] == times_told(told["group"])
+    check_groups(received["group"], changed(groups, opinion.groups()), opinion)
+    assert reports["groups/stores"]["traits"] == times_sent(received["group"])
 
     new = {number: event for number, event in opinion.events().items() if number not in events}
     # 20004 was entered weeks late, beyond the two days that the cursor looks back.
     assert new.keys() == {20001, 20002, 20003, 20004}
-    assert rentals_of(told["track"]) == {number: new[number] for number in (20001, 20002, 20003)}
+    assert rentals_of(received["track"]) == {number: new[number] for number in (20001, 20002, 20003)}
     assert {report["messages"] for report in shops.run().values()} == {0}
 
 
 def check_groups(messages: list[dict[str, Any]], expected: dict[str, Row], opinion: Opinion) -> None:
-    """A store's changes are told once, by one of its customers; each new member is told with all of its traits."""
+    """A store's changes are sent once, for one of its customers; a new member is sent with all its traits."""
     groups, members = opinion.groups(), opinion.members()
     joined = {("1", "9"), ("2", "600")}
     by_new = [m for m in messages if (m["groupId"], m["userId"]) in joined]
     assert {(m["groupId"], m["userId"]) for m in by_new} == joined
     assert all(m["traits"] == groups[m["groupId"]] for m in by_new)
     others = [m for m in messages if m not in by_new]
-    assert traits_told(others, "groupId") == expected
+    assert traits_sent(others, "groupId") == expected
     assert {(m["groupId"], m["userId"]) for m in others} <= members
     assert len(messages) == len(joined) + len(expected)
 

@@ -1,4 +1,4 @@
-"""One writer at a time: a live one is refused by name, a dead one is taken over with what Candu had told it."""
+"""One writer at a time: a live one is refused by name, a dead one is taken over, with what Candu had answered it."""
 
 from __future__ import annotations
 
@@ -162,14 +162,14 @@ class TestRuns:
         assert len(simulator.messages()) == 300
         assert lab.run(sync).requests == 0
 
-    def test_what_a_killed_run_was_told_is_folded_in_and_the_rest_is_sent(
+    def test_what_candu_answered_a_killed_run_is_folded_in_and_the_rest_is_sent(
             self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
         kill_when(run_elsewhere(lab, sync), simulator, 60)
         arrived = len(simulator.messages())
         lab.overrides["rate"] = 0
         result = lab.run(sync)
         assert (result.status, result.exit_code) == ("succeeded", 0)
-        # What was in flight, and at most that, is told twice: two workers with ten messages each.
+        # At most the messages in flight are sent twice: two workers with ten messages each.
         assert 300 - arrived <= result.accepted <= 300 - arrived + 20
         assert len(simulator.users()) == 300
         assert lab.run(sync).requests == 0

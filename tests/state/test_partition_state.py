@@ -132,7 +132,7 @@ class TestDamage:
             assert "make the plan again" in error_of(pipeline.push_staged, Target(project, sync))
 
 
-def test_after_a_run_every_file_is_for_its_owner_alone(lab: Lab) -> None:
+def test_after_a_run_only_the_owner_reads_the_files(lab: Lab) -> None:
     lab.table("people", user_id=["a"], plan=["pro"])
     sync = lab.sync("users/model", "select * from people")
     lab.run(sync)

@@ -77,7 +77,7 @@ def test_a_line_that_was_cut_off_is_left_out_and_those_before_it_count(state: Pa
     assert outcome.uncertain == ([(10, 19)] if cut == 1 else [])
 
 
-def test_a_second_push_writes_beside_the_first(state: PartitionState) -> None:
+def test_a_second_push_writes_a_log_of_its_own(state: PartitionState) -> None:
     for part in range(2):
         log = ReceiptLog(state, "run-1")
         log.write({"sent": [part, part]})

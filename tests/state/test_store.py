@@ -39,7 +39,7 @@ def test_put_and_get(store: Store) -> None:
     assert store.get("a/b.json") == b"2"
 
 
-def test_put_if_absent_is_for_the_first_alone(store: Store) -> None:
+def test_put_if_absent_succeeds_only_for_the_first(store: Store) -> None:
     assert store.put("claims/1.json", b"first", create=True)
     assert not store.put("claims/1.json", b"second", create=True)
     assert store.get("claims/1.json") == b"first"
@@ -94,7 +94,7 @@ def test_scratch_folders_are_apart_and_not_listed(store: Store) -> None:
 
 
 class TestDisk:
-    def test_all_is_for_its_owner_alone(self, tmp_path: Path) -> None:
+    def test_only_the_owner_reads_the_files(self, tmp_path: Path) -> None:
         store = DiskStore(tmp_path / "deep" / "state")
         store.put("users.profile/-/versions/00000001.json", b"1")
         store.add("users.profile/-/data/run/base.arrow", file(tmp_path, b"rows"))
@@ -135,7 +135,7 @@ class TestDisk:
             thread.join()
         assert failures == []
 
-    def test_a_file_that_is_removed_as_soon_as_it_is_there_was_moved_in_all_the_same(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_removed_as_soon_as_it_is_there_counts_as_moved_in(self, tmp_path: Path) -> None:
         """The owner of a claim removes the change set that another run is just staging."""
         store = DiskStore(tmp_path / "state")
         done = threading.Event()

@@ -12,7 +12,7 @@ from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab
 
-# A run of its own process, which tells nothing and may be killed.
+# A run in a process of its own, which prints nothing and may be killed.
 RUN = """
 import sys
 from pathlib import Path

@@ -56,7 +56,7 @@ class Ended:
 
 
 class Folder(Lab):
-    """A project's folder. Whatever a command says is looked through for a traceback, and for what must not be told:
+    """A project's folder. The output of each command is searched for a traceback, and for what must not be shown:
     the API key, and the texts in ``secrets``."""
 
     secrets: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ class Policies:
 
 @dataclass
 class Known:
-    """What Candu was told of a row; ``gone``: the row left the model since."""
+    """What Candu was sent of a row; ``gone``: the row left the model since."""
 
     traits: Row
     gone: bool = False
@@ -41,7 +41,7 @@ class Reference:
         self.ids = ids
         self.of_groups = ids[0] == "group_id"
         self.known: dict[Key, Known] = {}
-        self.told: dict[str, Row] = {}
+        self.received: dict[str, Row] = {}
         self.members: set[Key] = set()
         self.messages = 0
 
@@ -127,9 +127,9 @@ class Reference:
             news = {name: value for name, value in constants.items() if _typed(known.traits.get(name)) != _typed(value)}
             known.traits = {**known.traits, **constants}
             if news:
-                told = leaving.setdefault(key[0] if self.of_groups else key, ({}, []))
-                told[0].update(news)
-                told[1].append(key)
+                received = leaving.setdefault(key[0] if self.of_groups else key, ({}, []))
+                received[0].update(news)
+                received[1].append(key)
         for message, keys in leaving.values():
             self._tell(keys, message)
 
@@ -138,16 +138,16 @@ class Reference:
             return
         self.messages += 1
         first = min(keys)
-        self.told.setdefault(first[0], {}).update(message)
+        self.received.setdefault(first[0], {}).update(message)
         if self.of_groups:
             self.members.add(first)
 
     def candu(self) -> dict[str, Row]:
         """Traits by id, as Candu has them in JSON."""
-        return {key: {name: _as_told(value) for name, value in traits.items()} for key, traits in self.told.items()}
+        return {key: {name: _as_sent(value) for name, value in traits.items()} for key, traits in self.received.items()}
 
 
-def _as_told(value: Any) -> Any:
+def _as_sent(value: Any) -> Any:
     """A value in JSON, with its type: 1 and True are two values, 1 and 1.0 are one."""
     if isinstance(value, dt.datetime):
         return value.replace(microsecond=0).isoformat() + "Z"
@@ -155,9 +155,9 @@ def _as_told(value: Any) -> Any:
 
 
 def _typed(value: Any) -> tuple[str, Any]:
-    told = _as_told(value)
-    kind = "number" if isinstance(told, (int, float)) and not isinstance(told, bool) else type(told).__name__
-    return kind, told
+    sent = _as_sent(value)
+    kind = "number" if isinstance(sent, (int, float)) and not isinstance(sent, bool) else type(sent).__name__
+    return kind, sent
 
 
 def _identity(row: Row) -> tuple[object, ...]:
@@ -165,5 +165,5 @@ def _identity(row: Row) -> tuple[object, ...]:
 
 
 def typed(traits: dict[str, Row]) -> dict[str, dict[str, tuple[str, Any]]]:
-    """Traits by id in a form that tells True from 1, for comparing."""
+    """Traits by id in a form that distinguishes True from 1, for comparing."""
     return {key: {name: _typed(value) for name, value in values.items()} for key, values in traits.items()}

@@ -61,7 +61,7 @@ def test_a_key_is_the_start_of_a_half_open_window(
     (HOUR, "2026-11-01-13:00", "before the first, which is 2026-11-01-14:00"),
     (Partitions(static=("eu", "us")), "eu", "static partitions are keys"),
 ])
-def test_a_wrong_key_is_told_the_format_and_the_nearest_one(partitions: Partitions, key: str, says: str) -> None:
+def test_the_error_about_a_wrong_key_has_the_nearest_one(partitions: Partitions, key: str, says: str) -> None:
     with pytest.raises(UsageError) as error:
         window(partitions, key)
     assert says in str(error.value)

@@ -38,7 +38,7 @@ def refusal(yaml: str, kind: Kind = "users") -> SpecError:
     ("rename: {2024: plan}", "the key 2024 is not text; write it in quotes"),
     ("tags: {~: x}", "the key ~ is not text; write it in quotes"),
 ])
-def test_an_unknown_key_is_told_the_nearest_known_one(yaml: str, says: str) -> None:
+def test_the_error_about_an_unknown_key_names_the_nearest_known_one(yaml: str, says: str) -> None:
     assert says in str(refusal(yaml))
 
 
@@ -92,11 +92,11 @@ def test_an_unknown_key_is_told_the_nearest_known_one(yaml: str, says: str) -> N
     ("tags: {year: 2026}", "tags.year: 2026 is not allowed"),
     ("description: [x]", "description: a list is not allowed; allowed: text"),
 ])
-def test_a_wrong_value_is_told_what_is_allowed(yaml: str, says: str) -> None:
+def test_the_error_about_a_wrong_value_says_what_is_allowed(yaml: str, says: str) -> None:
     error = refusal(f"# a comment\n{yaml}\n")
     assert says in error.detail
     assert error.line == 2
-    assert len(error.detail.splitlines()) == 1  # one problem is not told in many ways
+    assert len(error.detail.splitlines()) == 1  # one problem is reported once
 
 
 @pytest.mark.parametrize(("kind", "yaml", "says"), [
@@ -114,7 +114,7 @@ def test_settings_that_contradict_each_other_or_the_folder_are_refused(kind: Kin
     assert says in refusal(yaml, kind).detail
 
 
-def test_every_problem_of_a_file_is_told_at_its_line() -> None:
+def test_every_problem_of_a_file_is_reported_with_its_line() -> None:
     error = refusal("payload: al\n\nguard:\n  min_rows: 1\n  max_changed: 2\nrename:\n  a: x\n  b: x\nowners:\n  - x\n")
     assert str(error).splitlines()[0].startswith("sql/users/a.yaml:1: payload: 'al'")
     assert [line.split(":")[0] for line in error.detail.splitlines()[1:]] == ["  line 5", "  line 8", "  line 10"]
@@ -128,7 +128,7 @@ def test_every_problem_of_a_file_is_told_at_its_line() -> None:
     ("- payload\n", 1, "a sync's settings are a mapping"),
     ("payload\n", 1, "a sync's settings are a mapping"),
 ])
-def test_what_is_not_a_yaml_mapping_is_told_so(yaml: str, line: int, says: str) -> None:
+def test_what_is_not_a_yaml_mapping_is_reported(yaml: str, line: int, says: str) -> None:
     error = refusal(yaml)
     assert error.line == line
     assert says in error.detail

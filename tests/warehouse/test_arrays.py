@@ -98,7 +98,7 @@ def test_an_instant_that_utc_puts_beyond_the_calendar_is_out_of_range() -> None:
     assert beyond.column(0).cast(pa.int64()).to_pylist() == [2**63 - 1]
 
 
-def test_a_row_that_is_not_utf8_stands_apart() -> None:
+def test_a_row_that_is_not_utf8_is_a_batch_of_its_own() -> None:
     rows = [("a", 1), ("\udcff", 2), ("b", 3)]
     good, bad = record_batches(["name", "n"], rows)
     assert good.to_pydict() == {"name": ["a", "b"], "n": [1, 3]}

@@ -212,10 +212,10 @@ def test_a_type_comes_out_as_the_table_says(row: Row, dialect: str, path: Path_,
         assert path in (read_adbc, read_copy)
         return
     [batch] = reading
-    assert told(batch.column(0)) == row.value
+    assert received(batch.column(0)) == row.value
 
 
-def told(array: object) -> object:
+def received(array: object) -> object:
     """What becomes of the one value of an array."""
     try:
         found = canonical(array)
@@ -241,7 +241,7 @@ def test_of_every_type_that_a_native_path_leaves_rows_are_read(postgresql: Engin
                     "array of enums", "object", "binary", "interval", "range", "bits", "one character"}
 
 
-def test_the_table_stands_in_the_docs() -> None:
+def test_the_table_is_in_the_docs() -> None:
     assert markdown() in DOCS.read_text()
 
 

@@ -294,6 +294,6 @@ def test_a_parameter_takes_the_type_that_it_is_compared_with(engine: Engine, pat
 
 
 @pytest.mark.parametrize("path", [by_copy, by_rows])
-def test_nulls_empty_texts_and_lines_are_told_apart(engine: Engine, path: Callable[[Engine, str], Reading]) -> None:
+def test_nulls_empty_texts_and_lines_are_distinguished(engine: Engine, path: Callable[[Engine, str], Reading]) -> None:
     sql = "select t from (values (null), (''), ('\\N'), (E'two\\nlines'), ('\"'), ('a,b')) as x(t)"
     assert set(values(path(engine, sql))) == {(None,), ("",), ("\\N",), ("two\nlines",), ('"',), ("a,b",)}

@@ -61,7 +61,7 @@ def test_what_is_wrong_is_said_in_words(warehouse: Warehouse) -> None:
         warehouse.read('select 1 as a, 2 as "a"', {})
 
 
-def test_the_session_is_told_its_zone_and_its_limit() -> None:
+def test_the_session_gets_its_zone_and_its_limit() -> None:
     engine = open_engine("snowflake://user:password@account/wh", timeout=60)
     options: dict[str, Any] = {}
 
