@@ -1,4 +1,4 @@
-"""The bench: how long candu-sync takes and how much memory, beside the floor of each stage and beside other tools.
+"""The bench: how long candu-sync takes and how much memory, compared with the floor of each stage and with other tools.
 
     python -m bench                          everything: an hour or more on 2 cores; `make bench`
     python -m bench --quick                  100,000 rows: under two minutes; `make bench-quick`

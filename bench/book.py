@@ -1,4 +1,4 @@
-"""What was measured, in a JSON file that is written anew as each measurement ends."""
+"""What was measured, in a JSON file that is written again after each measurement."""
 
 from __future__ import annotations
 
@@ -102,5 +102,5 @@ class Book:
 
 
 def _flat(run: Run) -> Run:
-    """A run with its phases' seconds beside the rest."""
+    """A run with the seconds of its phases."""
     return {**run.get("phases", {}), **run}

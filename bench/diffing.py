@@ -1,4 +1,4 @@
-"""The diff alone, both sides in Parquet, beside reading them once and beside other engines.
+"""The diff alone, both sides in Parquet, compared with reading them once and with other engines.
 
 candu-sync's is ``candu-sync plan``, by its own seconds: the newer side comes from Parquet by DuckDB, the older one is
 its snapshot. Those seconds hold more than the others': canonical values, the messages of what changed, the staged

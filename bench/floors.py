@@ -76,7 +76,7 @@ def parquet_duckdb(old: str, new: str) -> dict[str, Any]:
 
 
 def parquet_max(old: str, new: str) -> dict[str, Any]:
-    """Both sides read once inside DuckDB: the largest value of each column, which only the values can tell."""
+    """Both sides read once inside DuckDB: the largest value of each column, which only the values show."""
     import duckdb
 
     began = time.perf_counter()

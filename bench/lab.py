@@ -53,7 +53,7 @@ class Lab:
     """A project in a folder: one sync of users over one table, at the defaults but for the rate, which has no limit.
 
     Args:
-        folder: is made anew.
+        folder: is emptied first.
         warehouse: its SQLAlchemy URL.
         table: what the model selects from; may end in a LIMIT.
         sink: None: nothing is sent.

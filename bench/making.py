@@ -13,7 +13,8 @@ from bench.process import Failed
 
 
 def making(bench: Bench) -> None:
-    """Make what is not there yet, so that later calls are all measurement. What fails is told where it is needed."""
+    """Make what is not there yet, so that later calls are all measurement. A failure is reported where the result is
+    needed."""
     for rows in {1_000, *bench.sizes}:
         for kind in bench.kinds if rows in bench.sizes else ["duckdb"]:
             _make(bench, f"{rows:,} rows in {kind}", partial(bench.warehouses.table, kind, rows))

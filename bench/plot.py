@@ -18,7 +18,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Panel:
-    """One diagram: name → its points; what stands at the y axis."""
+    """One diagram: name → its points; the label of the y axis."""
 
     title: str
     unit: str

@@ -1,4 +1,4 @@
-"""Reading: the model's result as Arrow, beside what the database and its driver take alone."""
+"""Reading: the model's result as Arrow, compared with the database and its driver alone."""
 
 from __future__ import annotations
 

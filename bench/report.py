@@ -27,7 +27,7 @@ TOOL_WORDS = {"drt": "drt", "dlt": "dlt"}
 
 _HOW = """\
 Every measurement is a process of its own; what is shown is the median of its runs, or the one run where the table says
-1. *Seconds* of candu-sync are those that `--json` tells, the sum of its phases, process start and imports not included;
+1. *Seconds* of candu-sync are those that `--json` has, the sum of its phases, process start and imports not included;
 *whole process* is the clock around it. Other tools are timed as whole processes in the table of first runs, and inside
 the process, imports left out, in the table of diffs. *Peak* is the largest resident memory of the whole process in any
 run, as the kernel counts it, in MB of 10⁶ bytes; PostgreSQL's own processes are not in it. Requests a second are from
@@ -49,7 +49,7 @@ it (`bench/peers/whole.py`, `bench/peers/whole_dlt.py`). They keep no snapshot a
 
 
 def write_page(book: Book, page: Path) -> None:
-    """Write the page, and its plot into the folder ``images`` beside it."""
+    """Write the page, and its plot into the folder ``images`` next to it."""
     image = page.parent / "images" / "benchmarks.svg"
     image.parent.mkdir(parents=True, exist_ok=True)
     image.write_text(draw(panels(book)))
@@ -91,7 +91,7 @@ def _page(book: Book) -> Iterator[str]:
     yield "\n## The whole job\n"
     yield from table(["warehouse", "rows", "run", "seconds", "read", "diff", "push", "commit", "whole process",
                       "peak MB", "messages/s", "runs"], list(_whole(book)))
-    yield "\n## A first run, beside other tools\n"
+    yield "\n## A first run, and other tools\n"
     yield from table(["tool", "rows", "seconds, whole process", "peak MB", "candu-sync is faster by", "runs"],
                      list(_tools(book)))
     yield "\n## Diff\n"

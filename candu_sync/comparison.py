@@ -164,7 +164,7 @@ def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, progress: Prog
         prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen)
                      if snapshot.base and not wanted.full else None)
         forgotten = _Count()
-        # The thread that reads ahead must end before the reading is closed, whatever happens.
+        # The thread that reads ahead must always end before the reading is closed.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
             rows = wanted.tombstones.left_out(connection, _counted(made, progress), forgotten.add)
             left = rows if prefilter is None else prefilter.unmatched(rows)

@@ -159,7 +159,7 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
 
 
 def literal(text: str) -> str:
-    """A SQL string literal, for places where a parameter cannot stand.
+    """A SQL string literal, for places where a parameter is not allowed.
 
     Example:
         >>> literal("it's")

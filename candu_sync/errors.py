@@ -132,7 +132,7 @@ class Unauthorized(CanduError):
 
 
 class DestinationTrouble(CanduError):
-    """The address, the account, the contract, or what stands in between: no row is to blame, and the run ends."""
+    """The address, the account, the contract, or something in between: no row is to blame, and the run ends."""
 
 
 class Refused(CanduError):

@@ -75,8 +75,8 @@ def offsets(local: Microseconds, years: Iterable[int], timezone: str) -> Microse
 
 
 def first_local(instant: dt.datetime, timezone: str) -> dt.datetime:
-    """An instant as a local time for comparisons: a column's local time lies at or after it exactly when the instant
-    that it stands for lies at or after ``instant``.
+    """An instant as a local time for comparisons: a column's local time lies at or after it exactly when its instant is
+    at or after ``instant``.
 
     The only exceptions are times that a zone skips, where the change is not at a full hour of UTC.
 

@@ -137,7 +137,7 @@ def one_query(sql: str, dialect: str = "") -> str:
 
 
 def blanked(sql: str, dialect: str) -> str:
-    """The SQL at its own length, with comments as spaces and whatever is quoted as ``x``."""
+    """The SQL at its own length, with comments as spaces and all quoted text as ``x``."""
     parts, position = [], 0
     for token in _tokens(sql, dialect):
         if token.kind in ("quoted", "line", "block"):

@@ -1,7 +1,7 @@
 """A sync's two assets: ``changes/<kind>/<name>`` stages what would be sent, ``candu/<kind>/<name>`` sends it.
 
 The first alone is a preview. The second alone sends exactly what was looked at, or refuses it as stale. In one run the
-guard stands between them.
+guard is between them.
 """
 
 # Annotations are evaluated here: Dagster reads the classes of a context, a config and a resource from them.

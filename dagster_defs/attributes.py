@@ -34,7 +34,7 @@ class Attributes(BaseModel):
 
 
 def _detail(attributes: type[BaseModel], detail: ErrorDetails) -> InitErrorDetails:
-    """An error of pydantic's as it is, but for an unknown key. Dagster builds each error again, with its line, and
+    """An error of pydantic as it is, except for an unknown key. Dagster builds each error again, with its line, and
     knows only pydantic's own types."""
     if detail["type"] != "extra_forbidden":
         return InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"],
@@ -48,4 +48,4 @@ def _meant(attributes: type[BaseModel], path: list[str]) -> str:
     if parents:
         return hint(name, _NESTED.get(parents[0], attributes).model_fields, OTHER_WORDS)
     owners = [key for key in attributes.model_fields if key in _NESTED and name in _NESTED[key].model_fields]
-    return f"it stands under {owners[0]}" if owners else hint(name, attributes.model_fields, OTHER_WORDS)
+    return f"it belongs under {owners[0]}" if owners else hint(name, attributes.model_fields, OTHER_WORDS)

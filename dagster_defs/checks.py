@@ -105,5 +105,5 @@ def set_aside_result(changes: ChangeSet, result: RunResult) -> AssetCheckResult:
 
 
 def _partition(changes: ChangeSet) -> Metadata:
-    """Dagster shows a check's last result, of whatever partition: checks with partitions warn as a preview (1.13)."""
+    """Dagster shows a check's last result, of any partition: checks with partitions warn as a preview (1.13)."""
     return {} if changes.partition is None else {"partition": MetadataValue.text(changes.partition)}

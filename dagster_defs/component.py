@@ -105,7 +105,7 @@ class CanduSync(Spec, _Syncs):
     name: str = Field(
         pattern=r"^(users|groups|events)(/[A-Za-z0-9_]+)+$",
         description="users, groups or events, a slash, and a name of letters, digits and _, like users/profile")
-    sql: str = Field(description="the file of the model, beside this one, like profile.sql")
+    sql: str = Field(description="the file of the model, next to this one, like profile.sql")
 
     def read(self, folder: Path) -> Catalog:
         """The one sync, or what is wrong with it."""
@@ -134,7 +134,7 @@ class CanduSyncs(_Syncs):
           path: sql
     """
 
-    path: str = Field(default="sql", description="the folder that has users/, groups/ or events/, beside this file")
+    path: str = Field(default="sql", description="the folder that has users/, groups/ or events/, next to this file")
 
     def read(self, folder: Path) -> Catalog:
         """Every sync of the folder. Raises SettingsError when there is none."""

@@ -23,7 +23,7 @@ def as_text(text: str) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A block of code with this text, whatever rows of backticks the text has.
+    """A block of code with this text, which may have rows of backticks.
 
     Example:
         >>> fenced("select 1", "sql").splitlines()

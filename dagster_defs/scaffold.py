@@ -10,7 +10,7 @@ from dagster import Scaffolder, ScaffoldRequest
 from dagster.components.component_scaffolding import scaffold_component
 
 _MODEL = """\
--- One row a user. Each column beside user_id is a trait, named as the column.
+-- One row a user. Each column other than user_id is a trait, named as the column.
 select user_id, email, plan
 from dim_users
 """

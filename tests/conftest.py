@@ -47,7 +47,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A place for a state in a bucket of its own; where S3 is stands in the environment, as the AWS tools have it."""
+    """A place for a state in a bucket of its own; the environment has the address of S3, as for the AWS tools."""
     bucket = f"b{uuid.uuid4().hex}"
     assert httpx.put(f"{s3_endpoint}/{bucket}").status_code == 200
     for name, value in {"AWS_ENDPOINT_URL": s3_endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",

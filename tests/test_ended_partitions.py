@@ -26,7 +26,7 @@ def static(*keys: str) -> str:
 
 
 def members(lab: Lab, **segments: int) -> None:
-    """Make the table anew: segment → how many users it has."""
+    """Make the table again: segment → how many users it has."""
     rows = [(f"{segment}{n}", segment) for segment, count in segments.items() for n in range(count)]
     lab.query("create or replace table members (user_id varchar, segment varchar)")
     if rows:

@@ -19,7 +19,7 @@ TEXT = PAGE.read_text("utf-8")
 
 SQL: list[tuple[str, str]] = re.findall(r"^```sql\n-- ([^\n]*)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN: list[str] = re.findall(r"^```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-DATA, ANEW = (sql for title, sql in SQL if title in ("the data", "the same rows, built anew"))
+DATA, AGAIN = (sql for title, sql in SQL if title in ("the data", "the same rows, built again"))
 EXAMPLES = [(title, sql) for title, sql in SQL if title in ("flaps", "stays")]
 
 
@@ -28,7 +28,7 @@ def test_an_example_flaps_or_stays(title: str, sql: str) -> None:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(DATA)
         before = sorted(connection.execute(sql).fetchall())
-        connection.execute(ANEW)
+        connection.execute(AGAIN)
         after = sorted(connection.execute(sql).fetchall())
     assert len(before) == len(after) == 2
     assert (before != after) == (title == "flaps")
@@ -45,7 +45,7 @@ def test_what_is_shown_is_what_is_printed(project: Folder) -> None:
     checked = project.cli("check", "users/spend", "--offline", "--twice")
     assert checked.err + checked.out == twice
     assert project.cli("run", "users/spend").code == 0
-    project.query(ANEW)
+    project.query(AGAIN)
     planned = project.cli("plan", "users/spend")
     for line in plan.splitlines():
         assert line in planned.out.splitlines()

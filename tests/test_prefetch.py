@@ -1,4 +1,4 @@
-"""Items made ahead, in a thread: none is lost, errors reach who takes them, and what is not wanted any more ends."""
+"""Items that a thread makes in advance: none is lost, errors reach the reader, and a thread that is not needed ends."""
 
 from __future__ import annotations
 

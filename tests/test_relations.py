@@ -1,6 +1,6 @@
 """The relations of the embedded engine are those that ``relations.py`` lists, and docs/ shows their SQL as it is.
 
-Make the page anew: ``python -m tests.test_relations``.
+Make the page again: ``python -m tests.test_relations``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def page(statements: list[Statement]) -> str:
 
 def test_the_page_shows_the_sql_of_a_sync(lab: Lab, simulator: Simulator) -> None:
     assert PAGE.read_text("utf-8") == page(statements_of_a_users_sync(lab, simulator)), \
-        "make it anew: python -m tests.test_relations"
+        "make it again: python -m tests.test_relations"
 
 
 def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator) -> None:

@@ -18,8 +18,8 @@ import dagster_defs
 
 PACKAGE = Path(candu_sync.__file__).parent
 
-# What each room may import beside the modules of ``KNOW_NOTHING``, which know nothing of syncs. A room that is not
-# named here may not be imported by it.
+# What each room may import in addition to the modules of ``KNOW_NOTHING``, which know nothing of syncs. A room that is
+# not named here may not be imported by it.
 MAY_IMPORT: dict[str, set[str]] = {
     "syncs": set(),
     "dbt": {"syncs"},
@@ -51,7 +51,7 @@ def modules(folder: Path) -> Iterator[Path]:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str, list[str]]]:
-    """Line, module and names of each import of a file, wherever it stands."""
+    """Line, module and names of each import of a file, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: relative import"

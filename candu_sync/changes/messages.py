@@ -67,7 +67,7 @@ class Encoding:
 
     Attributes:
         kind: users, groups or events.
-        traits: names and kinds; a name may stand there once for each kind.
+        traits: names and kinds; a name may appear once for each kind.
         identity: of the messageId; None: messages carry none.
     """
 
@@ -77,7 +77,7 @@ class Encoding:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The n-th is carried where the flag ``c<n>`` says so."""
+        """The n-th is carried where the flag ``c<n>`` is true."""
         return tuple(dict.fromkeys(trait.name for trait in self.traits))
 
     def bare(self) -> str:

@@ -152,7 +152,7 @@ def _in_one_change(connection: duckdb.DuckDBPyConnection, diff: Diff, kind: str)
                 tests.append(("reordered", trait.name, f"c.c{n} AND {_reordered(f's.t{i}', f'c.t{i}')}"))
     if not tests:
         return {}
-    # A group's message stands in the rows of all its members.
+    # All rows of a group's members have its message.
     count = "count(DISTINCT c.message)" if kind == "groups" else "count(*)"
     counts = ",\n            ".join(f"{count} FILTER ({test})" for _, _, test in tests)
     found = connection.execute(f"""

@@ -13,7 +13,7 @@ from candu_sync.errors import UsageError
 
 def simulate(port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=0, max=65535)] = 8800,
              key: Annotated[str, typer.Option(help="The API key that it expects.")] = "simulator-key",
-             database: Annotated[Path | None, typer.Option(help="A SQLite file that keeps what it was told.")] = None,
+             database: Annotated[Path | None, typer.Option(help="A SQLite file that keeps what it accepted.")] = None,
              ) -> None:
     """A stand-in for Candu on this machine, with a page that shows what it holds."""
     from candu_sync.simulator import Simulator, serve

@@ -155,7 +155,7 @@ def _destination_trouble(reply: Reply, place: str, quoted: _Quoted) -> CanduErro
     about = {402: "the account: look at the workspace's plan and payments",
              407: "the proxy: it wants a user and a password",
              451: "legal reasons for the account or this network"}.get(
-        status, "the address: check CANDU_API_URL, and what stands between")
+        status, "the address: check CANDU_API_URL, and what is in between")
     what = "a redirect, " if 300 <= status < 400 else ""
     return DestinationTrouble(f"{quoted(f'{place} answered HTTP {status}')}: {what}which speaks of {about}. No row is "
                               "to blame and none was set aside; what was not accepted goes with the next run",

@@ -14,7 +14,7 @@ LARGEST_REQUEST = 500_000
 
 
 class Chunk:
-    """Messages beside each other in memory, each with a comma after it, so that a request's are one piece of it.
+    """Messages next to each other in memory, each with a comma after it. The messages of a request are one slice of it.
 
     Args:
         messages: columns ``message`` (int64) and ``body`` (string, ending in a comma), in order.

@@ -4,7 +4,7 @@
     GET  {url}/contentMetadata   a harmless read: the key and the network work
     Authorization: Bearer <API key>, content-type: application/json, accept-encoding: identity
 
-What an answer means is in ``answers.py``. A request ends within its timeout, whatever comes or does not come, and at
+What an answer means is in ``answers.py``. A request always ends within its timeout, and at
 most 1 MB of an answer is read.
 """
 
@@ -77,7 +77,7 @@ class Candu:
         except httpx.InvalidURL as error:
             raise self._silence(error) from None
         self._deadline = Deadline()
-        # Now, not with the first request: reading the certificates would hold that up after its turn.
+        # Now, not with the first request: reading the certificates would delay that after its turn.
         self._transport = _Transport(proxy, self._deadline)
 
     def __enter__(self) -> Candu:
@@ -177,7 +177,7 @@ class _Body(httpx.SyncByteStream):
             yield from self._answer.iter_stream()
 
     def close(self) -> None:
-        # The answer is read. What goes wrong now concerns the next request, which will say so.
+        # The answer is read. An error from now on concerns the next request, which will report it.
         with contextlib.suppress(Exception):
             self._answer.close()
 

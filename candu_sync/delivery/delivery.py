@@ -108,7 +108,7 @@ class Delivery:
         return self.report
 
     def _offer(self, batch: Batch | None) -> bool:
-        """Queue a batch; False when the delivery stopped meanwhile."""
+        """Queue a batch; False when the delivery was stopped."""
         while not self._stop.is_set():
             try:
                 self._queue.put(batch, timeout=0.1)
@@ -138,7 +138,7 @@ class Delivery:
                 self._settling.settle(connection, batch)
         except CanduSyncError as error:
             self._end(error)
-        except BaseException as error:  # of a thread: it must reach the caller, who would wait for this worker for ever
+        except BaseException as error:  # of a thread: it must reach the caller, who would otherwise wait without end
             self._crash = error
             self._stop.set()
         finally:

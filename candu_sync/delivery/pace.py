@@ -45,8 +45,8 @@ class Pace:
         return not stop.wait(turn - now) if turn > now else not stop.is_set()
 
     def enter(self, stop: threading.Event) -> bool:
-        """The last thing before a request goes; False when ``stop`` came first. One that was held up after its turn,
-        by a slow disk say, must not be followed by a full second's worth of punctual ones."""
+        """The last thing before a request goes; False when ``stop`` came first. If a slow disk delayed a request after
+        its turn, a full second's requests must not follow it at once."""
         while (left := self._left()) > 0:
             if stop.wait(left):
                 return False

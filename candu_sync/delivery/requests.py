@@ -1,4 +1,4 @@
-"""One request with its receipts, and again after a passing trouble."""
+"""One request with its receipts, and its repetition after an error that may pass."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Requests:
         Raises:
             GaveUp: every attempt failed.
             Stopped: the delivery was stopped.
-            CanduError: what Candu's answer is, but for Transient.
+            CanduError: what Candu's answer is, except Transient.
         """
         body, answered = batch.body(), True
         for attempt in range(1, attempts + 1):
@@ -175,7 +175,7 @@ class Requests:
         self._record({"unsent": batch.span})
 
     def pause(self, error: Transient, attempt: int) -> None:
-        """Wait before the next attempt. Raises Stopped when the delivery is stopped meanwhile."""
+        """Wait before the next attempt. Raises Stopped when the delivery is stopped during the wait."""
         if error.status in (429, 503):
             self._pace.slow_down(error.retry_after)
         longest = min(self._limits.longest_pause, self._limits.first_pause * 2 ** (attempt - 1))

@@ -1,4 +1,4 @@
-"""What becomes of a batch: accepted, cut down until the bad messages stand alone, sent again, or given up.
+"""What becomes of a batch: accepted, split until each bad message is alone, sent again, or given up.
 
 - Accepted: a receipt, done.
 - Refused: it is cut down (``splitting.py``); a message that is refused alone is set aside once Candu is known to work
@@ -193,7 +193,7 @@ class Settling:
         self._evidence.wait(batch)
 
     def _search(self, batch: Splitting) -> bool:
-        """Nothing is left that could show whether Candu works, but for the parts of a batch that fails: split it.
+        """Nothing is left that could show whether Candu works, except the parts of a batch that fails: split it.
         False when it is given up: it is one message, or Candu says that it is not available."""
         part, failure = batch.take(), batch.failure
         if part is None or failure is None:

@@ -1,4 +1,4 @@
-"""A batch that was not accepted, cut down until each bad message stands alone.
+"""A batch that was not accepted is split until each bad message is alone.
 
 A batch of which no part was accepted yet is searched for one that is: from its first message, from its last one, then
 in the middle of what is left. After ``SEARCHED`` messages that were refused alone it has *fallen apart*: it says
@@ -15,13 +15,13 @@ SEARCHED = 4
 
 
 class Splitting:
-    """A batch on its way: the parts of it that are not settled yet.
+    """A batch that is being delivered: its parts that are not settled yet.
 
     Attributes:
         proven: other messages were accepted after this batch was not: what is refused of it now is bad by itself.
         accepted: whether some of it was accepted.
         refused_alone: messages of it that were refused alone.
-        probed: whether the key was probed for its sake.
+        probed: whether the key was probed because of it.
         failing: Candu answered 5xx to it on every attempt; ``failure`` is the last answer.
         passing_troubles: answers that had a passing trouble for some of its messages.
         troubled_at: the request by which some of it was refused first, or the newest one before the part of it that

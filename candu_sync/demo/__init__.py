@@ -1,1 +1,1 @@
-"""The demo: a made-up warehouse, a normal day's change of it, and the story told with them."""
+"""The demo: a made-up warehouse, a normal day's change of it, and the demo's story."""

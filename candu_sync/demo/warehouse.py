@@ -59,7 +59,7 @@ def next_day(path: Path, *, today: date) -> None:
             "select count(*) from analytics.fct_product_events where occurred_at >= getvariable('today')::timestamptz"
         ).fetchone()
         if passed != (0,):
-            raise WarehouseError(f"{path}: {today} has passed already in this warehouse; build it anew")
+            raise WarehouseError(f"{path}: {today} has passed already in this warehouse; build it again")
         _execute(connection, "macros.sql")
         _execute(connection, "next_day.sql")
 

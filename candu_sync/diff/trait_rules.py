@@ -2,7 +2,7 @@
 
 ``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). What happens to a value that
 turns null depends on the sync's ``nulls``: null is sent (send), nothing is sent (omit), or a constant is sent in its
-place. A trait that was never sent is left out while it is null, whatever ``nulls`` says (docs/candu.md: "a first-time
+place. A trait that was never sent is left out while it is null, with any ``nulls`` (docs/candu.md: "a first-time
 null is left out").
 """
 

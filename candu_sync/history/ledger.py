@@ -1,7 +1,7 @@
 """Writing the ledger: the rows that a run sent, with what became of each.
 
 The file is put before the version that the run makes. It has the name of the run. So a commit that is repeated after a
-crash writes the same file again: a row is in the ledger exactly once, and only if the receipts say so.
+crash writes the same file again: a row is in the ledger exactly once, and only if the receipts have it.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _not_newer(target: Target, changes: ChangeSet) -> list[tuple[int, int]]:
 
 
 def reset(target: Target) -> None:
-    """Forget what was sent, and all else that is known of this partition, but for its history: the next run sends
+    """Forget what was sent, and all else that is known of this partition, except its history: the next run sends
     everything.
 
     Raises:

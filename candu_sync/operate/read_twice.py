@@ -99,7 +99,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 
 def _value(row: str, column: str, there: set[str]) -> str:
-    """As text: a column may be of another kind in the other reading, or hold nothing but nulls and not be there."""
+    """As text: a column may be of another kind in the other reading, or hold only nulls and be missing."""
     return f"{row}.{column}::VARCHAR" if column in there else "NULL"
 
 

@@ -41,7 +41,7 @@ _MEND = {
 
 
 class ValueKind(StrEnum):
-    """The kinds of a canonical value. ``EMPTY``: a column that has held nothing but nulls so far.
+    """The kinds of a canonical value. ``EMPTY``: a column that has had only nulls so far.
 
     Example:
         >>> ValueKind.INSTANT.phrase
@@ -132,7 +132,7 @@ def unsendable(what: str) -> Unsendable:
 
 
 def kind_of_values(values: pa.Array) -> ValueKind:
-    """The kind of an array in canonical form; empty when it holds nothing but nulls."""
+    """The kind of an array in canonical form; empty when it has only nulls."""
     if values.null_count == len(values):
         return ValueKind.EMPTY
     return next(kind for kind, type_ in ARROW.items() if type_ == values.type)

@@ -44,7 +44,7 @@ class Refusals:
 
 
 def first_unusable(array: pa.Array) -> Unsendable | None:
-    """The error for the first value of an array of the type ``UNUSABLE``; None: another type, or nothing but nulls."""
+    """The error for the first value of an array of the type ``UNUSABLE``; None: another type, or only nulls."""
     if array.type != UNUSABLE or array.null_count == len(array):
         return None
     return unsendable(array.storage.drop_null()[0].as_py())

@@ -7,7 +7,7 @@ any is passed on. The kind of a trait is the first of these that its values have
 2. what the column was declared as in the warehouse,
 3. that of the first value.
 
-`email` is text, whatever its values are.
+`email` is always text.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def _refuse_repeated_names(body: bytes, payloads: list[bytes]) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> Message:
     names = dict(pairs)
     if len(names) != len(pairs):
-        raise ContractError("a name stands twice in one JSON object")
+        raise ContractError("a name appears twice in one JSON object")
     return names
 
 

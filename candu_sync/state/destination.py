@@ -75,7 +75,7 @@ class Destination:
         """Belong to this workspace from now on. It costs nothing if that is known already. Safe in any thread.
 
         Raises:
-            OtherWorkspace: another process took on another workspace meanwhile.
+            OtherWorkspace: another process took on another workspace in the meantime.
             StateError: it cannot be written.
         """
         self.check(url, key, new_key=new_key)
@@ -101,7 +101,7 @@ class Destination:
             except (ValueError, TypeError) as error:
                 place = self._store.place(NAME)
                 raise DamagedState(NAME, f"{place} cannot be read: restore it from a backup. Or remove it: the next "
-                                   "message that Candu accepts writes it anew") from error
+                                   "message that Candu accepts writes it again") from error
         return self._known
 
 

@@ -1,6 +1,6 @@
 """Folders of syncs and partitions. Their names fit every disk and store, and no two keys share one.
 
-A partition's key may be longer than a file name may be, and two keys may differ in nothing but upper and lower case,
+A partition's key may be longer than a file name may be, and two keys may differ only by upper and lower case,
 which is one name on a case-insensitive disk. Such a key becomes a readable beginning and a digest:
 ``Enterprise`` → ``Enterprise.9f2c…``. Its folder then has the key in ``key.json``.
 """

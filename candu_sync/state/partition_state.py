@@ -56,7 +56,7 @@ class PartitionState:
 
         Raises:
             DamagedState: its file cannot be read, or is missing.
-            StateError: the state of another sync is on its way here, and this partition's is not here yet.
+            StateError: the state of another sync is being moved here, and this partition has not arrived yet.
         """
         found = self.newest()
         if found is None or not found.files:
@@ -182,7 +182,7 @@ class PartitionState:
         self.store.put(self.name(name), _json(body))
 
     def forget(self, number: int, run_id: str, *, keep: str | None = None) -> None:
-        """Make an empty version of this number, and remove all else that is known of this partition, but for the
+        """Make an empty version of this number, and remove all else that is known of this partition, except the
         claims and the folder ``keep``, if any. The numbers go on, so that an owner from before still finds its number
         taken.
 

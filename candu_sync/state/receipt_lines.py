@@ -75,7 +75,7 @@ class FileLines:
             there = False
         if not there:
             raise StateError(f"{self._place} was removed or replaced while the run was under way. Nothing more was "
-                             "sent: put the state back in its place, or start anew with an empty one")
+                             "sent: put the state back in its place, or start again with an empty one")
 
     def put(self) -> None:
         pass

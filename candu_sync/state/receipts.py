@@ -68,7 +68,7 @@ class Outcome:
 
     @property
     def accepted_ranges(self) -> list[tuple[int, int]]:
-        """``accepted`` in order, none beside or over another."""
+        """``accepted`` in order, none adjacent or overlapping."""
         return _merged(self.accepted)
 
     def note(self, line: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise ValueError(f"{value} stands there twice; keep one")
+            raise ValueError(f"{value} is listed twice; keep one")
         seen.add(value)
     return values
 
@@ -180,7 +180,7 @@ class Partitions(_Settings):
     monthly: _Date | None = Field(
         default=None, description="the first day of the first month, like 2026-01-01 (UTC); else the next such day")
     static: Annotated[tuple[_Text, ...], AfterValidator(_some), AfterValidator(_partition_keys)] | None = Field(
-        default=None, description="a list of keys, like [eu, us]; numbers stand in quotes")
+        default=None, description="a list of keys, like [eu, us]; write numbers in quotes")
     dynamic: _Text | None = Field(
         default=None, description="a name for the set of keys, like segments; values is the SQL that finds them")
     values: _Text | None = Field(
@@ -200,7 +200,8 @@ class Partitions(_Settings):
             raise ValueError("dynamic and values go together: dynamic names the keys, values is the SQL to find them")
         for key in self.static or () if self._given(Every) else ():
             if set(key) & set("|[],"):
-                raise ValueError(f"the key {key!r} holds one of | [ ] , which Dagster refuses beside a window of time")
+                raise ValueError(f"the key {key!r} holds one of | [ ] , which Dagster refuses together with a window "
+                                 "of time")
         return self
 
     def _given(self, choices: object) -> list[Any]:
@@ -255,7 +256,7 @@ class Spec(_Settings):
     nulls: Literal["send", "omit"] | _Constants = Field(
         default="send",
         description="what becomes of a sent trait that turns null: send (as null), omit (not sent), or a mapping "
-        "of trait to the text, number, true or false that stands for null, like {plan: none, seats: 0}",
+        "of trait to the text, number, true or false that replaces null, like {plan: none, seats: 0}",
         examples=["send", "omit", {"plan": "none", "seats": 0}],
     )
     removed: Literal["keep"] | _Constants = Field(

@@ -86,7 +86,7 @@ def _unknown(path: tuple[str | int, ...]) -> str:
     *parents, name = (str(part) for part in path)
     if not parents:
         owner = next((key for key, model in _NESTED.items() if name in model.model_fields), None)
-        return f"unknown key; {f'it stands under {owner}' if owner else hint(name, Spec.model_fields, OTHER_WORDS)}"
+        return f"unknown key; {f'it belongs under {owner}' if owner else hint(name, Spec.model_fields, OTHER_WORDS)}"
     return f"unknown key of {parents[0]}; {hint(name, _NESTED[parents[0]].model_fields, OTHER_WORDS)}"
 
 

@@ -145,7 +145,7 @@ def _orphans(folder: Path, models: list[Path], settings: list[Path]) -> Iterator
     for path in settings:
         if _stem(path) not in stems:
             close = nearest(_name(folder, path), (_name(folder, model) for model in models))
-            yield SpecError(str(path), f"there is no {path.stem}.sql beside these settings; add it, or remove the file"
+            yield SpecError(str(path), f"there is no {path.stem}.sql next to these settings; add it, or remove the file"
                             + (f" (did you mean the settings of {close}?)" if close else ""),
                             sync=_name(folder, path))
 
@@ -155,7 +155,7 @@ def _load(folder: Path, path: Path, settings: list[Path]) -> Sync:
     kind = _kind(folder, path, name)
     model = read_model(path, name)
     if len(settings) > 1:
-        raise SpecError(str(settings[0]), f"{settings[1].name} stands beside it; keep one of the two", sync=name)
+        raise SpecError(str(settings[0]), f"{settings[1].name} is next to it; keep one of the two", sync=name)
     spec = Spec()
     if settings:
         spec = read_spec(read_text(settings[0], name), kind, path=str(settings[0]), sync=name)

@@ -145,7 +145,7 @@ class _Locator:
             inner = (*path, key.value)
             self.locate(key, inner, above)
             if inner in self._lines:
-                raise YamlError(f"{_quoted(key.value)} stands here a second time (first in line {self._lines[inner]}); "
+                raise YamlError(f"{_quoted(key.value)} appears a second time (first in line {self._lines[inner]}); "
                                 "keep one", line)
             self._lines[inner] = line
             self.locate(value, inner, above)

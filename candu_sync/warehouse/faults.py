@@ -63,7 +63,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _is_about_values(error: Exception, text: str) -> bool:
-    """Whether a value of a row may stand in the text: SQLSTATE class 22, DuckDB's own words for the same, and an error
+    """Whether the text may contain a value of a row: SQLSTATE class 22, DuckDB's own words for the same, and an error
     in the middle of an Arrow stream, an OSError without a class."""
     state = getattr(error, "sqlstate", None) or ""
     return state.startswith("22") or isinstance(error, OSError) or bool(_VALUE_FAULTS.match(text))

@@ -1,4 +1,4 @@
-"""`python -m dagster_defs.demo FOLDER`: tell the demo's story, each day's runs by Dagster in a process of its own."""
+"""`python -m dagster_defs.demo FOLDER`: show the demo's story; Dagster does each day's runs in a process of its own."""
 
 from __future__ import annotations
 

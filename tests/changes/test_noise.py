@@ -1,4 +1,4 @@
-"""Changes that look like noise: each sign is counted, reported with a mend, and sent all the same."""
+"""Changes that look like noise: each sign is counted, reported with what to do, and still sent."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class TestPartitions:
             lab, simulator, happened(lab, f"partitions: {now}"), partition)
 
     def test_dropped_and_back_again(self, lab: Lab, simulator: Simulator) -> None:
-        """What was sent in the meantime stands under other partitions, and is newer than all in this one."""
+        """What was sent in the meantime is in other partitions, and is newer than all in this one."""
         lab.run(happened(lab, rows="range(10)"))
         lab.run(happened(lab, DAILY, rows="range(10, 20)"), "2026-11-01")
         back = happened(lab, rows="range(20)")

@@ -1,4 +1,4 @@
-"""The command line's contract: what each command does, what stands on stdout, and the exit codes."""
+"""The command line's contract: what each command does, what it prints on stdout, and the exit codes."""
 
 from __future__ import annotations
 

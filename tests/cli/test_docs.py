@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def spans() -> list[str]:
-    """What stands in code spans and in lines of shell blocks, without comments."""
+    """The text of code spans and of lines of shell blocks, without comments."""
     blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
     lines = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
     prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE)

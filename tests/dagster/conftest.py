@@ -16,7 +16,7 @@ from tests.dagster.room import Room
 
 @pytest.fixture
 def room(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    """A project whose settings stand in the environment."""
+    """A project with its settings in the environment."""
     with DagsterInstance.ephemeral() as instance:
         room = Room(tmp_path, simulator, instance)
         for name, value in room.environment().items():

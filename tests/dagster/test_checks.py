@@ -1,4 +1,4 @@
-"""What stands on the page of the changes before anything leaves: rows, names, and how usual it all is."""
+"""What the page of the changes shows before anything is sent: rows, names, and how usual that is."""
 
 from __future__ import annotations
 

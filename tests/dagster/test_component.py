@@ -51,7 +51,7 @@ FOLDER = "{type: dagster_defs.CanduSyncs, attributes: {path: sql}}"
 
 @contextmanager
 def project(defs: str, **files: str) -> Iterator[Definitions]:
-    """A project with a defs.yaml in ``defs/candu`` and files beside it (``__`` in a name: a folder)."""
+    """A project with a defs.yaml in ``defs/candu`` and files next to it (``__`` in a name: a folder)."""
     with create_defs_folder_sandbox() as sandbox:
         for name, text in {"defs.yaml": defs, **files}.items():
             path = sandbox.defs_folder_path / "candu" / name.replace("__", "/")
@@ -143,7 +143,7 @@ class TestTypos:
         ("  automatoin: on_upstream", "defs.yaml:9"),
         ("  automatoin: on_upstream", "unknown key; did you mean automation?"),
         ("  guard: {max_change: 0.5}", "unknown key; did you mean max_changed?"),
-        ("  max_changed: 0.5", "unknown key; it stands under guard"),
+        ("  max_changed: 0.5", "unknown key; it belongs under guard"),
         ("  nulls: sned", "'send' or 'omit'"),
         ("  timezone: Europe/Pariss", "Europe/Paris"),
     ])

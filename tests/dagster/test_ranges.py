@@ -1,4 +1,4 @@
-"""Several partitions: a run for each, but for `dg launch --partition-range`, which goes through them in one."""
+"""Several partitions: a run for each; `dg launch --partition-range` does them in one run."""
 
 from __future__ import annotations
 

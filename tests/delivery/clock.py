@@ -1,4 +1,4 @@
-"""A clock that stands still while anybody works, and goes on at once when all wait."""
+"""A clock that stops while any thread works, and moves on at once when all wait."""
 
 from __future__ import annotations
 

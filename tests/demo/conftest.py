@@ -12,7 +12,7 @@ TODAY = date(2026, 11, 15)
 
 @pytest.fixture(scope="session")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The warehouse as it stands before the day. For reading only."""
+    """The warehouse as it is before the day. For reading only."""
     path = tmp_path_factory.mktemp("demo") / "morning.duckdb"
     build(path, today=TODAY)
     return path

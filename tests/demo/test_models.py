@@ -44,7 +44,7 @@ def rows_of(path: Path, name: str, parameters: Parameters | None = None) -> list
 
 
 def by_key(rows: list[Row], *key: str) -> dict[tuple[Any, ...], Row]:
-    """The rows whose key is whole and stands for one row only."""
+    """The rows whose key is complete and unique."""
     keys = Counter(tuple(row[column] for column in key) for row in rows)
     found = {tuple(row[column] for column in key): row for row in rows}
     return {key: row for key, row in found.items() if keys[key] == 1 and None not in key}

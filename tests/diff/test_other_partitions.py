@@ -21,7 +21,7 @@ def lab(tmp_path: Path, simulator: Simulator) -> Lab:
 
 
 def members(lab: Lab, **segments: str) -> None:
-    """Make the table anew: user → segment; ``a__b`` stands for two."""
+    """Make the table again: user → segment; ``a__b`` means two."""
     rows = [(user, segment) for user, several in segments.items() for segment in several.split("__")]
     lab.table("members", user_id=[user for user, _ in rows], segment=[segment for _, segment in rows])
 

@@ -67,7 +67,7 @@ def test_a_change_that_was_sent_is_in_the_delta(lab: Lab, simulator: Simulator, 
     assert plan(lab, people(lab, 1000, "if(i < 20, 'free', 'pro')")).unchanged == 1000
     assert read == []
     assert plan(lab, people(lab, 1000, "if(i < 10, 'free', 'pro')")).changed == 10
-    # Twenty rows of the base, over which the delta's stand, are passed over.
+    # Twenty rows of the base are left out: the delta has later rows of their keys.
     assert read == [("base", 20), ("delta", 10)]
 
 

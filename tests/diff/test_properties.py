@@ -1,7 +1,7 @@
 """For any tables and policies: after each run Candu and the snapshot are what plain Python says. Nothing is sent twice.
 
 Schemas change from table to table: columns come and go, change their kind (number to text, instant to its ISO text)
-and their SQL type; rows come, go and return; keys are null or stand there twice.
+and their SQL type; rows come, go and return; keys are null or appear twice.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def test_keys_that_share_a_hash(running_simulator: Simulator, kind: str, ids: tu
 @given(st.lists(st.lists(st.tuples(st.sampled_from([*"abcd", None]), st.sampled_from(["u", "v", None]),
                                    st.sampled_from(["x", "y"])), max_size=6), min_size=2, max_size=4))
 def test_events(running_simulator: Simulator, drawn: list[list[tuple[str | None, str | None, str]]]) -> None:
-    """Each id is sent once, by the first table in which it stands for one row alone."""
+    """Each id is sent once, by the first table in which only one row has it."""
     running_simulator.reset()
     expected: dict[str, tuple[str, str]] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Real processes are killed, stopped and raced; Candu and the state agree all the same.
+"""Real processes are killed, stopped and raced; Candu and the state still agree.
 
 ``DRILL_KILLS=500`` makes it a long one, with a table of what happened at the end.
 """
@@ -111,7 +111,7 @@ def drill(tmp_path: Path, simulator: Simulator) -> Drill:
 
 
 def slow(simulator: Simulator, seconds: float) -> None:
-    """Candu takes its time for every request."""
+    """Candu answers every request slowly."""
     simulator.clear_faults()
     simulator.fault("delay", seconds=seconds)
 
@@ -197,7 +197,7 @@ def test_a_second_sigterm_ends_at_once_and_loses_nothing(drill: Drill, simulator
     process.signal(signal.SIGTERM)
     began = time.monotonic()
     assert process.wait() == 1
-    assert time.monotonic() - began < 0.8, "it waited for an answer all the same"
+    assert time.monotonic() - began < 0.8, "it waited for an answer"
     time.sleep(1.2)
     drill.quiet()
 

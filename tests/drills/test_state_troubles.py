@@ -48,7 +48,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True,
                              check=False)
     if mounted.returncode:
-        pytest.skip("this user may not mount a file system; the limits on file sizes are tested all the same")
+        pytest.skip("this user may not mount a file system; the limits on file sizes are still tested")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
@@ -81,7 +81,7 @@ def test_no_file_can_grow(world: World, name: str, largest: int) -> None:
 
 @pytest.mark.parametrize("name", ["users/people", "events/once"])
 def test_the_disk_is_full(world: World, small_disk: Path, name: str) -> None:
-    """With less and less room: a run that cannot record what it does says so, and sends nothing."""
+    """With less and less room: a run that cannot record what it does reports that, and sends nothing."""
     world.lab.overrides["state_url"] = str(small_disk / "state")
     launcher = Launcher(world.lab)
     failures = 0
@@ -96,7 +96,7 @@ def test_the_disk_is_full(world: World, small_disk: Path, name: str) -> None:
             failures += 1
             says_what_is_wrong(said)
             if "claim" not in said:
-                assert len(world.simulator.messages()) == before, f"{free} bytes free: it sent all the same"
+                assert len(world.simulator.messages()) == before, f"{free} bytes free: it sent messages"
         filler.unlink()
         agrees(world, name)
         assert len(world.simulator.messages()) == before + PEOPLE, f"{free} bytes free: a user was sent twice"
@@ -126,7 +126,7 @@ def points() -> Iterator[Points]:
 @pytest.mark.parametrize("name", ["users/people", "events/once"])
 @pytest.mark.parametrize("times", [1, 1000])
 def test_the_state_fails_for_a_while(world: World, points: Points, name: str, times: int) -> None:
-    """From any point on, for one write, for ever: an error or a good end, and the next run is sound."""
+    """From any point on, for one write, or for all: an error or a good end, and the next run is sound."""
     failures = 0
     for point in range(1 + times % 4, 70, 8):
         for n in range(9):

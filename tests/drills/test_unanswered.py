@@ -64,7 +64,7 @@ def test_a_row_that_left_after_its_first_answer_was_lost(world: World) -> None:
 
 
 def test_a_value_that_turned_null_after_its_first_answer_was_lost(world: World) -> None:
-    """A first-time null is left out, but this one is not the first that Candu may have heard of the trait."""
+    """A first-time null is left out, but Candu may already know a value of this trait."""
     world.person("u1", 1, "x")
     all_answers_are_lost(world, "users/people")
     world.person("u1", 1, None)
@@ -161,7 +161,7 @@ def test_a_change_set_that_is_pushed_again_reaches_over_no_refused_row(world: Wo
     world.lab.overrides |= {"batch_size": 6, "concurrency": 1}
     sync = world.syncs["users/people"]
     changes = world.lab.plan(sync)
-    assert world.lab.push(sync, changes).rejected == 1
+    assert world.lab.push(sync, changes).refused == 1
     world.simulator.clear_faults()
     result = world.lab.push(sync, changes)
     assert (result.accepted, result.refused, result.waiting) == (5, 1, 0)

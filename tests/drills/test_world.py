@@ -202,7 +202,7 @@ class Drill(RuleBasedStateMachine):
                 assert not well or result.exit_code in (0, 4), f"{name}: {result.error}"
 
     def _overtake(self, name: str) -> None:
-        """Another run of the same sync, from beginning to end, while this one stands still."""
+        """Another run of the same sync, from beginning to end, while this one waits."""
         try:
             with self._world.lab.project() as project:
                 pipeline.run(Target(project, self._world.syncs[name]))

@@ -1,4 +1,4 @@
-"""`baseline`, `reset`, `rejected`: what is done to a snapshot by hand."""
+"""`baseline`, `reset`, `rejected`: what people do to a snapshot."""
 
 from __future__ import annotations
 

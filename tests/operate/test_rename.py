@@ -257,7 +257,7 @@ def test_where_the_model_is_not_known_the_only_one_of_the_kind_is_meant(project:
     assert "candu-sync rename users/a users/n" in project.cli("plan", "users/n").err
     (project.sql / "users/b.sql").unlink()
     assert project.cli("plan", "users/n").err == ""
-    # A file that is wrong is a sync all the same.
+    # A file that is wrong is a sync, too.
     project.model("users/b", "select * from people", "nonsense: 1")
     assert "candu-sync rename users/a users/n" in project.cli("plan", "users/n").err
 

@@ -1,4 +1,4 @@
-"""Where the real data is: a folder beside the repository, or the one that CANDU_TEST_DATA names."""
+"""Where the real data is: a folder next to the repository, or the one that CANDU_TEST_DATA names."""
 
 from __future__ import annotations
 

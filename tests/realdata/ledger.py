@@ -12,7 +12,7 @@ create table lines (no integer, customer text, day text, cds integer, cents inte
                     primary key (customer, day, no)) without rowid
 """
 
-# The newest line of each customer who bought from a day on, with all that came before it summed up beside it.
+# The newest line of each customer who bought from a day on, with the sums of all that came before it.
 _USERS = """
 select customer, nth, cds, cents / 100.0, most / 100.0, nth > 1, first, day from (
   select customer, day, first_value(day) over mine as first, row_number() over mine as nth,

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SYNCS = load_syncs(Path(__file__).parent / "cdnow" / "sql").syncs
 TOTALS, PURCHASES = SYNCS["users/totals"], SYNCS["events/purchases"]
 
-# Blanks in any number part the fields, and a heading stands over them.
+# Any number of blanks separates the fields, and there is a heading.
 LANDING = """
 create table landing as
 select no - 1 as order_no, field[1] as customer_id, strptime(field[2], '%Y%m%d')::date as bought_on,
@@ -39,7 +39,7 @@ create table purchases as from landing limit 0
 
 
 class Shop(Lab):
-    """A warehouse whose table of purchases is empty at first, with the whole file beside it."""
+    """A warehouse whose table of purchases is empty at first, with the whole file next to it."""
 
     def __init__(self, file: Path, folder: Path, simulator: Simulator) -> None:
         super().__init__(folder, simulator)
@@ -118,7 +118,7 @@ def test_month_by_month_candu_holds_what_the_file_has_and_is_sent_it_once(
 
 
 def report_on(runs: list[tuple[RunResult, RunResult]]) -> None:
-    """Figures for whoever runs pytest with -s."""
+    """Figures for a person who runs pytest with -s."""
     lines = [f"{events.partition}  users {users.rows:>6} rows {users.messages:>5} messages  purchases "
              f"{events.rows:>5} rows {events.messages:>5} messages  {users.requests + events.requests:>3} requests  "
              f"{sum(users.seconds.values()) + sum(events.seconds.values()):.2f} s" for users, events in runs]

@@ -20,7 +20,7 @@ from candu_sync.state.store import Store, open_store
 
 @pytest.fixture(params=["disk", "objects"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A store on the disk, and obstore's (its local store stands for S3, GCS and Azure: one interface)."""
+    """A store on the disk, and obstore's (its local store represents S3, GCS and Azure: one interface)."""
     folder = tmp_path / "state"
     folder.mkdir()
     return DiskStore(folder) if request.param == "disk" else ObjectStore(f"file://{folder}")
@@ -232,7 +232,7 @@ def test_an_address_in_an_error_is_without_its_signature() -> None:
 
 
 class TestProbe:
-    """All stands on put-if-absent: a store that takes the condition and ignores it is refused at first use."""
+    """All depends on put-if-absent: a store that accepts the condition and ignores it is refused at first use."""
 
     def test_a_store_that_ignores_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put = DiskStore.put

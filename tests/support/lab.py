@@ -50,7 +50,7 @@ class Lab:
         return load_settings(**self.overrides)
 
     def table(self, name: str, rows: pa.Table | None = None, **columns: Sequence[object]) -> None:
-        """Make a table of the warehouse, or make it anew: from Arrow, or from columns of Python values."""
+        """Make a table of the warehouse, or replace it: from Arrow, or from columns of Python values."""
         self.query(f"create or replace table {name} as select * from incoming",
                    incoming=pa.table(columns) if rows is None else rows)
 

@@ -10,7 +10,7 @@ Properties = dict[str, Any]
 
 
 def model(name: str, *columns: str, package: str = "shop", **properties: Any) -> Properties:
-    """A model that stands in the warehouse's schema main; ``columns`` are those that are described."""
+    """A model in the warehouse's schema main; ``columns`` are those that are described."""
     version = f".v{properties['version']}" if "version" in properties else ""
     return {"unique_id": f"model.{package}.{name}{version}", "resource_type": "model", "package_name": package,
             "name": name, "relation_name": f'"warehouse"."main"."{name}"', "config": {}, "meta": {},

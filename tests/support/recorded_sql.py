@@ -115,7 +115,7 @@ def _caller() -> tuple[str, str]:
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Every statement that embedded engines run meanwhile, in order; their settings are left out."""
+    """Every statement that embedded engines run in the block, in order; their settings are left out."""
     found: list[Statement] = []
 
     def connect(database: str) -> _Recording:

@@ -1,4 +1,4 @@
-"""The notations are strict, and Dagster takes whatever they let pass."""
+"""The notations are strict, and Dagster accepts all that they accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that cannot be read, or must not be, is one clear error; it never stops the others or waits for ever."""
+"""A file that cannot be read, or must not be, is one clear error; it never stops the others or waits without end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(path: Path, content: str | bytes = "select 1 as user_id") -> Path:
 
 
 def settings(content: str | bytes) -> Callable[[Path], object]:
-    """A model with these settings beside it."""
+    """A model with these settings next to it."""
     def make(users: Path) -> None:
         write(users / "bad.sql")
         write(users / "bad.yaml", content)

@@ -1,6 +1,6 @@
-"""BigQuery and Databricks: no service stands behind these tests, which play what their drivers' public methods give.
+"""BigQuery and Databricks: these tests use no service; they replay what the drivers' public methods give.
 
-BigQuery's library is the real one but for its client; Databricks' connector is played altogether.
+BigQuery's library is real except for its client; Databricks' connector is replaced as a whole.
 """
 
 from __future__ import annotations

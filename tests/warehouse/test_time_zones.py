@@ -1,4 +1,4 @@
-"""Bounds against columns with a zone and without one: every event is found by the window that its instant lies in."""
+"""Bounds against columns with a zone and without one: every event is found by the window of its instant."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Event:
 
 
 def events(change: str) -> list[Event]:
-    """Events at each border and beside it. ``local`` is without a zone, ``at`` an instant; they are not of one event:
+    """Events at each border and near it. ``local`` is without a zone, ``at`` an instant; they are not of one event:
     there are local times that come twice, and some that are skipped."""
     zone, middle = CHANGES[change]
     beside = [step * timedelta(minutes=30) + aside for step in range(-9, 10)

@@ -1,5 +1,5 @@
 -- One row a user. `user_id` is the id that Candu knows; each other column is a trait, named as the column.
--- These rows stand here so that the example runs in any warehouse of SQL with `values`. Yours come from a table:
+-- These rows are here so that the example runs in any warehouse of SQL with `values`. Yours come from a table:
 --
 --     select id as user_id, email, plan
 --     from customers
