@@ -29,6 +29,7 @@ from candu_sync.changes import (
     set_large_aside,
     summarize,
     summary_of_nothing,
+    with_unidentified,
     write_files,
 )
 from candu_sync.diff import (
@@ -40,6 +41,7 @@ from candu_sync.diff import (
     keep_what_others_set,
     load,
     missing_keys,
+    note_unidentified,
 )
 from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
@@ -195,9 +197,10 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
             leave_out_sent(connection, target.state, wanted.version)
         keep_what_others_set(connection, target.project.state, sync, target.partition, found,
                              lambda: target.project.segments(sync))
+        unidentified = note_unidentified(connection, target.project.state, sync)
         summary = _outgoing(connection, target, wanted.version, found, folder, wanted.keys)
         write_files(connection, sync, folder, run_id)
-        return found, summary, folder
+        return found, with_unidentified(summary, unidentified), folder
     except BaseException:
         remove_folder(folder)
         raise

@@ -71,6 +71,10 @@ PLAN: dict[str, Relation] = {
     "repeated_rows": Relation(
         of="a row of the result with such a key; equal ones once", columns="key reason ids t0 …",
         made="diff.changed_rows"),
+    "new_users": Relation(
+        of="a user of a new event or membership", columns="user_id", made="diff.identified"),
+    "identified": Relation(
+        of="one of new_users of whom Candu has accepted an identify", columns="user_id", made="diff.identified"),
     "disagreeing": Relation(
         of="a group, or a user of several rows, that disagrees, and on which traits", columns="id names",
         made="diff.changed_rows"),

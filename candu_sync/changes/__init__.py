@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.summary import Summary as Summary
     from candu_sync.changes.summary import summarize as summarize
     from candu_sync.changes.summary import summary_of_nothing as summary_of_nothing
+    from candu_sync.changes.summary import with_unidentified as with_unidentified
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "change_set": "ChangeSet FILES INVALID write_files",
@@ -73,5 +74,5 @@ else:
         "resent": "messages_not_newer notice_resent",
         "staging": ("STAGED anything_set_aside anything_staged check_fresh discard forced new_run_id settle stage "
                     "staged staged_by staged_traits take_over"),
-        "summary": "Summary summarize summary_of_nothing",
+        "summary": "Summary summarize summary_of_nothing with_unidentified",
     })

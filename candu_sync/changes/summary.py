@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 
 from candu_sync.changes.messages import Encoding
-from candu_sync.diff import Diff
+from candu_sync.diff import Diff, Unidentified
 from candu_sync.embedded import scalar
 from candu_sync.syncs import Sync
 
@@ -41,6 +41,9 @@ class Summary:
             this is one of the sync's, or it has none.
         sync_rows: with ``ended_rows``, the rows that Candu has in all partitions of the sync.
         identity_changes: what changed in the identity of rows (``identities.py``), one clause each.
+        unidentified: users of rows to send, or held back, who were never identified; None: they were not counted.
+        held_back: rows of such users that wait until they are identified (``unidentified: hold``).
+        held_from: the oldest cursor and the oldest time of these, ISO 8601 in UTC; None: there is none.
         forgotten: rows of the result that were left out, of people who are forgotten; nothing else counts them.
         keys: how many keys a person named, whose rows alone are counted here; 0: all rows are.
         missing_keys: those of them that no row has.
@@ -73,6 +76,9 @@ class Summary:
     ended_rows: int | None = None
     sync_rows: int = 0
     identity_changes: list[str] = field(default_factory=list)
+    unidentified: int | None = None
+    held_back: int = 0
+    held_from: list[str | None] = field(default_factory=lambda: [None, None])
     forgotten: int = 0
     keys: int = 0
     missing_keys: list[str] = field(default_factory=list)
@@ -111,6 +117,13 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
         bytes=_bytes(connection, encoding, messages), traits=traits, snapshot_rows=diff.snapshot_rows,
         gone_traits=list(diff.gone_traits), not_finite=diff.not_finite, reasons=reasons,
         sample=_sample(connection, sync, diff), odd_ids=_odd_ids(connection, sync))
+
+
+def with_unidentified(summary: Summary, found: Unidentified) -> Summary:
+    """The summary with what is known of users who were never identified. Rows that are held back are not unchanged."""
+    times = [None if time is None else time.isoformat() for time in (found.cursor, found.occurred)]
+    return replace(summary, unidentified=found.users, held_back=found.held, held_from=times,
+                   unchanged=summary.unchanged - found.held)
 
 
 def _bytes(connection: duckdb.DuckDBPyConnection, encoding: Encoding, messages: int) -> int:

@@ -60,8 +60,11 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             expose_refused(connection, before)
             rejected = _rejected(connection, changes, folder)
             # A run of a few rows knows nothing of the others.
-            newest = before.newest if changes.keys else newest_cursor(connection, sync, before.newest)
-            events = event_times(connection, old) if sync.kind == "events" and not changes.keys else old.events
+            newest, events = before.newest, old.events
+            if sync.kind == "events" and not changes.keys:
+                held_cursor, held_time = changes.summary.held_from
+                newest = newest_cursor(connection, sync, before.newest, held_cursor)
+                events = event_times(connection, old, held_time)
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
         forgets = bool(changes.summary.gone_traits)
         # A result without rows does not show that another key fits.

@@ -31,8 +31,9 @@ class RunResult:
     Attributes:
         invalid: rows that cannot be sent.
         refused: rows that Candu refused, now or before; they are not sent again until they change or are retried.
-        waiting: messages that go with the next run.
+        waiting: messages that go with the next run, and rows that wait until their user is identified.
         reasons: why rows are invalid → rows.
+        unidentified: as in ``Summary``.
         guard: what the sync's guard has against the changes, a sentence each.
         unauthorized: the key is wrong, no other sync can do better.
         transient: ``error`` is worth another try.
@@ -59,6 +60,7 @@ class RunResult:
     identity_changes: list[str] = field(default_factory=list)
     missing_keys: list[str] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
+    unidentified: int | None = None
     guard: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     error: str | None = None
@@ -96,8 +98,9 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         sync=changes.sync, partition=changes.partition, run_id=changes.run_id, status=status, rows=s.rows,
         added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged,
         invalid=s.invalid, messages=s.messages, accepted=report.accepted, refused=refused,
-        waiting=s.messages - report.accepted - report.rejected,
+        waiting=s.held_back + s.messages - report.accepted - report.rejected,
         requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise, reasons=s.reasons,
+        unidentified=s.unidentified,
         identity_changes=s.identity_changes, missing_keys=s.missing_keys, guard=tuple(guard),
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
         bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 import duckdb
 
 from candu_sync.diff.changed_rows import Diff
+from candu_sync.diff.numbering import close_gaps
 from candu_sync.embedded import literal, scalar
 from candu_sync.snapshot import Snapshot, expose, snapshot_of
 from candu_sync.state import State
@@ -91,16 +92,4 @@ def _leave_out(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) ->
         UPDATE changes
         SET message = NULL
         WHERE op = 'removed' AND NOT ({flags})""")
-    # A receipt counts messages by their numbers, which must have no gap.
-    connection.execute("""
-        UPDATE changes
-        SET message = renumbered.new
-        FROM (
-            SELECT message AS old, row_number() OVER (ORDER BY message) - 1 AS new
-            FROM (
-                SELECT DISTINCT message
-                FROM changes
-                WHERE message IS NOT NULL
-            )
-        ) renumbered
-        WHERE changes.message = renumbered.old""")
+    close_gaps(connection)

@@ -38,6 +38,7 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
         Rows of sync, partition, last_run (ISO 8601, UTC; None: never), status, since (since when its runs end with
         that status), succeeded_at (of the last run that ended well), error (why the last run failed or was stopped),
         rows (of the last result, or of the snapshot), invalid, refused, waiting (messages that go with the next run),
+        unidentified (users of the last run's events or memberships who were never identified; None: not counted),
         uncertain (events since the last reset that Candu may have twice, see ``uncertain_events``), claimed_by, dead
         (whether that run died), orphaned (whether the sync is no longer there), problems (sentences, see
         ``problems``), and the names of 0.1.0: pending (waiting), rejected (refused).
@@ -83,6 +84,7 @@ def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> 
             "since": run.get("since", run.get("at")), "succeeded_at": run.get("succeeded_at"),
             "error": run.get("error"), "rows": _rows(state, run), "invalid": run.get("invalid"),
             "refused": run.get("refused"), "waiting": run.get("waiting"),
+            "unidentified": run.get("unidentified"),
             "uncertain": sum(found.count for found in list_uncertain(state)), **_claim(state), "orphaned": orphaned,
             "left": run.get("left", []), "pending": run.get("waiting"), "rejected": run.get("refused")}
 

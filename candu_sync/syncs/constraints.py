@@ -42,6 +42,8 @@ def conflicts(kind: Kind, spec: Spec) -> Iterator[Conflict]:
     yield from _columns(kind, spec)
     if kind == "events" and spec.removed != "keep":
         yield ("removed",), "events do not leave a result; only keep has a meaning for them"
+    if kind == "users" and "unidentified" in spec.model_fields_set:
+        yield ("unidentified",), "it is for events and groups; a sync of users is what identifies them"
     if spec.cursor and kind != "events":
         yield ("cursor",), f"a cursor is for events; the {kind} of a model are compared whole with what was sent"
     if spec.cursor and spec.partitions:

@@ -293,6 +293,11 @@ class Spec(_Settings):
         description="what becomes of events that were in flight when a process died: resend (Candu may count them "
         "twice) or skip (Candu may miss them)",
     )
+    unidentified: Literal["send", "hold"] = Field(
+        default="send",
+        description="what becomes of events and memberships of users that no sync has identified: send or hold (they "
+        "wait until a sync of users has sent the user)",
+    )
     preview: Literal["redacted", "values", "none"] = Field(
         default="redacted", description="what samples show in plans and in Dagster: redacted, values or none")
     history: Literal["values", "names", "none"] = Field(

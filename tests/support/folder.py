@@ -28,7 +28,7 @@ EXECUTABLE = Path(sys.executable).with_name("candu-sync")
 # The fields of --json, in their order (docs/operate.md).
 RESULT_KEYS = ["sync", "partition", "run_id", "status", "rows", "added", "changed", "removed", "unchanged", "invalid",
                "messages", "accepted", "refused", "waiting", "requests", "retries", "traits", "noise", "reasons",
-               "guard", "seconds", "error", "rejected", "unsent"]
+               "unidentified", "guard", "seconds", "error", "rejected", "unsent"]
 SECONDS_KEYS = ["read", "diff", "push", "commit", "total"]
 
 Row = dict[str, Any]
