@@ -42,7 +42,7 @@ def _forget(project: Project, catalog: Catalog, user_id: str) -> Forgotten:
     if not user_id.strip():
         raise UsageError("forget whom? Give the id of a user")
     if catalog.errors:
-        raise UsageError(f"{catalog.errors[0]}. Mend this first: the files of a sync say how its keys are made")
+        raise UsageError(f"{catalog.errors[0]}. Correct this first: the files of a sync say how its keys are made")
     return forgetting.forget(project, catalog.syncs, user_id)
 
 

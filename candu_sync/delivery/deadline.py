@@ -1,7 +1,7 @@
 """A deadline for a whole answer, and its first bytes.
 
-httpx's timeouts are for each part: a server that sends a byte every half second is never late. Here each read and
-write of a connection gets what is left of one deadline (httpcore docs, "Network Backends").
+httpx's timeouts are for each part: a server that sends a byte every half second would never be late. Here each read and
+write of a connection may take the time that is left of one deadline (httpcore docs, "Network Backends").
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import httpcore
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r\n]")
 
-# Enough for the status line, behind an interim answer or two.
+# Enough for the status line, after an interim answer or two.
 _KEPT = 512
 
 # Bytes written before the clock is looked at again.

@@ -1,4 +1,4 @@
-"""The way to Candu, as the environment names it: the proxy, and the files of certificates.
+"""The environment's settings for the way to Candu: the proxy, and the files of certificates.
 
 The variables are curl's (everything.curl.dev, "Proxy environment variables"):
 
@@ -82,7 +82,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def check_certificates(environment: Mapping[str, str] = os.environ) -> None:
-    """Raise SettingsError when a variable of certificates names what is not there."""
+    """Raise SettingsError when a variable of certificates names a file or folder that is missing."""
     file, folder = environment.get("SSL_CERT_FILE", ""), environment.get("SSL_CERT_DIR", "")
     if file and not Path(file).is_file():
         raise SettingsError("SSL_CERT_FILE names a file that does not exist. Give a file of certificates (PEM), or "

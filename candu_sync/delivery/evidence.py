@@ -27,7 +27,7 @@ _UNAVAILABLE = 503
 # Characters of a reason in an error.
 _REASON = 400
 
-# It speaks of the address, unless Candu accepts something by the same address.
+# It is about the address, unless Candu accepts something at the same address.
 _NOT_FOUND = 404
 
 Line = dict[str, Any]
@@ -114,7 +114,7 @@ class Evidence:
         self._ready.append(batch)
 
     def ready(self) -> Splitting | None:
-        """A batch that waited, and need not any more."""
+        """A batch that waited, and does not have to wait any more."""
         with self._lock:
             return self._ready.pop(0) if self._ready else None
 
@@ -145,10 +145,11 @@ class Evidence:
             return batch
 
     def settle(self) -> list[Line]:
-        """All is sent. Returns the rejections that are left; few rows are to blame, even if nothing was accepted.
+        """Everything was sent. Returns the rejections that are left; few rows are to blame, even if nothing was
+        accepted.
 
         Raises:
-            DestinationTrouble: nothing was accepted, and the answers speak of the address, or are too many.
+            DestinationTrouble: nothing was accepted, and the answers are about the address, or are too many.
         """
         with self._lock:
             failed = [held.line for held in self._held if held.line["status"] >= 500]

@@ -2,11 +2,11 @@
 
 Masked is
 
-- a value, wherever it stands, with the rest of the word that it is a part of; a value of one or two characters where it
+- a value, anywhere, with the rest of the word that it is a part of; a value of one or two characters where it
   is a whole word;
-- a word of the text that stands anywhere in a value, since a server may repeat a value in part. Words that answers of
+- a word of the text that is anywhere in a value, since a server may repeat a value in part. Words that answers of
   APIs are made of, and the names of traits, stay;
-- a number that equals one that was sent, however it is written.
+- a number that equals one that was sent, in any notation.
 
 Texts are compared without case, accents and the escapes of JSON, HTML and URLs.
 """
@@ -105,7 +105,7 @@ def _fold(text: str) -> str:
 
 
 class Masking:
-    """What must not stand in a text.
+    """What a text must not contain.
 
     Args:
         sent: the messages of a request, parsed.
@@ -174,7 +174,7 @@ class Masking:
             not any(len(value) >= _SHORT and value in text for value in self._values)
 
     def _found(self, folded: str) -> Iterator[tuple[int, int]]:
-        """Where values stand, each with the rest of its words."""
+        """The places of values, each with the rest of its words."""
         for needle in self._needles:
             start = folded.find(needle) if len(needle) >= _SHORT else -1
             while start >= 0:
@@ -183,7 +183,7 @@ class Masking:
                 start = folded.find(needle, end)
 
     def _repeated(self, folded: str) -> Iterator[tuple[int, int]]:
-        """Where words stand that are in a value."""
+        """The places of words that are in a value."""
         known: dict[str, bool] = {}
         for match in _WORD.finditer(folded):
             word = match[0]
@@ -233,7 +233,7 @@ def _in_word(character: str) -> bool:
 
 
 def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
-    """A text with a mask in the place of each span; masks beside each other are one."""
+    """A text with a mask in the place of each span; adjacent masks are one."""
     parts, done = [], 0
     for start, end in sorted(spans):
         if start >= done:

@@ -1,4 +1,4 @@
-"""How fast requests may go: a fixed distance between two of them, longer while Candu says that it is too much."""
+"""How fast requests may be sent: a fixed time between two of them, longer while Candu says that it is too much."""
 
 from __future__ import annotations
 

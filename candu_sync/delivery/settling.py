@@ -3,9 +3,9 @@
 - Accepted: a receipt, done.
 - Refused: it is cut down (``splitting.py``); a message that is refused alone is set aside once Candu is known to work
   (``evidence.py``); the rest is delivered.
-- A passing trouble: sent again after a pause (``requests.py``); given up after ``max_attempts``, unsent.
-- A 5xx on every attempt, while others are accepted: some message makes Candu fail. The batch is cut down like one that
-  was refused, and that message is set aside.
+- An error that may pass: it is sent again after a pause (``requests.py``), and given up after ``max_attempts``, unsent.
+- A 5xx on every attempt, while others are accepted: a message makes Candu fail. The batch is split like one that was
+  refused, and that message is set aside.
 - Anything else ends the delivery.
 """
 
@@ -206,7 +206,7 @@ class Settling:
 
     def _give_up(self, error: Transient) -> None:
         """Some messages stay unsent. When that happens as often as there are workers, with nothing accepted in between,
-        Candu is down: the others would only wait for the same end."""
+        Candu is down: the others would only fail in the same way."""
         failure = self._failure(error)
         self._count_failure(failure, self._limits.concurrency)
         self._note(failure)

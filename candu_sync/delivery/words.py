@@ -1,7 +1,7 @@
-"""Candu's words: the body of an answer as one line of text, bounded, without the values that were sent.
+"""The text of a refusal: the body of Candu's answer as one line, of bounded length, without the values that were sent.
 
-Of JSON the texts and numbers are kept, each with the names that lead to it; flags and nulls are not. Of HTML the tags
-are left out.
+From JSON, the texts and numbers are kept, each with its path of names; flags and nulls are not. From HTML, the tags are
+left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from candu_sync.naming import shortened
 LONGEST = 2_000
 IN_AN_ERROR = 300
 
-# Characters that are looked at: what is masked makes room for what follows.
+# Characters that are looked at: masking makes a text shorter.
 _READ = 8_000
 
 # Objects in objects.

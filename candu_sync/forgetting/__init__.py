@@ -1,4 +1,5 @@
-"""Forgetting a person: what the state holds of one goes, and a tombstone keeps the id from being sent or stored again.
+"""Forgetting a person: the state's data about the person is removed, and a tombstone prevents that the id is sent or
+stored again.
 
 Does not know HTTP, nor the arguments of commands.
 """

@@ -17,8 +17,8 @@ class Keys:
 
     Attributes:
         user_id: the person.
-        place: where the user's id stands in a key of several columns; None: a key does not have it.
-        parts: of how many columns a key is made.
+        place: the place of the user's id in a key of several columns; None: a key does not have it.
+        parts: the number of columns of a key.
         known: further keys that are known to be the person's: those of events.
     """
 
@@ -29,7 +29,7 @@ class Keys:
 
     @property
     def escaped(self) -> str:
-        """The person's id as it stands in a key."""
+        """The person's id as it is written in a key."""
         return self.user_id if self.parts == 1 else self.user_id.replace("\\", "\\\\").replace("|", "\\|")
 
     def name(self, key: str | None) -> bool:

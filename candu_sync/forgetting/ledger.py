@@ -1,4 +1,4 @@
-"""A person leaves the ledger: its files are written anew without the rows, each in one step."""
+"""A person leaves the ledger: its files are written again without the rows, each in one step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def keys_in_ledger(state: PartitionState, user_id: str) -> frozenset[str]:
-    """The keys of the rows that were sent of a person: of events, their ids."""
+    """The keys of the rows that were sent for a person; for events, their ids."""
     found: set[str] = set()
     for _, file in _files(state):
         for number in range(file.metadata.num_row_groups):
@@ -55,7 +55,7 @@ def _files(state: PartitionState) -> Iterator[tuple[str, parquet.ParquetFile]]:
 
 def _groups(file: parquet.ParquetFile, keys: Keys, columns: list[str] | None = None,
             ) -> Iterator[tuple[pa.Table, pa.Array]]:
-    """The row groups, each with which of its rows are the person's."""
+    """The row groups, each with a mask of the person's rows."""
     for number in range(file.metadata.num_row_groups):
         table = file.read_row_group(number, columns=columns)
         mine = pc.fill_null(pc.equal(table["user_id"], keys.user_id), False)

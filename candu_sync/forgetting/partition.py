@@ -1,8 +1,8 @@
 """A person leaves the state of one sync and partition.
 
-All of it happens under two claims: that of the version without the person, and that of the one after it, so that no
-run begins before the last old file is gone. Until that version is put everything is as it was, or already without the
-person; killed anywhere, the same call finishes it.
+All of it happens under two claims: that of the version without the person, and that of the next one. So no run begins
+before the last old file is removed. Until that version is put, each file is as it was, or already without the person.
+If the process is killed at any point, the same call finishes it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def leave_partition(state: PartitionState, sync: Sync, version: Version, user_id
 
     Raises:
         Claimed: a run is at work on the partition.
-        DamagedState: a file of the version is not what it was.
+        DamagedState: a file of the version was changed.
         StateError: the state cannot be written.
     """
     keys = keys_of(sync, user_id, keys_in_ledger(state, user_id) if sync.kind == "events" else frozenset())
@@ -102,7 +102,7 @@ def _drop(state: PartitionState, old_files: list[str], new: Version, user_id: st
 
 
 def _beside(state: PartitionState, keys: Keys, user_id: str) -> Iterator[tuple[str, int]]:
-    """Remove the person from what stands beside the versions."""
+    """Remove the person from the other files of the partition."""
     for where, name in (("invalid rows", INVALID), ("history", f"{FOLDER}/{INVALID}")):
         yield where, _without(state, state.name(name), keys)
     yield "uncertain events", sum(_certain(state, name, keys) for name in state.store.list(state.name("uncertain/")))

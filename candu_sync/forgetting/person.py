@@ -33,10 +33,10 @@ class Forgotten:
 
 
 def forget(project: Project, syncs: Mapping[str, Sync], user_id: str) -> Forgotten:
-    """Remove a person from the state, of all syncs and partitions, and keep the id from being sent or stored again.
+    """Remove a person from the state, of all syncs and partitions, and prevent that the id is sent or stored again.
 
-    The tombstone is put first, so that nothing more of the person comes in. Interrupted anywhere, the same call
-    finishes it.
+    The tombstone is put first, so that nothing more of the person comes in. If it is interrupted at any point, the same
+    call finishes it.
 
     Args:
         syncs: those of the project by name. The state of others is cleaned by the rules of their kind.
@@ -77,7 +77,7 @@ def _leave(project: Project, sync: Sync, partition: str | None, user_id: str, ru
 
 
 def _gone(name: str) -> Sync:
-    """A sync of which nothing but the state is left."""
+    """A sync that has only a state, and no file any more."""
     kind = next((kind for kind in KINDS if name.startswith(f"{kind}/")), KINDS[0])
     return build_sync(name, kind, Path(f"{name}.sql"), ("", "select 1"), Spec())
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 
 def holds(path: Path, text: str) -> bool:
-    """Whether a text stands anywhere in a file: in a value of an Arrow file, or in the bytes of any other, as it is or
+    """Whether a text is anywhere in a file: in a value of an Arrow file, or in the bytes of any other, as it is or
     as JSON writes it."""
     if path.suffix != ".arrow":
         data = path.read_bytes()

@@ -30,7 +30,7 @@ class Cleaned:
 
 
 def clean_snapshot(snapshot: Snapshot, keys: Keys, engine: Embedded, folder: Path) -> Cleaned:
-    """Write the files of a snapshot that hold a person anew, without.
+    """Write the files of a snapshot that hold a person again, without that person.
 
     Args:
         folder: where to write.
@@ -56,7 +56,7 @@ def clean_snapshot(snapshot: Snapshot, keys: Keys, engine: Embedded, folder: Pat
 
 
 def _condition(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: Keys) -> str:
-    """SQL of the rows that are the person's. The ledger of events has their keys alone."""
+    """SQL of the rows that are the person's. The ledger of events has only their keys."""
     if snapshot.kind != "events":
         return f"user_id = {literal(keys.user_id)}"
     suspects = [] if keys.place is None else connection.execute(
@@ -81,8 +81,8 @@ def _clean_layer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name
 
 
 def without_keys(path: Path, keys: Keys, new: Path) -> tuple[int, int]:
-    """Write an Arrow file with a column ``key`` anew, without a person's rows; how many these were, and how many are
-    left. Without any nothing is written."""
+    """Write an Arrow file with a column ``key`` again, without a person's rows. Returns how many these were, and how
+    many are left. If there are none, nothing is written."""
     with pa.OSFile(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
     mine = pa.array([keys.name(key) for key in table["key"].to_pylist()], pa.bool_())

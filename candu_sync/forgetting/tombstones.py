@@ -1,8 +1,8 @@
-"""Tombstones: by the salted hash of an id a forgotten person is recognised, and left out of what is read.
+"""Tombstones: the salted hash of an id identifies a forgotten person, whose rows are left out of what is read.
 
 One is the object ``forgotten/<hash>.json`` at the root of the state, with the time when it was put and when the
-forgetting was finished (null: it was interrupted). The salt is the state's id: whoever has the state can test a guess,
-and cannot read an id.
+forgetting was finished (null: it was interrupted). The salt is the state's id: a person who has the state can test a
+guess, but cannot read an id.
 """
 
 from __future__ import annotations
