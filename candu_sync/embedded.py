@@ -33,13 +33,13 @@ _BATCH_ROWS = 100_000
 class Embedded:
     """An in-memory DuckDB that is kept from one use to the next. Each use finds it empty.
 
-    To open a DuckDB takes longer than a sync of which nothing changed. A use that fails ends its database, and the next
+    Opening a DuckDB takes longer than a sync without changes. A use that fails ends its database, and the next
     one begins with another. A second use at the same time has a database of its own.
 
     Args:
         memory: bytes that a database may use before it spills to disk.
-        scratch: makes the folder to spill to, for its owner alone (rows are personal data); it is called once for each
-            database. None: a folder in the system's temporary one.
+        scratch: makes the folder to spill to, readable only by its owner (rows are personal data); it is called once
+            for each database. None: a folder in the system's temporary one.
         remove: removes such a folder with all that is in it.
 
     Example:

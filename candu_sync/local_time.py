@@ -46,7 +46,7 @@ def offset_of(local: dt.datetime, zone: ZoneInfo) -> dt.timedelta:
 def read_time(text: str) -> dt.datetime | None:
     """A time that is written in ISO 8601, with ``T`` or a space: in UTC, or without ``tzinfo`` when it names no offset.
 
-    A date alone is its midnight. None: the text cannot be read.
+    A date without a time is its midnight. None: the text cannot be read.
 
     Example:
         >>> read_time("2026-11-05T13:30+01:00"), read_time("2026-11-05")

@@ -14,7 +14,7 @@ _LOOK = 0.1
 
 
 def ahead(items: Iterable[_T], most: int, cancel: Callable[[], None] = lambda: None) -> Generator[_T, None, None]:
-    """The items, of which at most ``most`` wait to be taken. What making them raises is raised here. When the generator
+    """The items. At most ``most`` of them wait to be taken. What making them raises is raised here. When the generator
     is closed before its end, the thread stops after the item that it is making; ``cancel`` shortens that."""
     made: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(most)
     unwanted = threading.Event()

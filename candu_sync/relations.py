@@ -66,7 +66,7 @@ PLAN: dict[str, Relation] = {
     "chosen_rows": Relation(
         of="a row of a file that the prefilter reads", columns="snapshot matched", made="diff.prefilter"),
     "ids_to_compare": Relation(
-        of="a group, or a user of several rows, of which anything may differ", columns="id", made="diff.prefilter"),
+        of="a group, or a user of several rows, with rows that may differ", columns="id", made="diff.prefilter"),
     "repeated_keys": Relation(of="a key of several rows of the result", columns="key", made="diff.changed_rows"),
     "repeated_rows": Relation(
         of="a row of the result with such a key; equal ones once", columns="key reason ids t0 …",
@@ -130,9 +130,9 @@ COMMIT: dict[str, Relation] = {
     "accepted_messages": Relation(
         of="a message that Candu accepted", columns="message", made="commit.next_version"),
     "unanswered_ranges": Relation(
-        of="a range of messages of which no answer came", columns="low high", made="commit.next_version"),
+        of="a range of messages without an answer", columns="low high", made="commit.next_version"),
     "unanswered_messages": Relation(
-        of="a message of which no answer came, and that was not accepted later", columns="message",
+        of="a message without an answer that was not accepted later", columns="message",
         made="commit.next_version"),
     "refused_now": Relation(
         of="a message that Candu refused in this run", columns="message status reason refused_at",

@@ -127,7 +127,7 @@ class CanduSync(Spec, _Syncs):
 class CanduSyncs(_Syncs):
     """A folder of syncs: every SQL file under users/, groups/ and events/, with its YAML file next to it.
 
-    Those whose name starts with . or _ are left alone.
+    Files whose name starts with . or _ are ignored.
 
         type: dagster_defs.CanduSyncs
         attributes:

@@ -1,4 +1,4 @@
-"""What the engine says while a run goes on, in the log of that run."""
+"""What the engine reports during a run, in the log of that run."""
 
 from __future__ import annotations
 

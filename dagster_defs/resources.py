@@ -13,7 +13,7 @@ from candu_sync import Project, load_settings
 
 class CanduSyncResource(ConfigurableResource[Project]):
     """Opens the project from the CANDU_ settings of the environment or .env. A field that is given has priority over
-    its setting; the API key is read from the environment alone, so that no run's configuration can show it."""
+    its setting; the API key is read only from the environment, so that no run's configuration can show it."""
 
     warehouse_url: str | None = Field(
         default=None, description="A SQLAlchemy URL; give it as an EnvVar, since it may hold a password. "

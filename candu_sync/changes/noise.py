@@ -46,7 +46,7 @@ _TINY = 1e-9
 # Fewer changes than this, or a smaller share of a trait's changes, can be a coincidence.
 _FEWEST, _SHARE = 10, 0.5
 
-# Signs that one change alone shows.
+# Signs that a single change shows.
 _CLEAR = ("tiny", "reordered")
 
 # The number in the table ``moves`` for the row itself, in place of a trait's number.

@@ -1,6 +1,6 @@
 """Change sets in the state: staged by a plan, opened by a push, removed when they are settled.
 
-This module alone knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
+Only this module knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
 the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, next to the receipts of its
 messages. One that found nothing to do has no files: the pointer holds its plan. ``invalid.arrow`` has the rows that the
 last plan set aside. docs/architecture.md has the whole layout.
@@ -116,7 +116,7 @@ def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
 
 def staged_traits(state: PartitionState) -> list[str]:
     """The names of the traits that the model gives, by the change set that awaits its push; []: there is none. Of its
-    files ``plan.json`` alone is read."""
+    files only ``plan.json`` is read."""
     pointer = _pointer(state)
     body = pointer.get("plan")
     if body is None and pointer:

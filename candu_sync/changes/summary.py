@@ -45,7 +45,7 @@ class Summary:
         held_back: rows of such users that wait until they are identified (``unidentified: hold``).
         held_from: the oldest cursor and the oldest time of these, ISO 8601 in UTC; None: there is none.
         forgotten: rows of the result that were left out, of people who are forgotten; nothing else counts them.
-        keys: how many keys a person named, whose rows alone are counted here; 0: all rows are.
+        keys: how many keys a person named, only their rows are counted here; 0: all rows are.
         missing_keys: those of them that no row has.
         sent_between: the times between which the events lie that were sent before: the oldest, the newest, the end of
             what was sent without a gap, and None or the newest cursor; ISO 8601 in UTC. Up to two such lists: of this
@@ -53,7 +53,7 @@ class Summary:
         late: events to send that lie between those times.
         missed: those of them that are older than the newest one sent, and than all that a run has left unsent.
         rows_elsewhere: rows in former partitions whose rows the present settings would send for this one.
-        sample: up to ten rows: key, op, and the traits (names alone, or [before, after] with ``preview: values``).
+        sample: up to ten rows: key, op, and the traits (only names, or [before, after] with ``preview: values``).
     """
 
     rows: int

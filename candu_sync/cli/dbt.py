@@ -24,7 +24,7 @@ def exposures(output: Annotated[Path | None, typer.Option(
         syncs, wrong = chosen(catalog, None)
         if project.settings.dbt_manifest is None and any(sync.deps for sync in syncs):
             complain("CANDU_DBT_MANIFEST is not set: the exposures depend on what models read by ref and source, and "
-                     "not on `deps`, of which nobody knows which are dbt's")
+                     "not on `deps`: it is not known which of them are dbt's")
         found, errors = room.exposures(syncs, project.settings.dbt_manifest,
                                        _traits(project, catalog))
     for error in errors:

@@ -86,7 +86,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
 
 def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
              not_newer: Annotated[bool, typer.Option(
-                 "--not-newer", help="Of events: take those alone that are not newer than what was sent; the next run "
+                 "--not-newer", help="Of events: take only those that are not newer than what was sent; the next run "
                  "sends the others.")] = False,
              as_json: Json = False) -> None:
     """Take today's result as already sent: nothing is pushed."""

@@ -118,7 +118,7 @@ def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ou
     that they are made of.
 
     Args:
-        skip: messages of which no answer came count as accepted.
+        skip: messages without an answer count as accepted.
     """
     connection.register("changes", arrow_file(changes.file("changes.arrow")))
     connection.register("held", arrow_file(changes.file("held.arrow")))

@@ -16,7 +16,7 @@ from candu_sync.changes import ChangeSet
 from candu_sync.embedded import arrow_file
 from candu_sync.state import Outcome, PartitionState
 
-# Ids that are listed for a run; the count goes on.
+# Ids that are listed for a run; more are only counted.
 LISTED = 10_000
 
 

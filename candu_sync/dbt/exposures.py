@@ -32,7 +32,7 @@ def exposures(syncs: Sequence[Sync], manifest: Path | None, traits: Mapping[str,
 
     Args:
         manifest: ``CANDU_DBT_MANIFEST``.
-        traits: a sync's name → its traits; syncs of which they are not known are left out of it.
+        traits: a sync's name → its traits; syncs with unknown traits are left out of it.
 
     Raises:
         SettingsError: the manifest cannot be read.

@@ -164,7 +164,7 @@ def put_tables_for_their_ctes(query: exp.Expr) -> None:
 
 
 def _all_of(cte: exp.CTE) -> exp.Table | None:
-    """The table of which a CTE is all columns, under their own names; None: it is something else."""
+    """The table whose columns, all and under their own names, are a CTE; None: it is something else."""
     from sqlglot import exp
 
     select = cte.this

@@ -1,4 +1,4 @@
-"""The delivery: messages → Candu, with a receipt for each. ``candu.py`` alone imports httpx.
+"""The delivery: messages → Candu, with a receipt for each. Only ``candu.py`` imports httpx.
 
 Knows neither warehouses nor Dagster.
 """

@@ -80,7 +80,7 @@ class Batch:
 
 def batches(messages: Iterable[pa.RecordBatch], size: int, most_bytes: int) -> Iterator[Batch]:
     """Cut messages (see ``Chunk``) into requests of at most ``size`` messages and ``most_bytes``; a message that is
-    larger by itself goes alone."""
+    larger by itself has a request of its own."""
     for batch in messages:
         chunk, start = Chunk(batch), 0
         while start < len(chunk):

@@ -85,7 +85,7 @@ class Evidence:
         """A message was refused alone, by the answer to a request. Returns its rejection if that is proven already.
 
         Args:
-            failed: with a 5xx, and nothing of its batch was accepted: that alone blames no row.
+            failed: with a 5xx, and nothing of its batch was accepted: that is not enough to blame a row.
         """
         with self._lock:
             if self._last_accepted > request:

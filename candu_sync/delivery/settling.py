@@ -1,7 +1,7 @@
 """What becomes of a batch: accepted, split until each bad message is alone, sent again, or given up.
 
 - Accepted: a receipt, done.
-- Refused: it is cut down (``splitting.py``); a message that is refused alone is set aside once Candu is known to work
+- Refused: it is split (``splitting.py``); a message that is refused alone is set aside once Candu is known to work
   (``evidence.py``); the rest is delivered.
 - An error that may pass: it is sent again after a pause (``requests.py``), and given up after ``max_attempts``, unsent.
 - A 5xx on every attempt, while others are accepted: a message makes Candu fail. The batch is split like one that was

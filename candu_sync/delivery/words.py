@@ -58,7 +58,7 @@ class Words:
             return ""
         text = _text(body)
         if len(text) > _READ:
-            # What is cut off may be a part of a value: it goes with the whole of its word.
+            # What is cut off may be a part of a value: the whole word is removed.
             text = text[:_READ].rpartition(" ")[0]
         masked = self._masking.masked(text)
         kept = masked.encode()[:LONGEST].decode(errors="ignore")

@@ -63,7 +63,7 @@ def baseline(target: Target, *, not_newer: bool = False, progress: Progress = si
     """Take today's result as already sent: it becomes the snapshot, nothing is pushed.
 
     Args:
-        not_newer: of events, take those alone that are not newer than what was sent before; the next run sends the
+        not_newer: of events, take only those that are not newer than what was sent before; the next run sends the
             others.
 
     Raises:
@@ -143,7 +143,7 @@ def rename(project: Project, old: str, sync: Sync) -> int:
             raise UsageError(f"a rename of {other} to {name} was interrupted: run `candu-sync rename {other} {name}` "
                              "first")
     keys = state.partitions(old)
-    # What a run that died had sent is state, too. One that is at work is left alone.
+    # What a run that died had sent is state, too. A run that is at work is not touched.
     _fold_in(project, old, sync)
     if began is None:
         _fold_in(project, sync.name, sync)

@@ -68,7 +68,7 @@ def _note_late(sync: Sync, rows: list[Row], now: dt.datetime) -> None:
 
 
 def _run_together(sync: Sync, rows: list[Row]) -> list[list[Row]]:
-    """The rows in groups of which one good run is enough."""
+    """The rows in groups. One good run of a group is enough."""
     if sync.partitions is None:
         return [rows]
     if sync.partitions.every is None and sync.partitions.static is not None:

@@ -77,7 +77,7 @@ def _messages(body: bytes) -> list[Message]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        # The position alone: the parser's own sentence could quote the body.
+        # Only the position: the parser's own sentence could quote the body.
         raise ContractError(f"the body is not JSON (at character {error.pos})") from None
     messages = parsed if isinstance(parsed, list) else [parsed]
     if not messages:

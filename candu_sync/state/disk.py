@@ -1,4 +1,4 @@
-"""The state on a disk: files that are written whole, synced, then linked or renamed, for their owner alone."""
+"""The state on a disk: files that are written whole, synced, then linked or renamed. Only their owner can read them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCRATCH = "tmp"
 
 
 class DiskStore:
-    """State in a folder, readable by its owner alone."""
+    """State in a folder that only its owner can read."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -146,7 +146,7 @@ class DiskStore:
 
 
 def _synced(path: Path) -> int:
-    """A file's bytes, once they are on the disk and for their owner alone."""
+    """A file's bytes, once they are on the disk, readable only by their owner."""
     path.chmod(0o600)
     with path.open("rb") as file:
         system.flush(file.fileno())

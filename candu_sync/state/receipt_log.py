@@ -85,7 +85,7 @@ class ReceiptLog:
 
 def _encoded(line: dict[str, Any]) -> bytes:
     """A line with a checksum of the text before it, so that a change is noticed (``receipts``)."""
-    # Braces stand at the ends of a line alone, so that a whole one is found beside a damaged one.
+    # Braces are only at the ends of a line, so that a whole line is found next to a damaged one.
     inside = json.dumps(line, separators=(",", ":"), ensure_ascii=False)[1:-1]
     body = "{" + inside.replace("{", r"\u007b").replace("}", r"\u007d") + "}"
     return f'{body[:-1]},"crc":"{zlib.crc32(body.encode()):08x}"}}\n'.encode()

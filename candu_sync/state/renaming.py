@@ -66,7 +66,7 @@ def known_syncs(state: State) -> list[str]:
 
 
 def _sync_of(state: State, folder: str) -> str | None:
-    """The sync of a folder; None: it is not one of a sync, or does not say of which."""
+    """The sync of a folder; None: it is not the folder of a sync, or the sync is not known."""
     if ".." not in folder:
         return folder.replace(".", "/") if "." in folder else None
     # A long name is cut off there. How a run ended says the whole name.

@@ -29,7 +29,7 @@ MOST_BYTES = {**dict.fromkeys(MODEL, 1_000_000), **dict.fromkeys(SETTINGS, 300_0
 def find_files(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[tuple[Path, str | None]]:
     """The models and settings below a folder, each with None; and what can be neither, with a sentence on it.
 
-    Files and folders whose name starts with ``.`` or ``_`` are left alone.
+    Files and folders whose name starts with ``.`` or ``_`` are ignored.
 
     Args:
         above: device and inode of the folders above this one.

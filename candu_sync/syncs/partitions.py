@@ -40,7 +40,7 @@ class Window:
 
 
 def join(window: str | None, segment: str | None) -> str:
-    """The key of a partition, from those of its window and its segment, of which one may be None."""
+    """The key of a partition, from those of its window and its segment. One of them may be None."""
     return _BETWEEN.join(key for key in (window, segment) if key is not None)
 
 

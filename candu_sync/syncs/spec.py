@@ -209,12 +209,12 @@ class Partitions(_Settings):
 
     @property
     def every(self) -> Every | None:
-        """Which windows of time there are; None for segments alone."""
+        """Which windows of time there are; None for segments only."""
         return next(iter(self._given(Every)), None)
 
     @property
     def segments(self) -> Segments | None:
-        """Where the segments' keys come from; None for windows alone."""
+        """Where the segments' keys come from; None for windows only."""
         return next(iter(self._given(Segments)), None)
 
     @property
@@ -224,7 +224,7 @@ class Partitions(_Settings):
 
     @property
     def start(self) -> datetime | None:
-        """From when there are windows of time, UTC; None for segments alone. May lie inside a window."""
+        """From when there are windows of time, UTC; None for segments only. It may be inside a window."""
         return self.daily or self.hourly or self.weekly or self.monthly
 
 

@@ -4,7 +4,7 @@
     sql/users/profile.yaml    its settings (or .yml); optional
 
 Folders may be nested (``sql/users/eu/profile.sql`` is ``users/eu/profile``). Files and folders whose name starts with
-``.`` or ``_`` are left alone. One bad file is one error; the other syncs load.
+``.`` or ``_`` are ignored. One bad file is one error; the other syncs load.
 """
 
 from __future__ import annotations
