@@ -25,7 +25,7 @@ from pydantic import Field
 
 from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, Target, guard, plan, push_staged
 from candu_sync.errors import SpecError
-from candu_sync.operate import OtherSyncs, findings_of
+from candu_sync.operate import OtherSyncs, findings_of, why_refused
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import (
     guard_result,
@@ -159,9 +159,10 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
                 with (failures(context, tries, stale_hint=f"in Dagster: materialize changes/{sync.name}"),
                       warnings_in(context.log), candu_sync.project() as project):
                     changes, result, metadata = _pushed(context, config, project, sync, partition)
+                    refusals = why_refused(project.target(sync, partition)) if result.refused else {}
                 if result.status == "guarded":
                     fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)
-                checks.append(set_aside_result(changes, result))
+                checks.append(set_aside_result(changes, result, refusals))
                 if result.error is not None:
                     yield in_one(checks)
                     fail(result.error, context, tries if result.transient else None, metadata=metadata)

@@ -11,6 +11,7 @@ from candu_sync import ChangeSet, RunResult
 from candu_sync.changes import LEAST_ROWS_FOR_RATIOS
 from candu_sync.errors import GuardTripped
 from candu_sync.operate import next_steps
+from dagster_defs.markdown import fenced
 from dagster_defs.metadata import Metadata
 
 GUARD = "guard"
@@ -91,11 +92,18 @@ def told_reason(tags: Mapping[str, str], reason: str) -> str:
     return (reason or "no reason was given") + (f" ({tags['user']})" if tags.get("user") else "")
 
 
-def set_aside_result(changes: ChangeSet, result: RunResult) -> AssetCheckResult:
-    """Warns, with a count for each reason, when rows were set aside."""
+def set_aside_result(changes: ChangeSet, result: RunResult, refusals: Mapping[str, int]) -> AssetCheckResult:
+    """Warns, with a count for each reason, when rows were set aside.
+
+    Args:
+        refusals: reason of a refusal, with Candu's words → rows.
+    """
     counts = dict(changes.summary.reasons) | ({"refused by Candu": result.refused} if result.refused else {})
     found = _partition(changes) | {"rows": MetadataValue.int(result.invalid + result.refused)}
     found |= {reason: MetadataValue.int(count) for reason, count in counts.items()}
+    if refusals:
+        lines = [f"{count:,} × {reason}" for reason, count in refusals.items()]
+        found["why Candu refused"] = MetadataValue.md(fenced("\n".join(lines)))
     told = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
     partition = "" if changes.partition is None else f" --partition {shlex.quote(changes.partition)}"
     steps = next_steps(f"{changes.sync}{partition}", invalid=result.invalid, refused=result.refused)

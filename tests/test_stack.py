@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import inspect
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import httpcore
 import httpx
 import obstore
 import psycopg
@@ -385,6 +387,22 @@ def test_httpx_timeout_is_for_each_part() -> None:
 def test_httpx_refuses_a_proxy_without_a_scheme() -> None:
     with pytest.raises(ValueError, match="Unknown scheme"):
         httpx.Client(proxy="proxy.example:3128")
+
+
+def test_httpcore_pools_take_a_network_backend_and_httpx_does_not() -> None:
+    assert "network_backend" not in inspect.signature(httpx.HTTPTransport).parameters
+    reached = []
+
+    class Backend(httpcore.NetworkBackend):
+        def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.NetworkStream:
+            reached.append((host, port))
+            return httpcore.MockStream([b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"])
+
+    for pool in (httpcore.ConnectionPool(network_backend=Backend()),
+                 httpcore.HTTPProxy("http://proxy.example:3128", network_backend=Backend())):
+        with pool:
+            assert pool.request("GET", "http://candu.example/").content == b"ok"
+    assert reached == [("candu.example", 80), ("proxy.example", 3128)]
 
 
 # obstore

@@ -80,15 +80,15 @@ def _print_csv(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _print_table(rows: Iterable[dict[str, Any]], user: str | None) -> None:
-    from candu_sync.cli.tables import show_rows
+    from candu_sync.cli.tables import short_reason, show_rows
 
     shown = list(itertools.islice(rows, _SHOWN + 1))
     if not shown:
         typer.echo(f"nothing was sent of the user {user!r}" if user else "nothing was sent")
         return
     show_rows(("at", "run", "sync", "key", "outcome", "what", "why"),
-              [(row["at"], row["run_id"], _title(row), row["key"], row["outcome"], _what(row), row["reason"])
-               for row in shown[:_SHOWN]])
+              [(row["at"], row["run_id"], _title(row), row["key"], row["outcome"], _what(row),
+                short_reason(row["reason"] or "")) for row in shown[:_SHOWN]])
     if len(shown) > _SHOWN:
         complain(f"these are the newest {_SHOWN} rows; --json and --csv give all of them")
 

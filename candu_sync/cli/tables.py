@@ -6,13 +6,13 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from candu_sync.naming import named
+from candu_sync.naming import named, shortened
 from candu_sync.terminal import console, csv_cell, json_line, printable
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "refused", "waiting",
            "requests")
+# Characters of a reason in a table. JSON and CSV have all of it.
+_LONGEST_REASON = 300
+
 _STYLES = {"succeeded": "green", "failed": "red", "guarded": "yellow"}
 
 
@@ -58,6 +61,11 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console().print(table)
 
 
+def short_reason(reason: str) -> str:
+    """A reason for a table: it may have up to 2 KB of Candu's words."""
+    return shortened(reason, _LONGEST_REASON)
+
+
 def text_of(text: str, style: str = "") -> Text:
     """Text from outside, without markup of rich and without control sequences of a terminal."""
     return Text(printable(text), style=style)
@@ -83,6 +91,7 @@ def show_set_aside(sync: str, rows: Sequence[tuple[str | None, SetAside]], style
                          for partition, row in rows)
     else:
         show_rows(("partition", "key", "outcome", "reason", "status", "at", "run"),
-                  [(partition, *asdict(row).values()) for partition, row in rows])
+                  [(partition, *asdict(replace(row, reason=short_reason(row.reason))).values())
+                   for partition, row in rows])
         counts = Counter(row.outcome for _, row in rows)
         show_next_steps(sync, invalid=counts["invalid"], refused=counts["refused"])

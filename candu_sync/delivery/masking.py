@@ -5,7 +5,7 @@ Masked is
 - a value, anywhere, with the rest of the word that it is a part of; a value of one or two characters where it
   is a whole word;
 - a word of the text that is anywhere in a value, since a server may repeat a value in part. Words that answers of
-  APIs are made of, and the names of traits, stay;
+  APIs are made of, the names of traits, and fewer than four digits of a longer number stay;
 - a number that equals one that was sent, in any notation.
 
 Texts are compared without case, accents and the escapes of JSON, HTML and URLs.
@@ -26,10 +26,14 @@ MASK = "[…]"
 # A shorter value is masked where it is a whole word: a 1 must not mask every number that has one in it.
 _SHORT = 3
 
+# Digits that a server may repeat of a longer number: the last four of a card.
+_PART = 4
+
 # Rounds of escapes: JSON in JSON in a URL.
 _ROUNDS = 5
 
 _WORD = re.compile(r"[0-9]+(?:[.,][0-9]+)+(?:[eE][+-]?[0-9]+)?|\w+")
+_DIGITS = re.compile(r"[0-9]+")
 _MASKS = re.compile(r"\[…\](?:[^\w\[\]]*\[…\])+")
 _ESCAPE = re.compile(r'\\(?:u\{?([0-9a-fA-F]{4,6})\}?|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|(["\'\\/bfnrt]))')
 _SPACES = frozenset("bfnrt")
@@ -154,7 +158,7 @@ class Masking:
 
     @cached_property
     def _words(self) -> set[str]:
-        return set(_WORD.findall(self._all))
+        return {*_WORD.findall(self._all), *_DIGITS.findall(self._all)}
 
     def masked(self, text: str) -> str:
         """A line of text without the values. Empty when nothing is left to read, or when a value is still in it.
@@ -196,7 +200,7 @@ class Masking:
         if word in self._needles_short or self._equals_a_number(word):
             return True
         if any(character.isdigit() for character in word):
-            return word in self._words if len(word) == 1 else word in self._all
+            return word in self._words or (len(word) >= _PART and word in self._all)
         if word in _USUAL or word in self._names:
             return False
         return word in (self._words if len(word) < _SHORT else self._all)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from candu_sync.operate.findings import Finding as Finding
     from candu_sync.operate.findings import findings_of as findings_of
     from candu_sync.operate.maintenance import SetAside as SetAside
+    from candu_sync.operate.maintenance import why_refused as why_refused
     from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
     from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.status import orphan_notes as orphan_notes
@@ -27,7 +28,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "check": "ModelCheck check_models",
         "findings": "SEVERITIES Finding findings_of",
-        "maintenance": "SetAside",
+        "maintenance": "SetAside why_refused",
         "other_syncs": "OtherSyncs",
         "problems": "problem_lines",
         "status": "orphan_notes overview statuses",

@@ -4,6 +4,7 @@ send that again."""
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -210,6 +211,12 @@ def set_aside(target: Target) -> list[SetAside]:
     invalid = state.store.local(state.name(INVALID))
     return found + [SetAside(key=row["key"], outcome="invalid", reason=row["reason"], at=_began(row.get("run")),
                              run_id=row.get("run")) for row in _rows(invalid)]
+
+
+def why_refused(target: Target, most: int = 10) -> dict[str, int]:
+    """Reason → rows that Candu refused for it and that have not changed since; the ``most`` frequent ones first."""
+    reasons = Counter(row["reason"] for row in _rows(target.state.open(target.state.current().files.get("rejected"))))
+    return dict(reasons.most_common(most))
 
 
 def _began(run_id: str | None) -> str | None:

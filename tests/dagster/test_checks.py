@@ -10,6 +10,19 @@ from dagster import AssetCheckSeverity
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, metadata, people
 
 
+class TestRefusals:
+    def test_why_candu_refused_is_shown_in_its_words_and_without_values(self, room: Room) -> None:
+        people(room, count=30)
+        room.simulator.fault("refuse", user_ids=["u1", "u2", "u3"], status=422)
+        assert not evaluation(room.materialize(CHANGES, PUSH), "set_aside").passed
+        room.simulator.clear_faults()
+        # With the next run too, though nothing is sent of those rows.
+        check = evaluation(room.materialize(CHANGES, PUSH), "set_aside")
+        assert check.metadata["refused by Candu"].value == 3
+        assert check.metadata["why Candu refused"].value == (
+            '```\n3 × Candu refused it (HTTP 422) and said "a message was refused"\n```')
+
+
 class TestRows:
     def test_a_few_rows_set_aside_are_a_warning_and_the_others_go(self, room: Room) -> None:
         people(room, count=10)

@@ -17,7 +17,7 @@ from candu_sync.delivery.words import LONGEST, Words, with_words
 PERSON = {"type": "identify", "userId": "U-17", "messageId": "m",
           "traits": {"email": "Ada.Lovelace@example.com", "full name": "Ada Lovelace", "plan": "pro", "seats": 5,
                      "total billed": 1830.5, "admin": True, "note": "Zoë said: \"50%\" \\ <b>", "level": 1,
-                     "since": "2025-04-22T15:58:02Z", "city": "Aix"}}
+                     "since": "2025-04-22T15:58:02Z", "city": "Aix", "card": 5105105105104242}}
 
 
 def words(answer: Any, sent: Any = PERSON, key: str = "secret-key") -> str:
@@ -54,6 +54,8 @@ def test_what_repeats_nothing_is_kept(answer: Any, kept: str) -> None:
     ("1,830.5 is more than 1000", "[…] is more than 1000"),
     ("1830.50 or 1.8305e3", "[…] or […]"),
     ("admin: true", "admin: […]"),
+    ("18 and 183 are no parts of 1830.5", "18 and 183 are no parts of […]"),
+    ("a card that ends in 4242", "a card that ends in […]"),
     ("2025-04-22 is in the past", "[…] is in the past"),
     ("not a property of yours, improper", "not a […] of yours, […]"),
     ("the key secret-key is wrong", "the key […] is wrong"),

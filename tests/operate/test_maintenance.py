@@ -136,6 +136,26 @@ def test_rejected_names_the_rows_that_were_set_aside_and_why(refused: Folder) ->
     assert refused.cli("rejected", "users/profile", "--partition", "free", "--json").rows == []
 
 
+def test_why_candu_refused_is_in_rejected_history_and_the_error(refused: Folder, simulator: Simulator) -> None:
+    refused.people(6, size="i + 1000")
+    body = {"errors": [{"field": "size", "message": "u1 has 1001 and may have 10 at most"}] * 100}
+    simulator.fault("refuse", user_ids=["u1"], status=422)
+    refused.cli("run", "users/profile", "--partition", "free")
+    simulator.clear_faults()
+    rejected = refused.cli("rejected", "users/profile", "--partition", "free", "--json").row
+    assert refused.cli("history", "--user", "u1", "--json").rows[0]["reason"] == rejected["reason"] == SAID
+    assert refused.cli("rejected", "users/profile", "--retry").code == 0
+    simulator.fault("status", status=402, body=body, times=1)
+    simulator.fault("status", status=422, body=body)
+    error, _ = (refused.cli("run", "users/profile", "--partition", "free", "--json").row["error"] for _ in range(2))
+    rows = refused.cli("rejected", "users/profile", "--partition", "free", "--json").rows
+    assert rows
+    for said in (error, *(row["reason"] for row in rows)):
+        assert "1001" not in said
+        assert "and said" in said
+    assert all(len(line) < 1_500 for line in refused.cli("rejected", "users/profile").out.splitlines())
+
+
 def test_rejected_as_csv_is_one_table(refused: Folder) -> None:
     found = list(csv.reader(io.StringIO(refused.cli("rejected", "users/profile", "--csv").out)))
     assert found[0] == SET_ASIDE_KEYS
