@@ -50,7 +50,7 @@ from candu_sync.progress import Progress
 from candu_sync.project import Target
 from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import Snapshot, snapshot_of
-from candu_sync.state import Version, remove_folder
+from candu_sync.state import RowIdentity, Version, remove_folder
 from candu_sync.syncs import parameters
 from candu_sync.timing import Seconds
 
@@ -89,13 +89,17 @@ class _Wanted:
         """SQL of the condition that the rows of ``keys`` meet."""
         return chosen_rows(self.target.sync.kind, self.keys) if self.keys else None
 
+    @cached_property
+    def identity(self) -> RowIdentity:
+        """What makes two rows the same row."""
+        return row_identity(self.target.sync)
+
     @property
     def may_end_early(self) -> bool:
         """Whether there is nothing to do when the snapshot has all rows as they are."""
-        target, identity = self.target, row_identity(self.target.sync)
         # The list of invalid rows changes when a plan is staged with its files.
-        return not (self.full or self.keys or target.ended or identity_changes(self.version.identity, identity)
-                    or anything_set_aside(target.state))
+        return not (self.full or self.keys or self.target.ended or anything_set_aside(self.target.state)
+                    or identity_changes(self.version.identity, self.identity))
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def compare(target: Target, version: Version, *, full: bool, keys: tuple[str, ..
         base=version.number, traits=found.traits, given=tuple(read.result.names),
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(seconds), folder=folder,
-        identity=row_identity(target.sync))
+        identity=wanted.identity)
     if folder is not None:
         try:
             changes.save()
@@ -187,6 +191,8 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
              ) -> tuple[Diff, Summary, Path]:
     """Compare what was loaded, and write the files of the change set into a scratch folder."""
     target, sync = wanted.target, wanted.target.sync
+    # The memory is needed now, and a push may take hours, in which others may write to the warehouse.
+    target.project.release_warehouse()
     folder = target.state.store.scratch()
     try:
         if read.empty:

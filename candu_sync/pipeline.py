@@ -87,6 +87,7 @@ def _compared(target: Target, *, full: bool, keep: bool, keys: Collection[str], 
     try:
         return compare(target, version, full=full, keys=tuple(keys), progress=progress)
     except (ModelError, WarehouseError) as error:
+        target.project.release_warehouse()
         if keep:
             remember(state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
         raise

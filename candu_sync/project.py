@@ -146,6 +146,11 @@ class Project:
         if "warehouse" in self.__dict__:
             self.warehouse.cancel()
 
+    def release_warehouse(self) -> None:
+        """Give back what the warehouse keeps from one query to the next (see ``Warehouse.release``)."""
+        if "warehouse" in self.__dict__:
+            self.warehouse.release()
+
     def stop(self) -> None:
         """End the push under way: no new request, those in flight are waited for. Safe in a signal handler."""
         self._stopped = True

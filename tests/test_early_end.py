@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import duckdb
 import pytest
 
 from candu_sync import claimed_push, comparison, pipeline
@@ -278,3 +279,30 @@ def test_a_first_run_without_a_row(lab: Lab, sync: Sync, simulator: Simulator,
         short = lab.run(loose)
     assert said(short) == said(long)
     assert (seen, simulator.messages()) == (["last.json"], [])
+
+
+def test_the_partitions_of_a_run_share_one_opening_of_the_warehouse(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    people(lab, "('a', 'pro', 1.5), ('b', 'free', 2)")
+    sync = lab.sync("users/model", "select * from people where plan = :partition", "partitions: {static: [pro, free]}")
+    opened: list[str] = []
+    connect = duckdb.connect
+
+    def counted(database: str = ":memory:", *rest: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(str(database))
+        return connect(database, *rest, **options)
+
+    for _ in range(2):
+        opened.clear()
+        with monkeypatch.context() as patch, lab.project() as project:
+            patch.setattr(duckdb, "connect", counted)
+            assert [pipeline.run(target).status for target in project.targets(sync, [])] == ["succeeded"] * 2
+    assert opened.count(str(lab.warehouse)) == 1
+
+
+def test_the_warehouse_can_be_written_to_while_messages_are_sent(lab: Lab, users: Sync) -> None:
+    def write(phase: str, done: int, total: int | None) -> None:
+        if phase == "push":
+            lab.query("insert into people values ('late', 'pro', 3)")
+
+    assert lab.run(users, progress=write).accepted == 2
+    assert lab.run(users).accepted == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +27,20 @@ _LONGEST_REASON = 300
 _STYLES = {"succeeded": "green", "failed": "red", "guarded": "yellow"}
 
 
+# Partitions of a sync that have a line each although there was nothing to do in them.
+_UNCHANGED_SHOWN = 20
+
+
 def show_results(results: Sequence[RunResult]) -> None:
-    """A table of runs: a row a sync and partition."""
+    """A table of runs: a row a sync and partition. Many partitions of a sync without anything to do share one row."""
     from candu_sync.changes import noise_notes
 
     table = empty_table("sync", *_COUNTS, "seconds", "status", numbers=len(_COUNTS) + 1)
-    for r in results:
-        counts = [f"{getattr(r, name):,}" for name in _COUNTS]
-        status = Text(r.status, style=_STYLES.get(r.status, ""))
-        table.add_row(text_of(named(r.sync, r.partition)), *counts, f"{sum(r.seconds.values()):.1f}", status)
+    for name, runs in _lines(results):
+        counts = [f"{sum(getattr(r, count) for r in runs):,}" for count in _COUNTS]
+        status = Text(runs[0].status, style=_STYLES.get(runs[0].status, ""))
+        seconds = sum(sum(r.seconds.values()) for r in runs)
+        table.add_row(text_of(name), *counts, f"{seconds:.1f}", status)
     console().print(table)
     for r in results:
         for note in (*r.identity_changes, *noise_notes(r)):
@@ -43,6 +48,24 @@ def show_results(results: Sequence[RunResult]) -> None:
     of = {r.sync for r in results if r.invalid or r.refused or r.waiting}
     show_next_steps(of.pop() if len(of) == 1 else "SYNC", invalid=sum(r.invalid for r in results),
                     refused=sum(r.refused for r in results), waiting=sum(r.waiting for r in results))
+
+
+def _lines(results: Sequence[RunResult]) -> Iterator[tuple[str, list[RunResult]]]:
+    """The names of the table's rows, each with the runs whose counts it adds up."""
+    unchanged: dict[str, list[RunResult]] = {}
+    for r in results:
+        if _is_unchanged(r):
+            unchanged.setdefault(r.sync, []).append(r)
+    for r in results:
+        together = unchanged.get(r.sync, [])
+        if len(together) <= _UNCHANGED_SHOWN or not _is_unchanged(r):
+            yield named(r.sync, r.partition), [r]
+        elif r is together[0]:
+            yield f"{r.sync} ({len(together):,} partitions)", together
+
+
+def _is_unchanged(r: RunResult) -> bool:
+    return r.status == "succeeded" and r.unchanged == r.rows and not (r.messages or r.removed or r.waiting or r.refused)
 
 
 def show_next_steps(sync: str, *, invalid: int, refused: int, waiting: int = 0) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from candu_sync.errors import WarehouseError, WarehouseUnreachable
@@ -126,9 +126,11 @@ def _duckdb(url: URL, memory: int | None) -> Engine:
         _require_file(url.database or "")
     read_only = not in_memory and not _is_remote(url.database or "")
     url = url.difference_update_query(["access_mode", "read_only"])
-    # What a reader of a file keeps in memory is released with its connection. A database in memory ends with it.
-    pool = None if in_memory else NullPool
-    return create_engine(url, poolclass=pool, connect_args={"read_only": read_only, "config": config})
+    arguments = {"read_only": read_only, "config": config}
+    if in_memory:
+        return create_engine(url, connect_args=arguments)
+    # To open a file takes longer than to read a small model. So one connection is kept until ``Warehouse.release``.
+    return create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=-1, connect_args=arguments)
 
 
 def _is_remote(database: str) -> bool:

@@ -63,9 +63,8 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
         # duckdb-engine's cursor forwards unknown methods, and DuckDB's own cursor() is a new connection.
         connection = cast(duckdb.DuckDBPyConnection, pooled.cursor().cursor())
         stack.callback(connection.close)
-        connection.execute(f"set TimeZone = '{query.timezone}'")
-        # Otherwise DuckDB looks for a name that is no table among this program's variables.
-        connection.execute("set python_enable_replacements = false")
+        # Without replacements: otherwise DuckDB looks for a name that is no table among this program's variables.
+        connection.execute(f"set TimeZone = '{query.timezone}'; set python_enable_replacements = false")
     query.cancel_by(connection.interrupt, stack)
     return connection
 

@@ -8,7 +8,7 @@ from datetime import UTC
 from types import TracebackType
 
 import pyarrow as pa
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 
 from candu_sync.arrow_types import UNUSABLE
 from candu_sync.errors import ModelError, WarehouseUnreachable
@@ -123,6 +123,12 @@ class Warehouse:
                 found.update(dict.fromkeys(_as_text(batch.column(0), reading.names[0])))
         return list(found)
 
+    def release(self) -> None:
+        """Gives back what is kept from one query to the next: a DuckDB file is closed, so that its memory is free and
+        others may write to it. The next query opens it again."""
+        if self.dialect == "duckdb" and isinstance(self._engine.pool, QueuePool):
+            self._engine.dispose()
+
     def close(self) -> None:
         """Closes the engine and its connections."""
         self._engine.dispose()
@@ -149,6 +155,7 @@ class Warehouse:
                 return reading
         except BaseException:
             query.end()
+            self.release()
             raise
 
     def _opened(self, query: Query) -> Reading:

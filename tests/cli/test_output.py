@@ -139,3 +139,17 @@ def test_noise_is_said_by_plan_and_run_and_is_in_the_json(project: Folder) -> No
     assert project.cli("plan", "users/profile", "--json").row["noise"] == {"tiny": {"spent": 3}}
     assert f"users/profile: {said}" in project.cli("run", "users/profile").out
     assert "billionth" not in project.cli("run", "users/profile").out
+
+
+def test_many_partitions_without_anything_to_do_share_a_row(project: Folder) -> None:
+    project.people(22)
+    project.model("users/each", "select * from people where user_id = :partition",
+                  'partitions: {dynamic: users, values: "select user_id from people"}')
+    first = project.cli("run", "users/each")
+    assert first.out.count("users/each [") == 22
+    project.query("update people set plan = 'team' where user_id = 'u7'")
+    again = project.cli("run", "users/each")
+    assert [line.split()[:3] for line in again.out.splitlines()[1:]] == [
+        ["users/each", "(21", "partitions)"], ["users/each", "[u7]", "1"]]
+    assert [line.split()[3] for line in again.out.splitlines()[1:2]] == ["21"]
+    assert len(project.cli("run", "users/each", "--json").rows) == 22

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -87,3 +88,44 @@ def test_a_large_result_is_streamed_within_bounded_memory() -> None:
     rows, grown = map(int, done.stdout.split())
     assert rows == 3_000_000
     assert grown < 200, f"reading took {grown} MB"
+
+
+def test_a_file_is_opened_once_for_many_queries_until_it_is_released(
+        warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    connect = duckdb.connect
+
+    def counted(database: str = ":memory:", **options: Any) -> duckdb.DuckDBPyConnection:
+        if database.endswith("types.duckdb"):
+            opened.append(database)
+        return connect(database, **options)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    for zone in ("UTC", "Asia/Tokyo", "UTC"):
+        with warehouse.read("select current_setting('TimeZone') as zone", {}, timezone=zone) as reading:
+            assert [row["zone"] for batch in reading for row in batch.to_pylist()] == [zone]
+    assert len(opened) == 1
+    warehouse.release()
+    warehouse.read("select 1 as n", {}).close()
+    assert len(opened) == 2
+
+
+def test_a_released_file_can_be_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "shared.duckdb"
+    duckdb.connect(str(path)).execute("create table t as select 1 as n").close()
+    with open_warehouse(f"duckdb:///{path}") as warehouse:
+        warehouse.read("from t", {}).close()
+        with pytest.raises(duckdb.Error, match="different configuration"):
+            duckdb.connect(str(path))
+        warehouse.release()
+        duckdb.connect(str(path)).execute("insert into t values (2)").close()
+        assert warehouse.values("from t") == ["1", "2"]
+
+
+def test_a_query_that_fails_leaves_the_file_free(tmp_path: Path) -> None:
+    path = tmp_path / "shared.duckdb"
+    duckdb.connect(str(path)).close()
+    with open_warehouse(f"duckdb:///{path}") as warehouse:
+        with pytest.raises(WarehouseError):
+            warehouse.read("from missing", {})
+        duckdb.connect(str(path)).close()
