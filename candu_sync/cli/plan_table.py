@@ -62,13 +62,9 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
 
 
 def _show_notes(out: Console, changes: ChangeSet) -> None:
-    from candu_sync.operate import unidentified_note
-
     s = changes.summary
     if s.gone_traits:
         out.print(text_of(f"no longer in the model; sent again when they come back: {', '.join(s.gone_traits)}"))
-    if s.unidentified:
-        out.print(unidentified_note(s.unidentified, s.held_back))
     if s.forgotten:
         out.print(f"left out, since the person is forgotten (candu-sync forget --undo): {counted(s.forgotten, 'row')}")
     for name, count in s.not_finite.items():

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
     from candu_sync.operate.what_next import next_steps as next_steps
-    from candu_sync.operate.what_next import unidentified_note as unidentified_note
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "check": "ModelCheck check_models",
@@ -32,5 +31,5 @@ else:
         "other_syncs": "OtherSyncs",
         "problems": "problem_lines",
         "status": "orphan_notes overview statuses",
-        "what_next": "next_steps unidentified_note",
+        "what_next": "next_steps",
     })

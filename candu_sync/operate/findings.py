@@ -29,7 +29,8 @@ SEVERITIES: dict[str, Severity] = {
     "model": "error", "unsendable": "error", "unsteady": "warning",
     "email_not_text": "error", "not_email": "warning", "alike": "warning", "space": "warning", "long_name": "warning",
     "many_traits": "warning", "two_senders": "error", "no_users": "warning",
-    "id_spaces": "warning", "id_case": "warning", "identity": "warning", "late_window": "warning",
+    "id_spaces": "warning", "id_case": "warning", "identity": "warning", "unidentified": "warning",
+    "late_window": "warning",
     "noise_tiny": "warning", "noise_reordered": "warning", "noise_went_back": "warning", "noise_came_back": "warning",
 }
 
@@ -103,7 +104,7 @@ def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
     # Of a trait that changed its kind, the newest.
     kinds = {trait.name: str(trait.kind) for trait in changes.sent_traits}
     return [*about_traits(sync, kinds), *about_others(sync, list(kinds), others),
-            *_about_rows(sync, changes, now or dt.datetime.now(dt.UTC))]
+            *_about_rows(sync, changes, others, now or dt.datetime.now(dt.UTC))]
 
 
 def about_traits(sync: Sync, kinds: Mapping[str, str]) -> Iterator[Finding]:
@@ -162,7 +163,7 @@ def about_others(sync: Sync, traits: Sequence[str], others: OtherSyncs) -> Itera
             "there is no sync of users: Candu builds segments from the traits of users, events alone are not enough"))
 
 
-def _about_rows(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Finding]:
+def _about_rows(sync: Sync, changes: ChangeSet, others: OtherSyncs, now: dt.datetime) -> Iterator[Finding]:
     """What the rows show: an email that is not text (a plan takes its column for text), ids that look like another,
     noise, a window of events that ended long ago."""
     if EMAIL_NOT_TEXT in changes.summary.reasons:
@@ -177,10 +178,23 @@ def _about_rows(sync: Sync, changes: ChangeSet, now: dt.datetime) -> Iterator[Fi
         yield about(code="id_case", sentence=(
             f"ids that differ from another by upper and lower case only: {counted(cases, 'id')}. Candu takes each for "
             "another"))
+    if others.users():  # else ``no_users`` says it
+        yield from _unidentified(sync, changes)
     yield from _other_identity(sync, changes)
     for note in noise_notes(changes.summary):
         yield about(code=f"noise_{note.sign}", column=note.trait, sentence=note.sentence, advice=note.advice)
     yield from _late(sync, changes, now)
+
+
+def _unidentified(sync: Sync, changes: ChangeSet) -> Iterator[Finding]:
+    users, held = changes.summary.unidentified, changes.summary.held_back
+    if not users:
+        return
+    waits = f". {counted(held, 'row')} of theirs {'waits' if held == 1 else 'wait'} until then" if held else ""
+    yield Finding(code="unidentified", sync=sync.name, partition=changes.partition,
+                  sentence=(f"{counted(users, 'user')} {'was' if users == 1 else 'were'} never identified: Candu makes "
+                            "segments of users whose traits it has"),
+                  advice=f"Let a sync of users send them{waits}")
 
 
 def _other_identity(sync: Sync, changes: ChangeSet) -> Iterator[Finding]:

@@ -8,21 +8,6 @@ from __future__ import annotations
 from candu_sync.naming import counted
 
 
-def unidentified_note(users: int, held: int) -> str:
-    """The sentence about users of events or memberships who were never identified.
-
-    Args:
-        held: rows of theirs that wait.
-
-    Example:
-        >>> unidentified_note(1, 0)
-        '1 user was never identified: Candu makes segments of users whose traits it has. Let a sync of users send them'
-    """
-    waits = f". {counted(held, 'row')} of theirs {'waits' if held == 1 else 'wait'} until then" if held else ""
-    return (f"{counted(users, 'user')} {'was' if users == 1 else 'were'} never identified: Candu makes segments of "
-            f"users whose traits it has. Let a sync of users send them{waits}")
-
-
 def next_steps(sync: str, *, invalid: int = 0, refused: int = 0, waiting: int = 0) -> list[str]:
     """A sentence for each of the three that there are rows of, with the command to look or go on.
 

@@ -130,14 +130,18 @@ class TestOddities:
 
     def test_events_without_any_users(self, room: Room) -> None:
         room.table("people", user_id=["u1"], plan=["free"])
-        room.sync("events/logins", "select 'e1' as event_id, user_id, 'login' as event, now() as timestamp from people")
+        room.sync("events/logins", "select 'e' || user_id as event_id, user_id, 'login' as event, now() as "
+                  "timestamp from people")
         assert "there is no sync of users" in self.shown(room, "changes/events/logins")
         people(room)
+        assert self.shown(room, "changes/events/logins").startswith("3 users were never identified")
+        room.materialize(CHANGES, PUSH)
         assert self.shown(room, "changes/events/logins") == ""
 
     @pytest.mark.parametrize(("partitions", "segment"), [("", ""), (", static: [eu]", "|eu")])
     def test_a_late_window_of_events(self, room: Room, partitions: str, segment: str) -> None:
         people(room)
+        room.materialize(CHANGES, PUSH)
         room.sync("events/logins", "select 'e' || user_id as event_id, user_id, 'login' as event, "
                   ":window_start::timestamptz as timestamp from people",
                   f"partitions: {{daily: 2026-01-01{partitions}}}")

@@ -29,6 +29,8 @@ def test_they_are_counted_and_sent(project: Folder, simulator: Simulator) -> Non
     project.model("events/visits", EVENTS, "cursor: {}")
     planned = project.cli("plan", "events/visits")
     assert "4 users were never identified" in planned.out
+    [found] = project.cli("plan", "events/visits", "--json").row["findings"]
+    assert (found["code"], found["severity"]) == ("unidentified", "warning")
     row = project.cli("run", "events/visits", "--json").row
     assert (row["unidentified"], row["accepted"], row["waiting"]) == (4, 6, 0)
     assert project.cli("status", "events/visits", "--json").row["unidentified"] == 4
