@@ -54,6 +54,7 @@ def targets(book: Book) -> Iterator[Target]:
     yield _of("snapshot on disk, a million rows", 100, disk, " MB")
     yield _of("`candu-sync --help`, whole process", 0.3, book.get("start/help", "wall"))
     yield _of("`plan` of an unchanged sync of 1,000 rows, whole process", 0.8, book.get("start/plan", "wall"))
+    yield _of("`run` of 110 unchanged partitions, CPU of the whole process", 3.0, book.get("start/partitions", "cpu"))
     yield from _sending(book)
 
 

@@ -58,7 +58,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             after = Snapshot(kind=sync.kind, traits=() if sync.kind == "events" else changes.traits)
             merged = lay_over(connection, before, after, after.given(changes.given), folder)
             expose_refused(connection, before)
-            rejected = _rejected(connection, changes, folder)
+            refused = outcome.rejected or before.rejected is not None
+            rejected = _rejected(connection, changes, folder) if refused else None
             # A run of a few rows knows nothing of the others.
             newest, events = before.newest, old.events
             if sync.kind == "events" and not changes.keys:
