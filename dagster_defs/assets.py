@@ -28,13 +28,13 @@ from candu_sync.errors import SpecError
 from candu_sync.operate import OtherSyncs, findings_of, why_refused
 from dagster_defs.automation import changes_condition, push_condition
 from dagster_defs.checks import (
+    given_reason,
     guard_result,
     guard_spec,
     rows_result,
     rows_spec,
     set_aside_result,
     set_aside_spec,
-    told_reason,
 )
 from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import RETRIES, fail, failures
@@ -122,7 +122,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Ca
                  backfill_policy=backfill_policy(), pool=_pool(sync), op_tags=_op_tags(sync))
     def changes_asset(context: AssetExecutionContext, config: ChangesConfig,
                       candu_sync: CanduSyncResource) -> Iterator[MaterializeResult[None]]:
-        reason = told_reason(context.run.tags, config.reason)
+        reason = given_reason(context.run.tags, config.reason)
         checks = []
         with per_partition(context, spec.key) as note:
             for partition in partitions_of(context, sync):
@@ -183,7 +183,7 @@ def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project
     rows = target.state.current().rows
     metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
     if config.force:
-        metadata["forced"] = MetadataValue.text(told_reason(context.run.tags, config.reason))
+        metadata["forced"] = MetadataValue.text(given_reason(context.run.tags, config.reason))
     return changes, result, metadata
 
 

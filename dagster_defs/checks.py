@@ -74,8 +74,8 @@ def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckRe
     figures |= {what: MetadataValue.int(count) for what, count in summary.reasons.items()}
     if not summary.invalid:
         return AssetCheckResult(passed=True, check_name=ROWS, metadata=figures)
-    told = ", ".join(f"{what}: {count:,}" for what, count in summary.reasons.items())
-    text = f"{summary.invalid:,} of {summary.rows:,} rows are invalid ({share:.1%}): {told}."
+    counts_text = ", ".join(f"{what}: {count:,}" for what, count in summary.reasons.items())
+    text = f"{summary.invalid:,} of {summary.rows:,} rows are invalid ({share:.1%}): {counts_text}."
     stops = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS and not force
     if force:
         figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
@@ -86,7 +86,7 @@ def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckRe
                             check_name=ROWS, description=text, metadata=figures)
 
 
-def told_reason(tags: Mapping[str, str], reason: str) -> str:
+def given_reason(tags: Mapping[str, str], reason: str) -> str:
     """Why a guard was passed, and by whom if the run's tags have it: Dagster+ has the user, a launch with
     ``--tags`` or an API client may give it."""
     return (reason or "no reason was given") + (f" ({tags['user']})" if tags.get("user") else "")
@@ -104,10 +104,10 @@ def set_aside_result(changes: ChangeSet, result: RunResult, refusals: Mapping[st
     if refusals:
         lines = [f"{count:,} × {reason}" for reason, count in refusals.items()]
         found["why Candu refused"] = MetadataValue.md(fenced("\n".join(lines)))
-    told = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
+    counts_text = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
     partition = "" if changes.partition is None else f" --partition {shlex.quote(changes.partition)}"
     steps = next_steps(f"{changes.sync}{partition}", invalid=result.invalid, refused=result.refused)
-    text = ". ".join([told, *steps]) if counts else None
+    text = ". ".join([counts_text, *steps]) if counts else None
     return AssetCheckResult(passed=not counts, severity=AssetCheckSeverity.WARN, check_name=SET_ASIDE,
                             description=text, metadata=found)
 
