@@ -154,6 +154,7 @@ class TestSetAside:
         assert not check.passed
         assert check.severity == AssetCheckSeverity.WARN
         counts = {name: value.value for name, value in check.metadata.items()}
+        assert 'said "a message was refused"' in str(counts.pop("why Candu refused"))
         assert counts == {"rows": 4, "null key": 1, "duplicate key": 2, "refused by Candu": 1}
         assert "candu-sync rejected users/people" in str(check.description)
 
