@@ -108,9 +108,9 @@ class _Database:
 
     def clear(self) -> None:
         """Drop the tables that a use has left."""
-        left = self._root.execute("SELECT '\"' || replace(table_name, '\"', '\"\"') || '\"' FROM duckdb_tables()")
-        for (name,) in left.fetchall():
-            self._root.execute(f"DROP TABLE {name}")
+        for (name,) in self._root.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            quoted = name.replace('"', '""')
+            self._root.execute(f'DROP TABLE "{quoted}"')
 
     def close(self) -> None:
         """End it, and remove its folder."""

@@ -293,7 +293,7 @@ FROM result
 WHERE reason IS NOT NULL;
 
 -- comparison.py, compare
-SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
+SELECT table_name FROM duckdb_tables();
 DROP TABLE "changes";
 DROP TABLE "held";
 DROP TABLE "result";
@@ -323,7 +323,7 @@ FROM (
 -- ====================  ====================
 
 -- changes/outgoing.py, unsettled_messages
-SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
+SELECT table_name FROM duckdb_tables();
 
 -- ==================== commit ====================
 
@@ -377,7 +377,7 @@ LEFT JOIN digests AS d ON d.message = m.message
 ORDER BY user_hash, m.at;
 
 -- history/ledger.py, record_run
-SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
+SELECT table_name FROM duckdb_tables();
 
 -- commit/next_version.py, make_accepted
 -- changes: Arrow
@@ -479,6 +479,6 @@ FROM moves
 WHERE message IS NULL OR message IN (FROM accepted_messages) LIMIT 250000;
 
 -- commit/next_version.py, commit
-SELECT '"' || replace(table_name, '"', '""') || '"' FROM duckdb_tables();
+SELECT table_name FROM duckdb_tables();
 DROP TABLE "accepted_messages";
 DROP TABLE "unanswered_messages";

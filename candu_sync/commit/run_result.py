@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet
@@ -71,7 +71,7 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
-        body = asdict(self)
+        body = dict(vars(self))
         for name in ("identity_changes", "missing_keys", "exit_code", "bytes", "unauthorized", "transient"):
             del body[name]
         # Their names of 0.1.0, for one version more.
