@@ -191,7 +191,7 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
              ) -> tuple[Diff, Summary, Path]:
     """Compare what was loaded, and write the files of the change set into a scratch folder."""
     target, sync = wanted.target, wanted.target.sync
-    # The memory is needed now, and a push may take hours, in which others may write to the warehouse.
+    # Its memory is needed now.
     target.project.release_warehouse()
     folder = target.state.store.scratch()
     try:

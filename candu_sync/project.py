@@ -170,7 +170,8 @@ class Project:
 
     @contextmanager
     def push_under_way(self) -> Iterator[None]:
-        """Mark the time of a push."""
+        """Mark the time of a push. It may take hours, in which others can write to the warehouse."""
+        self.release_warehouse()
         self.pushing = True
         try:
             yield

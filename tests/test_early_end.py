@@ -306,3 +306,9 @@ def test_the_warehouse_can_be_written_to_while_messages_are_sent(lab: Lab, users
 
     assert lab.run(users, progress=write).accepted == 2
     assert lab.run(users).accepted == 1
+    lab.query("insert into people values ('more', 'pro', 3)")
+    lab.plan(users)
+    with lab.project() as project:
+        # As for the values of dynamic partitions.
+        assert project.known_values("select 1") == ["1"]
+        assert pipeline.push_staged(Target(project, users), progress=write)[1].accepted == 1
