@@ -42,6 +42,7 @@ from candu_sync.diff import (
     load,
     missing_keys,
     note_unidentified,
+    nulls_to_replace,
 )
 from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
@@ -149,7 +150,7 @@ def compare(target: Target, version: Version, *, full: bool, keys: tuple[str, ..
         base=version.number, traits=found.traits, given=tuple(read.result.names),
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(seconds), folder=folder,
-        identity=wanted.identity)
+        identity=wanted.identity, constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)))
     if folder is not None:
         try:
             changes.save()

@@ -472,6 +472,12 @@ JOIN (
     )
 ) sent USING (message);
 
+-- commit/sent_nulls.py, sent_now
+SELECT CASE WHEN bool_or(c0 AND t0 IS NULL) THEN 'plan' END,
+CASE WHEN bool_or(c1 AND t1 IS NULL) THEN 'seats' END
+FROM accepted
+WHERE op <> 'removed';
+
 -- commit/moves.py, lay_moves_over
 -- moves: Arrow
 SELECT hash, 2::BIGINT AS version

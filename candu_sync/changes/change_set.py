@@ -45,6 +45,7 @@ class ChangeSet:
         base: the version of the snapshot that it was computed from; 0: there was none.
         traits: the columns ``t0`` … of ``changes.arrow``, which the next snapshot will have.
         given: the names of those that the model gives.
+        constants_for: the names of those of which a null that Candu holds becomes a constant.
         path: how the warehouse was read ("duckdb arrow", "rows", …).
         full: every row, whole.
         forgotten: the tombstones of those who were left out.
@@ -69,6 +70,7 @@ class ChangeSet:
     identity: RowIdentity | None = None
     keys: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
+    constants_for: tuple[str, ...] = ()
 
     @property
     def outgoing(self) -> Path:
@@ -119,6 +121,7 @@ class ChangeSet:
         identity = body.get("identity")
         return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
                              "keys": tuple(body.get("keys", ())), "forgotten": tuple(body.get("forgotten", ())),
+                             "constants_for": tuple(body.get("constants_for", ())),
                              "summary": Summary(**body["summary"]),
                              "identity": None if identity is None else RowIdentity.from_json(identity)})
 

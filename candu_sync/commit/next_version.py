@@ -14,6 +14,7 @@ import pyarrow as pa
 from candu_sync.changes import FILES, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
+from candu_sync.commit.sent_nulls import nulled_traits
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
 from candu_sync.errors import StateError
@@ -66,6 +67,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
                 held_cursor, held_time = changes.summary.held_from
                 newest = newest_cursor(connection, sync, before.newest, held_cursor)
                 events = event_times(connection, old, held_time)
+            nulled = nulled_traits(connection, old, changes, outcome)
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
         forgets = bool(changes.summary.gone_traits)
         # A result without rows does not show that another key fits.
@@ -74,7 +76,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         renewed = old.number > 0 and identity != old.identity
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
-        made = replace(_next(old, changes, merged, newest), identity=identity, events=events)
+        made = replace(_next(old, changes, merged, newest), identity=identity, events=events, nulled=nulled)
         return _put(state, made, merged, {"rejected": rejected, "moves": moves})
     finally:
         remove_folder(folder)

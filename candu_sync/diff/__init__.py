@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.prefilter import Prefilter as Prefilter
     from candu_sync.diff.trait_rules import Compared as Compared
     from candu_sync.diff.trait_rules import iso_text as iso_text
+    from candu_sync.diff.trait_rules import nulls_to_replace as nulls_to_replace
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changed_rows": "Diff diff diff_of_nothing load",
@@ -29,5 +30,5 @@ else:
         "identified": "Unidentified note_unidentified",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
-        "trait_rules": "Compared iso_text",
+        "trait_rules": "Compared iso_text nulls_to_replace",
     })

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from candu_sync.diff.trait_rules import nulls_to_replace
 from candu_sync.embedded import arrow_file, scalar
 from candu_sync.rows import SQL_TYPE, Result, Trait
 from candu_sync.snapshot import Index, Snapshot, hashes, index_of, layout, row_hash, select_list, typed_nulls
@@ -69,6 +70,7 @@ class Prefilter:
         self._snapshot = snapshot
         self._result = result
         self._hashed = snapshot.given(result.names)
+        self._replaced = sorted(nulls_to_replace(sync, snapshot).intersection(result.names))
         self._files = {name: path for name, path in (("base", snapshot.base), ("delta", snapshot.delta)) if path}
         self._indexes = {name: index_of(self._cursor, snapshot, name, self._hashed) for name in self._files}
         if "delta" in self._indexes:
@@ -90,13 +92,20 @@ class Prefilter:
                 yield batch.filter(pa.array(~matched))
 
     def _columns(self, batch: pa.RecordBatch) -> str:
-        """The row hash of a result's batch, of the snapshot's traits; and which rows cannot be in the snapshot: rows
-        that are set aside, and rows with a value of a new trait."""
+        """The row hash of a result's batch, of the snapshot's traits; and which rows must be compared: those that are
+        set aside, those with a value of a new trait, and those whose null is to become a constant."""
         columns: dict[Trait, str] = {} if self._snapshot.kind == "events" else self._columns_of(batch)
         values = [columns.pop(trait, f"NULL::{SQL_TYPE[trait.kind]}") for trait in self._hashed]
         unknown = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values()),
-                               *([] if self._chosen is None else [f"coalesce({self._chosen}, false)"])])
+                               *([] if self._chosen is None else [f"coalesce({self._chosen}, false)"]),
+                               *self._nulls_to_replace(batch)])
         return f"{row_hash(values)} AS row_hash, ({unknown}) AS unknown"
+
+    def _nulls_to_replace(self, batch: pa.RecordBatch) -> Iterator[str]:
+        """Tests for the rows with a null that is to become a constant: the snapshot has them as they are."""
+        for name in self._replaced:
+            column = f"t{self._result.names.index(name)}"
+            yield f"{column} IS NULL" if column in batch.schema.names else "true"
 
     def _columns_of(self, batch: pa.RecordBatch) -> dict[Trait, str]:
         return {trait: f"t{j}" for j, trait in enumerate(self._result.traits) if f"t{j}" in batch.schema.names}

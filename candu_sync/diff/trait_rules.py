@@ -3,7 +3,8 @@
 ``r`` is the row of the result, ``s`` the one of the snapshot (all null for a new row). What happens to a value that
 turns null depends on the sync's ``nulls``: null is sent (send), nothing is sent (omit), or a constant is sent in its
 place. A trait that was never sent is left out while it is null, with any ``nulls`` (docs/candu.md: "a first-time
-null is left out").
+null is left out"). The exception: once a trait gets a constant for its nulls after nulls of it were sent, its rows with
+a null are sent the constant. Which of them had a value before is not known then.
 """
 
 from __future__ import annotations
@@ -99,10 +100,25 @@ def compared_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[tup
         if Trait(name, kind) not in traits:
             traits.append(Trait(name, kind))
     names = list(dict.fromkeys(trait.name for trait in traits))
-    return tuple(traits), tuple(_compared(name, traits, stored, sync, result) for name in names)
+    replaced = nulls_to_replace(sync, snapshot)
+    return tuple(traits), tuple(_compared(name, traits, stored, sync, result, catch_up=name in replaced)
+                                for name in names)
 
 
-def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync, result: Result) -> Compared:
+def nulls_to_replace(sync: Sync, snapshot: Snapshot) -> set[str]:
+    """The traits of which Candu was sent nulls, before ``nulls`` had a constant for them.
+
+    Example:
+        >>> sync = sync.model_copy(update={"nulls": {"plan": "none"}})
+        >>> nulls_to_replace(sync, Snapshot(kind="users", nulled=frozenset({"plan", "seats"})))
+        {'plan'}
+    """
+    return {name for name in sync.nulls if name in snapshot.nulled} if isinstance(sync.nulls, dict) else set()
+
+
+def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync, result: Result, *,
+              catch_up: bool) -> Compared:
+    """``catch_up``: a null that the snapshot has is to become a constant."""
     columns = {i: trait.kind for i, trait in enumerate(traits) if trait.name == name}
     old = {i: f"s.t{i}" if i in stored else "NULL" for i in columns}
     if name not in result.names:
@@ -113,7 +129,9 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
     source = result.names.index(name)
     kind = result.kinds[source]
     value = "NULL" if kind is ValueKind.EMPTY else f"r.t{source}"
-    after = {i: _after(value if k is kind else "NULL", value, old, i, k, sync, name) for i, k in columns.items()}
+    sent_before = "s.key IS NOT NULL" if catch_up else _any(old)
+    after = {i: _after(value if k is kind else "NULL", value, old[i], k, sync, name, sent_before)
+             for i, k in columns.items()}
     differs = " OR ".join(f"{after[i]} IS DISTINCT FROM {old[i]}" for i in columns if after[i] != old[i]) or "false"
     twin = _same_instant(columns, value, kind, old)
     if twin:
@@ -128,16 +146,16 @@ def _any(values: dict[int, str]) -> str:
     return "(" + " OR ".join(f"{sql} IS NOT NULL" for sql in values.values()) + ")"
 
 
-def _after(mine: str, value: str, old: dict[int, str], index: int, kind: ValueKind, sync: Sync, name: str) -> str:
+def _after(mine: str, value: str, old: str, kind: ValueKind, sync: Sync, name: str, sent_before: str) -> str:
     """What the column of one kind holds afterwards. ``mine``: the result's value when it is of this kind."""
     if sync.nulls == "omit":
         if mine == value:
-            return f"coalesce({value}, {old[index]})"
-        return f"CASE WHEN {value} IS NULL THEN {old[index]} END"
+            return f"coalesce({value}, {old})"
+        return f"CASE WHEN {value} IS NULL THEN {old} END"
     if isinstance(sync.nulls, dict) and name in sync.nulls:
         constant = sync.nulls[name]
         instead = sql_constant(constant) if kind_of_constant(constant) is kind else "NULL"
-        return f"CASE WHEN {value} IS NOT NULL THEN {mine} WHEN {_any(old)} THEN {instead} END"
+        return f"CASE WHEN {value} IS NOT NULL THEN {mine} WHEN {sent_before} THEN {instead} END"
     return mine
 
 

@@ -63,6 +63,8 @@ class Snapshot:
         base_index, delta_index: their row indexes; None: to be made when they are needed.
         rejected: a local Arrow file of rows that Candu refused (schema ``REJECTED``).
         newest: the newest value of the cursor's column among the accepted events, UTC.
+        nulled: names of traits of which Candu may hold a null that was sent. Where a row has a null of them, it was
+            sent, or the trait never had a value.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class Snapshot:
     delta_index: Path | None = None
     rejected: Path | None = None
     newest: dt.datetime | None = None
+    nulled: frozenset[str] = frozenset()
 
     def given(self, names: Collection[str]) -> tuple[Trait, ...]:
         """The traits of these names: those that a model with these columns gives, and that its row index is of."""

@@ -21,4 +21,5 @@ def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
     files = {role: state.open(version.files.get(role)) for role in ROLES}
     newest = dt.datetime.fromisoformat(version.newest) if version.newest else None
     traits = tuple(Trait(name, ValueKind(of)) for name, of in version.traits)
-    return Snapshot(kind=kind, traits=traits, rows=version.rows, **files, newest=newest)
+    return Snapshot(kind=kind, traits=traits, rows=version.rows, **files, newest=newest,
+                    nulled=frozenset(version.nulled))

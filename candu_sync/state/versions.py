@@ -60,7 +60,7 @@ class Version:
         number: from 1; 0 is the empty snapshot before the first.
         run_id: the run that committed it.
         at: when, ISO 8601 in UTC.
-        kind, traits, rows, newest: what the room ``snapshot`` stores about the rows; not read here.
+        kind, traits, rows, newest, nulled: what the room ``snapshot`` stores about the rows; not read here.
         files: role → file.
         identity: what identifies the rows; None: the version is older than this field.
         events: when the accepted events happened; None: there are none.
@@ -73,6 +73,7 @@ class Version:
     traits: tuple[tuple[str, str], ...] = ()
     rows: int = 0
     newest: str | None = None
+    nulled: tuple[str, ...] = ()
     files: dict[str, File] = field(default_factory=dict)
     identity: RowIdentity | None = None
     events: EventTimes | None = None

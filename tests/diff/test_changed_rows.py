@@ -232,6 +232,45 @@ class TestNulls:
         assert story.sends(user_id=["a"], plan=["pro"]) == {}
         assert story.sends(user_id=["a"], plan=["free"]) == {"a": {"plan": "free"}}
 
+    def test_a_constant_that_comes_later_takes_the_place_of_nulls_that_were_sent(
+            self, lab: Lab, simulator: Simulator) -> None:
+        """Once. A row that comes afterwards, and never had a value, is left alone again."""
+        story = Story(lab, simulator, "users/model")
+        story.sends(user_id=["a", "b", "c"], seats=[5, 5, 5], plan=["x", None, None])
+        assert story.sends(user_id=["a", "b", "c"], seats=[None, 5, 6], plan=["x", "y", None]) == {
+            "a": {"seats": None}, "b": {"plan": "y"}, "c": {"seats": 6}}
+        story.sync = lab.sync("users/model", "select * from rows", "nulls: {seats: 0, plan: none}")
+        assert story.again() == {"a": {"seats": 0}}
+        assert story.again() == {}
+        assert story.sends(user_id=["a", "b", "c", "d"], seats=[None, 5, 6, None], plan=["x", "y", None, "z"]) == {
+            "d": {"plan": "z"}}
+        assert story.sends(user_id=["a", "b", "c", "d"], seats=[1, 5, 6, None], plan=["x", "y", None, "z"]) == {
+            "a": {"seats": 1}}
+        story.sync = lab.sync("users/model", "select * from rows", "nulls: send")
+        assert story.sends(user_id=["a", "b", "c", "d"], seats=[None, 5, 6, None], plan=["x", "y", None, "z"]) == {
+            "a": {"seats": None}}
+
+    def test_the_last_null_of_a_type_that_is_gone_becomes_a_constant_too(self, lab: Lab, simulator: Simulator) -> None:
+        """The column has no value left in the result, so it has no kind there."""
+        story = Story(lab, simulator, "groups/model")
+        nothing = pa.array([None, None], pa.string())
+        story.sends(group_id=["g", "g"], user_id=["a", "b"], plan=["pro", "pro"])
+        story.sends(group_id=["g", "g"], user_id=["a", "b"], plan=nothing)
+        story.sync = lab.sync("groups/model", "select * from rows", "nulls: {plan: 0}")
+        assert list(story.again().values()) == [{"plan": 0}]
+        assert story.again() == {}
+
+    def test_what_was_refused_is_caught_up_later(self, lab: Lab, simulator: Simulator) -> None:
+        story = Story(lab, simulator, "users/model")
+        story.sends(user_id=["a", "b"], seats=[5, 5])
+        story.sends(user_id=["a", "b"], seats=pa.array([None, None], pa.int64()))
+        story.sync = lab.sync("users/model", "select * from rows", "nulls: {seats: 0}\nguard: {max_changed: null}")
+        simulator.fault("refuse", user_ids=["b"], status=400)
+        assert set(story.again()) == {"a"}
+        simulator.clear_faults()
+        story.sync = lab.sync("users/model", "select *, 'x' as note from rows", "nulls: {seats: 0}")
+        assert story.again() == {"a": {"note": "x"}, "b": {"seats": 0, "note": "x"}}
+
     def test_a_constant_replaces_a_null_that_follows_a_value(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model", "nulls: {plan: none, seats: 0}")
         story.sends(user_id=["a", "b"], plan=["pro", None], seats=[5, 5], note=["x", "x"])

@@ -118,6 +118,29 @@ def test_users(running_simulator: Simulator, policies: Policies, drawn: list[pa.
 
 
 @run_settings
+@given(st.lists(st.tuples(st.sampled_from(["send", "omit", {"plan": "none"}, {"plan": 0}]),
+                          st.lists(st.sampled_from([None, "pro", "free"]), min_size=3, max_size=3)),
+                min_size=2, max_size=5))
+def test_nulls_that_candu_knows_end_as_the_last_run_says(running_simulator: Simulator,
+                                                         runs: list[tuple[str | Row, list[str | None]]]) -> None:
+    """Whatever ``nulls`` said in the runs before."""
+    running_simulator.reset()
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Path(folder), running_simulator)
+        for nulls, plans in runs:
+            sync = lab.sync("users/model", "select * from rows", f"nulls: {json.dumps(nulls)}")
+            lab.table("rows", user_id=["a", "b", "c"], plan=pa.array(plans, pa.string()), note=["x", "x", "x"])
+            assert lab.run(sync).error is None
+            for user, plan in zip("abc", plans, strict=True):
+                held = running_simulator.users()[user]
+                if plan is not None:
+                    assert held["plan"] == plan
+                elif "plan" in held and nulls != "omit":
+                    assert held["plan"] == (nulls["plan"] if isinstance(nulls, dict) else None)
+            assert lab.run(sync).requests == 0
+
+
+@run_settings
 @given(policies(), st.lists(tables(("user_id", "org")), min_size=2, max_size=4))
 def test_users_of_several_rows(running_simulator: Simulator, policies: Policies, drawn: list[pa.Table]) -> None:
     check_runs(running_simulator, "users", ("user_id", "org"), policies, drawn)
