@@ -89,7 +89,8 @@ def decode(body: bytes) -> Version:
     fields = json.loads(body)
     files = {role: File(**file) for role, file in fields.pop("files").items()}
     traits = tuple((trait, kind) for trait, kind in fields.pop("traits"))
+    nulled = tuple(fields.pop("nulled", ()))
     identity, events = fields.pop("identity", None), fields.pop("events", None)
-    return Version(**fields, files=files, traits=traits,
+    return Version(**fields, files=files, traits=traits, nulled=nulled,
                    identity=None if identity is None else RowIdentity.from_json(identity),
                    events=None if events is None else EventTimes(**events))
