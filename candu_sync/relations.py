@@ -34,7 +34,7 @@ class Relation:
 PLAN: dict[str, Relation] = {
     "result": Relation(
         of="a row of the model that may differ from the snapshot; the reason why it is set aside, if any",
-        columns="key reason ids t0 …", made="diff.changed_rows", read="diff.prefilter changes"),
+        columns="key reason ids t0 …", made="diff.loading", read="diff.prefilter diff.unsendable_rows changes"),
     "snapshot": Relation(
         of="what Candu has accepted of a row: the whole snapshot", columns="snapshot", made="snapshot.snapshot",
         read="diff.changed_rows diff.other_partitions snapshot.merge"),
@@ -62,22 +62,22 @@ PLAN: dict[str, Relation] = {
         of="a row of one batch of the result or of a file", columns="key reason ids snapshot t0 …",
         made="snapshot.row_index"),
     "incoming": Relation(
-        of="a row of the result on its way into the table", columns="key reason ids t0 …", made="diff.changed_rows"),
+        of="a row of the result on its way into the table", columns="key reason ids t0 …", made="diff.loading"),
     "chosen_rows": Relation(
         of="a row of a file that the prefilter reads", columns="snapshot matched", made="diff.prefilter"),
     "ids_to_compare": Relation(
         of="a group, or a user of several rows, with rows that may differ", columns="id", made="diff.prefilter"),
-    "repeated_keys": Relation(of="a key of several rows of the result", columns="key", made="diff.changed_rows"),
+    "repeated_keys": Relation(of="a key of several rows of the result", columns="key", made="diff.unsendable_rows"),
     "repeated_rows": Relation(
         of="a row of the result with such a key; equal ones once", columns="key reason ids t0 …",
-        made="diff.changed_rows"),
+        made="diff.unsendable_rows"),
     "new_users": Relation(
         of="a user of a new event or membership", columns="user_id", made="diff.identified"),
     "identified": Relation(
         of="one of new_users of whom Candu has accepted an identify", columns="user_id", made="diff.identified"),
     "disagreeing": Relation(
         of="a group, or a user of several rows, that disagrees, and on which traits", columns="id names",
-        made="diff.changed_rows"),
+        made="diff.unsendable_rows"),
     "set_by_others": Relation(
         of="a user or group that left, and a trait that another partition has set", columns="id trait",
         made="diff.other_partitions"),

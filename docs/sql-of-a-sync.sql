@@ -15,11 +15,11 @@ SELECT hash(key) AS key_hash,
 hash('~' || key, t0, t1) AS row_hash,
 (reason IS NOT NULL) AS unknown FROM rows_to_hash;
 
--- diff/changed_rows.py, init__
+-- diff/loading.py, init__
 -- incoming: Arrow
 CREATE TABLE result AS FROM incoming;
 
--- diff/changed_rows.py, widen
+-- diff/loading.py, widen
 -- incoming: Arrow
 SELECT column_type FROM (DESCRIBE incoming);
 ALTER TABLE result ADD COLUMN t0 VARCHAR;
@@ -27,7 +27,7 @@ ALTER TABLE result ADD COLUMN t0 VARCHAR;
 SELECT column_type FROM (DESCRIBE incoming);
 ALTER TABLE result ADD COLUMN t1 DOUBLE;
 
--- diff/changed_rows.py, add
+-- diff/loading.py, add
 -- incoming: Arrow
 INSERT INTO result BY NAME FROM incoming;
 
@@ -60,7 +60,7 @@ SELECT count(*) FROM previous WHERE matched;
 -- snapshot/snapshot.py, expose_refused
 -- refused_before: Arrow
 
--- diff/changed_rows.py, set_aside
+-- diff/unsendable_rows.py, set_unsendable_aside
 CREATE TEMP TABLE repeated_keys AS
 SELECT key
 FROM result
@@ -68,7 +68,7 @@ GROUP BY key
 HAVING count(*) > 1;
 SELECT count(*) FROM repeated_keys;
 
--- diff/changed_rows.py, set_duplicates_aside
+-- diff/unsendable_rows.py, set_duplicates_aside
 CREATE TEMP TABLE repeated_rows AS
 SELECT DISTINCT result.*
 FROM result, repeated_keys

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import Diff as Diff
     from candu_sync.diff.changed_rows import diff as diff
     from candu_sync.diff.changed_rows import diff_of_nothing as diff_of_nothing
-    from candu_sync.diff.changed_rows import load as load
     from candu_sync.diff.chosen import chosen_rows as chosen_rows
     from candu_sync.diff.chosen import missing_keys as missing_keys
     from candu_sync.diff.identified import Unidentified as Unidentified
     from candu_sync.diff.identified import note_unidentified as note_unidentified
+    from candu_sync.diff.loading import load as load
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
     from candu_sync.diff.prefilter import Prefilter as Prefilter
     from candu_sync.diff.trait_rules import Compared as Compared
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from candu_sync.diff.trait_rules import nulls_to_replace as nulls_to_replace
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "changed_rows": "Diff diff diff_of_nothing load",
+        "changed_rows": "Diff diff diff_of_nothing",
         "chosen": "chosen_rows missing_keys",
         "identified": "Unidentified note_unidentified",
+        "loading": "load",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
         "trait_rules": "Compared iso_text nulls_to_replace",

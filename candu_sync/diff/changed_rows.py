@@ -24,24 +24,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import duckdb
-import pyarrow as pa
 
-from candu_sync.diff.prefilter import Prefilter, shared_id
+from candu_sync.diff.prefilter import Prefilter
 from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
-from candu_sync.embedded import literal, scalar
-from candu_sync.rows import ARROW, BLANK_KEY, NOT_AN_ID, NOT_WHOLE, NULL_KEY, SQL_TYPE, Result, Trait, ValueKind
+from candu_sync.diff.unsendable_rows import set_unsendable_aside
+from candu_sync.embedded import scalar
+from candu_sync.rows import SQL_TYPE, Result, Trait
 from candu_sync.snapshot import FORGOTTEN, Snapshot, expose, expose_refused
 from candu_sync.syncs import Sync
-
-DUPLICATE_KEY = "duplicate key"
-
-DISAGREE = {"group_id": "group rows disagree", "user_id": "rows of one user disagree"}
-
-# Bytes of batches that are put into the engine together: enough for its threads to share the work.
-_TOGETHER = 64_000_000
-
-# Reasons of rows whose key says nothing.
-_NO_KEY = f"({', '.join(map(literal, (NULL_KEY, BLANK_KEY, NOT_WHOLE, NOT_AN_ID)))})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,56 +56,6 @@ class Diff:
     not_finite: dict[str, int] = field(default_factory=dict)
 
 
-def load(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, batches: Iterable[pa.RecordBatch]) -> None:
-    """Put a result's canonical batches into the table ``result`` of an empty engine.
-
-    Args:
-        result: whose they are; all of its traits that have a kind at the end have a column.
-        batches: some of its rows, or all.
-
-    Raises:
-        ModelError: by the result, for a column that cannot be sent.
-    """
-    fixed = {"users": [], "groups": [("group_id", pa.string())],
-             "events": [("event", pa.string()), ("occurred", pa.timestamp("us"))]}[sync.kind]
-    if sync.cursor is not None:
-        fixed = [*fixed, ("cursor", pa.timestamp("us"))]
-    table = _Table(connection, [("key", pa.string()), ("reason", pa.string()), ("user_id", pa.string()), *fixed])
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        if waiting and (batch.schema != waiting[0].schema or sum(b.nbytes for b in waiting) > _TOGETHER):
-            table.add(waiting)
-            waiting = []
-        waiting.append(batch)
-    if waiting:
-        table.add(waiting)
-    table.widen([(f"t{j}", ARROW[kind]) for j, kind in enumerate(result.kinds) if kind is not ValueKind.EMPTY])
-
-
-class _Table:
-    """The table ``result``. A trait's column is added when it begins to hold values."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, columns: list[tuple[str, pa.DataType]]) -> None:
-        self._connection = connection
-        self._there = {name for name, _ in columns}
-        connection.register("incoming", pa.schema(columns).empty_table())
-        connection.execute("CREATE TABLE result AS FROM incoming")
-
-    def widen(self, columns: Iterable[tuple[str, pa.DataType]]) -> None:
-        for name, type_ in columns:
-            if name not in self._there:
-                self._connection.register("incoming", pa.schema([(name, type_)]).empty_table())
-                sql_type = self._connection.execute("SELECT column_type FROM (DESCRIBE incoming)").fetchall()[0][0]
-                self._connection.execute(f"ALTER TABLE result ADD COLUMN {name} {sql_type}")
-                self._there.add(name)
-
-    def add(self, batches: list[pa.RecordBatch]) -> None:
-        self.widen((field.name, field.type) for field in batches[0].schema)
-        self._connection.register("incoming", pa.Table.from_batches(batches))
-        self._connection.execute("INSERT INTO result BY NAME FROM incoming")
-        self._connection.unregister("incoming")
-
-
 def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
          prefilter: Prefilter | None = None, full: bool = False, chosen: str | None = None,
          unless: str | None = None) -> Diff:
@@ -135,6 +75,7 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
 
     Example:
         >>> import pyarrow as pa
+        >>> from candu_sync.diff import load
         >>> from candu_sync.embedded import open_embedded
         >>> rows = pa.record_batch({"user_id": ["u1"], "plan": ["pro"]})
         >>> with open_embedded(100_000_000) as connection:
@@ -146,13 +87,8 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         >>> found.rows, found.invalid, found.traits[0].name
         (1, 0, 'plan')
     """
-    if prefilter is None:
-        expose(connection, snapshot)
-        connection.execute("CREATE TEMP VIEW previous AS FROM snapshot")
-    else:
-        prefilter.make_previous()
-        expose_refused(connection, snapshot)
-    _set_aside(connection, sync, result)
+    _make_previous(connection, snapshot, prefilter)
+    set_unsendable_aside(connection, sync, result)
     traits, compared = compared_traits(sync, result, snapshot)
     unchanged = full or chosen is not None
     if sync.kind == "events" or snapshot.base is None:
@@ -176,6 +112,16 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         # A trait that a few named rows do not have is not gone from the others.
         gone_traits=() if chosen is not None else _gone_traits(sync, result, snapshot),
         not_finite=dict(result.not_finite))
+
+
+def _make_previous(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, prefilter: Prefilter | None) -> None:
+    """Make ``previous``, the rows of the snapshot to compare with, and ``refused_before``."""
+    if prefilter is None:
+        expose(connection, snapshot)
+        connection.execute("CREATE TEMP VIEW previous AS FROM snapshot")
+    else:
+        prefilter.make_previous()
+        expose_refused(connection, snapshot)
 
 
 def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, prefilter: Prefilter | None) -> Diff | None:
@@ -203,70 +149,6 @@ def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, prefilter: P
 def _gone_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[str, ...]:
     gone = {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN}
     return tuple(sorted(gone))
-
-
-def _set_aside(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result) -> None:
-    """Give a reason to every row that cannot be sent; equal rows become one."""
-    connection.execute("""
-        CREATE TEMP TABLE repeated_keys AS
-        SELECT key
-        FROM result
-        GROUP BY key
-        HAVING count(*) > 1""")
-    if scalar(connection, "SELECT count(*) FROM repeated_keys"):
-        _set_duplicates_aside(connection)
-    shared = shared_id(sync)
-    if shared is not None:
-        _set_disagreeing_aside(connection, result, shared)
-
-
-def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> None:
-    """Rows with the same key: equal ones become one, those that differ are set aside."""
-    connection.execute("""
-        CREATE TEMP TABLE repeated_rows AS
-        SELECT DISTINCT result.*
-        FROM result, repeated_keys
-        WHERE result.key IS NOT DISTINCT FROM repeated_keys.key""")
-    connection.execute("""
-        DELETE FROM result
-        USING repeated_keys
-        WHERE result.key IS NOT DISTINCT FROM repeated_keys.key""")
-    connection.execute(f"""
-        UPDATE repeated_rows
-        SET reason = coalesce(reason, {literal(DUPLICATE_KEY)})
-        WHERE key IN (
-            SELECT key
-            FROM repeated_rows
-            GROUP BY key
-            HAVING count(*) > 1
-        )""")
-    connection.execute("INSERT INTO result FROM repeated_rows")
-
-
-def _set_disagreeing_aside(connection: duckdb.DuckDBPyConnection, result: Result, id_: str) -> None:
-    """A group, or a user, is set aside whole when its rows disagree, or when one of them has a value that cannot be
-    sent.
-
-    Args:
-        id_: the column that its rows share.
-    """
-    differing = {name: f"(count(t{i}) NOT IN (0, count(*)) OR min(t{i}) IS DISTINCT FROM max(t{i}))"
-                 for i, (name, kind) in enumerate(zip(result.names, result.kinds, strict=True))
-                 if kind is not ValueKind.EMPTY}
-    names = ", ".join(f"CASE WHEN {test} THEN {literal(name)} END" for name, test in differing.items()) or "NULL"
-    tests = " OR ".join(["(count(reason) > 0 AND count(reason) < count(*))", *differing.values()])
-    connection.execute(f"""
-        CREATE TEMP TABLE disagreeing AS
-        SELECT {id_} AS id, concat_ws(', ', {names}) AS names
-        FROM result
-        WHERE {id_} IS NOT NULL AND coalesce(reason, '') NOT IN {_NO_KEY}
-        GROUP BY {id_}
-        HAVING {tests}""")
-    connection.execute(f"""
-        UPDATE result
-        SET reason = {literal(DISAGREE[id_])} || CASE WHEN names = '' THEN '' ELSE ' on ' || names END
-        FROM disagreeing
-        WHERE disagreeing.id = result.{id_} AND reason IS NULL""")
 
 
 def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from candu_sync.changes.messages import Encoding, Identity, encode
 from candu_sync.changes.outgoing import make_outgoing, set_large_aside
-from candu_sync.diff.changed_rows import diff, load
+from candu_sync.diff.changed_rows import diff
+from candu_sync.diff.loading import load
 from candu_sync.embedded import open_embedded
 from candu_sync.rows.columns import LARGEST_MESSAGE, MESSAGE_TOO_LARGE
 from candu_sync.rows.result import Result

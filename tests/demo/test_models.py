@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from candu_sync.diff.changed_rows import diff, load
+from candu_sync.diff.changed_rows import diff
+from candu_sync.diff.loading import load
 from candu_sync.embedded import open_embedded
 from candu_sync.rows.result import Result
 from candu_sync.snapshot.snapshot import Snapshot
