@@ -76,13 +76,13 @@ def test_a_failure_half_way_is_in_words_and_without_the_rows_value(warehouse: Wa
 def test_a_large_result_is_streamed_within_bounded_memory() -> None:
     """Three million rows are 0.6 GB as Arrow; the peak is looked at in a process of its own."""
     script = (
-        "import resource; from candu_sync.warehouse import open_warehouse\n"
+        "from tests.support.memory import peak_mb; from candu_sync.warehouse import open_warehouse\n"
         "with open_warehouse('duckdb:///:memory:', memory=200_000_000) as warehouse:\n"
         "    list(warehouse.read('select 1', {}))\n"
-        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    before = peak_mb()\n"
         "    sql = \"select i, repeat(md5(i::varchar), 6) as x from range(3000000) r(i) where :partition = 'a'\"\n"
         "    rows = sum(batch.num_rows for batch in warehouse.read(sql, {'partition': 'a'}))\n"
-        "print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+        "print(rows, peak_mb() - before)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     rows, grown = map(int, done.stdout.split())

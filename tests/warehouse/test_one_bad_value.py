@@ -324,7 +324,8 @@ def test_one_text_of_50_mb_costs_its_row_and_no_memory(tmp_path: Path, dialect: 
     (tmp_path / "sql" / "users").mkdir(parents=True)
     (tmp_path / "sql" / "users" / "p.sql").write_text(PATHS_OF_ONE_LONG_TEXT[dialect])
     script = (
-        "import json, resource, sys; from candu_sync import pipeline; from candu_sync.project import Project, Target\n"
+        "import json; from tests.support.memory import peak_mb\n"
+        "from candu_sync import pipeline; from candu_sync.project import Project, Target\n"
         "from candu_sync.settings import load_settings; from candu_sync.syncs.sync import load_syncs\n"
         f"folder = {str(tmp_path)!r}\n"
         "settings = load_settings(api_url='http://127.0.0.1:9/api', api_key='k', state_url=folder + '/state',\n"
@@ -332,8 +333,7 @@ def test_one_text_of_50_mb_costs_its_row_and_no_memory(tmp_path: Path, dialect: 
         "with Project(settings) as project:\n"
         "    sync = load_syncs(settings.sql_dir).syncs['users/p']\n"
         "    summary = pipeline.plan(Target(project, sync)).summary\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
-        "print(json.dumps([summary.added, summary.reasons, peak]))")
+        "print(json.dumps([summary.added, summary.reasons, peak_mb()]))")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     added, reasons, peak = json.loads(done.stdout)
