@@ -1,7 +1,7 @@
 """A sync's two assets: ``changes/<kind>/<name>`` stages what would be sent, ``candu/<kind>/<name>`` sends it.
 
-The first alone is a preview. The second alone sends exactly what was looked at, or refuses it as stale. In one run the
-guard is between them.
+The first alone is a preview. The second alone sends exactly what was looked at, or refuses it as stale; where nothing
+was staged, it plans first. In one run the guard is between them.
 """
 
 # Annotations are evaluated here: Dagster reads the classes of a context, a config and a resource from them.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dagster import (
     AssetCheckResult,
+    AssetCheckSeverity,
     AssetDep,
     AssetExecutionContext,
     AssetKey,
@@ -23,7 +24,8 @@ from dagster import (
 )
 from pydantic import Field
 
-from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, Target, guard, plan, push_staged
+from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, guard, plan, push, push_staged
+from candu_sync.changes import anything_staged
 from candu_sync.errors import SpecError
 from candu_sync.operate import OtherSyncs, findings_of, why_refused
 from dagster_defs.automation import changes_condition, push_condition
@@ -47,7 +49,7 @@ from dagster_defs.partitions import partitions_def
 from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import backfill_policy, in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
-from dagster_defs.source import code_references, warehouse_kind
+from dagster_defs.source import code_references, code_version, warehouse_kind
 
 # Users are sent first, then groups, then events. A run does its steps one by one, those of higher priority first.
 _PRIORITY = {"users": "2", "groups": "1", "events": "0"}
@@ -100,6 +102,7 @@ def changes_spec(sync: Sync) -> AssetSpec:
         description=f"{about}What differs between the model and what Candu has. Materialize it alone for a preview: "
         "nothing is sent.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"sql", *warehouse_kind()},
+        code_version=code_version(sync),
         partitions_def=partitions_def(sync.partitions), automation_condition=changes_condition(sync),
         metadata={"model": MetadataValue.md(fenced(sync.sql, "sql")), **code_references(sync.path)})
 
@@ -110,8 +113,9 @@ def push_spec(sync: Sync) -> AssetSpec:
     return AssetSpec(
         push_key(sync.name), deps=[changes_key(sync.name)],
         description=f"{about}What Candu has accepted. Materialize it alone to send the changes that were staged and "
-        "looked at.",
+        "looked at, or, where none were staged, to plan and push.",
         group_name=sync.kind, owners=sync.owners, tags=sync.tags, kinds={"candu"},
+        code_version=code_version(sync),
         partitions_def=partitions_def(sync.partitions), automation_condition=push_condition(sync),
         freshness_policy=freshness_policy(sync), metadata=code_references(sync.path))
 
@@ -151,7 +155,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
     def push_asset(context: AssetExecutionContext, config: PushConfig,
                    candu_sync: CanduSyncResource) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
         partitions = partitions_of(context, sync)
-        # A second try finds nothing staged for the partitions that the first one has pushed.
+        # A second try would plan again for the partitions that the first one has pushed.
         tries = retries if len(partitions) == 1 else None
         checks = []
         with per_partition(context, spec.key) as note:
@@ -175,11 +179,19 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
 
 def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project, sync: Sync,
             partition: str | None) -> tuple[ChangeSet, RunResult, Metadata]:
-    """Push the staged changes of a partition: the changes, the result, the metadata."""
+    """Push the staged changes of a partition, or, where there are none, plan and push: the changes, the result, the
+    metadata."""
     project.settings.require_api_key()
     project.new_key = config.new_key
-    target = Target(project, sync, partition)
-    changes, result = push_staged(target, force=config.force, progress=log_progress(context.log))
+    target, progress = project.target(sync, partition), log_progress(context.log)
+    if anything_staged(target.state):
+        changes, result = push_staged(target, force=config.force, progress=progress)
+    else:
+        changes = plan(target, progress=progress)
+        rows_check = rows_result(changes, force=config.force, reason="")
+        if not rows_check.passed and rows_check.severity == AssetCheckSeverity.ERROR:
+            fail(f"{target.name}: {rows_check.description}", context)
+        result = push(target, changes, force=config.force, progress=progress)
     rows = target.state.current().rows
     metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
     if config.force:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import warnings
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
 
-from candu_sync import load_settings
+from candu_sync import Sync, load_settings
 from candu_sync.errors import SettingsError
 from dagster_defs.metadata import Metadata
 
@@ -35,6 +36,15 @@ def _kind(folder: str, given: str | None) -> frozenset[str]:
         if re.fullmatch("[a-z0-9_]+", dialect):
             return frozenset({_ICONS.get(dialect, dialect)})
     return frozenset()
+
+
+def code_version(sync: Sync) -> str:
+    """Digits that change with the model and its settings: Dagster then shows that the assets are of an older version.
+
+    A description, owners or tags make no other version, nor does the place of the files.
+    """
+    settings = sync.model_dump_json(exclude={"path", "sql", "description", "owners", "tags", "preview", "automation"})
+    return hashlib.sha256(f"{sync.sql}\0{settings}".encode()).hexdigest()[:12]
 
 
 def code_references(path: Path) -> Metadata:

@@ -6,6 +6,7 @@ from dagster import AssetCheckSeverity
 
 from candu_sync.operate.maintenance import baseline
 from candu_sync.project import Target
+from dagster_defs.assets import changes_spec, push_spec
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, metadata, people
 
 
@@ -39,11 +40,39 @@ def test_the_changes_alone_are_a_preview_and_the_push_sends_exactly_them(room: R
     assert room.simulator.users()["u0"] == {"plan": "free"}
 
 
-def test_changes_are_pushed_once(room: Room) -> None:
+def test_changes_are_pushed_once_and_the_push_alone_then_plans_by_itself(room: Room) -> None:
     people(room)
-    room.materialize(CHANGES, PUSH)
-    assert failure(room.materialize(PUSH), PUSH) == (
-        "users/people: no changes are staged: make the plan first (in Dagster: materialize changes/users/people)")
+    first = metadata(room.materialize(PUSH), PUSH)
+    assert (first["accepted"], len(room.simulator.users())) == (3, 3)
+    room.query("update people set plan = 'pro'")
+    assert metadata(room.materialize(PUSH), PUSH)["accepted"] == 3
+    assert {user["plan"] for user in room.simulator.users().values()} == {"pro"}
+    requests = len(room.simulator.requests())
+    assert room.materialize(PUSH).success
+    assert len(room.simulator.requests()) == requests
+
+
+def test_a_push_that_plans_by_itself_is_stopped_by_the_guard_and_by_mostly_invalid_rows(room: Room) -> None:
+    people(room, yaml="guard: {min_rows: 4}")
+    assert "the model returned 3 rows, min_rows is 4" in failure(room.materialize(PUSH), PUSH)
+    assert room.simulator.requests() == []
+    assert room.materialize(PUSH, candu={"force": True, "reason": "a small team"}).success
+    sent = len(room.simulator.requests())
+    room.sync("users/people", "select case when n < 60 then '' else 'u' || n end as user_id, n as seats "
+              "from range(100) t(n)", "guard: {max_changed: null, max_removed: null}")
+    assert "60 of 100 rows are invalid" in failure(room.materialize(PUSH), PUSH)
+    assert len(room.simulator.requests()) == sent
+
+
+def test_an_edited_model_is_another_version_of_the_code_and_a_new_description_is_not(room: Room) -> None:
+    def version(sql: str, yaml: str = "") -> str | None:
+        changes, push = changes_spec(sync := room.sync("users/people", sql, yaml)), push_spec(sync)
+        assert changes.code_version == push.code_version
+        return changes.code_version
+
+    first = version("select * from people")
+    assert version("select * from people", "description: People") == first
+    assert len({first, version("select user_id from people"), version("select * from people", "nulls: omit")}) == 3
 
 
 def test_changes_of_an_older_snapshot_are_refused_as_stale(room: Room) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 
+from candu_sync import Target
+from candu_sync.operate.maintenance import baseline
 from candu_sync.syncs.sync import Sync
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure
 
@@ -59,16 +61,17 @@ class TestOneRunOfARange:
         assert room.simulator.requests() == []
 
     def test_it_goes_on_where_it_failed(self, room: Room) -> None:
-        days(room)
+        sync = days(room)
         everything = {FIRST: "2026-11-01", LAST: "2026-11-03"}
         room.materialize(CHANGES, tags=everything)
-        room.materialize(CHANGES, PUSH, partition="2026-11-02")
+        with room.project() as project:
+            baseline(Target(project, sync, "2026-11-02"))
         result = room.materialize(PUSH, tags=everything)
-        assert failure(result, PUSH).startswith("users/people [2026-11-02]: no changes are staged")
-        assert set(recorded(room.instance, PUSH, "accepted")) == {"2026-11-01", "2026-11-02"}
+        assert failure(result, PUSH).startswith("users/people [2026-11-02]: the staged changes belong to version 0")
+        assert set(recorded(room.instance, PUSH, "accepted")) == {"2026-11-01"}
         sent = len(room.simulator.requests())
         assert room.materialize(CHANGES, PUSH, tags=everything).success
-        assert set(room.simulator.users()) == {"u1", "u2", "u3"}
+        assert set(room.simulator.users()) == {"u1", "u3"}
         assert len(room.simulator.requests()) == sent + 1
 
     def test_of_windows_with_segments_a_range_is_every_pair_between(self, room: Room) -> None:
