@@ -260,6 +260,16 @@ class TestNulls:
         assert list(story.again().values()) == [{"plan": 0}]
         assert story.again() == {}
 
+    def test_a_row_that_is_always_invalid_does_not_prolong_it(self, lab: Lab, simulator: Simulator) -> None:
+        story = Story(lab, simulator, "users/model")
+        story.sends(user_id=["a", ""], seats=[5, 5])
+        story.sends(user_id=["a", ""], seats=[None, 5])
+        story.sync = lab.sync("users/model", "select * from rows", "nulls: {seats: 0}")
+        assert story.again() == {"a": {"seats": 0}}
+        assert story.sends(user_id=["a", "b", ""], seats=[None, None, 5], plan=["x", "x", "x"]) == {
+            "a": {"plan": "x"}, "b": {"plan": "x"}}
+        assert story.again() == {}
+
     def test_what_was_refused_is_caught_up_later(self, lab: Lab, simulator: Simulator) -> None:
         story = Story(lab, simulator, "users/model")
         story.sends(user_id=["a", "b"], seats=[5, 5])
