@@ -1,7 +1,8 @@
 """The files of a new project, from the templates in ``files/``.
 
 ``files/base`` is for every project. ``files/dagster`` and ``files/dbt`` add to it: a file that is in both is the base's
-text with the other after it. A name that starts with ``dot_`` is written with a dot.
+text with the other after it. A name that starts with ``dot_`` is written with a dot, one of Python's files without its
+``.txt``: as a template it is no module of this package.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def _texts(parts: list[str]) -> dict[Path, str]:
     for part in parts:
         for source in sorted((_TEMPLATES / part).rglob("*")):
             if source.is_file():
-                path = Path(*(re.sub("^dot_", ".", word) for word in source.relative_to(_TEMPLATES / part).parts))
+                words = source.relative_to(_TEMPLATES / part).parts
+                path = Path(*(re.sub("^dot_", ".", word).removesuffix(".txt") for word in words))
                 texts[path] = texts.get(path, "") + source.read_text("utf-8")
     return texts
 
