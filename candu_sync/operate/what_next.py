@@ -16,16 +16,16 @@ def next_steps(sync: str, *, invalid: int = 0, refused: int = 0, waiting: int = 
 
     Example:
         >>> next_steps("users/profile", refused=2)
-        ['2 rows refused: Candu said no. They are not sent again until they change, or after `candu-sync rejected \
+        ['2 rows refused: Candu said no. Not sent again before a change of the row, or `candu-sync rejected \
 users/profile --retry`']
     """
     steps = []
     if invalid:
-        steps.append(f"{counted(invalid, 'row')} invalid: they cannot be sent as they are. Each run looks at them "
-                     f"again; `candu-sync rejected {sync}` has the reasons")
+        steps.append(f"{counted(invalid, 'row')} invalid: not sent. Each run looks again; "
+                     f"`candu-sync rejected {sync}` has the reasons")
     if refused:
-        steps.append(f"{counted(refused, 'row')} refused: Candu said no. They are not sent again until they change, "
-                     f"or after `candu-sync rejected {sync} --retry`")
+        steps.append(f"{counted(refused, 'row')} refused: Candu said no. Not sent again before a change of the row, or "
+                     f"`candu-sync rejected {sync} --retry`")
     if waiting:
-        steps.append(f"{counted(waiting, 'message')} waiting: they go with the next run (`candu-sync run {sync}`)")
+        steps.append(f"{counted(waiting, 'message')} waiting for the next run (`candu-sync run {sync}`)")
     return steps

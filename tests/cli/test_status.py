@@ -25,7 +25,7 @@ def test_the_three_words_and_what_happens_next(project: Folder, simulator: Simul
     ran = project.cli("run", "users/profile")
     table = project.cli("status")
     for said in (ran.out, table.out):
-        assert "1 row invalid: they cannot be sent" in said
+        assert "1 row invalid: not sent" in said
         assert "1 row refused: Candu said no" in said
     row = project.cli("status", "--json").row
     assert (row["rows"], row["invalid"], row["refused"], row["waiting"]) == (6, 1, 1, 0)
@@ -36,7 +36,7 @@ def test_the_three_words_and_what_happens_next(project: Folder, simulator: Simul
 def test_a_failure_has_its_reason_and_since_when_and_the_counts_stay(project: Folder, simulator: Simulator) -> None:
     profile(project)
     project.cli("run", "users/profile", "--sample", "3")
-    assert "1 message waiting: they go with the next run" in project.cli("status").out
+    assert "1 message waiting for the next run" in project.cli("status").out
     project.model("users/profile", "select nothing from people")
     project.cli("run", "users/profile")
     first = project.cli("status", "--json").row

@@ -129,7 +129,7 @@ def test_rejected_names_the_rows_that_were_set_aside_and_why(refused: Folder) ->
     assert len({row["run_id"] for row in rows}) == 1
     table = refused.cli("rejected", "users/profile").out
     assert "integer beyond 2^53" in table
-    assert "1 row invalid: they cannot be sent" in table
+    assert "1 row invalid: not sent" in table
     assert "1 row refused: Candu said no" in table
     only = refused.cli("rejected", "users/profile", "--reason", "2^53", "--json")
     assert only.row["key"] == "u4"
