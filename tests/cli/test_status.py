@@ -30,7 +30,7 @@ def test_the_three_words_and_what_happens_next(project: Folder, simulator: Simul
     row = project.cli("status", "--json").row
     assert (row["rows"], row["invalid"], row["refused"], row["waiting"]) == (6, 1, 1, 0)
     assert (row["rejected"], row["pending"]) == (1, 0)
-    assert "cannot be sent" in project.cli("plan", "users/profile").out
+    assert "invalid: not sent" in project.cli("plan", "users/profile").out
 
 
 def test_a_failure_has_its_reason_and_since_when_and_the_counts_stay(project: Folder, simulator: Simulator) -> None:
