@@ -82,7 +82,7 @@ def test_a_webhook_that_refuses_fails_the_tick_without_its_address(room: Room, w
 
 
 def test_a_missing_address_is_named(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    people(room)
+    people(room, yaml="guard: {min_rows: 9}")
     result = room.materialize(PUSH)
     with pytest.raises(ValueError, match="ALERTS_URL is not set"):
         alert(room, result)

@@ -44,7 +44,7 @@ def users(count: int, note: str = "") -> pa.RecordBatch:
 class Sending:
     """A delivery to the simulator and what became of each message."""
 
-    def __init__(self, simulator: Simulator, count: int, *, timeout: float = 2.0, **limits: Any) -> None:
+    def __init__(self, simulator: Simulator, count: int, *, timeout: float = 20.0, **limits: Any) -> None:
         self.simulator = simulator
         self.messages = users(count)
         self.outcome = Outcome()
