@@ -21,7 +21,7 @@ COMMANDS = re.findall(r"^curl .*$", TEXT, re.MULTILINE)
 def test_the_curl_examples(sim: Simulator) -> None:
     assert len(COMMANDS) > 12
     for command in COMMANDS:
-        words = shlex.split(command.replace("http://127.0.0.1:8765/", sim.page))
+        words = shlex.split(command.replace("http://127.0.0.1:8800/", sim.page))
         answer = subprocess.run([*words, "--fail", "--noproxy", "*"], capture_output=True, text=True, check=False)
         assert answer.returncode == 0, command
         assert "error" not in json.loads(answer.stdout), command
