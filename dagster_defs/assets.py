@@ -24,7 +24,7 @@ from dagster import (
 )
 from pydantic import Field
 
-from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, guard, plan, push, push_staged
+from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, Target, guard, plan, push, push_staged
 from candu_sync.changes import anything_staged
 from candu_sync.errors import SpecError
 from candu_sync.operate import OtherSyncs, findings_of, why_refused
@@ -163,7 +163,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
                 with (failures(context, tries, stale_hint=f"in Dagster: materialize changes/{sync.name}"),
                       warnings_in(context.log), candu_sync.project() as project):
                     changes, result, metadata = _pushed(context, config, project, sync, partition)
-                    refusals = why_refused(project.target(sync, partition)) if result.refused else {}
+                    refusals = why_refused(Target(project, sync, partition)) if result.refused else {}
                 if result.status == "guarded":
                     fail(f"{result.error} (in Dagster: materialize candu/{sync.name} with `force: true`)", context)
                 checks.append(set_aside_result(changes, result, refusals))
@@ -183,10 +183,12 @@ def _pushed(context: AssetExecutionContext, config: PushConfig, project: Project
     metadata."""
     project.settings.require_api_key()
     project.new_key = config.new_key
-    target, progress = project.target(sync, partition), log_progress(context.log)
+    target, progress = Target(project, sync, partition), log_progress(context.log)
     if anything_staged(target.state):
         changes, result = push_staged(target, force=config.force, progress=progress)
     else:
+        # For a plan the warehouse may be asked whether the partition has ended; a staged change set needs no warehouse.
+        target = project.target(sync, partition)
         changes = plan(target, progress=progress)
         rows_check = rows_result(changes, force=config.force, reason="")
         if not rows_check.passed and rows_check.severity == AssetCheckSeverity.ERROR:

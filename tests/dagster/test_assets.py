@@ -40,6 +40,17 @@ def test_the_changes_alone_are_a_preview_and_the_push_sends_exactly_them(room: R
     assert room.simulator.users()["u0"] == {"plan": "free"}
 
 
+def test_staged_changes_of_a_dynamic_partition_are_pushed_without_the_warehouse(room: Room) -> None:
+    room.table("people", user_id=["u0", "u1"], plan=["free", "pro"])
+    room.sync("users/people", "select * from people where plan = :partition",
+              "partitions: {dynamic: plans, values: select distinct plan from people}\nremoved: {plan: none}")
+    room.instance.add_dynamic_partitions("plans", ["pro"])
+    room.materialize(CHANGES, partition="pro")
+    room.query("drop table people")
+    assert room.materialize(PUSH, partition="pro").success
+    assert room.simulator.users() == {"u1": {"plan": "pro"}}
+
+
 def test_changes_are_pushed_once_and_the_push_alone_then_plans_by_itself(room: Room) -> None:
     people(room)
     first = metadata(room.materialize(PUSH), PUSH)
