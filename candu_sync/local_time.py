@@ -28,6 +28,16 @@ _EPOCH = dt.datetime(1970, 1, 1)
 Microseconds = npt.NDArray[np.int64]
 
 
+def instant_of(microseconds: int) -> dt.datetime:
+    """The instant so many microseconds after 1970-01-01T00:00:00Z.
+
+    Example:
+        >>> instant_of(1_000_000).isoformat()
+        '1970-01-01T00:00:01+00:00'
+    """
+    return (_EPOCH + microseconds * _MICROSECOND).replace(tzinfo=dt.UTC)
+
+
 def offset_of(local: dt.datetime, zone: ZoneInfo) -> dt.timedelta:
     """The offset from UTC of a local time (without ``tzinfo``), by the rule of this module.
 

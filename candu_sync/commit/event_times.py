@@ -7,6 +7,7 @@ import datetime as dt
 import duckdb
 
 from candu_sync.embedded import scalar
+from candu_sync.local_time import instant_of
 from candu_sync.state import EventTimes, Version
 from candu_sync.syncs import Sync
 
@@ -62,5 +63,4 @@ def _time(connection: duckdb.DuckDBPyConnection, which: str, test: str) -> dt.da
         SELECT coalesce(epoch_us({which}), {_NEVER})
         FROM changes
         WHERE message {test} (FROM accepted_messages)""")
-    return None if microseconds == _NEVER else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
-        microseconds=microseconds)
+    return None if microseconds == _NEVER else instant_of(microseconds)

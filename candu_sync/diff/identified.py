@@ -9,6 +9,7 @@ import duckdb
 
 from candu_sync.diff.numbering import close_gaps
 from candu_sync.embedded import scalar
+from candu_sync.local_time import instant_of
 from candu_sync.snapshot import expose, snapshot_of
 from candu_sync.state import PartitionState, State, Version, known_syncs
 from candu_sync.syncs import Sync
@@ -88,6 +89,5 @@ def _held(connection: duckdb.DuckDBPyConnection, sync: Sync, users: int) -> Unid
         WHERE {theirs}""").fetchall()[0]
     connection.execute(f"DELETE FROM changes WHERE {theirs}")
     close_gaps(connection)
-    oldest, first = (None if time is None else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=time)
-                     for time in times)
+    oldest, first = (None if time is None else instant_of(time) for time in times)
     return Unidentified(users=users, held=int(held), cursor=oldest, occurred=first)
