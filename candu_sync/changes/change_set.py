@@ -19,9 +19,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
+from candu_sync.changes.messages import Encoding, identity_of
 from candu_sync.changes.summary import Summary
 from candu_sync.embedded import literal, write_arrow
 from candu_sync.errors import DamagedState, StateError
@@ -76,6 +78,16 @@ class ChangeSet:
     def outgoing(self) -> Path:
         """The file with a row a message, in the order of their numbers; rows without a number are none."""
         return self.file("outgoing.arrow" if self.kind == "groups" else "changes.arrow")
+
+    def encoding(self, namespace: UUID | None) -> Encoding:
+        """How its rows become messages.
+
+        Args:
+            namespace: of the messages' ids; None: they carry none.
+        """
+        identity = None if namespace is None else identity_of(
+            namespace, self.sync, self.kind, self.partition, self.base)
+        return Encoding(self.kind, self.traits, identity)
 
     def file(self, name: str) -> Path:
         """Where one of the files is."""

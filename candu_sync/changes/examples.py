@@ -11,7 +11,7 @@ from uuid import UUID
 import duckdb
 
 from candu_sync.changes.change_set import ChangeSet
-from candu_sync.changes.messages import Encoding, identity_of
+from candu_sync.changes.messages import Encoding
 from candu_sync.changes.summary import redacted_key
 from candu_sync.embedded import Embedded, arrow_file, literal
 
@@ -54,14 +54,8 @@ def example_rows(changes: ChangeSet, invalid: Path | None, engine: Embedded, nam
             if sort == "invalid":
                 found += _invalid(connection, limit) if invalid is not None else []
             else:
-                found += _rows(connection, _encoding(changes, namespace), sort, limit)
+                found += _rows(connection, changes.encoding(namespace), sort, limit)
     return found if values else [_without_values(row) for row in found]
-
-
-def _encoding(changes: ChangeSet, namespace: UUID | None) -> Encoding:
-    identity = None if namespace is None else identity_of(
-        namespace, changes.sync, changes.kind, changes.partition, changes.base)
-    return Encoding(changes.kind, changes.traits, identity)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, encoding: Encoding, sort: str, limit: int,

@@ -41,14 +41,14 @@ def _shares(sync: Sync, summary: Summary) -> list[str]:
     guard = sync.guard
     reasons = []
     if guard.min_rows is not None and not summary.keys and summary.rows < guard.min_rows:
-        reasons.append(f"the model returned {_rows(summary.rows)}, min_rows is {guard.min_rows:,}")
+        reasons.append(f"the model returned {counted(summary.rows, 'row')}, min_rows is {guard.min_rows:,}")
     for name, count, limit in (("changed", summary.changed, guard.max_changed),
                                ("removed", summary.removed, guard.max_removed)):
         if limit is None or summary.snapshot_rows < LEAST_ROWS_FOR_RATIOS:
             continue
         share = count / summary.snapshot_rows
         if share > limit:
-            reasons.append(f"{count:,} of {_rows(summary.snapshot_rows)} {name} ({share:.1%}), "
+            reasons.append(f"{count:,} of {counted(summary.snapshot_rows, 'row')} {name} ({share:.1%}), "
                            f"max_{name} is {limit:.1%}{_most(summary) if name == 'changed' else ''}")
     return [*reasons, *summary.identity_changes] if reasons and sync.kind != "events" else reasons
 
@@ -61,8 +61,8 @@ def _ended(sync: Sync, summary: Summary, ended: int) -> list[str]:
     share = ended / total
     if share <= limit or (total < LEAST_ROWS_FOR_RATIOS and ended < total):
         return []
-    return [f"{ended:,} of {_rows(total)} ({share:.1%}) are in partitions that are no longer the sync's, max_removed "
-            f"is {limit:.1%}"]
+    return [f"{ended:,} of {counted(total, 'row')} ({share:.1%}) are in partitions that are no longer the sync's, "
+            f"max_removed is {limit:.1%}"]
 
 
 def baseline_command(sync: Sync, partition: str | None) -> str:
@@ -91,10 +91,6 @@ def _sent_twice(limit: float | None, summary: Summary, command: str) -> list[str
     return [f"{summary.missed:,} of {among:,} events that are older than the newest one sent are unknown "
             f"({summary.missed / among:.1%}), max_added is {limit:.1%}. If their ids have changed, Candu has them "
             f"already: run `{command}`, which takes them as sent"]
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _most(summary: Summary) -> str:

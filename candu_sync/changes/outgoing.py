@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
-from candu_sync.changes.messages import Encoding, encode, identity_of
+from candu_sync.changes.messages import Encoding, encode
 from candu_sync.embedded import Embedded, literal, scalar
 from candu_sync.prefetch import ahead
 from candu_sync.rows import LARGEST_MESSAGE, MESSAGE_TOO_LARGE
@@ -114,11 +114,8 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
     Returns:
         Batches of message (int64), body (string) and digest (binary), of at most 25,000 rows.
     """
-    identity = None if namespace is None else identity_of(
-        namespace, changes.sync, changes.kind, changes.partition, changes.base)
-    encoding = Encoding(changes.kind, changes.traits, identity)
-    with (engine.use() as connection,
-          closing(ahead(encode(connection, encoding, _outgoing(changes, outcome, sample)), 1)) as messages):
+    rows, encoding = _outgoing(changes, outcome, sample), changes.encoding(namespace)
+    with (engine.use() as connection, closing(ahead(encode(connection, encoding, rows), 1)) as messages):
         for batch in messages:
             if built is not None:
                 built(batch)

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from candu_sync.changes import INVALID, ChangeSet, Encoding, identity_of, json_text
+from candu_sync.changes import INVALID, ChangeSet, json_text
 from candu_sync.embedded import Embedded, arrow_file, literal, scalar
 from candu_sync.history.fates import Fates, with_fates, with_fates_schema
 from candu_sync.history.layout import (
@@ -83,8 +83,7 @@ class _Writing:
     def __init__(self, connection: duckdb.DuckDBPyConnection, changes: ChangeSet, policy: HistoryPolicy,
                  at: dt.datetime) -> None:
         self._connection, self._changes, self._policy, self._at = connection, changes, policy, at
-        identity = identity_of(policy.salt, changes.sync, changes.kind, changes.partition, changes.base)
-        self._encoding = Encoding(changes.kind, changes.traits, identity if policy.message_ids else None)
+        self._encoding = changes.encoding(policy.salt if policy.message_ids else None)
         # Values are read where they are kept, or hashed: of the rows of a first run neither.
         self._values = policy.mode == "values" or changes.summary.changed > 0
 
