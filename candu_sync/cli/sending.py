@@ -30,7 +30,6 @@ from candu_sync.errors import UsageError
 from candu_sync.naming import counted
 
 if TYPE_CHECKING:
-
     from candu_sync.commit import RunResult
     from candu_sync.project import Target
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "refused", "waiting",
            "requests")
+
 # Characters of a reason in a table. JSON and CSV have all of it.
 _LONGEST_REASON = 300
 
 _STYLES = {"succeeded": "green", "failed": "red", "guarded": "yellow"}
-
 
 # Partitions of a sync that have a line each although there was nothing to do in them.
 _UNCHANGED_SHOWN = 20

@@ -20,7 +20,15 @@ from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
 from candu_sync.snapshot import FORGOTTEN, REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
-from candu_sync.state import Outcome, PartitionState, Version, ranges_table, remove_folder
+from candu_sync.state import (
+    EventTimes,
+    Outcome,
+    PartitionState,
+    RowIdentity,
+    Version,
+    ranges_table,
+    remove_folder,
+)
 from candu_sync.syncs import Sync
 
 
@@ -61,18 +69,10 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             expose_refused(connection, before)
             refused = outcome.rejected or before.rejected is not None
             rejected = _rejected(connection, changes, folder) if refused else None
-            # A run of a few rows knows nothing of the others.
-            newest, events = before.newest, old.events
-            if sync.kind == "events" and not changes.keys:
-                held_cursor, held_time = changes.summary.held_from
-                newest = newest_cursor(connection, sync, before.newest, held_cursor)
-                events = event_times(connection, old, held_time)
+            newest, events = _times(connection, sync, changes, before.newest, old)
             nulled = nulled_traits(connection, old, changes, outcome)
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
-        forgets = bool(changes.summary.gone_traits)
-        # A result without rows does not show that another key fits.
-        shown = changes.summary.rows and not changes.keys
-        identity = changes.identity if changes.identity and (shown or not old.identity) else old.identity
+        forgets, identity = bool(changes.summary.gone_traits), _identity(changes, old)
         renewed = old.number > 0 and identity != old.identity
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
@@ -80,6 +80,22 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         return _put(state, made, merged, {"rejected": rejected, "moves": moves})
     finally:
         remove_folder(folder)
+
+
+def _times(connection: duckdb.DuckDBPyConnection, sync: Sync, changes: ChangeSet, newest: dt.datetime | None,
+           old: Version) -> tuple[dt.datetime | None, EventTimes | None]:
+    """The newest cursor, and the times of the events that Candu has now. A run of a few rows knows nothing of the
+    others, and changes neither."""
+    if sync.kind != "events" or changes.keys:
+        return newest, old.events
+    held_cursor, held_time = changes.summary.held_from
+    return newest_cursor(connection, sync, newest, held_cursor), event_times(connection, old, held_time)
+
+
+def _identity(changes: ChangeSet, old: Version) -> RowIdentity | None:
+    """What identifies the rows now. A result without rows, and one of a few rows, do not show that another key fits."""
+    shown = changes.summary.rows and not changes.keys
+    return changes.identity if changes.identity and (shown or not old.identity) else old.identity
 
 
 def _check_there(state: PartitionState, changes: ChangeSet, outcome: Outcome) -> None:

@@ -79,7 +79,6 @@ class Tombstones:
         listed = ", ".join(map(literal, sorted(self.hashes)))
         return f"coalesce(sha256({literal(self.salt)} || user_id) IN ({listed}), false)" if listed else None
 
-
     def check(self, changes: ChangeSet) -> None:
         """Refuse a change set that was made before one of these people was forgotten.
 
