@@ -6,8 +6,8 @@ import duckdb
 
 
 def close_gaps(connection: duckdb.DuckDBPyConnection) -> None:
-    """Number the messages of ``changes`` anew from 0, in their order: a receipt counts them by their numbers, which
-    must have no gap."""
+    """Number the messages of ``changes`` again from 0, in their order: a receipt counts them by their numbers,
+    which must have no gap."""
     connection.execute("""
         UPDATE changes
         SET message = renumbered.new

@@ -158,7 +158,7 @@ def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
 
 
 def renewed_index(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> bool:
-    """Write the row index of a file that was written anew: of the traits that its old index is of.
+    """Write the row index of a file that was written again: of the traits that its old index is of.
 
     Args:
         snapshot: with the new file and the old index.
