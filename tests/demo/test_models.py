@@ -56,8 +56,8 @@ def set_aside(path: Path, name: str) -> dict[str, int]:
     sync = SYNCS[name]
     reasons: Counter[str] = Counter()
     for parameters in parameters_of(sync):
-        with open_warehouse(f"duckdb:///{path}") as warehouse, open_embedded(256 * 1024**2) as engine:
-            reading = warehouse.read(sync.sql, parameters)
+        with (open_warehouse(f"duckdb:///{path}") as warehouse, open_embedded(256 * 1024**2) as engine,
+              warehouse.read(sync.sql, parameters) as reading):
             result = Result(sync, reading.names)
             load(engine, sync, result, result.batches(reading))
             diff(engine, sync, result, Snapshot(kind=sync.kind))
@@ -77,9 +77,9 @@ def test_every_file_is_a_sync() -> None:
 @pytest.mark.parametrize("name", SYNCS)
 def test_a_model_has_its_required_columns_and_those_its_settings_name(name: str, morning: Path) -> None:
     sync = SYNCS[name]
-    with open_warehouse(f"duckdb:///{morning}") as warehouse:
-        columns = warehouse.read(sync.sql, next(parameters_of(sync))).names
-    assert {*sync.required_columns, *sync.rename, *sync.omit} <= set(columns)
+    with (open_warehouse(f"duckdb:///{morning}") as warehouse,
+          warehouse.read(sync.sql, next(parameters_of(sync))) as reading):
+        assert {*sync.required_columns, *sync.rename, *sync.omit} <= set(reading.names)
 
 
 @pytest.mark.parametrize(("name", "reasons"), [
@@ -99,8 +99,9 @@ def test_no_trait_of_a_user_comes_from_two_syncs(morning: Path) -> None:
     senders: Counter[str] = Counter()
     for sync in SYNCS.values():
         if sync.kind == "users":
-            with open_warehouse(f"duckdb:///{morning}") as warehouse:
-                senders.update(Result(sync, warehouse.read(sync.sql, next(parameters_of(sync))).names).names)
+            with (open_warehouse(f"duckdb:///{morning}") as warehouse,
+                  warehouse.read(sync.sql, next(parameters_of(sync))) as reading):
+                senders.update(Result(sync, reading.names).names)
     assert set(senders.values()) == {1}
     assert {"email", "plan", "is_admin", "events_14d", "lifecycle"} <= senders.keys()
 
