@@ -34,7 +34,7 @@ def tripped(sync: Sync, summary: Summary, partition: str | None = None) -> list[
     reasons += _sent_twice(guard.max_added, summary, baseline_command(sync, partition))
     if guard.max_messages is not None and summary.messages > guard.max_messages:
         reasons.append(f"{summary.messages:,} messages to send, max_messages is {guard.max_messages:,}")
-    return reasons
+    return reasons + _invalid(guard.max_invalid, summary)
 
 
 def _shares(sync: Sync, summary: Summary) -> list[str]:
@@ -51,6 +51,14 @@ def _shares(sync: Sync, summary: Summary) -> list[str]:
             reasons.append(f"{count:,} of {counted(summary.snapshot_rows, 'row')} {name} ({share:.1%}), "
                            f"max_{name} is {limit:.1%}{_most(summary) if name == 'changed' else ''}")
     return [*reasons, *summary.identity_changes] if reasons and sync.kind != "events" else reasons
+
+
+def _invalid(limit: float | None, summary: Summary) -> list[str]:
+    if limit is None or summary.keys or summary.rows < LEAST_ROWS_FOR_RATIOS or summary.invalid <= limit * summary.rows:
+        return []
+    why = ", ".join(f"{reason} {count:,}" for reason, count in list(summary.reasons.items())[:3])
+    return [f"{summary.invalid:,} of {counted(summary.rows, 'row')} are invalid ({summary.invalid / summary.rows:.1%}; "
+            f"{why}), max_invalid is {limit:.1%}"]
 
 
 def _ended(sync: Sync, summary: Summary, ended: int) -> list[str]:

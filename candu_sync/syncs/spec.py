@@ -138,7 +138,8 @@ class Cursor(_Settings):
 
 
 class Guard(_Settings):
-    """When a run stops before anything is sent. The shares are of the snapshot's rows."""
+    """When a run stops before anything is sent. The shares are of the snapshot's rows, that of invalid ones of the
+    result's."""
 
     min_rows: _Count | None = Field(
         default=1,
@@ -155,6 +156,10 @@ class Guard(_Settings):
         "0 to 1; null: no limit")
     max_messages: _Count | None = Field(
         default=None, description="the most messages of a run, a whole number; null: no limit", examples=[100000])
+    max_invalid: _Ratio | None = Field(
+        default=None,
+        description="the largest share of a result's rows that may be invalid, 0 to 1; fewer are not worth a warning; "
+        "null: no limit, and every invalid row is one", examples=[0.01])
 
 
 def _at_most_one(names: tuple[str, ...]) -> JsonDict:
@@ -285,7 +290,7 @@ class Spec(_Settings):
     guard: Guard = Field(
         default=Guard(),
         description="when a run stops before anything is sent: a mapping of min_rows, max_changed, max_removed, "
-        "max_added and max_messages, like {max_changed: 0.5}",
+        "max_added, max_messages and max_invalid, like {max_changed: 0.5}",
         examples=[{"max_changed": 0.5}],
     )
     uncertain: Literal["resend", "skip"] = Field(

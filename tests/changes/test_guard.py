@@ -54,6 +54,15 @@ def test_an_hour_without_events_is_a_normal_one(lab: Lab) -> None:
     assert lab.run(lab.sync("events/model", "select * from none")).status == "succeeded"
 
 
+def test_too_many_invalid_rows_stop_only_where_a_limit_is_set(lab: Lab, simulator: Simulator) -> None:
+    model = "select case when i < 3 then null else 'u' || i end as user_id, i as seats from range(100) t(i)"
+    lab.query("create table nothing (a int)")
+    said = stopped(lab, simulator, lab.sync("users/model", model, "guard: {max_invalid: 0.02}"))
+    assert "3 of 100 rows are invalid (3.0%; null key 3), max_invalid is 2.0%" in said
+    assert lab.run(lab.sync("users/model", model, "guard: {max_invalid: 0.03}")).accepted == 97
+    assert lab.run(lab.sync("users/model", model)).status == "succeeded"
+
+
 def test_too_many_changed_rows(lab: Lab, simulator: Simulator) -> None:
     sync = known(lab, 200, "guard: {max_changed: 0.1}")
     people(lab, 200, "case when i < 21 then 'max' else 'pro' end")
