@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from candu_sync.changes import ChangeSet, take_over, unsettled_messages
@@ -13,12 +14,15 @@ from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.errors import StaleChanges
 from candu_sync.forgetting import read_tombstones
 from candu_sync.history import DigestFile
-from candu_sync.progress import Progress
+from candu_sync.progress import Reporter
 from candu_sync.project import Target
 from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts, remove_folder
-from candu_sync.timing import Seconds
 
 _log = logging.getLogger(__name__)
+
+# What a push is reported to have done -> the field of its report.
+_COUNTED = {"accepted": "accepted", "refused": "rejected", "requests": "requests", "retries": "retries",
+            "bytes": "bytes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class ClaimedPush:
     Attributes:
         report: is filled in while messages are settled.
         sample: send so many messages and stop; None: all.
-        progress: is called with the messages settled so far.
+        reporter: of the operation.
     """
 
     target: Target
@@ -36,9 +40,9 @@ class ClaimedPush:
     claim: Claim
     report: Report
     sample: int | None
-    progress: Progress
+    reporter: Reporter
 
-    def deliver_and_commit(self, version: Version, seconds: Seconds) -> None:
+    def deliver_and_commit(self, version: Version) -> None:
         """Deliver what is not settled yet, commit what was accepted, and release the claim.
 
         Raises:
@@ -60,14 +64,25 @@ class ClaimedPush:
         digests = None if any(outcome.settled) or not target.history.written else DigestFile(folder)
         try:
             if changes.summary.messages:
-                with seconds.phase("push"), digests or nullcontext():
+                with self._push(), digests or nullcontext():
                     self._deliver(outcome, digests)
         finally:
-            with seconds.phase("commit"):
+            with self.reporter.phase("commit"):
                 commit(state, version, target.sync, changes, outcome, engine=target.project.engine,
                        history=target.history, digests=digests.path if digests else None)
             remove_folder(folder)
             self.claim.release()
+
+    @contextmanager
+    def _push(self) -> Iterator[None]:
+        """The phase of the push, with what its report counts until the end of the block."""
+        before = replace(self.report)
+        with self.reporter.phase("push") as counts:
+            try:
+                yield
+            finally:
+                counts |= {name: getattr(self.report, field) - getattr(before, field)
+                           for name, field in _COUNTED.items()}
 
     def _deliver(self, outcome: Outcome, digests: DigestFile | None) -> None:
         project = self.target.project
@@ -101,7 +116,7 @@ class ClaimedPush:
         def count(messages: int) -> None:
             nonlocal done
             done += messages
-            self.progress("push", done, total)
+            self.reporter.count("push", done, total)
 
         return Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record,
                         may_send=self.claim.held, progress=count, announce=self._announce, report=self.report)

@@ -22,7 +22,6 @@ from candu_sync.changes import (
     identity_of,
     leave_out_sent,
     make_outgoing,
-    new_run_id,
     notice,
     notice_resent,
     row_identity,
@@ -47,16 +46,18 @@ from candu_sync.diff import (
 from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
 from candu_sync.prefetch import ahead
-from candu_sync.progress import Progress
+from candu_sync.progress import Reporter
 from candu_sync.project import Target
 from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import Snapshot, snapshot_of
 from candu_sync.state import RowIdentity, Version, remove_folder
 from candu_sync.syncs import parameters
-from candu_sync.timing import Seconds
 
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
+
+# What the diff is reported to have found, of the fields of Summary.
+_COUNTED = ("added", "changed", "removed", "unchanged", "invalid", "messages")
 
 
 class _Count:
@@ -121,15 +122,15 @@ class _Read:
     forgotten: int
 
 
-def compare(target: Target, version: Version, *, full: bool, keys: tuple[str, ...] = (),
-            progress: Progress) -> ChangeSet:
+def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
+            keys: tuple[str, ...] = ()) -> ChangeSet:
     """Read the model, and write the change set against a version of the snapshot into a scratch folder. Where there is
     nothing to do, nothing is written.
 
     Args:
         full: every row, whole. Of events only those that were not sent.
         keys: only the rows of these keys, also where they are unchanged or were refused before; empty: all rows.
-        progress: is called with the rows read so far.
+        reporter: of the operation; it has the run's id.
 
     Raises:
         ModelError, WarehouseError, SpecError, StateError: as ``pipeline.plan``.
@@ -137,19 +138,20 @@ def compare(target: Target, version: Version, *, full: bool, keys: tuple[str, ..
     wanted = _Wanted(target=target, version=version, snapshot=snapshot_of(target.state, version, target.sync.kind),
                      full=full and target.sync.kind != "events", keys=keys,
                      tombstones=read_tombstones(target.project.state))
-    seconds, run_id = Seconds(), new_run_id()
+    run_id = reporter.run_id
     with target.project.engine.use() as connection:
-        with seconds.phase("read"):
-            read = _read(connection, wanted, progress)
-        with seconds.phase("diff"):
+        with reporter.phase("read") as counts:
+            read = _read(connection, wanted, reporter, counts)
+        with reporter.phase("diff") as counts:
             nothing = _nothing(wanted, read)
             found, summary, folder = (_written(connection, wanted, read, run_id) if nothing is None else
                                       (nothing, summary_of_nothing(nothing), None))
+            counts |= {name: getattr(summary, name) for name in _COUNTED}
     changes = ChangeSet(
         run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(read.result.names),
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
-        forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(seconds), folder=folder,
+        forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(reporter.seconds), folder=folder,
         identity=wanted.identity, constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)))
     if folder is not None:
         try:
@@ -160,7 +162,8 @@ def compare(target: Target, version: Version, *, full: bool, keys: tuple[str, ..
     return changes
 
 
-def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, progress: Progress) -> _Read:
+def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, reporter: Reporter,
+          counts: dict[str, int]) -> _Read:
     """Load the rows that are new, or differ from the snapshot."""
     project, sync, snapshot = wanted.target.project, wanted.target.sync, wanted.snapshot
     values = parameters(sync, wanted.target.partition, snapshot.newest)
@@ -173,7 +176,7 @@ def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, progress: Prog
         forgotten = _Count()
         # The thread that reads ahead must always end before the reading is closed.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
-            rows = wanted.tombstones.left_out(connection, _counted(made, progress), forgotten.add)
+            rows = wanted.tombstones.left_out(connection, _counted(made, reporter, counts), forgotten.add)
             left = rows if prefilter is None else prefilter.unmatched(rows)
             first = next(left, None)
             if first is not None:
@@ -213,11 +216,12 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
         raise
 
 
-def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[pa.RecordBatch]:
-    rows = 0
+def _counted(batches: Iterator[pa.RecordBatch], reporter: Reporter, counts: dict[str, int],
+             ) -> Iterator[pa.RecordBatch]:
+    counts["rows"] = 0
     for batch in batches:
-        rows += batch.num_rows
-        progress("read", rows, None)
+        counts["rows"] += batch.num_rows
+        reporter.count("read", counts["rows"])
         yield batch
 
 

@@ -5,11 +5,13 @@
     push_staged   finish a run that died, then push what is staged
     run           plan and push
 
-Each works on a ``Target``: a sync and partition of a project.
+Each works on a ``Target``: a sync and partition of a project. What happens is reported to ``progress``, and to the
+project's ``listeners``.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
@@ -19,6 +21,7 @@ from candu_sync.changes import (
     check_fresh,
     discard,
     forced,
+    new_run_id,
     renamed_perhaps,
     settle,
     stage,
@@ -40,10 +43,10 @@ from candu_sync.errors import (
 )
 from candu_sync.forgetting import read_tombstones
 from candu_sync.naming import counted
-from candu_sync.progress import Progress, silent
+from candu_sync.progress import Operation, Progress, Reporter, silent
 from candu_sync.project import Target
 from candu_sync.state import Claim, Version
-from candu_sync.timing import Seconds
+from candu_sync.syncs import schedule_lag
 
 
 def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool = True, keys: Collection[str] = (),
@@ -70,12 +73,26 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         >>> changes.summary.added, changes.summary.messages
         (2, 2)
     """
-    target.project.check_workspace(key=False)
-    changes = _compared(target, full=full, keep=keep, keys=keys, progress=progress)
-    return _staged(target, changes, force=force) if keep else changes
+    with _reported("plan", target, progress) as reporter:
+        reporter.begin(new_run_id())
+        target.project.check_workspace(key=False)
+        changes = _compared(target, reporter, full=full, keep=keep, keys=keys)
+        reporter.end("planned", result_of(changes, "planned").counts())
+        return _staged(target, changes, force=force) if keep else changes
 
 
-def _compared(target: Target, *, full: bool, keep: bool, keys: Collection[str], progress: Progress) -> ChangeSet:
+@contextmanager
+def _reported(verb: str, target: Target, progress: Progress) -> Iterator[Reporter]:
+    """Report the block as one operation."""
+    sync = target.sync
+    reporter = Reporter(
+        Operation(verb=verb, run_id="", sync=sync.name, kind=sync.kind, partition=target.partition),
+        [progress, *target.project.listeners])
+    with reporter.whole():
+        yield reporter
+
+
+def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, keys: Collection[str]) -> ChangeSet:
     """What a plan finds, in a scratch folder; where there is nothing to do, without files."""
     state = target.state
     try:
@@ -85,11 +102,12 @@ def _compared(target: Target, *, full: bool, keep: bool, keys: Collection[str], 
             raise
         version = state.current()
     try:
-        return compare(target, version, full=full, keys=tuple(keys), progress=progress)
+        return compare(target, version, reporter, full=full, keys=tuple(keys))
     except (ModelError, WarehouseError) as error:
         target.project.release_warehouse()
         if keep:
-            remember(state, failed(target.sync.name, target.partition, str(error), error.exit_code), target.sync)
+            result = failed(target.sync.name, target.partition, str(error), error.exit_code)
+            _end(reporter, target, remember(state, result, target.sync), type(error).__name__)
         raise
 
 
@@ -138,31 +156,69 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
         >>> push(target, plan(target)).accepted
         2
     """
-    state = target.state
-    target.project.check_workspace()
-    stopped_by = None if force or forced(state, changes) else guard(target, changes)
+    with _reported("push", target, progress) as reporter:
+        reporter.begin(changes.run_id)
+        target.project.check_workspace()
+        stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes))
+        return _pushed(target, changes, reporter, stopped_by, sample)
+
+
+def _stopped_by(target: Target, changes: ChangeSet, reporter: Reporter, *, force: bool) -> GuardTripped | None:
+    """What the guard stops a push by; None: nothing, or it goes past the guards."""
+    with reporter.phase("guard") as counts:
+        tripped = None if force else guard(target, changes)
+        counts["reasons"] = len(tripped.reasons) if tripped else 0
+    return tripped
+
+
+def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: GuardTripped | None,
+            sample: int | None) -> RunResult:
+    """Claim, deliver, commit: ``push`` after its guard."""
     if stopped_by is not None:
-        return _noted(target, changes, result_of(changes, "guarded", error=str(stopped_by), guard=stopped_by.reasons,
-                                                 exit_code=stopped_by.exit_code))
+        return _noted(target, changes, reporter, result_of(
+            changes, "guarded", error=str(stopped_by), guard=stopped_by.reasons, exit_code=stopped_by.exit_code),
+            type(stopped_by).__name__)
+    state = target.state
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
-    seconds, report = Seconds(), Report()
+    report = Report()
     if _anything(changes, version):
-        with (_remembered(target, changes, report, seconds), target.project.push_under_way(),
+        with (_remembered(target, changes, report, reporter), target.project.push_under_way(),
               Claim(state, version.number + 1, changes.run_id) as claim):
             ClaimedPush(target=target, changes=changes, claim=claim, report=report, sample=sample,
-                        progress=progress).deliver_and_commit(version, seconds)
-    return _noted(target, changes, _ended(target, changes, version, report, seconds, sampled=sample is not None))
+                        reporter=reporter).deliver_and_commit(version)
+    result = _ended(target, changes, version, report, reporter.seconds, sampled=sample is not None)
+    return _noted(target, changes, reporter, result, type(report.error).__name__ if report.error else None)
 
 
-def _noted(target: Target, changes: ChangeSet, result: RunResult) -> RunResult:
+def _noted(target: Target, changes: ChangeSet, reporter: Reporter, result: RunResult,
+           error: str | None = None) -> RunResult:
     """Write down how a run ended, for the next one and for ``status``. A run of a few rows says nothing about the
-    others."""
-    return result if changes.keys else remember(target.state, result, target.sync)
+    others.
+
+    Args:
+        error: the class of what ended it early.
+    """
+    if changes.keys:
+        reporter.end(result.status, result.counts(), error=error)
+        return result
+    result = remember(target.state, result, target.sync)
+    _end(reporter, target, result, error)
+    return result
 
 
-def _ended(target: Target, changes: ChangeSet, version: Version, report: Report, seconds: Seconds, *,
+def _end(reporter: Reporter, target: Target, result: RunResult, error: str | None) -> None:
+    """Report how a run ended that was remembered."""
+    now = dt.datetime.now(dt.UTC)
+    good = None if result.good_before is None else dt.datetime.fromisoformat(result.good_before)
+    age = None if good is None else max(0.0, (now - good).total_seconds())
+    reporter.end(result.status, result.counts() if result.run_id else None, error=error,
+                 lag=schedule_lag(target.sync, target.partition, good, now),
+                 age=0.0 if result.status == "succeeded" else age)
+
+
+def _ended(target: Target, changes: ChangeSet, version: Version, report: Report, seconds: dict[str, float], *,
            sampled: bool) -> RunResult:
     """How a push ended. The change set of one that went well is settled: nothing of it awaits a push."""
     error = str(report.error) if report.error else None
@@ -175,7 +231,8 @@ def _ended(target: Target, changes: ChangeSet, version: Version, report: Report,
     return result
 
 
-def _succeeded(target: Target, changes: ChangeSet, number: int, report: Report, seconds: Seconds) -> RunResult:
+def _succeeded(target: Target, changes: ChangeSet, number: int, report: Report,
+               seconds: dict[str, float]) -> RunResult:
     if number and not report.requests:
         # A state from before it knew its workspace.
         target.project.take_on_workspace()
@@ -183,7 +240,7 @@ def _succeeded(target: Target, changes: ChangeSet, number: int, report: Report, 
 
 
 @contextmanager
-def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Seconds) -> Iterator[None]:
+def _remembered(target: Target, changes: ChangeSet, report: Report, reporter: Reporter) -> Iterator[None]:
     """Write down how a push ended, also when an exception ends it."""
     try:
         yield
@@ -192,8 +249,8 @@ def _remembered(target: Target, changes: ChangeSet, report: Report, seconds: Sec
     except BaseException as error:
         why = str(error) if isinstance(error, CanduSyncError) else _stopped(changes, report)
         with suppress(StateError):
-            _noted(target, changes, result_of(changes, "failed", report=report, seconds=seconds, error=why,
-                                              exit_code=1))
+            _noted(target, changes, reporter, result_of(changes, "failed", report=report, seconds=reporter.seconds,
+                                                        error=why, exit_code=1))
         raise
 
 
@@ -220,9 +277,13 @@ def push_staged(target: Target, *, force: bool = False, progress: Progress = sil
         >>> changes.run_id == looked_at.run_id, result.status
         (True, 'succeeded')
     """
-    recover(target.state, target.sync, target.project.engine, target.history)
-    changes = staged(target.state)
-    return changes, push(target, changes, force=force, progress=progress)
+    with _reported("push", target, progress) as reporter:
+        recover(target.state, target.sync, target.project.engine, target.history)
+        changes = staged(target.state)
+        reporter.begin(changes.run_id)
+        target.project.check_workspace()
+        stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes))
+        return changes, _pushed(target, changes, reporter, stopped_by, None)
 
 
 def run(target: Target, *, force: bool = False, full: bool = False, sample: int | None = None,
@@ -235,18 +296,17 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
         >>> run(Target(project, sync)).requests
         0
     """
-    target.project.settings.require_api_key()
-    target.project.check_workspace()
-    changes = _compared(target, full=full, keep=True, keys=keys, progress=progress)
-    if _ends_early(target, changes, force=force):
-        return _noted(target, changes, _succeeded(target, changes, changes.base, Report(), Seconds()))
-    return push(target, _staged(target, changes), force=force, sample=sample, progress=progress)
-
-
-def _ends_early(target: Target, changes: ChangeSet, *, force: bool) -> bool:
-    """Whether a run is at its end with its plan: nothing to do, no other change set to take the place of, no guard."""
-    return (changes.folder is None and not anything_staged(target.state)
-            and (force or guard(target, changes) is None))
+    with _reported("run", target, progress) as reporter:
+        reporter.begin(new_run_id())
+        target.project.settings.require_api_key()
+        target.project.check_workspace()
+        changes = _compared(target, reporter, full=full, keep=True, keys=keys)
+        stopped_by = _stopped_by(target, changes, reporter, force=force)
+        if stopped_by is None and changes.folder is None and not anything_staged(target.state):
+            # Nothing to do, and no other change set to take the place of.
+            return _noted(target, changes, reporter, _succeeded(target, changes, changes.base, Report(),
+                                                                reporter.seconds))
+        return _pushed(target, _staged(target, changes), reporter, stopped_by, sample)
 
 
 def _anything(changes: ChangeSet, version: Version) -> bool:

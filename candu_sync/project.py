@@ -14,6 +14,7 @@ from candu_sync.dbt import resolve, resolve_sync
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
+from candu_sync.progress import Progress
 from candu_sync.settings import Settings
 from candu_sync.state import PartitionState, State, read_claim, read_last_run, remove_folder
 from candu_sync.syncs import Sync, has_ended, partitions_to_run, present_segments
@@ -35,6 +36,7 @@ class Project:
         new_key: another API key than the one that the state knows is a rotation, of the same workspace.
         declared: the names of all syncs of the project, with those whose files are wrong; None: they are not known, and
             no rename is noticed.
+        listeners: are called with what happens in each operation on the project (see ``progress``).
         pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
 
     Example:
@@ -49,6 +51,7 @@ class Project:
         self._delivery: Delivery | None = None
         self._stopped = False
         self.pushing = False
+        self.listeners: list[Progress] = []
         self.new_key = False
         self.declared: frozenset[str] | None = None
         self._predecessors: dict[str, str | None] = {}

@@ -14,6 +14,7 @@ from candu_sync import claimed_push, comparison, pipeline
 from candu_sync.commit import RunResult
 from candu_sync.errors import ModelError, OtherWorkspace, StaleChanges
 from candu_sync.operate import maintenance
+from candu_sync.progress import Counted, Event
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state.claims import Claim, Owner
@@ -300,8 +301,8 @@ def test_the_partitions_of_a_run_share_one_opening_of_the_warehouse(lab: Lab, mo
 
 
 def test_the_warehouse_can_be_written_to_while_messages_are_sent(lab: Lab, users: Sync) -> None:
-    def write(phase: str, done: int, total: int | None) -> None:
-        if phase == "push":
+    def write(event: Event) -> None:
+        if isinstance(event, Counted) and event.phase == "push":
             lab.query("insert into people values ('late', 'pro', 3)")
 
     assert lab.run(users, progress=write).accepted == 2

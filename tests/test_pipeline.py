@@ -16,6 +16,7 @@ from candu_sync import pipeline
 from candu_sync.delivery import limits
 from candu_sync.errors import SettingsError, StaleChanges
 from candu_sync.operate import maintenance
+from candu_sync.progress import Counted, Event
 from candu_sync.project import Project, Target
 from candu_sync.simulator import Simulator
 from candu_sync.state import read_last_run
@@ -99,8 +100,8 @@ class TestInterruptions:
         people(lab, 400)
         lab.overrides |= {"batch_size": 10, "concurrency": 1}
 
-        def interrupt(phase: str, done: int, total: int | None) -> None:
-            if phase == "push":
+        def interrupt(event: Event) -> None:
+            if isinstance(event, Counted) and event.phase == "push":
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"simulator", "syncs"},
 }
 KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations",
-                "sql_text", "suggestions", "terminal", "timing"}
+                "sql_text", "suggestions", "terminal"}
 ABOVE = {"pipeline", "comparison", "claimed_push", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "candu.py"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from candu_sync.progress import Progress, lines
+from candu_sync.progress import Counted, Event, Progress, lines
 from candu_sync.terminal import printable
 
 # Seconds between lines: a log is read later, by a person who wants to know that the run went on.
@@ -24,12 +24,18 @@ def progress(title: str) -> Iterator[Progress]:
 @contextmanager
 def _bar(title: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks = {phase: bar.add_task(f"{title}: {phase}", total=None, visible=False) for phase in ("read", "push")}
-        yield lambda phase, done, total: bar.update(tasks[phase], completed=done, total=total, visible=True)
+
+        def show(event: Event) -> None:
+            if isinstance(event, Counted):
+                bar.update(tasks[event.phase], completed=event.done, total=event.total, visible=True)
+
+        yield show
 
 
 @contextmanager

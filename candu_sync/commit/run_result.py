@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet
 from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
-from candu_sync.state import PartitionState, carried_on, read_last_run, write_last_run
+from candu_sync.state import PartitionState, carried_on, last_good, read_last_run, write_last_run
 from candu_sync.syncs import Sync
 
 Status = Literal["succeeded", "failed", "guarded", "planned"]
+
+# What a result counts, of the fields of RunResult.
+_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "refused", "waiting",
+           "requests", "retries")
 
 # Seconds are printed to the millisecond.
 _DIGITS = 3
@@ -26,7 +30,7 @@ class RunResult:
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
     have not changed since, which are part of ``refused``. ``messages`` = ``accepted`` + ``waiting`` + those refused
-    now. ``identity_changes`` and ``missing_keys`` (as in ``Summary``) and the last four are not printed.
+    now. ``identity_changes`` and ``missing_keys`` (as in ``Summary``) and the last five are not printed.
 
     Attributes:
         invalid: rows that cannot be sent.
@@ -37,6 +41,8 @@ class RunResult:
         guard: what the sync's guard has against the changes, a sentence each.
         unauthorized: the key is wrong, no other sync can do better.
         transient: ``error`` is worth another try.
+        good_before: when a run before this one last ended well (ISO 8601, UTC), as ``remember`` found it; None: none
+            did, or it is not known.
     """
 
     sync: str
@@ -68,11 +74,17 @@ class RunResult:
     bytes: int = 0
     unauthorized: bool = False
     transient: bool = False
+    good_before: str | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Its numbers of rows, messages and requests."""
+        return {name: getattr(self, name) for name in _COUNTS}
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         body = dict(vars(self))
-        for name in ("identity_changes", "missing_keys", "exit_code", "bytes", "unauthorized", "transient"):
+        for name in ("identity_changes", "missing_keys", "exit_code", "bytes", "unauthorized", "transient",
+                     "good_before"):
             del body[name]
         # Their names of 0.1.0, for one version more.
         body |= {"rejected": self.refused, "unsent": self.waiting}
@@ -114,9 +126,10 @@ def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunR
 
 def remember(state: PartitionState, result: RunResult, sync: Sync) -> RunResult:
     """Write down how a run ended, with the number of its uncertain events, the digest of the sync's model, and what
-    is known from the runs before (``carried_on``). Returns the result."""
+    is known from the runs before (``carried_on``). Returns the result, with ``good_before``."""
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     uncertain = sum(found.count for found in list_uncertain(state) if found.run_id == result.run_id)
     body = result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest}
-    write_last_run(state, body | carried_on(read_last_run(state), body))
-    return result
+    before = read_last_run(state)
+    write_last_run(state, body | carried_on(before, body))
+    return replace(result, good_before=last_good(before))

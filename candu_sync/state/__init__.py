@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from candu_sync.state.claims import read_claim as read_claim
     from candu_sync.state.claims import refusal as refusal
     from candu_sync.state.last_run import carried_on as carried_on
+    from candu_sync.state.last_run import last_good as last_good
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
     from candu_sync.state.owner import Owner as Owner
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "claims": "Claim drop_claims read_claim refusal",
-        "last_run": "carried_on read_last_run write_last_run",
+        "last_run": "carried_on last_good read_last_run write_last_run",
         "owner": "Owner",
         "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",

@@ -36,6 +36,12 @@ def write_last_run(state: PartitionState, body: dict[str, Any]) -> None:
     state.write_json(_NAME, body)
 
 
+def last_good(run: dict[str, Any]) -> str | None:
+    """When a run last ended well, by the record of the last run (ISO 8601, UTC); None: none did."""
+    good: str | None = run.get("succeeded_at", run.get("at") if run.get("status") == "succeeded" else None)
+    return good
+
+
 def carried_on(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """What the record of a run has from the runs before it.
 
@@ -61,6 +67,5 @@ def carried_on(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         left.append(sum(now[name] for name in _COUNTS))
     return kept | {
         "since": before.get("since", before.get("at")) if same else now["at"],
-        "succeeded_at": now["at"] if now["status"] == "succeeded" else before.get(
-            "succeeded_at", before.get("at") if before.get("status") == "succeeded" else None),
+        "succeeded_at": now["at"] if now["status"] == "succeeded" else last_good(before),
         "left": left[-_LEFT:]}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.partitions import split as split
     from candu_sync.syncs.partitions import window as window
     from candu_sync.syncs.partitions import windows as windows
+    from candu_sync.syncs.schedule import schedule_lag as schedule_lag
     from candu_sync.syncs.spec import OTHER_WORDS as OTHER_WORDS
     from candu_sync.syncs.spec import Cursor as Cursor
     from candu_sync.syncs.spec import Guard as Guard
@@ -46,6 +47,7 @@ else:
         "fields": "cron_fields",
         "key_expressions": "expressions_of",
         "partitions": "first_window join split window windows",
+        "schedule": "schedule_lag",
         "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
         "sql_parameters": "parameters",
         "sync": "KINDS Catalog Sync build_sync load_syncs read_model",

@@ -35,13 +35,13 @@ def longest_gap(line: str) -> dt.timedelta:
     minutes, hours, days, months, weekdays = cron_fields(line)
     times = [dt.timedelta(hours=hour, minutes=minute) for hour in sorted(hours or range(24))
              for minute in sorted(minutes or range(60))]
-    dates = [date for date in (_FIRST_DAY + n * _DAY for n in range(_DAYS)) if _on(date, days, months, weekdays)]
+    dates = [date for date in (_FIRST_DAY + n * _DAY for n in range(_DAYS)) if ticks_on(date, days, months, weekdays)]
     within = max((later - earlier for earlier, later in pairwise(times)), default=dt.timedelta())
     over_night = times[0] - times[-1] + max((b - a for a, b in pairwise(dates)), default=_DAYS * _DAY)
     return max(within, over_night)
 
 
-def _on(date: dt.date, days: set[int] | None, months: set[int] | None, weekdays: set[int] | None) -> bool:
+def ticks_on(date: dt.date, days: set[int] | None, months: set[int] | None, weekdays: set[int] | None) -> bool:
     """Whether a cron line ticks on that day: of a day of the month and one of the week, either is enough."""
     if months is not None and date.month not in months:
         return False

@@ -17,7 +17,7 @@ from typing import cast
 from candu_sync.errors import UsageError
 from candu_sync.syncs.spec import Every, Partitions
 
-__all__ = ["Window", "first_window", "join", "split", "window", "windows"]
+__all__ = ["Window", "first_window", "is_newest", "join", "split", "window", "windows"]
 
 _BETWEEN = "|"
 _LENGTH = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
@@ -83,6 +83,11 @@ def window(partitions: Partitions, key: str) -> Window:
 def windows(partitions: Partitions, now: datetime) -> list[Window]:
     """Every window that has ended by ``now`` (aware), oldest first. ``partitions`` as for ``window``."""
     return list(_ended(_every(partitions), first_window(partitions), now.astimezone(UTC)))
+
+
+def is_newest(partitions: Partitions, window: Window, now: datetime) -> bool:
+    """Whether a window is the last one that has ended by ``now`` (aware). ``partitions`` as for ``window``."""
+    return window.end <= now < _window(_every(partitions), window.end).end
 
 
 def _ended(every: Every, current: Window, now: datetime) -> Iterator[Window]:

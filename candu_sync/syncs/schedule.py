@@ -1,0 +1,68 @@
+"""How far a sync is behind its cron line. The line is in UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from candu_sync.errors import UsageError
+from candu_sync.syncs.cron_gap import ticks_on
+from candu_sync.syncs.fields import cron_fields
+from candu_sync.syncs.partitions import is_newest, split, window
+from candu_sync.syncs.sync import Sync
+
+# Days in which a cron line that ticks at all has ticked: a 29th of February may be eight years away.
+_DAYS = 8 * 366 + 1
+
+
+def schedule_lag(sync: Sync, partition: str | None, good: dt.datetime | None, now: dt.datetime) -> float | None:
+    """Seconds from the first tick of a sync's cron line that no good run has answered, until now; 0: no tick waits.
+
+    Of windows, the newest that has ended counts, from its end on; the older ones do not follow the schedule.
+
+    Args:
+        good: when a run of the sync and partition last ended well; None: none did.
+        now: aware, as ``good``.
+
+    Returns:
+        None where the sync has no cron line, or it is not known since when it is due.
+    """
+    since = _due_since(sync, partition, good, now)
+    if since is None or sync.automation in ("none", "on_upstream"):
+        return None
+    tick = next_tick(sync.automation, since)
+    return None if tick is None else max(0.0, (now - tick).total_seconds())
+
+
+def _due_since(sync: Sync, partition: str | None, good: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
+    if sync.partitions is None or sync.partitions.every is None or partition is None:
+        return good
+    try:
+        start, _ = split(sync.partitions, partition)
+        found = window(sync.partitions, start or "")
+    except UsageError:
+        return None  # a partition from before the sync's present settings
+    if not is_newest(sync.partitions, found, now):
+        return None
+    return found.end if good is None else max(found.end, good)
+
+
+def next_tick(line: str, since: dt.datetime) -> dt.datetime | None:
+    """The first tick of a cron line at or after an instant (aware), in UTC; None: it has none, as on the 30th of
+    February.
+
+    Example:
+        >>> next_tick("30 6 * * *", dt.datetime(2026, 11, 1, 6, 31, tzinfo=dt.UTC)).isoformat()
+        '2026-11-02T06:30:00+00:00'
+    """
+    minutes, hours, days, months, weekdays = cron_fields(line)
+    since = since.astimezone(dt.UTC)
+    times = [dt.time(hour, minute, tzinfo=dt.UTC) for hour in sorted(hours or range(24))
+             for minute in sorted(minutes or range(60))]
+    for number in range(_DAYS):
+        date = since.date() + dt.timedelta(days=number)
+        if ticks_on(date, days, months, weekdays):
+            ticks = (dt.datetime.combine(date, time) for time in times)
+            tick = next((tick for tick in ticks if tick >= since), None)
+            if tick is not None:
+                return tick
+    return None
