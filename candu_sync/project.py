@@ -16,7 +16,7 @@ from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
 from candu_sync.progress import Progress
 from candu_sync.settings import Settings
-from candu_sync.state import PartitionState, State, read_claim, read_last_run, remove_folder
+from candu_sync.state import PartitionState, State, check_lasting, read_claim, read_last_run, remove_folder
 from candu_sync.syncs import Sync, has_ended, partitions_to_run, present_segments
 
 if TYPE_CHECKING:
@@ -69,8 +69,22 @@ class Project:
 
     @cached_property
     def state(self) -> State:
-        """The state, opened at first use."""
+        """The state, opened at first use.
+
+        Raises:
+            SettingsError: it is in a relative folder, and this process in a container that lasts for one run.
+            ForeignState, StateError: see ``State``.
+        """
+        self.check_state_lasts()
         return State(self.settings.state_url)
+
+    def check_state_lasts(self, *, launched_by: str = "") -> None:
+        """Refuse a state that goes with the container of this run (see ``check_lasting``).
+
+        Raises:
+            SettingsError: it does.
+        """
+        check_lasting(self.settings.state_url, launched_by=launched_by)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from candu_sync.errors import SettingsError
-from candu_sync.state import take_apart
+from candu_sync.state import short_lived, take_apart
 from candu_sync.suggestions import nearest
 
 __all__ = ["Settings", "load_settings"]
@@ -179,7 +179,8 @@ class Settings(BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One sentence for each ``CANDU_`` variable that is no setting."""
+        """One sentence for each ``CANDU_`` variable that is no setting, and one where the state may go with a
+        container."""
         return self._warnings
 
     def require_api_key(self) -> str:
@@ -202,7 +203,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise TypeError(f"no such setting: {', '.join(sorted(strangers))}")
     try:
         settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
-        settings._warnings = tuple(_unknown())
+        settings._warnings = tuple(filter(None, (*_unknown(), short_lived(settings.state_url))))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         raise SettingsError("\n".join(f"{_PREFIX}{str(detail['loc'][0]).upper()} {_sentence(detail)}"

@@ -41,6 +41,7 @@ from dagster_defs.checks import (
 from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import RETRIES, fail, failures
 from dagster_defs.freshness import freshness_policy
+from dagster_defs.lasting import opened
 from dagster_defs.markdown import as_text, fenced
 from dagster_defs.metadata import Metadata, changes_metadata, push_metadata
 from dagster_defs.oddities import oddities_result, oddities_spec
@@ -130,7 +131,7 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Ca
         checks = []
         with per_partition(context, spec.key) as note:
             for partition in partitions_of(context, sync):
-                with failures(context, retries), warnings_in(context.log), candu_sync.project() as project:
+                with failures(context, retries), warnings_in(context.log), opened(context, candu_sync) as project:
                     target = project.target(sync, partition)
                     changes = plan(target, full=config.full, force=config.force, progress=log_progress(context.log))
                     tripped = guard(target, changes)
@@ -161,7 +162,7 @@ def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefi
         with per_partition(context, spec.key) as note:
             for partition in partitions:
                 with (failures(context, tries, stale_hint=f"in Dagster: materialize changes/{sync.name}"),
-                      warnings_in(context.log), candu_sync.project() as project):
+                      warnings_in(context.log), opened(context, candu_sync) as project):
                     changes, result, metadata = _pushed(context, config, project, sync, partition)
                     refusals = why_refused(Target(project, sync, partition)) if result.refused else {}
                 if result.status == "guarded":

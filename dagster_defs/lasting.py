@@ -1,0 +1,42 @@
+"""The project of a step, whose state must outlive the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dagster import AssetExecutionContext, DagsterInstance
+
+from candu_sync import Project
+from dagster_defs.resources import CanduSyncResource
+
+# It starts runs as processes beside the code, where a folder stays.
+_DEFAULT = "DefaultRunLauncher"
+
+
+@contextmanager
+def opened(context: AssetExecutionContext, resource: CanduSyncResource) -> Iterator[Project]:
+    """The project, open for the block; warnings about its settings are in the run's log.
+
+    Raises:
+        SettingsError: a setting is wrong, or the state is a relative folder and each run has a container of its own.
+    """
+    with resource.project() as project:
+        project.check_state_lasts(launched_by=_starts_containers(context.instance))
+        for warning in project.settings.warnings:
+            context.log.warning(warning)
+        yield project
+
+
+def _starts_containers(instance: DagsterInstance) -> str:
+    """What gives each run a container of its own: Dagster+, or the class of the run launcher; empty: nothing does.
+
+    The launcher itself is not loaded: its libraries need not be where the code runs.
+    """
+    if os.environ.get("DAGSTER_CLOUD_DEPLOYMENT_NAME"):
+        return "Dagster+"
+    if not instance.is_persistent:
+        return ""
+    launcher = instance.get_ref().run_launcher_data
+    return "" if launcher is None or launcher.class_name == _DEFAULT else launcher.class_name
