@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from candu_sync.changes import ChangeSet as ChangeSet
     from candu_sync.changes import Summary as Summary
     from candu_sync.commit import RunResult as RunResult
+    from candu_sync.dbt import load_catalog as load_catalog
     from candu_sync.errors import CanduSyncError as CanduSyncError
     from candu_sync.pipeline import guard as guard
     from candu_sync.pipeline import plan as plan
@@ -37,6 +38,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changes": "ChangeSet Summary",
         "commit": "RunResult",
+        "dbt": "load_catalog",
         "errors": "CanduSyncError",
         "pipeline": "guard plan push push_staged run",
         "project": "Project Target",

@@ -8,6 +8,7 @@
     ├── WarehouseError          the warehouse refuses the query                (exit 1)
     │   └── WarehouseUnreachable    it does not answer: worth another try
     ├── ModelError              a model's columns cannot become messages       (exit 1)
+    │   └── PreconditionFailed  dbt has not built or tested it as the YAML asks
     ├── StateError              the state cannot be read or written            (exit 1)
     │   ├── DamagedState        a file is truncated, altered or missing
     │   ├── ForeignState        the folder is of another format
@@ -77,6 +78,10 @@ class WarehouseUnreachable(WarehouseError):
 
 class ModelError(CanduSyncError):
     """A model's result lacks a column, or holds a type that Candu cannot take."""
+
+
+class PreconditionFailed(ModelError):
+    """A dbt model that a sync reads has no contract, or its tests did not pass, and the sync's YAML asks for it."""
 
 
 class StateError(CanduSyncError):

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from candu_sync.dbt import resolve, resolve_sync
+from candu_sync.dbt import check_preconditions, resolve, resolve_sync
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
@@ -278,8 +278,18 @@ class Project:
         return self.warehouse.values(resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql)
 
     def model(self, sync: Sync) -> str:
-        """A sync's SQL as the warehouse takes it: dbt's ref and source are the names of relations."""
+        """A sync's SQL as the warehouse takes it: dbt's ref and source are the names of relations.
+
+        Raises:
+            SpecError: it has a ref or a source that the manifest does not have.
+            PreconditionFailed: what the sync's YAML asks of dbt's models does not hold.
+        """
+        self.check_preconditions(sync)
         return resolve_sync(sync, self.settings.dbt_manifest).sql
+
+    def check_preconditions(self, sync: Sync) -> None:
+        """Raises as ``model``."""
+        check_preconditions(sync, self.settings.dbt_manifest)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from dagster import AssetsDefinition, AssetSpec, Definitions, RetryPolicy, SensorDefinition, in_process_executor
 
+from candu_sync.dbt import load_catalog
 from candu_sync.errors import SpecError
-from candu_sync.syncs import Catalog, Sync, load_syncs
+from candu_sync.syncs import Catalog, Sync
 from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, changes_spec, push_key, push_spec
 from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
-from dagster_defs.dbt import with_upstream
+from dagster_defs.dbt import manifest, with_upstream
 from dagster_defs.failures import RETRIES
 from dagster_defs.resources import SETTINGS
 
@@ -24,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 
 def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Definitions:
-    """The definitions for every sync under ``folder``, to be a code location or most of one.
+    """The definitions for every sync under ``folder``, and for those that dbt's models declare by
+    ``CANDU_DBT_MANIFEST``; to be a code location or most of one.
 
     Args:
         retries: only for errors that may pass by themselves.
@@ -33,7 +35,7 @@ def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Defini
         SettingsError: there is no such folder.
     """
     # One step after the other: users before groups before events. One push at a time keeps to CANDU_RATE.
-    return Definitions.merge(catalog_definitions(load_syncs(folder), retries=retries),
+    return Definitions.merge(catalog_definitions(load_catalog(folder, manifest()), retries=retries),
                              Definitions(executor=in_process_executor))
 
 

@@ -20,12 +20,14 @@ from dagster import (
 )
 from pydantic import BaseModel, Field
 
+from candu_sync.dbt import load_catalog
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.syncs import Catalog, Kind, Spec, Sync, build_sync, conflicts, load_syncs, read_model
 from dagster_defs.assets import changes_key, changes_spec, push_key, push_spec
 from dagster_defs.attributes import Attributes
 from dagster_defs.automation import AUTOMATION
 from dagster_defs.build import catalog_definitions
+from dagster_defs.dbt import manifest
 from dagster_defs.scaffold import OneSync, SyncFolder
 
 
@@ -135,10 +137,15 @@ class CanduSyncs(_Syncs):
     """
 
     path: str = Field(default="sql", description="the folder that has users/, groups/ or events/, next to this file")
+    dbt_meta: bool = Field(
+        default=False, description="true: the syncs that dbt's models declare under meta.candu as well, by "
+        "CANDU_DBT_MANIFEST; for one component of a project")
 
     def read(self, folder: Path) -> Catalog:
         """Every sync of the folder. Raises SettingsError when there is none."""
         models = folder / self.path
+        if self.dbt_meta:
+            return load_catalog(models, manifest(), required="path" in self.model_fields_set)
         if not models.is_dir():
             raise SettingsError(f"path: there is no folder {models}; create it with users/, groups/ or events/ in it")
         return load_syncs(models)

@@ -22,11 +22,11 @@ _TYPES = {"instant": "timestamp"}
 def with_upstream(catalog: Catalog) -> Catalog:
     """The catalog with dbt's models upstream of the syncs that read them, by ``CANDU_DBT_MANIFEST``; a sync whose ref
     or source cannot be resolved is an error of the catalog."""
-    return linked(catalog, _manifest())
+    return linked(catalog, manifest())
 
 
-def _manifest() -> Path | None:
-    """If another setting is wrong, the run that needs it fails with its name."""
+def manifest() -> Path | None:
+    """``CANDU_DBT_MANIFEST``. If another setting is wrong, the run that needs it fails with its name."""
     with suppress(SettingsError):
         return load_settings().dbt_manifest
     path = os.environ.get("CANDU_DBT_MANIFEST")

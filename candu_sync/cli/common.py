@@ -47,16 +47,16 @@ def say(message: str) -> None:
 @contextmanager
 def opened_project() -> Iterator[tuple[Project, Catalog]]:
     """The project of the current folder, and its syncs. Unknown settings are reported on stderr."""
+    from candu_sync.dbt import load_catalog
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
-    from candu_sync.syncs import load_syncs
 
     settings = load_settings()
     for warning in settings.warnings:
         complain(warning)
-    catalog = load_syncs(settings.sql_dir)
+    catalog = load_catalog(settings.sql_dir, settings.dbt_manifest)
     with Project(settings) as project:
-        project.declared = catalog.names
+        project.declared = catalog.names if catalog.complete else None
         yield project, catalog
 
 

@@ -22,6 +22,8 @@ def exposures(output: Annotated[Path | None, typer.Option(
 
     with opened_project() as (project, catalog):
         syncs, wrong = chosen(catalog, None)
+        if not catalog.complete:
+            finish([2])
         if project.settings.dbt_manifest is None and any(sync.deps for sync in syncs):
             complain("CANDU_DBT_MANIFEST is not set: the exposures depend on what models read by ref and source, and "
                      "not on `deps`: it is not known which of them are dbt's")

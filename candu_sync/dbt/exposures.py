@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from candu_sync.dbt.manifest import Manifest, ManifestError, Node, read_manifest
-from candu_sync.dbt.references import Call, calls, nodes_read
+from candu_sync.dbt.manifest import Manifest, ManifestError, read_manifest
+from candu_sync.dbt.nodes import Node
+from candu_sync.dbt.references import call_of, calls, nodes_read
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.syncs import Sync
 
@@ -92,7 +93,7 @@ def _depends_on(sync: Sync, manifest: Path | None, known: Manifest | None) -> li
         found = [str(call) for _, _, call in calls(sync.sql, path=str(sync.path), sync=sync.name)]
     else:
         nodes = (*nodes_read(sync, manifest), *_declared(sync, known))
-        found = [_reference(node, known) for node in nodes]
+        found = [str(call_of(node, known)) for node in nodes]
     return list(dict.fromkeys(found))
 
 
@@ -102,11 +103,3 @@ def _declared(sync: Sync, known: Manifest) -> Iterator[Node]:
         node = by_key.get(known.asset_key(dep))
         if node is not None:
             yield node
-
-
-def _reference(node: Node, manifest: Manifest) -> str:
-    """How the files of the dbt project itself refer to a node."""
-    if node.source is not None:
-        return str(Call("source", (node.source, node.name)))
-    package = () if node.package == manifest.project else (node.package,)
-    return str(Call("ref", (*package, node.name), None if node.latest else node.version))

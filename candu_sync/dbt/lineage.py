@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from candu_sync.dbt.manifest import ManifestError, Node, read_manifest
+from candu_sync.dbt.manifest import ManifestError, read_manifest
+from candu_sync.dbt.nodes import Node
 from candu_sync.dbt.query_shapes import (
     changes_columns,
     counts_columns_of_a_star,

@@ -16,9 +16,10 @@ from typing import Any
 
 import orjson
 
+from candu_sync.dbt.nodes import Node, Test, node_of, test_of, text
 from candu_sync.suggestions import nearest
 
-__all__ = ["Manifest", "ManifestError", "Node", "read_manifest"]
+__all__ = ["Manifest", "ManifestError", "read_manifest"]
 
 _REFABLE = ("model", "seed", "snapshot")
 
@@ -27,30 +28,6 @@ _WRITES = "`dbt parse` writes it, into the folder target of the dbt project"
 
 class ManifestError(Exception):
     """There is no manifest to read, or it has no such model or source. A SpecError adds the file and the line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A model, seed, snapshot or source.
-
-    Attributes:
-        package: the dbt package that it belongs to.
-        source: the source's name, and ``name`` is then the table's; None: it is no source.
-        version: the version of a versioned model.
-        latest: whether a ref without a version means this node.
-        relation: its name in the warehouse, quoted as dbt quotes it; None: an ephemeral model, which is not there.
-        asset_key: the key of its Dagster asset, as dagster-dbt gives it by default.
-        columns: those that dbt's YAML files describe; often fewer than the relation has.
-    """
-
-    package: str
-    name: str
-    source: str | None
-    version: str | None
-    latest: bool
-    relation: str | None
-    asset_key: tuple[str, ...]
-    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,12 +39,19 @@ class Manifest:
         adapter: dbt's name of the warehouse's kind, like ``postgres``.
         nodes: all that a ref or a source can mean.
         disabled: the names of models that are disabled.
+        tests: the data tests.
     """
 
     project: str
     adapter: str
     nodes: tuple[Node, ...]
     disabled: frozenset[str]
+    tests: tuple[Test, ...] = ()
+
+    @cached_property
+    def by_id(self) -> dict[str, Node]:
+        """dbt's ``unique_id`` → the node."""
+        return {node.id: node for node in self.nodes}
 
     @cached_property
     def _models(self) -> dict[str, list[Node]]:
@@ -147,72 +131,38 @@ def _or(word: str, known: Any) -> str:
     return f"; did you mean {close}?" if close else "; if it is new, let `dbt parse` write the manifest again"
 
 
-def read_manifest(path: Path | None) -> Manifest:
+def read_manifest(path: Path | None, *, given_as: str = "CANDU_DBT_MANIFEST") -> Manifest:
     """The manifest. It is kept in memory until the file changes.
+
+    Args:
+        given_as: the setting or the option that the path is of, for the error.
 
     Raises:
         ManifestError: there is none, or the file is not a manifest.
     """
     if path is None:
-        raise ManifestError("CANDU_DBT_MANIFEST is not set; put the path of dbt's target/manifest.json there")
+        raise ManifestError(f"{given_as} is not set; put the path of dbt's target/manifest.json there")
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
-            raise ManifestError(f"CANDU_DBT_MANIFEST: {path} is not a file; {_WRITES}")
+            raise ManifestError(f"{given_as}: {path} is not a file; {_WRITES}")
         return _read(path, about.st_mtime_ns, about.st_size)
     except OSError as error:
-        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} cannot be read ({error.strerror}); {_WRITES}") from None
+        raise ManifestError(f"{given_as}: {path} cannot be read ({error.strerror}); {_WRITES}") from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ManifestError(f"{given_as}: {path} is not a manifest of dbt's, or not a whole one; {_WRITES}") from None
 
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _changed: int, _size: int) -> Manifest:
-    try:
-        return _manifest(orjson.loads(path.read_bytes()))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise ManifestError(f"CANDU_DBT_MANIFEST: {path} is not a manifest of dbt's, or not a whole one; {_WRITES}"
-                            ) from None
-
-
-def _text(value: object) -> str:
-    """A value that must be text: another type would fail later, far from the file."""
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} in place of text")
-    return value
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
+    return _manifest(orjson.loads(path.read_bytes()))
 
 
 def _manifest(body: Mapping[str, Any]) -> Manifest:
     models = [node for node in body["nodes"].values() if node["resource_type"] in _REFABLE]
-    nodes = tuple(_node(properties) for properties in (*models, *body["sources"].values()))
-    disabled = frozenset(_text(node["name"]) for nodes in body.get("disabled", {}).values() for node in nodes)
+    nodes = tuple(node_of(properties) for properties in (*models, *body["sources"].values()))
+    tests = tuple(test_of(node) for node in body["nodes"].values() if node["resource_type"] == "test")
+    disabled = frozenset(text(node["name"]) for nodes in (body.get("disabled") or {}).values() for node in nodes)
     metadata = body["metadata"]
-    return Manifest(_text(metadata.get("project_name") or ""), _text(metadata.get("adapter_type") or ""), nodes,
-                    disabled)
-
-
-def _node(properties: Mapping[str, Any]) -> Node:
-    version = properties.get("version")
-    columns = tuple(_text(column["name"]) for column in properties["columns"].values())
-    return Node(package=_text(properties["package_name"]), name=_text(properties["name"]),
-                source=_text_or_none(properties.get("source_name")),
-                version=None if version is None else str(version), latest=version == properties.get("latest_version"),
-                relation=_text_or_none(properties.get("relation_name")),
-                asset_key=tuple(map(_text, _asset_key(properties))), columns=columns)
-
-
-def _asset_key(properties: Mapping[str, Any]) -> tuple[str, ...]:
-    """As ``default_asset_key_fn`` of dagster-dbt has it."""
-    config = properties.get("config") or {}
-    meta = config.get("meta") or properties.get("meta") or {}
-    own = meta.get("dagster", {}).get("asset_key")
-    if own:
-        return (own,) if isinstance(own, str) else tuple(own)
-    if properties["resource_type"] == "source":
-        return properties["source_name"], properties["name"]
-    if properties.get("version"):
-        return (properties["alias"],)
-    schema = config.get("schema")
-    return (properties["name"],) if schema is None else (schema, properties["name"])
+    return Manifest(text(metadata.get("project_name") or ""), text(metadata.get("adapter_type") or ""), nodes,
+                    disabled, tests)

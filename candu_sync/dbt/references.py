@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from candu_sync.dbt.manifest import Manifest, ManifestError, Node, read_manifest
+from candu_sync.dbt.manifest import Manifest, ManifestError, read_manifest
+from candu_sync.dbt.nodes import Node
 from candu_sync.errors import SpecError
 from candu_sync.sql_text import blanked
 from candu_sync.syncs import Catalog, Sync
 
-__all__ = ["Call", "Resolved", "calls", "linked", "nodes_read", "resolve", "resolve_sync"]
+__all__ = ["Call", "Resolved", "call_of", "calls", "linked", "nodes_read", "reference", "resolve", "resolve_sync"]
 
 _OPENING = re.compile(r"\{[{%#]")
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[{%#]", re.DOTALL)
@@ -56,6 +57,19 @@ class Resolved:
 
     sql: str
     nodes: tuple[Node, ...] = ()
+
+
+def call_of(node: Node, manifest: Manifest) -> Call:
+    """How the files of the dbt project itself refer to a node."""
+    if node.source is not None:
+        return Call("source", (node.source, node.name))
+    package = () if node.package == manifest.project else (node.package,)
+    return Call("ref", (*package, node.name), None if node.latest else node.version)
+
+
+def reference(node: Node, manifest: Manifest) -> str:
+    """A node in SQL: ``{{ ref('dim_users') }}``."""
+    return f"{{{{ {call_of(node, manifest)} }}}}"
 
 
 def calls(sql: str, *, path: str, sync: str | None = None, dialect: str = "") -> list[tuple[int, int, Call]]:
@@ -163,7 +177,8 @@ def _there(call: Call, manifest: Manifest | None, trouble: ManifestError | None)
 
 def resolve_sync(sync: Sync, manifest: Path | None) -> Resolved:
     """A sync's model, as SQL for the warehouse. Raises as ``resolve``."""
-    return resolve(sync.sql, manifest, path=str(sync.path), sync=sync.name)
+    path = f"{sync.path} ({sync.node})" if sync.node else str(sync.path)
+    return resolve(sync.sql, manifest, path=path, sync=sync.name)
 
 
 def linked(catalog: Catalog, manifest: Path | None) -> Catalog:

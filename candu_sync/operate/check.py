@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from candu_sync.errors import CanduSyncError
+from candu_sync.dbt import resolve_sync
+from candu_sync.errors import CanduSyncError, PreconditionFailed
 from candu_sync.operate.findings import Finding, about_others, about_traits
 from candu_sync.operate.other_syncs import OtherSyncs, removed_traits
 from candu_sync.operate.read_twice import read_twice
@@ -82,6 +83,7 @@ def _sent(sync: Sync, found: ModelCheck) -> list[str]:
 def _checked(project: Project, sync: Sync, *, twice: bool) -> ModelCheck:
     found = ModelCheck(sync.name)
     try:
+        found.findings += _preconditions(project, sync)
         found.findings += _check_model(project, sync, found.traits)
         if twice and not found.errors:
             found.findings += (odd for target in _some_target(project, sync) for odd in read_twice(target))
@@ -91,10 +93,18 @@ def _checked(project: Project, sync: Sync, *, twice: bool) -> ModelCheck:
     return found
 
 
+def _preconditions(project: Project, sync: Sync) -> Iterator[Finding]:
+    try:
+        project.check_preconditions(sync)
+    except PreconditionFailed as error:
+        yield Finding(code="precondition", sync=sync.name, sentence=str(error).removeprefix(f"{sync.name}: "))
+
+
 def _check_model(project: Project, sync: Sync, traits: dict[str, str]) -> Iterator[Finding]:
     """Yields what is wrong or odd, and adds the traits with their kinds."""
-    schema = project.warehouse.columns(project.model(sync), _any_parameters(project, sync), timezone=sync.timezone,
-                                       clock=sync.clock)
+    # Not ``project.model``: the columns are checked also where a precondition fails.
+    sql = resolve_sync(sync, project.settings.dbt_manifest).sql
+    schema = project.warehouse.columns(sql, _any_parameters(project, sync), timezone=sync.timezone, clock=sync.clock)
     Result(sync, schema.names)
     for column in sync.required_columns:
         try:

@@ -26,7 +26,7 @@ Severity = Literal["error", "warning"]
 
 # Code → severity. An error is a mistake for certain; a warning may be intended.
 SEVERITIES: dict[str, Severity] = {
-    "model": "error", "unsendable": "error", "unsteady": "warning",
+    "model": "error", "precondition": "error", "unsendable": "error", "unsteady": "warning",
     "email_not_text": "error", "not_email": "warning", "alike": "warning", "space": "warning", "long_name": "warning",
     "many_traits": "warning", "two_senders": "error", "no_users": "warning",
     "id_spaces": "warning", "id_case": "warning", "identity": "warning", "unidentified": "warning",

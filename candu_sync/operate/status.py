@@ -54,7 +54,7 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
         >>> row["sync"], row["status"], row["rows"], row["waiting"]
         ('users/profile', 'succeeded', 2, 0)
     """
-    gone = orphans(project.state, catalog.names)
+    gone = orphans(project.state, catalog.names) if catalog.complete else []
     rows = [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
             if not names or name in names
             for key in project.state.partitions(name) or [None] if not partitions or key in partitions]

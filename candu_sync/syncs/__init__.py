@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from candu_sync.syncs.spec import Kind as Kind
     from candu_sync.syncs.spec import Partitions as Partitions
     from candu_sync.syncs.spec import Spec as Spec
+    from candu_sync.syncs.spec_file import spec_of as spec_of
     from candu_sync.syncs.sql_parameters import parameters as parameters
     from candu_sync.syncs.sync import KINDS as KINDS
     from candu_sync.syncs.sync import Catalog as Catalog
     from candu_sync.syncs.sync import Sync as Sync
     from candu_sync.syncs.sync import build_sync as build_sync
+    from candu_sync.syncs.sync import is_name as is_name
     from candu_sync.syncs.sync import load_syncs as load_syncs
     from candu_sync.syncs.sync import read_model as read_model
 else:
@@ -49,6 +51,7 @@ else:
         "partitions": "first_window join split window windows",
         "schedule": "schedule_lag",
         "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
+        "spec_file": "spec_of",
         "sql_parameters": "parameters",
-        "sync": "KINDS Catalog Sync build_sync load_syncs read_model",
+        "sync": "KINDS Catalog Sync build_sync is_name load_syncs read_model",
     })

@@ -27,7 +27,7 @@ from pydantic.config import JsonDict, JsonValue
 
 from candu_sync.syncs import fields
 
-__all__ = ["OTHER_WORDS", "Cursor", "Every", "Guard", "Kind", "Partitions", "Scalar", "Spec"]
+__all__ = ["OTHER_WORDS", "Cursor", "DbtRules", "Every", "Guard", "Kind", "Partitions", "Scalar", "Spec"]
 
 OTHER_WORDS = {
     "schedule": "automation", "cron": "automation", "cron_schedule": "automation", "primary_key": "key",
@@ -233,6 +233,16 @@ class Partitions(_Settings):
         return self.daily or self.hourly or self.weekly or self.monthly
 
 
+class DbtRules(_Settings):
+    """What must hold of the dbt models that a sync reads, before it reads them."""
+
+    contract: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="true or false: dbt enforces a contract of each model that the sync reads")
+    tests: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="true or false: each model that the sync reads has tests, and all passed since it was built")
+
+
 class Spec(_Settings):
     """The settings of a sync. Every key is optional."""
 
@@ -314,6 +324,12 @@ class Spec(_Settings):
         default=(),
         description="a list of upstream asset keys, dbt models among them, like [dim_users]",
         examples=[["dim_users"]],
+    )
+    dbt: DbtRules = Field(
+        default=DbtRules(),
+        description="what must hold of the dbt models that the sync reads, else it does not run: a mapping of contract "
+        "and tests, like {contract: true, tests: true}",
+        examples=[{"contract": True, "tests": True}],
     )
     automation: Annotated[str, AfterValidator(_automation)] = Field(
         default="none",

@@ -1,4 +1,4 @@
-"""One YAML file → a Spec, or one error with every problem of the file, each at its line."""
+"""One YAML file, or a mapping from elsewhere → a Spec, or one error with every problem of it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from candu_sync.errors import SpecError
 from candu_sync.suggestions import hint
 from candu_sync.syncs import yaml_lines
 from candu_sync.syncs.constraints import Conflict, conflicts
-from candu_sync.syncs.spec import OTHER_WORDS, Cursor, Guard, Kind, Partitions, Spec
+from candu_sync.syncs.spec import OTHER_WORDS, Cursor, DbtRules, Guard, Kind, Partitions, Spec
 from candu_sync.syncs.yaml_lines import Lines, YamlError
 
-__all__ = ["read_spec"]
+__all__ = ["read_spec", "spec_of"]
 
 # Problems of one file that its error lists.
 _MOST_PROBLEMS = 20
 
-_NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions}
+_NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions,
+                                      "dbt": DbtRules}
 
 
 def read_spec(text: str, kind: Kind, *, path: str, sync: str) -> Spec:
@@ -34,10 +35,39 @@ def read_spec(text: str, kind: Kind, *, path: str, sync: str) -> Spec:
         raise SpecError(path, str(error), line=error.line, sync=sync) from None
     if data is not None and not isinstance(data, dict):
         raise SpecError(path, "a sync's settings are a mapping, like payload: full, one key a line", line=1, sync=sync)
-    spec, problems = _validate(data or {}, lines)
+    return _spec(data or {}, lines, kind, path, sync)
+
+
+def spec_of(data: dict[str, Any], kind: Kind, *, path: str, sync: str, within: str) -> Spec:
+    """The settings in a mapping that another tool has read from a file, so that no lines are known.
+
+    Args:
+        path: the file, or what else a person corrects.
+        within: where in it the mapping is, like ``meta.candu``.
+
+    Raises:
+        SpecError: with all that is wrong, as ``read_spec``.
+
+    Example:
+        >>> spec_of({"payload": "full"}, "users", path="models/schema.yml", sync="users/x", within="meta.candu").payload
+        'full'
+    """
+    return _spec(data, dict.fromkeys(_paths(data), 0), kind, path, sync, within)
+
+
+def _paths(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of each key and item, and that of the mapping itself."""
+    yield above
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from _paths(inner, (*above, key))
+
+
+def _spec(data: dict[str, Any], lines: Lines, kind: Kind, path: str, sync: str, within: str = "") -> Spec:
+    spec, problems = _validate(data, lines)
     problems += conflicts(kind, spec)
     if problems:
-        raise _one_error(problems, lines, path, sync)
+        raise _one_error(problems, lines, path, sync, within)
     return spec
 
 
@@ -52,13 +82,14 @@ def _validate(data: dict[str, Any], lines: Lines) -> tuple[Spec, list[Conflict]]
     return Spec.model_validate(good), [_problem(detail, lines) for detail in _relevant(details)]
 
 
-def _one_error(problems: list[Conflict], lines: Lines, path: str, sync: str) -> SpecError:
-    placed = sorted({(_line(loc, lines), f"{_dotted(loc)}: {sentence}") for loc, sentence in problems})
+def _one_error(problems: list[Conflict], lines: Lines, path: str, sync: str, within: str) -> SpecError:
+    before = f"{within}." if within else ""
+    placed = sorted({(_line(loc, lines), f"{before}{_dotted(loc)}: {sentence}") for loc, sentence in problems})
     (line, first), *others = placed
-    more = [f"  line {at}: {text}" for at, text in others[: _MOST_PROBLEMS - 1]]
+    more = [f"  line {at}: {text}" if at else f"  {text}" for at, text in others[: _MOST_PROBLEMS - 1]]
     if len(placed) > _MOST_PROBLEMS:
         more.append(f"  and {len(placed) - _MOST_PROBLEMS:,} more problems")
-    return SpecError(path, "\n".join([first, *more]), line=line, sync=sync)
+    return SpecError(path, "\n".join([first, *more]), line=line or None, sync=sync)
 
 
 def _relevant(details: list[ErrorDetails]) -> Iterator[ErrorDetails]:

@@ -24,7 +24,7 @@ from candu_sync.syncs.files import MODEL, SETTINGS, find_files, read_text
 from candu_sync.syncs.spec import Kind, Spec
 from candu_sync.syncs.spec_file import read_spec
 
-__all__ = ["KINDS", "Catalog", "Sync", "build_sync", "load_syncs", "read_model"]
+__all__ = ["KINDS", "Catalog", "Sync", "build_sync", "is_name", "load_syncs", "read_model"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The folders of ``sql/``, in the order in which their rows are sent."""
@@ -40,7 +40,9 @@ class Sync(Spec):
     """The path under ``sql/`` without ``.sql``: ``users/profile``."""
     kind: Kind
     path: Path
-    """The .sql file."""
+    """The .sql file; of a sync that a dbt model declares, the model's file, which may not be on this machine."""
+    node: str | None = None
+    """dbt's id of the node that declares the sync in its meta (``model.shop.dim_users``); None: a SQL file does."""
     sql: str
     """The model's text, without a semicolon or white space at its end."""
     key: tuple[str, ...]
@@ -81,6 +83,11 @@ class Catalog:
     def names(self) -> frozenset[str]:
         """The names of all syncs, also of those whose files are wrong."""
         return frozenset({*self.syncs, *(error.sync for error in self.errors if error.sync)})
+
+    @property
+    def complete(self) -> bool:
+        """Whether all names are known: an error without a name may hide syncs."""
+        return all(error.sync for error in self.errors)
 
 
 def load_syncs(folder: Path) -> Catalog:
@@ -162,14 +169,19 @@ def _load(folder: Path, path: Path, settings: list[Path]) -> Sync:
     return build_sync(name, kind, path, model, spec)
 
 
-def build_sync(name: str, kind: Kind, path: Path, model: tuple[str, str], spec: Spec) -> Sync:
-    """The sync of a model, as ``read_model`` gives it, and its settings, whose defaults depend on the kind."""
+def build_sync(name: str, kind: Kind, path: Path, model: tuple[str, str], spec: Spec, *,
+               node: str | None = None) -> Sync:
+    """The sync of a model, as ``read_model`` gives it, and its settings, whose defaults depend on the kind.
+
+    Args:
+        node: the dbt node that declares it, if one does.
+    """
     comment, sql = model
     guard = spec.guard
     if kind == "events" and "min_rows" not in guard.model_fields_set:
         guard = guard.model_copy(update={"min_rows": 0})
     return Sync.model_validate({
-        **dict(spec), "name": name, "kind": kind, "path": path, "sql": sql, "guard": guard,
+        **dict(spec), "name": name, "kind": kind, "path": path, "node": node, "sql": sql, "guard": guard,
         "description": spec.description.strip() or comment, "key": full_key(kind, spec.key)})
 
 
@@ -182,6 +194,11 @@ def read_model(path: Path, sync: str) -> tuple[str, str]:
     return _model(read_text(path, sync), path, sync)
 
 
+def is_name(part: str) -> bool:
+    """Whether a text can be a part of a sync's name, which has slashes between its parts."""
+    return _NAME.fullmatch(part) is not None
+
+
 def _kind(folder: Path, path: Path, name: str) -> Kind:
     first, *rest = name.split("/")
     for kind in KINDS:
@@ -189,7 +206,7 @@ def _kind(folder: Path, path: Path, name: str) -> Kind:
             break
     else:
         raise SpecError(str(path), _misplaced(folder, first, rest), sync=name)
-    wrong = [part for part in rest if not _NAME.fullmatch(part)]
+    wrong = [part for part in rest if not is_name(part)]
     if wrong:
         raise SpecError(str(path), f"the name {wrong[0]!r} may hold the letters A to Z, digits and _ only; rename it",
                         sync=name)

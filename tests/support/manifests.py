@@ -24,6 +24,23 @@ def source(source_name: str, name: str, package: str = "shop") -> Properties:
             "config": {}, "columns": {}}
 
 
+def data_test(name: str, *models: str, **properties: Any) -> Properties:
+    """A data test; generic, of its one model, unless ``properties`` say otherwise."""
+    about = [f"model.shop.{model}" for model in models]
+    return {"unique_id": f"test.shop.{name}", "resource_type": "test", "package_name": "shop", "name": name,
+            "attached_node": about[0] if len(about) == 1 else None, "depends_on": {"nodes": about}, "columns": {},
+            **properties}
+
+
+def results(folder: Path, which: str = "build", at: str = "2026-11-28T08:00:00Z", **statuses: str) -> Path:
+    """dbt's run_results.json. ``statuses``: ``model__dim_users="success"``, ``test__unique="pass"``."""
+    path = folder / "run_results.json"
+    folder.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"metadata": {"generated_at": at}, "args": {"which": which}, "results": [
+        {"unique_id": name.replace("__", ".shop.", 1), "status": status} for name, status in statuses.items()]}))
+    return path
+
+
 def write(folder: Path, *properties: Properties, disabled: tuple[str, ...] = (), adapter: str = "duckdb") -> Path:
     """The manifest of a project named shop."""
     nodes = {p["unique_id"]: p for p in properties if p["resource_type"] != "source"}
