@@ -62,8 +62,8 @@ class TestTests:
 
     @pytest.fixture
     def manifest(self, lab: Lab) -> Path:
-        return write(lab.folder, model("dim_users"), model("other"), UNIQUE, data_test("rows_agree", "dim_users", "other"),
-                     data_test("unique_other", "other"))
+        return write(lab.folder, model("dim_users"), model("other"), UNIQUE, data_test("unique_other", "other"),
+                     data_test("rows_agree", "dim_users", "other"))
 
     @pytest.mark.parametrize("status", ["pass", "warn"])
     def test_all_that_passed_are_enough(self, lab: Lab, manifest: Path, status: str) -> None:

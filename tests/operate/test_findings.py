@@ -44,7 +44,8 @@ OF_COLUMNS = {
                          "users/billing sends seats too: the last to run wins"),
     "no_users": Shown(EVENT, "there is no sync of users", "events/visits"),
 }
-ALONE = {"model", "unsendable", "unsteady"}  # check alone: a plan ends with an error, or reads the model once
+# check alone: a plan ends with an error, or reads the model once
+ALONE = {"model", "precondition", "unsendable", "unsteady"}
 OF_ROWS = {"id_spaces", "id_case", "late_window", "noise_tiny", "noise_reordered", "noise_went_back", "noise_came_back",
            "identity", "unidentified"}  # the last two: tests/changes/test_resent.py, tests/diff/test_identified.py
 
@@ -123,9 +124,11 @@ def test_check_alone_finds_models_types_and_what_differs(project: Folder) -> Non
     project.model("users/a", "select user_id, [1] as tags from people")
     project.model("users/b", "select nothing from people")
     project.model("users/c", "select user_id, uuid()::varchar as x from people")
+    project.model("users/d", "select user_id from people", "dbt: {tests: true}")
     found = checked(project, "--twice")
     assert [(one["code"], one["sync"], one["column"]) for one in found] == [
-        ("unsendable", "users/a", "tags"), ("model", "users/b", None), ("unsteady", "users/c", "x")]
+        ("unsendable", "users/a", "tags"), ("model", "users/b", None), ("unsteady", "users/c", "x"),
+        ("precondition", "users/d", None)]
 
 
 def test_every_code_is_listed_with_its_severity() -> None:
