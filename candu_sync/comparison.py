@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,6 +56,9 @@ from candu_sync.syncs import parameters
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
 
+# Rows that are compared while the warehouse keeps its memory.
+_FEW = 25_000
+
 # What the diff is reported to have found, of the fields of Summary.
 _COUNTED = ("added", "changed", "removed", "unchanged", "invalid", "messages")
 
@@ -67,6 +70,12 @@ class _Count:
 
     def add(self, rows: int) -> None:
         self.rows += rows
+
+    def counted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches, which are counted when they are taken."""
+        for batch in batches:
+            self.rows += batch.num_rows
+            yield batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +120,14 @@ class _Read:
     Attributes:
         prefilter: what its rows went through; None: all were loaded.
         path: how the warehouse was read.
-        empty: no row was loaded, and there is no table.
+        rows: how many were loaded; 0: there is no table.
         forgotten: rows that were left out, of people who are forgotten.
     """
 
     result: Result
     prefilter: Prefilter | None
     path: str
-    empty: bool
+    rows: int
     forgotten: int
 
 
@@ -173,20 +182,20 @@ def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, reporter: Repo
         # A full run sends every row. For it, and for a first run, nothing is filtered.
         prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen)
                      if snapshot.base and not wanted.full else None)
-        forgotten = _Count()
+        forgotten, loaded = _Count(), _Count()
         # The thread that reads ahead must always end before the reading is closed.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
             rows = wanted.tombstones.left_out(connection, _counted(made, reporter, counts), forgotten.add)
-            left = rows if prefilter is None else prefilter.unmatched(rows)
+            left = loaded.counted(rows if prefilter is None else prefilter.unmatched(rows))
             first = next(left, None)
             if first is not None:
                 load(connection, sync, result, chain([first], left))
-        return _Read(result, prefilter, reading.path, empty=first is None, forgotten=forgotten.rows)
+        return _Read(result, prefilter, reading.path, rows=loaded.rows, forgotten=forgotten.rows)
 
 
 def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
     """What is found where there is nothing to do; None: there may be something."""
-    if not read.empty or not wanted.may_end_early:
+    if read.rows or not wanted.may_end_early:
         return None
     return diff_of_nothing(wanted.target.sync, read.result, wanted.snapshot, read.prefilter)
 
@@ -195,11 +204,12 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
              ) -> tuple[Diff, Summary, Path]:
     """Compare what was loaded, and write the files of the change set into a scratch folder."""
     target, sync = wanted.target, wanted.target.sync
-    # Its memory is needed now.
-    target.project.release_warehouse()
+    if read.rows > _FEW:
+        # Its memory is needed now.
+        target.project.release_warehouse()
     folder = target.state.store.scratch()
     try:
-        if read.empty:
+        if not read.rows:
             load(connection, sync, read.result, ())
         found = diff(connection, sync, read.result, wanted.snapshot, prefilter=read.prefilter, full=wanted.full,
                      chosen=wanted.chosen, unless=wanted.tombstones.condition)

@@ -184,7 +184,7 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
     check_fresh(changes, version)
     report = Report()
     if _anything(changes, version):
-        with (_remembered(target, changes, report, reporter), target.project.push_under_way(),
+        with (_remembered(target, changes, report, reporter), target.project.push_under_way(changes.summary.messages),
               Claim(state, version.number + 1, changes.run_id) as claim):
             ClaimedPush(target=target, changes=changes, claim=claim, report=report, sample=sample,
                         reporter=reporter).deliver_and_commit(version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from candu_sync.delivery import Delivery
     from candu_sync.embedded import Embedded
     from candu_sync.warehouse import Warehouse
+
+# Seconds of a push after which the warehouse is given back.
+_MOMENT = 0.5
 
 
 class Project:
@@ -186,14 +190,27 @@ class Project:
             self._delivery = None
 
     @contextmanager
-    def push_under_way(self) -> Iterator[None]:
-        """Mark the time of a push. It may take hours, in which others can write to the warehouse."""
-        self.release_warehouse()
+    def push_under_way(self, messages: int) -> Iterator[None]:
+        """Mark the time of a push. It may take hours, in which others can write to the warehouse.
+
+        One request is mostly answered at once. Then the next partition finds the warehouse open.
+
+        Args:
+            messages: how many there are to send.
+        """
+        late = threading.Timer(_MOMENT, self.release_warehouse)
+        if messages > self.settings.batch_size:
+            self.release_warehouse()
+        elif "warehouse" in self.__dict__ and self.warehouse.keeps_file:
+            late.start()
         self.pushing = True
         try:
             yield
         finally:
             self.pushing = False
+            late.cancel()
+            if late.ident is not None:
+                late.join()
 
     @property
     def stopped(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import duckdb
 import pytest
 
 from candu_sync import claimed_push, comparison, pipeline
+from candu_sync import project as project_module
 from candu_sync.commit import RunResult
 from candu_sync.errors import ModelError, OtherWorkspace, StaleChanges
 from candu_sync.operate import maintenance
@@ -20,6 +22,7 @@ from candu_sync.simulator import Simulator
 from candu_sync.state.claims import Claim, Owner
 from candu_sync.state.disk import DiskStore
 from candu_sync.syncs.sync import Sync
+from candu_sync.warehouse import Warehouse
 from tests.support.lab import Lab
 
 MODELS = {
@@ -300,16 +303,50 @@ def test_the_partitions_of_a_run_share_one_opening_of_the_warehouse(lab: Lab, mo
     assert opened.count(str(lab.warehouse)) == 1
 
 
-def test_the_warehouse_can_be_written_to_while_messages_are_sent(lab: Lab, users: Sync) -> None:
+def test_the_partitions_of_a_first_run_share_one_opening_too(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    people(lab, "('a', 'pro', 1.5), ('b', 'free', 2)")
+    sync = lab.sync("users/model", "select * from people where plan = :partition", "partitions: {static: [pro, free]}")
+    opened: list[str] = []
+    connect = duckdb.connect
+
+    def counted(database: str = ":memory:", *rest: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(str(database))
+        return connect(database, *rest, **options)
+
+    with monkeypatch.context() as patch, lab.project() as project:
+        patch.setattr(duckdb, "connect", counted)
+        assert [pipeline.run(target).accepted for target in project.targets(sync, [])] == [1, 1]
+    assert opened.count(str(lab.warehouse)) == 1
+
+
+def test_the_warehouse_can_be_written_to_while_many_messages_are_sent(lab: Lab, users: Sync) -> None:
     def write(event: Event) -> None:
         if isinstance(event, Counted) and event.phase == "push":
-            lab.query("insert into people values ('late', 'pro', 3)")
+            lab.query(f"insert into people values ('late{time.monotonic_ns()}', 'pro', 3)")
 
+    lab.overrides["batch_size"] = 1
     assert lab.run(users, progress=write).accepted == 2
-    assert lab.run(users).accepted == 1
-    lab.query("insert into people values ('more', 'pro', 3)")
+    assert lab.run(users).accepted == 2
+    lab.query("insert into people values ('more', 'pro', 3), ('most', 'pro', 3)")
     lab.plan(users)
     with lab.project() as project:
         # As for the values of dynamic partitions.
         assert project.known_values("select 1") == ["1"]
-        assert pipeline.push_staged(Target(project, users), progress=write)[1].accepted == 1
+        assert pipeline.push_staged(Target(project, users), progress=write)[1].accepted == 2
+
+
+def test_the_warehouse_can_be_written_to_while_one_request_waits(lab: Lab, users: Sync,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[bool] = []
+
+    def wait(event: Event) -> None:
+        if isinstance(event, Counted) and event.phase == "push":
+            for _ in range(200):
+                if not released:
+                    time.sleep(0.01)
+            lab.query("insert into people values ('late', 'pro', 3)")
+
+    release = Warehouse.release
+    monkeypatch.setattr(project_module, "_MOMENT", 0.0)
+    monkeypatch.setattr(Warehouse, "release", lambda self: (release(self), released.append(True)))
+    assert lab.run(users, progress=wait).accepted == 2

@@ -126,8 +126,13 @@ class Warehouse:
     def release(self) -> None:
         """Gives back what is kept from one query to the next: a DuckDB file is closed, so that its memory is free and
         others may write to it. The next query opens it again."""
-        if self.dialect == "duckdb" and isinstance(self._engine.pool, QueuePool):
+        if self.keeps_file:
             self._engine.dispose()
+
+    @property
+    def keeps_file(self) -> bool:
+        """Whether a file stays open from one query to the next, so that nobody else can write to it."""
+        return self.dialect == "duckdb" and isinstance(self._engine.pool, QueuePool)
 
     def close(self) -> None:
         """Closes the engine and its connections."""
