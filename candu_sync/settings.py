@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError
@@ -19,12 +19,13 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from candu_sync.errors import SettingsError
 from candu_sync.state import short_lived, take_apart
-from candu_sync.suggestions import nearest
+from candu_sync.suggestions import did_you_mean, nearest
 
 __all__ = ["Settings", "load_settings"]
 
 _PREFIX = "CANDU_"
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT])(i?)B", re.IGNORECASE)
+_LOGS = ("text", "json")
 _POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -136,6 +137,13 @@ def _switch(value: object) -> bool:
     return text in ("true", "1", "yes", "on")
 
 
+def _log(value: object) -> str:
+    text = str(value).strip().lower()
+    if text not in _LOGS:
+        raise ValueError(f"must be {' or '.join(_LOGS)}{did_you_mean(text, _LOGS)}")
+    return text
+
+
 _Count = Annotated[int, BeforeValidator(_count)]
 
 
@@ -172,6 +180,8 @@ class Settings(BaseSettings):
     """Send a deterministic ``messageId`` with each message."""
     history: Annotated[float, BeforeValidator(_days)] = 90.0
     """Days that the history of what was sent is kept; 0: none is written."""
+    log: Annotated[Literal["text", "json"], BeforeValidator(_log)] = "text"
+    """What the command line writes to stderr: lines for people, or JSON objects, one a line."""
     dbt_manifest: Path | None = None
     """A dbt project's manifest.json."""
 

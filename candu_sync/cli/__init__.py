@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from candu_sync.cli.common import complain
+from candu_sync.cli.common import complain, log_as
 from candu_sync.cli.dbt import exposures
 from candu_sync.cli.forgetting import forget
 from candu_sync.cli.history import history
@@ -60,13 +60,15 @@ def main() -> None:
         # A letter that the terminal's encoding lacks must not lose the result.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # Until the settings are read.
+    log_as()
     try:
         app()
     except CanduSyncError as error:
-        complain(str(error))
+        complain(str(error), level="error")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        complain("interrupted before anything was sent")
+        complain("interrupted before anything was sent", level="error")
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,13 +5,15 @@ The rooms are imported inside the functions: `--help` must not wait for database
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from candu_sync.cli import json_log
 from candu_sync.errors import UsageError
 from candu_sync.suggestions import did_you_mean
 from candu_sync.terminal import json_line, printable, printable_lines
@@ -33,10 +35,43 @@ Full = Annotated[bool, typer.Option("--full", help="Every row, whole. Events tha
 _GRAVEST = (1, 2, 3, 4)
 
 
-def complain(message: str) -> None:
-    """Print a message on stderr. The command goes on if stderr is closed."""
+class _Log:
+    """In which form messages go to stderr: text, or json."""
+
+    form = "text"
+
+
+def log_as(form: str | None = None) -> None:
+    """Write messages in this form from now on; None: as the environment says."""
+    _Log.form = os.environ.get("CANDU_LOG", "").strip().lower() if form is None else form
+
+
+def complain(message: str, *, level: str = "warning", sync: str | None = None, partition: str | None = None) -> None:
+    """Print a message on stderr. The command goes on if stderr is closed.
+
+    Args:
+        level: warning or error, for ``CANDU_LOG=json``, as the others.
+        sync, partition: what it is about.
+    """
+    if logs_json():
+        about = {} if sync is None else {"sync": sync, "partition": partition}
+        json_log.write("message", level=level, **about, message=message)
+        return
     with suppress(OSError, ValueError):
         typer.echo(f"candu-sync: {printable_lines(message)}", err=True)
+
+
+def remark(message: str) -> None:
+    """A line on stderr that is no complaint."""
+    if logs_json():
+        json_log.write("message", message=message)
+    else:
+        typer.echo(printable(message), err=True)
+
+
+def logs_json() -> bool:
+    """Whether stderr has JSON objects, one a line."""
+    return _Log.form == "json"
 
 
 def say(message: str) -> None:
@@ -52,12 +87,14 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
     from candu_sync.settings import load_settings
 
     settings = load_settings()
-    for warning in settings.warnings:
-        complain(warning)
-    catalog = load_catalog(settings.sql_dir, settings.dbt_manifest)
-    with Project(settings) as project:
-        project.declared = catalog.names if catalog.complete else None
-        yield project, catalog
+    log_as(settings.log)
+    with json_log.log_messages() if logs_json() else nullcontext():
+        for warning in settings.warnings:
+            complain(warning)
+        catalog = load_catalog(settings.sql_dir, settings.dbt_manifest)
+        with Project(settings) as project:
+            project.declared = catalog.names if catalog.complete else None
+            yield project, catalog
 
 
 def chosen(catalog: Catalog, names: list[str] | None) -> tuple[list[Sync], list[SpecError]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candu_sync.cli.common import chosen, complain, finish, opened_project
+from candu_sync.cli.common import chosen, complain, finish, opened_project, remark
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,4 +62,4 @@ def _write(output: Path, text: str) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from None
-    typer.echo(f"{output}: {text.count('- name: candu__')} exposures", err=True)
+    remark(f"{output}: {text.count('- name: candu__')} exposures")

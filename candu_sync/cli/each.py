@@ -79,7 +79,8 @@ def _reported(project: Project, sync: Sync, partition: str | None, codes: list[i
 
 
 def _report(sync: Sync, partition: str | None, error: str, code: int, codes: list[int], fail: Fail) -> None:
-    complain(error if sync.name in error else f"{named(sync.name, partition)}: {error}")
+    complain(error if sync.name in error else f"{named(sync.name, partition)}: {error}", level="error",
+             sync=sync.name, partition=partition)
     codes.append(code)
     fail(sync.name, partition, error, code)
 

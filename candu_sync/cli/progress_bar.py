@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere. stdout has only the result."""
+"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere, or JSON. stdout has only the result."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from candu_sync.cli.common import logs_json
+from candu_sync.cli.json_log import json_events
 from candu_sync.progress import Counted, Event, Progress, lines
 from candu_sync.terminal import printable
 
@@ -17,6 +19,9 @@ _LINE_EVERY = 5.0
 def progress(title: str) -> Iterator[Progress]:
     """Show the progress of one sync and partition while the block runs."""
     title = printable(title)
+    if logs_json():
+        yield json_events(_LINE_EVERY)
+        return
     with _bar(title) if sys.stderr is not None and sys.stderr.isatty() else _lines(title) as show:
         yield show
 

@@ -52,7 +52,8 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
                 _, result = pipeline.push_staged(target, force=force, progress=show)
             emit(result)
             if result.error:
-                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}")
+                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}",
+                         level="error", sync=target.sync.name, partition=target.partition)
             return result.exit_code
 
         codes = [2 for _ in errors]

@@ -72,7 +72,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             keys.note(result.missing_keys)
             emit(result)
             if result.error:
-                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}")
+                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}",
+                         level="error", sync=target.sync.name, partition=target.partition)
             if result.unauthorized:
                 project.stop()
             return result.exit_code
