@@ -161,7 +161,8 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
         base=version.number, traits=found.traits, given=tuple(read.result.names),
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(reporter.seconds), folder=folder,
-        identity=wanted.identity, constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)))
+        identity=wanted.identity, constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)),
+        new_traits=found.new_traits)
     if folder is not None:
         try:
             changes.save()

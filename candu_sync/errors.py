@@ -109,14 +109,18 @@ class Claimed(StateError):
 
 
 class GuardTripped(CanduSyncError):
-    """A guard stopped the run before anything was sent. ``reasons`` has one sentence for each guard."""
+    """A guard stopped the run before anything was sent. ``guards`` are the names of those that did, like ``changed``,
+    ``reasons`` has a sentence for each."""
 
     exit_code = 3
 
-    def __init__(self, sync: str, reasons: list[str]) -> None:
+    def __init__(self, sync: str, reasons: list[str], guards: list[str]) -> None:
         self.reasons = reasons
-        super().__init__(f"{sync}: stopped by a guard, nothing was sent: {'; '.join(reasons)}. "
-                         "Look at the plan; if this is what you want, run again with --force")
+        self.guards = guards
+        which = "this guard" if len(guards) == 1 else "these guards"
+        super().__init__(f"{sync}: stopped by a guard, nothing was sent: {'; '.join(reasons)}. Look at the plan; if "
+                         f"this is what you want, run again with --allow {','.join(guards)}, which passes {which} and "
+                         "no other, or with --force, which passes all")
 
 
 class CanduError(CanduSyncError):

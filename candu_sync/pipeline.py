@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 
 from candu_sync.changes import (
     ChangeSet,
+    Trip,
+    allowed,
     anything_staged,
     check_fresh,
     discard,
@@ -49,13 +51,14 @@ from candu_sync.state import Claim, Version
 from candu_sync.syncs import schedule_lag
 
 
-def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool = True, keys: Collection[str] = (),
-         progress: Progress = silent) -> ChangeSet:
+def plan(target: Target, *, full: bool = False, force: bool = False, allow: Collection[str] = (), keep: bool = True,
+         keys: Collection[str] = (), progress: Progress = silent) -> ChangeSet:
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
     Args:
         full: every row, whole. Events that were sent are never sent again.
-        force: this change set, and no other, may go past the guards when it is pushed.
+        force: this change set, and no other, may go past all guards when it is pushed.
+        allow: this change set, and no other, may pass these guards, like ``changed`` (``changes.guard_names``).
         keep: stage it in the state, for ``push``. Otherwise it is in a scratch folder, which the caller removes
             (``changes.discard``), and a run that is under way does not matter.
         keys: only the rows with these keys (or ids of users or groups), also where Candu has them as they are, or
@@ -78,7 +81,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, keep: bool 
         target.project.check_workspace(key=False)
         changes = _compared(target, reporter, full=full, keep=keep, keys=keys)
         reporter.end("planned", result_of(changes, "planned").counts())
-        return _staged(target, changes, force=force) if keep else changes
+        return _staged(target, changes, force=force, allow=allow) if keep else changes
 
 
 @contextmanager
@@ -111,30 +114,35 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         raise
 
 
-def _staged(target: Target, changes: ChangeSet, *, force: bool = False) -> ChangeSet:
+def _staged(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = ()) -> ChangeSet:
     try:
         # Nothing of a person who was forgotten meanwhile may enter the state.
         read_tombstones(target.project.state).check(changes)
-        return stage(target.state, changes, force=force)
+        return stage(target.state, changes, force=force, allow=allow)
     finally:
         discard(changes)
 
 
-def guard(target: Target, changes: ChangeSet) -> GuardTripped | None:
+def guard(target: Target, changes: ChangeSet, *, allow: Collection[str] = ()) -> GuardTripped | None:
     """What the sync's guard has against a change set; None: nothing.
+
+    Args:
+        allow: guards that it may pass, like ``changed`` (``changes.guard_names``).
 
     Example:
         >>> guard(Target(project, sync), plan(Target(project, sync))) is None
         True
     """
-    reasons = tripped(target.sync, changes.summary, target.partition)
-    if changes.summary.messages and target.sync.kind == "events" and (old := target.project.predecessor(target.sync)):
-        reasons.append(renamed_perhaps(old, target.sync.name, events=True))
-    return GuardTripped(target.name, reasons) if reasons else None
+    trips = tripped(target.sync, changes.summary, target.partition, allow)
+    if (changes.summary.messages and target.sync.kind == "events" and "renamed" not in allow
+            and (old := target.project.predecessor(target.sync))):
+        trips.append(Trip("renamed", renamed_perhaps(old, target.sync.name, events=True)))
+    guards = list(dict.fromkeys(trip.guard for trip in trips))
+    return GuardTripped(target.name, [trip.sentence for trip in trips], guards) if trips else None
 
 
-def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int | None = None,
-         progress: Progress = silent) -> RunResult:
+def push(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = (),
+         sample: int | None = None, progress: Progress = silent) -> RunResult:
     """Guard, claim, deliver a staged change set, and commit what Candu accepted.
 
     What ends the delivery early (a wrong key, Candu down, ``project.stop``) is in the result, with all that was
@@ -142,7 +150,8 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
 
     Args:
         changes: as ``plan`` or ``staged`` gave it.
-        force: past the guards.
+        force: past all guards.
+        allow: past these guards, like ``changed`` (``changes.guard_names``), and those that it was staged to pass.
         sample: send so many messages and stop.
 
     Raises:
@@ -159,14 +168,16 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, sample: int
     with _reported("push", target, progress) as reporter:
         reporter.begin(changes.run_id)
         target.project.check_workspace()
-        stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes))
+        stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes),
+                                 allow=allowed(target.state, changes).union(allow))
         return _pushed(target, changes, reporter, stopped_by, sample)
 
 
-def _stopped_by(target: Target, changes: ChangeSet, reporter: Reporter, *, force: bool) -> GuardTripped | None:
-    """What the guard stops a push by; None: nothing, or it goes past the guards."""
+def _stopped_by(target: Target, changes: ChangeSet, reporter: Reporter, *, force: bool,
+                allow: Collection[str]) -> GuardTripped | None:
+    """What the guard stops a push by; None: nothing, or it goes past the guards that would."""
     with reporter.phase("guard") as counts:
-        tripped = None if force else guard(target, changes)
+        tripped = None if force else guard(target, changes, allow=allow)
         counts["reasons"] = len(tripped.reasons) if tripped else 0
     return tripped
 
@@ -263,7 +274,8 @@ def _left(changes: ChangeSet, report: Report) -> int:
     return changes.summary.messages - report.accepted - report.rejected
 
 
-def push_staged(target: Target, *, force: bool = False, progress: Progress = silent) -> tuple[ChangeSet, RunResult]:
+def push_staged(target: Target, *, force: bool = False, allow: Collection[str] = (),
+                progress: Progress = silent) -> tuple[ChangeSet, RunResult]:
     """Finish a run that died, then push the change set that is staged: that one and nothing else.
 
     Args and errors as for ``push``.
@@ -282,12 +294,13 @@ def push_staged(target: Target, *, force: bool = False, progress: Progress = sil
         changes = staged(target.state)
         reporter.begin(changes.run_id)
         target.project.check_workspace()
-        stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes))
+        stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes),
+                                 allow=allowed(target.state, changes).union(allow))
         return changes, _pushed(target, changes, reporter, stopped_by, None)
 
 
-def run(target: Target, *, force: bool = False, full: bool = False, sample: int | None = None,
-        keys: Collection[str] = (), progress: Progress = silent) -> RunResult:
+def run(target: Target, *, force: bool = False, allow: Collection[str] = (), full: bool = False,
+        sample: int | None = None, keys: Collection[str] = (), progress: Progress = silent) -> RunResult:
     """Plan and push; arguments and errors as theirs.
 
     Example:
@@ -301,7 +314,7 @@ def run(target: Target, *, force: bool = False, full: bool = False, sample: int 
         target.project.settings.require_api_key()
         target.project.check_workspace()
         changes = _compared(target, reporter, full=full, keep=True, keys=keys)
-        stopped_by = _stopped_by(target, changes, reporter, force=force)
+        stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
         if stopped_by is None and changes.folder is None and not anything_staged(target.state):
             # Nothing to do, and no other change set to take the place of.
             return _noted(target, changes, reporter, _succeeded(target, changes, changes.base, Report(),

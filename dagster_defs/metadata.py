@@ -9,6 +9,7 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
 from candu_sync import ChangeSet, RunResult
+from candu_sync.changes import backfill_notes
 
 Metadata = dict[str, MetadataValue]
 
@@ -60,6 +61,8 @@ def _oddities(changes: ChangeSet) -> Metadata:
         found["full"] = MetadataValue.bool(True)
     if changes.summary.held:
         found["refused before"] = MetadataValue.int(changes.summary.held)
+    if changes.summary.new_traits:
+        found["new traits"] = MetadataValue.text("; ".join(backfill_notes(changes.summary.new_traits)))
     if changes.summary.gone_traits:
         found["traits that the model no longer gives"] = MetadataValue.text(", ".join(changes.summary.gone_traits))
     if changes.summary.not_finite:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from candu_sync.changes.former_partitions import FormerPartitions as FormerPartitions
     from candu_sync.changes.full_run import leave_out_sent as leave_out_sent
     from candu_sync.changes.guard import LEAST_ROWS_FOR_RATIOS as LEAST_ROWS_FOR_RATIOS
+    from candu_sync.changes.guard import Trip as Trip
     from candu_sync.changes.guard import baseline_command as baseline_command
+    from candu_sync.changes.guard import guard_names as guard_names
     from candu_sync.changes.guard import tripped as tripped
     from candu_sync.changes.identities import identity_changes as identity_changes
     from candu_sync.changes.identities import row_identity as row_identity
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.resent import messages_not_newer as messages_not_newer
     from candu_sync.changes.resent import notice_resent as notice_resent
     from candu_sync.changes.staging import STAGED as STAGED
+    from candu_sync.changes.staging import allowed as allowed
     from candu_sync.changes.staging import anything_set_aside as anything_set_aside
     from candu_sync.changes.staging import anything_staged as anything_staged
     from candu_sync.changes.staging import check_fresh as check_fresh
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.staging import staged_traits as staged_traits
     from candu_sync.changes.staging import take_over as take_over
     from candu_sync.changes.summary import Summary as Summary
+    from candu_sync.changes.summary import backfill_notes as backfill_notes
     from candu_sync.changes.summary import summarize as summarize
     from candu_sync.changes.summary import summary_of_nothing as summary_of_nothing
     from candu_sync.changes.summary import with_unidentified as with_unidentified
@@ -65,14 +69,14 @@ else:
         "examples": "SORTS example_rows",
         "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",
-        "guard": "LEAST_ROWS_FOR_RATIOS baseline_command tripped",
+        "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names tripped",
         "identities": "identity_changes row_identity",
         "messages": "Encoding Identity encode identity_of json_text",
         "noise": "KEPT_CHANGES KEPT_MOVES MOVES NoiseNote noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "predecessor": "find_predecessor renamed_perhaps",
         "resent": "messages_not_newer notice_resent",
-        "staging": ("STAGED anything_set_aside anything_staged check_fresh discard forced new_run_id settle stage "
-                    "staged staged_by staged_traits take_over"),
-        "summary": "Summary summarize summary_of_nothing with_unidentified",
+        "staging": ("STAGED allowed anything_set_aside anything_staged check_fresh discard forced new_run_id settle "
+                    "stage staged staged_by staged_traits take_over"),
+        "summary": "Summary backfill_notes summarize summary_of_nothing with_unidentified",
     })

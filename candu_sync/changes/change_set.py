@@ -48,6 +48,7 @@ class ChangeSet:
         traits: the columns ``t0`` … of ``changes.arrow``, which the next snapshot will have.
         given: the names of those that the model gives.
         constants_for: the names of those of which a null that Candu holds becomes a constant.
+        new_traits: the names of those that are new, see ``Snapshot.new_traits``.
         path: how the warehouse was read ("duckdb arrow", "rows", …).
         full: every row, whole.
         forgotten: the tombstones of those who were left out.
@@ -73,6 +74,7 @@ class ChangeSet:
     keys: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
     constants_for: tuple[str, ...] = ()
+    new_traits: tuple[str, ...] = ()
 
     @property
     def outgoing(self) -> Path:
@@ -134,6 +136,7 @@ class ChangeSet:
         return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
                              "keys": tuple(body.get("keys", ())), "forgotten": tuple(body.get("forgotten", ())),
                              "constants_for": tuple(body.get("constants_for", ())),
+                             "new_traits": tuple(body.get("new_traits", ())),
                              "summary": Summary(**body["summary"]),
                              "identity": None if identity is None else RowIdentity.from_json(identity)})
 

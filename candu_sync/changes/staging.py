@@ -1,7 +1,7 @@
 """Change sets in the state: staged by a plan, opened by a push, removed when they are settled.
 
-Only this module knows ``staged.json``, the pointer to the change set that awaits its push, and whether it may go past
-the guards. The files of a change set are in ``runs/<run>/`` of the partition's state, next to the receipts of its
+Only this module knows ``staged.json``, the pointer to the change set that awaits its push, and which guards it may
+pass. The files of a change set are in ``runs/<run>/`` of the partition's state, next to the receipts of its
 messages. One that found nothing to do has no files: the pointer holds its plan. ``invalid.arrow`` has the rows that the
 last plan set aside. docs/architecture.md has the whole layout.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -37,12 +38,13 @@ def new_run_id() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSet:
+def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Collection[str] = ()) -> ChangeSet:
     """Move a change set into the state. It then awaits its push, and replaces one that was staged before. Only the
     owner of the claim removes the files of other change sets (``take_over``), so that no push loses its own files.
 
     Args:
-        force: it may go past the guards when it is pushed.
+        force: it may go past all guards when it is pushed.
+        allow: the guards that it may pass when it is pushed.
 
     Returns:
         The change set, its folder in the state.
@@ -52,7 +54,7 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool) -> ChangeSe
     """
     before = _pointer(state)
     state.introduce()
-    pointer = {"run_id": changes.run_id, "force": force, "at": time.time()}
+    pointer = {"run_id": changes.run_id, "force": force, "allow": sorted(allow), "at": time.time()}
     if changes.folder is None:
         pointer["plan"] = changes.body()
     else:
@@ -145,8 +147,13 @@ def awaits_push(state: PartitionState, run_id: str) -> bool:
 
 
 def forced(state: PartitionState, changes: ChangeSet) -> bool:
-    """Whether a change set was staged to go past the guards."""
+    """Whether a change set was staged to go past all guards."""
     return awaits_push(state, changes.run_id) and bool(_pointer(state).get("force"))
+
+
+def allowed(state: PartitionState, changes: ChangeSet) -> frozenset[str]:
+    """The guards that a change set was staged to pass."""
+    return frozenset(_pointer(state).get("allow", ()) if awaits_push(state, changes.run_id) else ())
 
 
 def take_over(state: PartitionState, changes: ChangeSet, version: Version) -> None:

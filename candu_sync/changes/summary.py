@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import duckdb
 from candu_sync.changes.messages import Encoding
 from candu_sync.diff import Diff, Unidentified
 from candu_sync.embedded import scalar
+from candu_sync.naming import counted
 from candu_sync.syncs import Sync
 
 SAMPLE_ROWS = 10
@@ -30,6 +32,8 @@ class Summary:
         messages, bytes: what would be sent, without the brackets and commas of batches; of more than ``SIZED``
             messages the bytes are estimated from the first of them.
         traits: name → messages that carry it.
+        new_traits: new trait → changed rows whose message carries it, and of which nothing but new traits changed.
+        new_traits_rows: changed rows of which nothing but new traits changed; they are part of ``changed``.
         snapshot_rows: rows that Candu has and that had not left.
         gone_traits: traits of the snapshot that the model no longer gives.
         not_finite: trait → NaN and ±Inf that were taken as null.
@@ -67,6 +71,8 @@ class Summary:
     bytes: int
     traits: dict[str, int]
     snapshot_rows: int
+    new_traits: dict[str, int] = field(default_factory=dict)
+    new_traits_rows: int = 0
     gone_traits: list[str] = field(default_factory=list)
     not_finite: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
@@ -86,6 +92,19 @@ class Summary:
     late: int = 0
     missed: int = 0
     rows_elsewhere: int = 0
+
+
+def backfill_notes(new_traits: Mapping[str, int]) -> list[str]:
+    """A sentence for each new trait.
+
+    Args:
+        new_traits: as a summary or a run's result has them.
+
+    Example:
+        >>> backfill_notes({"plan_tier": 5004})
+        ['backfill of plan_tier: 5,004 rows']
+    """
+    return [f"backfill of {name}: {counted(rows, 'row')}" for name, rows in new_traits.items()]
 
 
 def summary_of_nothing(diff: Diff) -> Summary:
@@ -111,10 +130,12 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
         SEMI JOIN result USING (key)
         WHERE op = 'held'""") if held else 0
     messages, traits = _carried(connection, sync, diff)
+    new_traits_rows, new_traits = _new_traits(connection, diff)
     return Summary(
         rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
         unchanged=diff.rows - added - changed - held_here - invalid, messages=messages,
         bytes=_bytes(connection, encoding, messages), traits=traits, snapshot_rows=diff.snapshot_rows,
+        new_traits=new_traits, new_traits_rows=new_traits_rows,
         gone_traits=list(diff.gone_traits), not_finite=diff.not_finite, reasons=reasons,
         sample=_sample(connection, sync, diff), odd_ids=_odd_ids(connection, sync))
 
@@ -176,6 +197,19 @@ def _carried(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> t
         WHERE op <> 'held'""").fetchall()[0]
     pairs = zip((c.name for c in diff.compared), found, strict=True)
     return messages, {name: n for name, n in sorted(pairs, key=lambda pair: (-pair[1], pair[0])) if n}
+
+
+def _new_traits(connection: duckdb.DuckDBPyConnection, diff: Diff) -> tuple[int, dict[str, int]]:
+    """How many changed rows have nothing but new traits, and name → those of them that carry it."""
+    flags = {c.name: f"c{n}" for n, c in enumerate(diff.compared) if c.name in diff.new_traits}
+    if not flags:
+        return 0, {}
+    counts = ", ".join(f"count(*) FILTER ({flag})" for flag in flags.values())
+    rows, *found = connection.execute(f"""
+        SELECT count(*), {counts}
+        FROM changes
+        WHERE op = 'changed' AND new_traits_only""").fetchall()[0]
+    return rows, {name: n for name, n in zip(flags, found, strict=True) if n}
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> list[dict[str, Any]]:

@@ -29,6 +29,9 @@ Partitions = Annotated[list[str] | None, typer.Option(
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a sync and partition, one a line.")]
 NewKey = Annotated[bool, typer.Option(
     "--new-key", help="CANDU_API_KEY was replaced by another key of the same workspace.")]
+Force = Annotated[bool, typer.Option("--force", help="Go past all guards.")]
+Allow = Annotated[list[str] | None, typer.Option(
+    "--allow", metavar="GUARD", help="Pass this guard and no other, like changed; several with commas.")]
 All = Annotated[bool, typer.Option("--all", help="Every sync there is.")]
 Full = Annotated[bool, typer.Option("--full", help="Every row, whole. Events that were sent are not sent again.")]
 
@@ -114,6 +117,19 @@ def chosen(catalog: Catalog, names: list[str] | None) -> tuple[list[Sync], list[
     for error in errors:
         complain(str(error))
     return [sync for name, sync in catalog.syncs.items() if not names or name in names], errors
+
+
+def may_pass(allow: list[str] | None, *, force: bool) -> frozenset[str]:
+    """The guards of ``--allow``.
+
+    Raises:
+        UsageError: there is no guard of a name, or ``--force`` is there too.
+    """
+    from candu_sync.changes import guard_names
+
+    if allow and force:
+        raise UsageError(f"--allow {allow[0]}, or --force? --force passes all guards: leave one of the two out")
+    return guard_names(allow or ())
 
 
 def point_out_rename(project: Project, sync: Sync, done: set[str]) -> None:

@@ -33,6 +33,8 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
         guard: what the sync's guard has against it.
         rows: some of its rows, as ``example_rows`` or the summary's sample has them.
     """
+    from candu_sync.changes import backfill_notes
+
     out, s = console(), changes.summary
     title = Text(printable(named(changes.sync, changes.partition)), style="bold")
     read = f"read by {changes.path}" if s.ended_rows is None else (
@@ -48,6 +50,8 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
     wait = "" if seconds is None else f", {seconds:,.1f} s at {target.project.settings.rate:g} requests a second"
     out.print(f"would send {counted(s.messages, 'message')} ({s.bytes:,} bytes) in about "
               f"{counted(requests, 'request')}{wait}")
+    for note in backfill_notes(s.new_traits):
+        out.print(text_of(note))
     if s.traits:
         _show_pairs(out, ("trait", "messages"), s.traits.items())
     if s.reasons:

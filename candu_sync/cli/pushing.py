@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candu_sync.cli.common import (
+    Allow,
+    Force,
     Json,
     NewKey,
     Partitions,
     chosen,
     complain,
     finish,
+    may_pass,
     opened_project,
     print_lines,
     with_state,
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,
-         force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False,
+         force: Force = False, allow: Allow = None,
          new_key: NewKey = False, as_json: Json = False) -> None:
     """Send what `plan --save` staged: that and nothing else. It is refused where the snapshot has moved on since."""
     from candu_sync import pipeline
@@ -36,6 +39,7 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
     from candu_sync.cli.tables import show_results
     from candu_sync.commit import failed
 
+    passing = may_pass(allow, force=force)
     results: list[RunResult] = []
     with opened_project() as (project, catalog), signals(project, complain):
         syncs, errors = chosen(catalog, [name])
@@ -49,7 +53,7 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
 
         def act(target: Target) -> int:
             with progress(target.name) as show:
-                _, result = pipeline.push_staged(target, force=force, progress=show)
+                _, result = pipeline.push_staged(target, force=force, allow=passing, progress=show)
             emit(result)
             if result.error:
                 complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}",

@@ -9,6 +9,8 @@ import typer
 
 from candu_sync.cli.common import (
     All,
+    Allow,
+    Force,
     Full,
     Json,
     Names,
@@ -17,6 +19,7 @@ from candu_sync.cli.common import (
     chosen,
     complain,
     finish,
+    may_pass,
     opened_project,
     point_out_rename,
     print_lines,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def run(names: Names = None, partition: Partitions = None, everything: All = False,
-        force: Annotated[bool, typer.Option("--force", help="Go past the guards.")] = False, full: Full = False,
+        force: Force = False, allow: Allow = None, full: Full = False,
         sample: Annotated[int | None, typer.Option(
             "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
         key: Keys = None, new_key: NewKey = False, as_json: Json = False) -> None:
@@ -47,7 +50,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     from candu_sync.commit import failed
 
     require_names(names, everything, "run")
-    keys = NamedKeys(key)
+    keys, passing = NamedKeys(key), may_pass(allow, force=force)
     if keys.all and sample is not None:
         raise UsageError(f"--key {keys.all[0]}, or --sample? Leave one of the two out")
     results: list[RunResult] = []
@@ -68,7 +71,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         def act(target: Target) -> int:
             point_out_rename(project, target.sync, pointed_out)
             with progress(target.name) as show:
-                result = pipeline.run(target, force=force, full=full, sample=sample, keys=keys.all, progress=show)
+                result = pipeline.run(target, force=force, allow=passing, full=full, sample=sample, keys=keys.all,
+                                      progress=show)
             keys.note(result.missing_keys)
             emit(result)
             if result.error:

@@ -33,7 +33,7 @@ _UNCHANGED_SHOWN = 20
 
 def show_results(results: Sequence[RunResult]) -> None:
     """A table of runs: a row a sync and partition. Many partitions of a sync without anything to do share one row."""
-    from candu_sync.changes import noise_notes
+    from candu_sync.changes import backfill_notes, noise_notes
 
     table = empty_table("sync", *_COUNTS, "seconds", "status", numbers=len(_COUNTS) + 1)
     for name, runs in _lines(results):
@@ -43,7 +43,7 @@ def show_results(results: Sequence[RunResult]) -> None:
         table.add_row(text_of(name), *counts, f"{seconds:.1f}", status)
     console().print(table)
     for r in results:
-        for note in (*r.identity_changes, *noise_notes(r)):
+        for note in (*r.identity_changes, *backfill_notes(r.new_traits), *noise_notes(r)):
             console().print(text_of(f"{named(r.sync, r.partition)}: {note}"))
     of = {r.sync for r in results if r.invalid or r.refused or r.waiting}
     show_next_steps(of.pop() if len(of) == 1 else "SYNC", invalid=sum(r.invalid for r in results),

@@ -14,6 +14,7 @@ import pyarrow as pa
 from candu_sync.changes import FILES, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
+from candu_sync.commit.new_traits import arriving_traits, dropped_traits
 from candu_sync.commit.sent_nulls import nulled_traits
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
@@ -76,7 +77,8 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         renewed = old.number > 0 and identity != old.identity
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
-        made = replace(_next(old, changes, merged, newest), identity=identity, events=events, nulled=nulled)
+        made = replace(_next(old, changes, merged, newest), identity=identity, events=events, nulled=nulled,
+                       arriving=arriving_traits(changes, outcome))
         return _put(state, made, merged, {"rejected": rejected, "moves": moves})
     finally:
         remove_folder(folder)
@@ -116,7 +118,7 @@ def _next(old: Version, changes: ChangeSet, merged: Merged, newest: dt.datetime 
         (FORGOTTEN if t.name in gone else t.name, str(t.kind)) for t in changes.traits)
     return Version(number=old.number + 1, run_id=changes.run_id,
                    at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-                   kind=changes.kind, traits=traits, rows=merged.live,
+                   kind=changes.kind, traits=traits, dropped=dropped_traits(old, changes), rows=merged.live,
                    newest=newest.isoformat() if newest else None, files=kept)
 
 

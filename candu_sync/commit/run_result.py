@@ -36,6 +36,7 @@ class RunResult:
         invalid: rows that cannot be sent.
         refused: rows that Candu refused, now or before; they are not sent again until they change or are retried.
         waiting: messages that go with the next run, and rows that wait until their user is identified.
+        new_traits: as in ``Summary``.
         reasons: why rows are invalid → rows.
         unidentified: as in ``Summary``.
         guard: what the sync's guard has against the changes, a sentence each.
@@ -62,6 +63,7 @@ class RunResult:
     requests: int = 0
     retries: int = 0
     traits: dict[str, int] = field(default_factory=dict)
+    new_traits: dict[str, int] = field(default_factory=dict)
     noise: dict[str, dict[str, int]] = field(default_factory=dict)
     identity_changes: list[str] = field(default_factory=list)
     missing_keys: list[str] = field(default_factory=list)
@@ -111,8 +113,8 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged,
         invalid=s.invalid, messages=s.messages, accepted=report.accepted, refused=refused,
         waiting=s.held_back + s.messages - report.accepted - report.rejected,
-        requests=report.requests, retries=report.retries, traits=s.traits, noise=s.noise, reasons=s.reasons,
-        unidentified=s.unidentified,
+        requests=report.requests, retries=report.retries, traits=s.traits, new_traits=s.new_traits,
+        noise=s.noise, reasons=s.reasons, unidentified=s.unidentified,
         identity_changes=s.identity_changes, missing_keys=s.missing_keys, guard=tuple(guard),
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
         bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),

@@ -12,6 +12,8 @@ In: the canonical batches of a ``Result`` and the snapshot's files. Out: a table
 |                       | what Candu holds is not known                                                    |
 | `t0` …                | the row's values once Candu has accepted it, as ``Diff.traits`` names them       |
 | `c0` …                | whether the message carries that trait, as ``Diff.compared`` names them          |
+| `new_traits_only`     | of changed rows: whether nothing but new traits changed; the column is there     |
+|                       | only where the model gives new traits                                            |
 | `message`             | the number of the row's message; null: nothing is sent for it, which holds for a |
 |                       | user of whom no trait is to be sent                                              |
 
@@ -44,6 +46,7 @@ class Diff:
         rows: rows of the result, equal ones counted once. ``invalid`` of them are set aside.
         snapshot_rows: rows of the snapshot that are not gone.
         gone_traits: names in the snapshot that the model no longer has.
+        new_traits: names that no version of the snapshot had before, see ``Snapshot.new_traits``.
         not_finite: trait → NaN and ±Inf that became null.
     """
 
@@ -53,6 +56,7 @@ class Diff:
     invalid: int
     snapshot_rows: int
     gone_traits: tuple[str, ...] = ()
+    new_traits: tuple[str, ...] = ()
     not_finite: dict[str, int] = field(default_factory=dict)
 
 
@@ -91,10 +95,11 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
     set_unsendable_aside(connection, sync, result)
     traits, compared = compared_traits(sync, result, snapshot)
     unchanged = full or chosen is not None
+    new_traits = snapshot.new_traits(result.names)
     if sync.kind == "events" or snapshot.base is None:
         found = _new_rows(sync, traits, compared)
     else:
-        there = _changed_rows(sync, traits, compared, full=full, unchanged=unchanged)
+        there = _changed_rows(sync, traits, compared, new_traits, full=full, unchanged=unchanged)
         found = (f"{there}\nUNION ALL BY NAME\n"
                  f"{_removed_rows(connection, sync, traits, compared)}")
     wanted = " AND ".join([*([chosen] if chosen else []), *([f"NOT ({unless})"] if unless else [])])
@@ -110,7 +115,7 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         invalid=scalar(connection, "SELECT count(*) FROM result WHERE reason IS NOT NULL"),
         snapshot_rows=snapshot.rows,
         # A trait that a few named rows do not have is not gone from the others.
-        gone_traits=() if chosen is not None else _gone_traits(sync, result, snapshot),
+        gone_traits=() if chosen is not None else _gone_traits(sync, result, snapshot), new_traits=new_traits,
         not_finite=dict(result.not_finite))
 
 
@@ -163,8 +168,8 @@ def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, .
         WHERE r.reason IS NULL"""
 
 
-def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], *, full: bool,
-                  unchanged: bool) -> str:
+def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], new_traits: tuple[str, ...],
+                  *, full: bool, unchanged: bool) -> str:
     """The rows that are new or changed, SQL; with ``unchanged`` also the others, whole."""
     differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
     whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
@@ -180,10 +185,19 @@ def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compare
             WHEN {added} THEN 'added'
             WHEN {differs} THEN 'changed'
             ELSE 'unchanged'
-            END AS op{_after(traits, compared)}{flags}
+            END AS op{_after(traits, compared)}{flags}{_new_traits_only(compared, new_traits)}
         FROM result r
         LEFT JOIN previous s ON r.key = s.key
         WHERE r.reason IS NULL AND {'true' if unchanged else f'({added} OR {differs})'}"""
+
+
+def _new_traits_only(compared: tuple[Compared, ...], new_traits: tuple[str, ...]) -> str:
+    """The column ``new_traits_only``, SQL. A new trait of which Candu has a value changes as any other: a run that was
+    interrupted has sent it."""
+    if not new_traits:
+        return ""
+    others = " OR ".join(f"({c.differs}{f' AND {c.had}' if c.name in new_traits else ''})" for c in compared)
+    return f",\n            coalesce(NOT ({others}), true) AS new_traits_only"
 
 
 def _doubt_to_settle(compared: tuple[Compared, ...]) -> str:

@@ -46,6 +46,7 @@ class Compared:
         present: SQL, true when a row that is sent whole carries it: Candu holds a value afterwards, and the model
             gives one (a column that is gone, or a null that is to be omitted, is not sent).
         stored: the indexes that the snapshot has.
+        had: SQL, true when Candu has a value of it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Compared:
     after: dict[int, str]
     present: str
     stored: frozenset[int]
+    had: str
 
     def old_differs(self, constant: Constant) -> str:
         """SQL, true when what Candu holds now is not this constant."""
@@ -121,9 +123,10 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
     """``catch_up``: a null that the snapshot has is to become a constant."""
     columns = {i: trait.kind for i, trait in enumerate(traits) if trait.name == name}
     old = {i: f"s.t{i}" if i in stored else "NULL" for i in columns}
+    had = _any(old)
     if name not in result.names:
         return Compared(name=name, columns=columns, value="NULL", differs="false", after=old, present="false",
-                        stored=stored)
+                        stored=stored, had=had)
     if sync.nulls == "omit":  # a null keeps the old value, and of a row in doubt that is not known
         old = {i: f"CASE WHEN s.doubt IS NOT TRUE THEN {sql} END" if sql != "NULL" else sql for i, sql in old.items()}
     source = result.names.index(name)
@@ -139,7 +142,7 @@ def _compared(name: str, traits: list[Trait], stored: frozenset[int], sync: Sync
         after = {i: f"CASE WHEN {twin} THEN {old[i]} ELSE {sql} END" for i, sql in after.items()}
     present = f"({value} IS NOT NULL)" if sync.nulls == "omit" else _any(after)
     return Compared(name=name, columns=columns, value=value, differs=differs, after=after, present=present,
-                    stored=stored)
+                    stored=stored, had=had)
 
 
 def _any(values: dict[int, str]) -> str:

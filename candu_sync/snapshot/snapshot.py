@@ -26,7 +26,7 @@ A trait is a name and a kind: one that was a number and became text has a column
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,6 +65,8 @@ class Snapshot:
         newest: the newest value of the cursor's column among the accepted events, UTC.
         nulled: names of traits of which Candu may hold a null that was sent. Where a row has a null of them, it was
             sent, or the trait never had a value.
+        dropped: names of traits that an earlier version had, and that the model no longer gives.
+        arriving: names of new traits that have not been sent for all rows yet, or of which no row had a value.
     """
 
     kind: str
@@ -77,10 +79,26 @@ class Snapshot:
     rejected: Path | None = None
     newest: dt.datetime | None = None
     nulled: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
+    arriving: frozenset[str] = frozenset()
 
     def given(self, names: Collection[str]) -> tuple[Trait, ...]:
         """The traits of these names: those that a model with these columns gives, and that its row index is of."""
         return tuple(trait for trait in self.traits if trait.name in names)
+
+    def new_traits(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that no version had before, and those that were new in a run which did not send all of
+        them. Where no row is known, every row is new, and no trait is.
+
+        Example:
+            >>> known = Snapshot(kind="users", base=Path("base.arrow"), dropped=frozenset({"plan"}))
+            >>> known.new_traits(["plan", "tier"])
+            ('tier',)
+        """
+        if self.base is None or self.kind == "events":
+            return ()
+        known = ({trait.name for trait in self.traits} | self.dropped) - self.arriving
+        return tuple(name for name in names if name not in known)
 
 
 def expose(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:

@@ -22,4 +22,5 @@ def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
     newest = dt.datetime.fromisoformat(version.newest) if version.newest else None
     traits = tuple(Trait(name, ValueKind(of)) for name, of in version.traits)
     return Snapshot(kind=kind, traits=traits, rows=version.rows, **files, newest=newest,
-                    nulled=frozenset(version.nulled))
+                    nulled=frozenset(version.nulled), dropped=frozenset(version.dropped),
+                    arriving=frozenset(version.arriving))

@@ -60,7 +60,8 @@ class Version:
         number: from 1; 0 is the empty snapshot before the first.
         run_id: the run that committed it.
         at: when, ISO 8601 in UTC.
-        kind, traits, rows, newest, nulled: what the room ``snapshot`` stores about the rows; not read here.
+        kind, traits, rows, newest, nulled, dropped, arriving: what the room ``snapshot`` stores about the rows; not
+            read here.
         files: role → file.
         identity: what identifies the rows; None: the version is older than this field.
         events: when the accepted events happened; None: there are none.
@@ -74,6 +75,8 @@ class Version:
     rows: int = 0
     newest: str | None = None
     nulled: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    arriving: tuple[str, ...] = ()
     files: dict[str, File] = field(default_factory=dict)
     identity: RowIdentity | None = None
     events: EventTimes | None = None
@@ -89,8 +92,8 @@ def decode(body: bytes) -> Version:
     fields = json.loads(body)
     files = {role: File(**file) for role, file in fields.pop("files").items()}
     traits = tuple((trait, kind) for trait, kind in fields.pop("traits"))
-    nulled = tuple(fields.pop("nulled", ()))
+    nulled, dropped, arriving = (tuple(fields.pop(name, ())) for name in ("nulled", "dropped", "arriving"))
     identity, events = fields.pop("identity", None), fields.pop("events", None)
-    return Version(**fields, files=files, traits=traits, nulled=nulled,
+    return Version(**fields, files=files, traits=traits, nulled=nulled, dropped=dropped, arriving=arriving,
                    identity=None if identity is None else RowIdentity.from_json(identity),
                    events=None if events is None else EventTimes(**events))

@@ -160,6 +160,10 @@ class Guard(_Settings):
         default=None,
         description="the largest share of a result's rows that may be invalid, 0 to 1; fewer are not worth a warning; "
         "null: no limit, and every invalid row is one", examples=[0.01])
+    max_new_traits_rows: _Count | None = Field(
+        default=None,
+        description="the most rows that change by nothing but new traits, a whole number; null: no limit",
+        examples=[100000])
 
 
 def _at_most_one(names: tuple[str, ...]) -> JsonDict:
@@ -300,7 +304,7 @@ class Spec(_Settings):
     guard: Guard = Field(
         default=Guard(),
         description="when a run stops before anything is sent: a mapping of min_rows, max_changed, max_removed, "
-        "max_added, max_messages and max_invalid, like {max_changed: 0.5}",
+        "max_added, max_messages, max_invalid and max_new_traits_rows, like {max_changed: 0.5}",
         examples=[{"max_changed": 0.5}],
     )
     uncertain: Literal["resend", "skip"] = Field(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from candu_sync.changes.guard import tripped
+from candu_sync import pipeline
+from candu_sync.changes.guard import GUARDS, guard_names, tripped
 from candu_sync.changes.summary import Summary
 from candu_sync.commit.run_result import RunResult
 from candu_sync.pipeline import guard
@@ -14,7 +15,7 @@ from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.spec import Guard
 from candu_sync.syncs.sync import Sync
-from tests.support.lab import Lab
+from tests.support.lab import Lab, error_of
 
 
 def people(lab: Lab, count: int, plan: str = "'pro'") -> None:
@@ -144,9 +145,9 @@ def test_unknown_events_of_a_time_that_was_sent(lab: Lab) -> None:
 
     def late(count: int, unchanged: int, **options: Any) -> list[str]:
         events = sync.model_copy(update={"kind": "events", "guard": Guard(min_rows=0, **options)})
-        return tripped(events, Summary(
+        return [trip.sentence for trip in tripped(events, Summary(
             rows=count + unchanged, added=count, changed=0, removed=0, unchanged=unchanged, invalid=0, held=0,
-            messages=count, bytes=0, traits={}, snapshot_rows=5_000, late=count, missed=count))
+            messages=count, bytes=0, traits={}, snapshot_rows=5_000, late=count, missed=count))]
 
     assert late(90, 10) == []
     assert "91 of 100 events that are older than the newest one sent are unknown (91.0%), max_added is 90.0%" in (
@@ -154,3 +155,81 @@ def test_unknown_events_of_a_time_that_was_sent(lab: Lab) -> None:
     assert late(99, 0) == []
     assert late(60, 50, max_added=0.5) != []
     assert late(100, 0, max_added=None) == []
+
+
+def test_allow_passes_the_guards_that_are_named_and_no_other(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 200, "guard: {max_messages: 300}")
+    people(lab, 100, "'max'")
+    said = stopped(lab, simulator, sync)
+    assert "100 of 200 rows removed" in said
+    assert "rows changed" not in said  # 50 % is what max_changed allows
+    assert "run again with --allow removed, which passes this guard and no other, or with --force" in said
+    assert "--allow removed" in stopped(lab, simulator, sync, allow={"changed", "rows", "added", "messages"})
+    people(lab, 90, "'max'")
+    lab.query("insert into people select 'new' || i, 'pro' from range(250) t(i)")
+    assert "--allow removed,messages, which passes these guards" in stopped(lab, simulator, sync)
+    assert "--allow messages" in stopped(lab, simulator, sync, allow={"removed"})
+    assert "--allow removed" in stopped(lab, simulator, sync, allow={"messages"})
+    assert lab.run(sync, allow={"removed", "messages"}).accepted == 340
+
+
+def test_an_empty_result_passes_the_guard_that_is_named_for_it(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 100)
+    people(lab, 0)
+    assert "--allow rows,removed" in stopped(lab, simulator, sync)
+    assert "--allow rows" in stopped(lab, simulator, sync, allow={"removed"})
+    assert lab.run(sync, allow={"removed", "rows"}).removed == 100
+
+
+def test_an_empty_result_without_anything_to_do(lab: Lab, simulator: Simulator) -> None:
+    people(lab, 0)
+    sync = users(lab)
+    assert "--allow rows" in stopped(lab, simulator, sync)
+    assert lab.run(sync, allow={"rows"}).status == "succeeded"
+
+
+def test_what_a_plan_may_pass_is_staged_with_it(lab: Lab, simulator: Simulator) -> None:
+    sync = known(lab, 200)
+    people(lab, 200, "'max'")
+    lab.plan(sync, allow={"removed"})
+    with lab.project() as project:
+        assert pipeline.push_staged(Target(project, sync))[1].status == "guarded"
+    lab.plan(sync, allow={"changed"})
+    with lab.project() as project:
+        assert pipeline.push_staged(Target(project, sync))[1].accepted == 200
+    people(lab, 200, "'min'")
+    assert "--allow changed" in stopped(lab, simulator, sync)
+
+
+def test_the_explanation_of_other_keys_goes_with_the_guard_that_it_explains(lab: Lab, simulator: Simulator) -> None:
+    known(lab, 200)
+    people(lab, 200, "'plan ' || i")
+    other = users(lab, "key: [user_id, plan]")
+    said = stopped(lab, simulator, other)
+    assert "removed (100.0%)" in said
+    assert "the key was user_id" in said
+    assert "--allow removed, which passes this guard" in said
+    assert lab.run(other, allow={"removed"}).status == "succeeded"
+
+
+def test_events_of_a_renamed_sync_pass_by_name(lab: Lab) -> None:
+    sql = "select 'e' || i as event_id, 'u' as user_id, 'Ran' as event, now() as timestamp from range(3) t(i)"
+    people(lab, 1)
+    lab.run(lab.sync("events/runs", sql))
+    (lab.sql / "events/runs.sql").unlink()
+    (lab.sql / "events/runs.yaml").unlink()
+    sync = lab.sync("events/walks", sql)
+    with lab.project() as project:
+        project.declared = frozenset({sync.name})
+        assert "--allow renamed" in str(pipeline.run(Target(project, sync)).error)
+        assert pipeline.run(Target(project, sync), allow={"added"}).status == "guarded"
+        assert pipeline.run(Target(project, sync), allow={"renamed"}).accepted == 3
+
+
+def test_a_guard_is_named_by_its_setting_or_without_min_and_max() -> None:
+    assert GUARDS == ("rows", "changed", "removed", "added", "messages", "invalid", "new_traits_rows",
+                      "renamed")
+    assert guard_names(["max_changed, removed", "min_rows"]) == {"changed", "removed", "rows"}
+    for word, says in (("chnged", "there is no guard chnged; did you mean changed? (there are: rows, changed, "),
+                       ("", "there is no guard "), ("max_new_traits", "did you mean new_traits_rows?")):
+        assert says in error_of(guard_names, [word])

@@ -102,6 +102,24 @@ def test_a_guard_ends_with_3_and_force_goes_past_it(project: Folder, simulator: 
     assert (forced.code, forced.row["accepted"]) == (0, 67)
 
 
+def test_allow_goes_past_one_guard(project: Folder) -> None:
+    project.people(100)
+    project.model("users/profile", "select * from people")
+    project.cli("run", "users/profile")
+    project.query("update people set plan = 'trial'")
+    assert project.cli("run", "users/profile", "--allow", "removed").code == 3
+    assert project.cli("plan", "users/profile", "--save").code == 0
+    assert project.cli("push", "users/profile", "--allow", "removed").code == 3
+    assert project.cli("push", "users/profile", "--allow", "changed,removed", "--json").row["accepted"] == 100
+    project.query("update people set plan = 'team'")
+    assert project.cli("run", "users/profile", "--allow", "max_changed", "--json").row["accepted"] == 100
+    for words, says in ((["--allow", "chnged"], "did you mean changed?"),
+                        (["--allow", "changed", "--force"], "--allow changed, or --force?")):
+        ended = project.cli("run", "users/profile", *words)
+        assert (ended.code, ended.out) == (2, "")
+        assert says in ended.err
+
+
 def test_sample_sends_so_many_and_the_next_run_the_rest(project: Folder, simulator: Simulator) -> None:
     project.people(20)
     project.model("users/profile", "select * from people")

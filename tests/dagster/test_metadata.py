@@ -52,6 +52,14 @@ def test_every_trait_has_its_count_and_a_wide_table_is_cut_at_fifty(room: Room) 
     assert rows[-1] == {"trait": "and 11 more", "messages": 33}
 
 
+def test_new_traits_are_named_apart(room: Room) -> None:
+    sync = people(room)
+    assert "new traits" not in changes_metadata(room.plan(sync))
+    assert room.run(sync).accepted == 3
+    room.query("alter table people add column tier varchar default 'a'")
+    assert changes_metadata(room.plan(sync))["new traits"].value == "backfill of tier: 3 rows"
+
+
 def test_a_sample_shows_values_only_where_the_sync_says_so(room: Room) -> None:
     sync = people(room, yaml="preview: values")
     assert records(changes_metadata(room.plan(sync))["sample"])[0] == {  # type: ignore[arg-type]
