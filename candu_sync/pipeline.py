@@ -110,7 +110,8 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         target.project.release_warehouse()
         if keep:
             result = failed(target.sync.name, target.partition, str(error), error.exit_code)
-            _end(reporter, target, remember(state, result, target.sync), type(error).__name__)
+            result = remember(state, result, target.sync, launched_as=target.project.launched_as)
+            _end(reporter, target, result, type(error).__name__)
         raise
 
 
@@ -186,9 +187,7 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
             sample: int | None) -> RunResult:
     """Claim, deliver, commit: ``push`` after its guard."""
     if stopped_by is not None:
-        return _noted(target, changes, reporter, result_of(
-            changes, "guarded", error=str(stopped_by), guard=stopped_by.reasons, exit_code=stopped_by.exit_code),
-            type(stopped_by).__name__)
+        return _noted(target, changes, reporter, _guarded(changes, stopped_by), type(stopped_by).__name__)
     state = target.state
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
@@ -203,6 +202,30 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
     return _noted(target, changes, reporter, result, type(report.error).__name__ if report.error else None)
 
 
+def _guarded(changes: ChangeSet, stopped_by: GuardTripped) -> RunResult:
+    return result_of(changes, "guarded", error=str(stopped_by), guard=stopped_by.reasons,
+                     exit_code=stopped_by.exit_code)
+
+
+def note_stopped(target: Target, changes: ChangeSet, stopped_by: GuardTripped) -> RunResult:
+    """Write down that a run was stopped between its plan and its push, where these are steps of another tool.
+
+    Returns:
+        The result: ``guarded``.
+
+    Example:
+        >>> from candu_sync.errors import GuardTripped
+        >>> target = Target(project, sync)
+        >>> note_stopped(target, plan(target), GuardTripped(target.name, ["0 rows"], ["min_rows"])).status
+        'guarded'
+    """
+    return _remember(target, changes, _guarded(changes, stopped_by))
+
+
+def _remember(target: Target, changes: ChangeSet, result: RunResult) -> RunResult:
+    return remember(target.state, result, target.sync, full=changes.full, launched_as=target.project.launched_as)
+
+
 def _noted(target: Target, changes: ChangeSet, reporter: Reporter, result: RunResult,
            error: str | None = None) -> RunResult:
     """Write down how a run ended, for the next one and for ``status``. A run of a few rows says nothing about the
@@ -214,7 +237,7 @@ def _noted(target: Target, changes: ChangeSet, reporter: Reporter, result: RunRe
     if changes.keys:
         reporter.end(result.status, result.counts(), error=error)
         return result
-    result = remember(target.state, result, target.sync)
+    result = _remember(target, changes, result)
     _end(reporter, target, result, error)
     return result
 

@@ -41,6 +41,8 @@ class Project:
         declared: the names of all syncs of the project, with those whose files are wrong; None: they are not known, and
             no rename is noticed.
         listeners: are called with what happens in each operation on the project (see ``progress``).
+        launched_as: the page of this process's runs (``CANDU_RUN_URL``), or the id that an orchestrator gave them;
+            None: neither is known. It is kept with how a run ended.
         pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
 
     Example:
@@ -57,6 +59,7 @@ class Project:
         self.pushing = False
         self.listeners: list[Progress] = []
         self.new_key = False
+        self.launched_as: str | None = settings.run_url
         self.declared: frozenset[str] | None = None
         self._predecessors: dict[str, str | None] = {}
         self._values: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
 """The settings, from the environment or from ``.env`` in the current folder (the environment wins).
 
-Secrets (``CANDU_API_KEY``, and ``CANDU_WAREHOUSE_URL``, which may hold a password) are never part of a message or of
-what ``repr`` shows.
+Secrets (``CANDU_API_KEY``, and ``CANDU_WAREHOUSE_URL`` and ``CANDU_ALERTS_URL``, which may hold passwords and tokens)
+are never part of a message or of what ``repr`` shows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from candu_sync.alerts import Address, parse_addresses
 from candu_sync.errors import SettingsError
 from candu_sync.state import short_lived, take_apart
 from candu_sync.suggestions import did_you_mean, nearest
@@ -97,6 +98,19 @@ def _state_url(value: object) -> str:
     if not text:
         raise ValueError("must not be empty")
     take_apart(text)
+    return text
+
+
+def _alerts_url(value: object) -> SecretStr:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    parse_addresses(text)
+    return SecretStr(text)
+
+
+def _run_url(value: object) -> str:
+    text = str(value).strip()
+    if not re.fullmatch(r"https?://[!-~]+", text):
+        raise ValueError("must be the URL of a page, like https://ci.example.com/jobs/17")
     return text
 
 
@@ -182,6 +196,10 @@ class Settings(BaseSettings):
     """Days that the history of what was sent is kept; 0: none is written."""
     log: Annotated[Literal["text", "json"], BeforeValidator(_log)] = "text"
     """What the command line writes to stderr: lines for people, or JSON objects, one a line."""
+    alerts_url: Annotated[SecretStr, BeforeValidator(_alerts_url)] | None = None
+    """Where notices go (``alerts``); holds tokens and passwords."""
+    run_url: Annotated[str, BeforeValidator(_run_url)] | None = None
+    """A page about the runs of this process, like that of a job in CI; notices link to it."""
     dbt_manifest: Path | None = None
     """A dbt project's manifest.json."""
 
@@ -192,6 +210,11 @@ class Settings(BaseSettings):
         """One sentence for each ``CANDU_`` variable that is no setting, and one where the state may go with a
         container."""
         return self._warnings
+
+    @property
+    def alert_addresses(self) -> tuple[Address, ...]:
+        """Where notices go; empty: nowhere."""
+        return () if self.alerts_url is None else parse_addresses(self.alerts_url.get_secret_value())
 
     def require_api_key(self) -> str:
         """Raises SettingsError when there is no key."""

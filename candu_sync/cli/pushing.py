@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from candu_sync.cli.alerting import notices_after
 from candu_sync.cli.common import (
     Allow,
     Force,
@@ -64,6 +65,7 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
         for sync in syncs:
             keys = _staged(project, sync, partition)
             codes += each(project, [sync], keys, act, lambda *why: emit(failed(*why)))
+        notices_after(project, catalog, [name])
     if not as_json:
         show_results(results)
     finish(codes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from candu_sync.cli.alerting import notices_after
 from candu_sync.cli.common import (
     All,
     Allow,
@@ -83,6 +84,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             return result.exit_code
 
         codes = each_of(project, syncs, errors, partition, act, lambda *why: emit(failed(*why)))
+        notices_after(project, catalog, names)
     if not as_json:
         show_results(results)
     finish([*codes, *keys.codes()])

@@ -29,13 +29,18 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
         "--failed", help="Only what failed, was stopped by a guard, or died.")] = False, check: Annotated[
         bool, typer.Option("--check", help="Print only what is failing, stale or growing, and end with 1 where "
                                            "anything is: for cron and probes.")] = False,
+           alert: Annotated[bool, typer.Option(
+               "--alert", help="Send a notice of each sync that has become failing, stale or the like since the last "
+                               "one, or well again, to CANDU_ALERTS_URL: for cron.")] = False,
            as_json: Json = False) -> None:
     """For each sync and partition: last run, rows, what is invalid, refused or waiting, and why the last run failed."""
+    from candu_sync.cli.alerting import send_notices
     from candu_sync.forgetting import unfinished
     from candu_sync.operate import orphan_notes, problem_lines, statuses
 
     with opened_project() as (project, catalog):
         errors = _wrong_files(project, catalog, names)
+        missed = send_notices(project, catalog, names, as_json=as_json) if alert else 0
         rows = statuses(project, catalog, names or (), partition or ())
         if failed:
             rows = [row for row in rows if row["status"] in _BAD or row["dead"]]
@@ -46,14 +51,14 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
                 complain(note)
     if as_json:
         print_lines(rows)
-    elif not check:
+    elif not check and not alert:
         _show(rows, whole=bool(names) or failed)
     problems = problem_lines(rows) if check else []
     for line in problems:
         complain(line)
     if check and not problems and not errors and not as_json:
         say(f"ok: {counted(len(rows), 'sync or partition', 'syncs and partitions')}")
-    finish([*(1 for _ in problems), *(2 for _ in errors if check)])
+    finish([*(1 for _ in problems), *(2 for _ in errors if check), *(1 for _ in range(missed))])
 
 
 def _wrong_files(project: Project, catalog: Catalog, names: list[str] | None) -> list[Any]:

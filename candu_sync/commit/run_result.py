@@ -126,12 +126,19 @@ def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunR
     return RunResult(sync=sync, partition=partition, run_id="", status="failed", error=error, exit_code=exit_code)
 
 
-def remember(state: PartitionState, result: RunResult, sync: Sync) -> RunResult:
+def remember(state: PartitionState, result: RunResult, sync: Sync, *, full: bool = False,
+             launched_as: str | None = None) -> RunResult:
     """Write down how a run ended, with the number of its uncertain events, the digest of the sync's model, and what
-    is known from the runs before (``carried_on``). Returns the result, with ``good_before``."""
+    is known from the runs before (``carried_on``). Returns the result, with ``good_before``.
+
+    Args:
+        full: every row was sent, whole.
+        launched_as: as the project's.
+    """
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     uncertain = sum(found.count for found in list_uncertain(state) if found.run_id == result.run_id)
-    body = result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest}
+    body = result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest, "full": full,
+                               "launched_as": launched_as}
     before = read_last_run(state)
     write_last_run(state, body | carried_on(before, body))
     return replace(result, good_before=last_good(before))

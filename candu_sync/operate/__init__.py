@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.operate.alerting import alert as alert
     from candu_sync.operate.check import ModelCheck as ModelCheck
     from candu_sync.operate.check import check_models as check_models
     from candu_sync.operate.findings import SEVERITIES as SEVERITIES
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
     from candu_sync.operate.maintenance import why_refused as why_refused
     from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
     from candu_sync.operate.problems import problem_lines as problem_lines
+    from candu_sync.operate.status import conditions as conditions
     from candu_sync.operate.status import orphan_notes as orphan_notes
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
     from candu_sync.operate.what_next import next_steps as next_steps
 else:
     __getattr__, __all__ = lazy_names(__name__, {
+        "alerting": "alert",
         "check": "ModelCheck check_models",
         "findings": "SEVERITIES Finding findings_of",
         "maintenance": "SetAside why_refused",
         "other_syncs": "OtherSyncs",
         "problems": "problem_lines",
-        "status": "orphan_notes overview statuses",
+        "status": "conditions orphan_notes overview statuses",
         "what_next": "next_steps",
     })

@@ -7,8 +7,11 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
+from candu_sync.alerts import Condition, Problem, Standing
 from candu_sync.errors import StateError
-from candu_sync.operate.problems import add_problems
+from candu_sync.naming import counted
+from candu_sync.operate.problems import find_problems
+from candu_sync.operate.what_next import next_steps
 from candu_sync.project import Project
 from candu_sync.state import PartitionState, orphans, read_last_run
 from candu_sync.syncs import Catalog, Sync
@@ -39,7 +42,8 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
         that status), succeeded_at (of the last run that ended well), error (why the last run failed or was stopped),
         rows (of the last result, or of the snapshot), invalid, refused, waiting (messages that go with the next run),
         unidentified (users of the last run's events or memberships who were never identified; None: not counted),
-        uncertain (events since the last reset that Candu may have twice, see ``uncertain_events``), claimed_by, dead
+        uncertain (events since the last reset that Candu may have twice, see ``uncertain_events``), launched_as (the
+        page of the last run, or the id that an orchestrator gave it; None: neither is known), claimed_by, dead
         (whether that run died), orphaned (whether the sync is no longer there), problems (sentences, see
         ``problems``), and the names of 0.1.0: pending (waiting), rejected (refused).
 
@@ -54,12 +58,54 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
         >>> row["sync"], row["status"], row["rows"], row["waiting"]
         ('users/profile', 'succeeded', 2, 0)
     """
+    return _judged(project, catalog, names, partitions)[0]
+
+
+def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
+            partitions: Collection[str] = ()) -> tuple[list[dict[str, Any]], dict[str, list[Problem]]]:
+    """The rows of ``statuses``, and what is wrong with each sync."""
     gone = orphans(project.state, catalog.names) if catalog.complete else []
     rows = [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
             if not names or name in names
             for key in project.state.partitions(name) or [None] if not partitions or key in partitions]
-    add_problems(rows, catalog, dt.datetime.now(dt.UTC))
-    return rows
+    return rows, find_problems(rows, catalog, dt.datetime.now(dt.UTC), whole=not partitions)
+
+
+def conditions(project: Project, catalog: Catalog, names: Collection[str] = ()) -> list[Condition]:
+    """How each sync is, for notices. A file that is wrong is a problem of its sync.
+
+    Args:
+        names: only these; empty: all.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    chosen = [name for name in catalog.syncs if not names or name in names]
+    rows, problems = _judged(project, catalog, chosen) if chosen else ([], {})
+    found = [Condition(name, catalog.syncs[name].owners, tuple(_standings(
+        [row for row in rows if row["sync"] == name], problems[name]))) for name in chosen]
+    broken: dict[str, list[Problem]] = {}
+    for error in catalog.errors:
+        if error.sync and (not names or error.sync in names):
+            broken.setdefault(error.sync, []).append(Problem("broken", str(error)))
+    return [*found, *(Condition(name, (), (Standing(None, tuple(wrong)),)) for name, wrong in broken.items())]
+
+
+def _standings(rows: list[dict[str, Any]], problems: list[Problem]) -> Iterator[Standing]:
+    """Of the sync as a whole, of each partition that ran, and of those that should have."""
+    of = {row["partition"]: row for row in rows}
+    of.setdefault(None, max(rows, key=lambda row: row["last_run"] or ""))
+    for key in dict.fromkeys([None, *of, *(problem.partition for problem in problems)]):
+        mine = tuple(problem for problem in problems if problem.partition == key)
+        yield Standing(key, mine, _how_it_is(of[key]), of[key]["launched_as"]) if key in of else Standing(key, mine)
+
+
+def _how_it_is(row: dict[str, Any]) -> str:
+    """A sentence for who hears that nothing is wrong any more."""
+    if row["status"] != "succeeded":
+        return "nothing is wrong any more"
+    steps = next_steps(row["sync"], **{name: row[name] or 0 for name in ("invalid", "refused", "waiting")})
+    return ". ".join([f"the run of {row['last_run']} ended well, with {counted(row['rows'] or 0, 'row')}", *steps])
 
 
 def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -85,8 +131,9 @@ def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> 
             "error": run.get("error"), "rows": _rows(state, run), "invalid": run.get("invalid"),
             "refused": run.get("refused"), "waiting": run.get("waiting"),
             "unidentified": run.get("unidentified"),
-            "uncertain": sum(found.count for found in list_uncertain(state)), **_claim(state), "orphaned": orphaned,
-            "left": run.get("left", []), "pending": run.get("waiting"), "rejected": run.get("refused")}
+            "uncertain": sum(found.count for found in list_uncertain(state)), "launched_as": run.get("launched_as"),
+            **_claim(state), "orphaned": orphaned, "left": run.get("left", []), "recent": run.get("recent", []),
+            "pending": run.get("waiting"), "rejected": run.get("refused")}
 
 
 def _claim(state: PartitionState) -> dict[str, Any]:

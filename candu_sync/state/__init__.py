@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.state.claims import drop_claims as drop_claims
     from candu_sync.state.claims import read_claim as read_claim
     from candu_sync.state.claims import refusal as refusal
+    from candu_sync.state.folder_names import sync_folder as sync_folder
     from candu_sync.state.last_run import carried_on as carried_on
     from candu_sync.state.last_run import last_good as last_good
     from candu_sync.state.last_run import read_last_run as read_last_run
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from candu_sync.state.root import State as State
     from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
+    from candu_sync.state.store import Store as Store
     from candu_sync.state.versions import EventTimes as EventTimes
     from candu_sync.state.versions import RowIdentity as RowIdentity
     from candu_sync.state.versions import Version as Version
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "claims": "Claim drop_claims read_claim refusal",
+        "folder_names": "sync_folder",
         "last_run": "carried_on last_good read_last_run write_last_run",
         "lasting": "check_lasting short_lived",
         "owner": "Owner",
@@ -53,5 +56,6 @@ else:
         "root": "State",
         "scratch": "remove_folder",
         "state_url": "take_apart",
+        "store": "Store",
         "versions": "EventTimes RowIdentity Version",
     })

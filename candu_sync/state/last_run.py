@@ -11,6 +11,9 @@ _NAME = "last.json"
 # Runs whose number of rows that did not go is remembered.
 _LEFT = 5
 
+# Runs whose counts are remembered: the last one, and those that it is compared with.
+_RECENT = 21
+
 # What is not known after a run without a result.
 _COUNTS = ("invalid", "refused", "waiting")
 
@@ -52,6 +55,7 @@ def carried_on(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         since: when the first of the runs ended that ended like this one, one after the other.
         succeeded_at: when a run last ended well; None: none did.
         left: rows and messages that did not go, of each of the last runs that had a result, the newest last.
+        recent: rows and messages of each of the last runs that ended well, the newest last; of a full run no messages.
         invalid, refused, waiting: of the run before, where this one had no result.
 
     Example:
@@ -60,12 +64,14 @@ def carried_on(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         3
     """
     same = before.get("status") == now["status"]
-    left = list(before.get("left", []))
+    left, recent = list(before.get("left", [])), list(before.get("recent", []))
     kept = {name: before[name] for name in _COUNTS if name in before}
     if now["run_id"]:
         kept = {}
         left.append(sum(now[name] for name in _COUNTS))
+        if now["status"] == "succeeded":
+            recent.append({"rows": now["rows"], "messages": None if now.get("full") else now["messages"]})
     return kept | {
         "since": before.get("since", before.get("at")) if same else now["at"],
         "succeeded_at": now["at"] if now["status"] == "succeeded" else last_good(before),
-        "left": left[-_LEFT:]}
+        "left": left[-_LEFT:], "recent": recent[-_RECENT:]}

@@ -1,0 +1,56 @@
+"""Notices: after each run, and on request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from candu_sync.cli.common import complain, remark, say
+from candu_sync.errors import CanduSyncError, SettingsError
+
+if TYPE_CHECKING:
+    from candu_sync.project import Project
+    from candu_sync.syncs import Catalog
+
+
+def notices_after(project: Project, catalog: Catalog, names: list[str] | None) -> None:
+    """Send what a run has changed. A notice that fails is reported on stderr, and fails no run.
+
+    Args:
+        names: the syncs that were run; None: all.
+    """
+    if not project.settings.alert_addresses:
+        return
+    from candu_sync.operate import alert
+
+    try:
+        for sent in alert(project, catalog, names or ()):
+            (remark if sent.error is None else complain)(sent.sentence)
+    except CanduSyncError as error:
+        complain(f"no notice was sent: {error}")
+
+
+def send_notices(project: Project, catalog: Catalog, names: list[str] | None, *, as_json: bool) -> int:
+    """Send what is new, and print a line for each notice.
+
+    Args:
+        as_json: stdout is for other things.
+
+    Returns:
+        How many were not taken.
+
+    Raises:
+        SettingsError: there is no address.
+        StateError: the state cannot be read or written.
+    """
+    from candu_sync.operate import alert
+
+    if not project.settings.alert_addresses:
+        raise SettingsError("CANDU_ALERTS_URL is not set; put the webhook's URL or the mail server's there "
+                            "(docs/alerts.md)")
+    found = alert(project, catalog, names or ())
+    show = remark if as_json else say
+    for sent in found:
+        (show if sent.error is None else complain)(sent.sentence)
+    if not found:
+        show("no notice: nothing is new")
+    return sum(sent.error is not None for sent in found)
