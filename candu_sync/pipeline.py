@@ -44,6 +44,7 @@ from candu_sync.errors import (
     WarehouseError,
 )
 from candu_sync.forgetting import read_tombstones
+from candu_sync.history import note_run
 from candu_sync.naming import counted
 from candu_sync.progress import Operation, Progress, Reporter, silent
 from candu_sync.project import Target
@@ -110,6 +111,7 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         target.project.release_warehouse()
         if keep:
             result = failed(target.sync.name, target.partition, str(error), error.exit_code)
+            _note_report(target, result)
             result = remember(state, result, target.sync, launched_as=target.project.launched_as)
             _end(reporter, target, result, type(error).__name__)
         raise
@@ -199,7 +201,10 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
             ClaimedPush(target=target, changes=changes, claim=claim, report=report, sample=sample,
                         reporter=reporter).deliver_and_commit(version)
     result = _ended(target, changes, version, report, reporter.seconds, sampled=sample is not None)
-    return _noted(target, changes, reporter, result, type(report.error).__name__ if report.error else None)
+    result = _noted(target, changes, reporter, result, type(report.error).__name__ if report.error else None)
+    if report.requests and target.history.report is not None:
+        target.project.reports.write_soon()
+    return result
 
 
 def _guarded(changes: ChangeSet, stopped_by: GuardTripped) -> RunResult:
@@ -223,6 +228,7 @@ def note_stopped(target: Target, changes: ChangeSet, stopped_by: GuardTripped) -
 
 
 def _remember(target: Target, changes: ChangeSet, result: RunResult) -> RunResult:
+    _note_report(target, result)
     return remember(target.state, result, target.sync, full=changes.full, launched_as=target.project.launched_as)
 
 
@@ -235,6 +241,7 @@ def _noted(target: Target, changes: ChangeSet, reporter: Reporter, result: RunRe
         error: the class of what ended it early.
     """
     if changes.keys:
+        _note_report(target, result)
         reporter.end(result.status, result.counts(), error=error)
         return result
     result = _remember(target, changes, result)
@@ -250,6 +257,15 @@ def _end(reporter: Reporter, target: Target, result: RunResult, error: str | Non
     reporter.end(result.status, result.counts() if result.run_id else None, error=error,
                  lag=schedule_lag(target.sync, target.partition, good, now),
                  age=0.0 if result.status == "succeeded" else age)
+
+
+def _note_report(target: Target, result: RunResult) -> None:
+    """Note that the report tables do not have a run yet. A failure before there was a change set has no name."""
+    if target.history.report is not None:
+        # The run was made, and is in the state. A state that fails now costs its row in the tables only.
+        with suppress(StateError):
+            note_run(target.state, result.run_id or new_run_id(), target.history, result.to_json())
+        target.project.reports.note()
 
 
 def _ended(target: Target, changes: ChangeSet, version: Version, report: Report, seconds: dict[str, float], *,

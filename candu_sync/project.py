@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions
     from candu_sync.delivery import Delivery
     from candu_sync.embedded import Embedded
+    from candu_sync.report import Reports
     from candu_sync.warehouse import Warehouse
 
 # Seconds of a push after which the warehouse is given back.
@@ -68,7 +69,10 @@ class Project:
     def __enter__(self) -> Project:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Where the process is to end at once, the next run writes the report.
+        if "reports" in self.__dict__ and (kind is None or issubclass(kind, Exception)):
+            self.reports.write_due()
         if "engine" in self.__dict__:
             self.engine.close()
         if "warehouse" in self.__dict__:
@@ -143,7 +147,28 @@ class Project:
     def history_policy(self, sync: Sync) -> HistoryPolicy:
         """What the ledger keeps of a sync's runs: by its YAML, else by the settings."""
         return HistoryPolicy(mode=sync.history, days=self.settings.history, salt=self.state.workspace,
-                             message_ids=self.settings.message_id)
+                             message_ids=self.settings.message_id,
+                             report=sync.report_schema(self.settings.report_schema))
+
+    @cached_property
+    def reports(self) -> Reports:
+        """The report tables: the runs of the project that they do not have yet are written by it."""
+        from candu_sync.report import Reports
+
+        url, warehouse = self.settings.report_url, self.settings.warehouse_url
+        return Reports(self.state, lambda: self.engine, url=url.get_secret_value() if url else None,
+                       warehouse_url=warehouse.get_secret_value() if warehouse else None,
+                       release=self.release_warehouse, memory=self.settings.memory // 4)
+
+    def report_schemas(self, syncs: Iterable[Sync]) -> list[str]:
+        """The schemas that have report tables, in order."""
+        default = self.settings.report_schema
+        return sorted({schema for schema in (default, *(sync.report_schema(default) for sync in syncs)) if schema})
+
+    @property
+    def report_trouble(self) -> str | None:
+        """Why the report tables were not written, with what happens next; None: there is nothing to say."""
+        return self.reports.trouble if "reports" in self.__dict__ else None
 
     def predecessor(self, sync: Sync) -> str | None:
         """The name that a sync probably had before it was renamed, looked up once; None: there is no sign of a rename.

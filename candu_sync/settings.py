@@ -128,6 +128,13 @@ def _days(value: object) -> float:
     return days
 
 
+def _name(value: object) -> str:
+    text = str(value).strip()
+    if not text or re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("must be the name of a schema, like candu_sync")
+    return text
+
+
 def _number(text: str) -> float:
     """The finite number that ``text`` is, else NaN."""
     try:
@@ -200,6 +207,10 @@ class Settings(BaseSettings):
     """Where notices go (``alerts``); holds tokens and passwords."""
     run_url: Annotated[str, BeforeValidator(_run_url)] | None = None
     """A page about the runs of this process, like that of a job in CI; notices link to it."""
+    report_schema: Annotated[str, BeforeValidator(_name)] | None = None
+    """The schema of the tables ``sync_runs`` and ``sync_rows``; None: there are none."""
+    report_url: SecretStr | None = None
+    """A SQLAlchemy URL of the database that has these tables; None: the warehouse's."""
     dbt_manifest: Path | None = None
     """A dbt project's manifest.json."""
 

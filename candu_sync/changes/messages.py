@@ -113,7 +113,7 @@ class Encoding:
         return f"""
             SELECT
                 message,
-                bare || ',"messageId":"' || {_uuid("sha1")} || '"}}' AS body,
+                bare || ',"messageId":"' || {uuid_text("sha1")} || '"}}' AS body,
                 unhex(substr(sha1, 1, 32)) AS digest
             FROM (
                 SELECT *, {_digest(self.identity)} AS sha1
@@ -167,7 +167,7 @@ def _digest(identity: Identity) -> str:
     return f"sha1('{space}'::BLOB || encode({name} || chr(10) || key || chr(10) || bare))"
 
 
-def _uuid(digest: str) -> str:
+def uuid_text(digest: str) -> str:
     """SQL of a digest cut and marked as a UUID of version 5, as RFC 9562 says."""
     variant = f"substr('89ab', 1 + ((strpos('0123456789abcdef', substr({digest}, 17, 1)) - 1) % 4), 1)"
     return (f"substr({digest}, 1, 8) || '-' || substr({digest}, 9, 4) || '-5' || substr({digest}, 14, 3) || '-' || "

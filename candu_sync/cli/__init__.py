@@ -56,6 +56,8 @@ def _common(_: Annotated[bool, typer.Option(
 def main() -> None:
     """Run the command line; every error of ours is one message on stderr, without a traceback."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # A command says itself, as its last line, what this logger warns of.
+    logging.getLogger("candu_sync.report").setLevel(logging.ERROR)
     for stream in sys.stdout, sys.stderr:
         # A letter that the terminal's encoding lacks must not lose the result.
         if isinstance(stream, io.TextIOWrapper):

@@ -84,7 +84,8 @@ def say(message: str) -> None:
 
 @contextmanager
 def opened_project() -> Iterator[tuple[Project, Catalog]]:
-    """The project of the current folder, and its syncs. Unknown settings are reported on stderr."""
+    """The project of the current folder, and its syncs. Reported on stderr: unknown settings, and at the end that the
+    report tables were not written."""
     from candu_sync.dbt import load_catalog
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
@@ -95,9 +96,14 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
         for warning in settings.warnings:
             complain(warning)
         catalog = load_catalog(settings.sql_dir, settings.dbt_manifest)
-        with Project(settings) as project:
-            project.declared = catalog.names if catalog.complete else None
-            yield project, catalog
+        project = Project(settings)
+        try:
+            with project:
+                project.declared = catalog.names if catalog.complete else None
+                yield project, catalog
+        finally:
+            if project.report_trouble is not None:
+                complain(project.report_trouble)
 
 
 def chosen(catalog: Catalog, names: list[str] | None) -> tuple[list[Sync], list[SpecError]]:

@@ -18,13 +18,13 @@ from candu_sync.cli.common import (
     say,
     with_state,
 )
-from candu_sync.errors import UsageError
+from candu_sync.errors import CanduSyncError, UsageError
 from candu_sync.naming import counted
 
 if TYPE_CHECKING:
     from candu_sync.operate import ModelCheck
-    from candu_sync.project import Target
-    from candu_sync.syncs import Sync
+    from candu_sync.project import Project, Target
+    from candu_sync.syncs import Catalog, Sync
 
 
 def list_syncs(as_json: Json = False) -> None:
@@ -66,7 +66,22 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
             if not as_json:
                 say(f"Candu at {settings.api_url} accepts the key")
             project.check_workspace()
+        _check_report(project, catalog, as_json=as_json)
     finish(codes)
+
+
+def _check_report(project: Project, catalog: Catalog, *, as_json: bool) -> None:
+    """Whether the report tables can be written. They are made, as the next run would. A trouble stops no run."""
+    schemas = project.report_schemas(catalog.syncs.values())
+    if not schemas:
+        return
+    try:
+        place = project.reports.check(schemas)
+    except CanduSyncError as error:
+        complain(f"warning: the report tables cannot be written: {error}. Runs go on without them")
+        return
+    if not as_json:
+        say(f"the report tables can be written: {', '.join(schemas)} in {place}")
 
 
 def _show_check(found: ModelCheck, *, as_json: bool) -> None:

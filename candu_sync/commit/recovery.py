@@ -10,7 +10,7 @@ from candu_sync.commit.run_result import remember, result_of
 from candu_sync.delivery import Report
 from candu_sync.embedded import Embedded
 from candu_sync.errors import Claimed, StaleChanges
-from candu_sync.history import HistoryPolicy
+from candu_sync.history import HistoryPolicy, note_run
 from candu_sync.state import (
     Outcome,
     PartitionState,
@@ -58,13 +58,16 @@ def _folded(state: PartitionState, sync: Sync, version: Version, run_id: str, en
     if changes is not None:
         outcome = read_receipts(state, run_id)
         recovered = commit(state, version, sync, changes, outcome, engine=engine, history=history)
-        if not changes.keys:
-            _remember_death(state, sync, changes, outcome)
+        _remember_death(state, sync, changes, outcome, history)
     return empty_version(state, version, run_id) if recovered.number == version.number else recovered
 
 
-def _remember_death(state: PartitionState, sync: Sync, changes: ChangeSet, outcome: Outcome) -> None:
+def _remember_death(state: PartitionState, sync: Sync, changes: ChangeSet, outcome: Outcome,
+                    history: HistoryPolicy) -> None:
+    """Write down how the run ended. One of a few rows says nothing about the others."""
     accepted, rejected = outcome.settled
     result = result_of(changes, "failed", report=Report(accepted=accepted, rejected=rejected), exit_code=1,
                        error="the run died; what Candu had accepted was folded in by the next one")
-    remember(state, result, sync)
+    note_run(state, changes.run_id, history, result.to_json())
+    if not changes.keys:
+        remember(state, result, sync)

@@ -8,18 +8,17 @@ If the process is killed at any point, the same call finishes it.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from candu_sync.changes import FILES, INVALID, STAGED
 from candu_sync.embedded import Embedded
 from candu_sync.forgetting.keys import Keys, keys_of
 from candu_sync.forgetting.ledger import keys_in_ledger, leave_ledger
 from candu_sync.forgetting.searching import holds
+from candu_sync.forgetting.sentences import without_id
 from candu_sync.forgetting.snapshot_files import Cleaned, clean_snapshot, without_keys
 from candu_sync.history import FOLDER
 from candu_sync.snapshot import snapshot_of
@@ -155,17 +154,8 @@ def _unstaged(state: PartitionState, user_id: str) -> int:
 def _unsaid(state: PartitionState, user_id: str) -> int:
     """The sentences about the last run may name a key."""
     body = state.read_json("last.json") or {}
-    mine = re.compile(rf"(?<![\w@.-]){re.escape(user_id)}(?![\w@-])")
-
-    def without(value: Any) -> Any:
-        if isinstance(value, str):
-            return mine.sub("…", value)
-        if isinstance(value, list):
-            return [without(item) for item in value]
-        return {without(name): item for name, item in value.items()} if isinstance(value, dict) else value
-
-    said = {name: without(body[name]) for name in ("error", "guard", "reasons") if name in body}
-    if body | said == body:
+    new = without_id(body, user_id)
+    if new == body:
         return 0
-    state.write_json("last.json", body | said)
+    state.write_json("last.json", new)
     return 1

@@ -11,6 +11,7 @@ from candu_sync.changes import new_run_id
 from candu_sync.commit import recover
 from candu_sync.errors import Claimed
 from candu_sync.forgetting.partition import Removed, leave_partition
+from candu_sync.forgetting.reports import leave_reports
 from candu_sync.forgetting.tombstones import keep_certificate, lift_tombstone, put_tombstone
 from candu_sync.project import Project
 from candu_sync.state import known_syncs
@@ -23,7 +24,8 @@ class Forgotten:
 
     Attributes:
         removed: what was removed from where.
-        busy: sentences about partitions on which a run is at work: what they hold is still there.
+        busy: sentences about what is still there: partitions on which a run is at work, report tables that cannot be
+            reached.
         certificate: where it is written down, without the id; None: it is not finished.
     """
 
@@ -33,7 +35,8 @@ class Forgotten:
 
 
 def forget(project: Project, syncs: Mapping[str, Sync], user_id: str) -> Forgotten:
-    """Remove a person from the state, of all syncs and partitions, and prevent that the id is sent or stored again.
+    """Remove a person from the state, of all syncs and partitions, and from the report tables. Prevent that the id is
+    sent or stored again.
 
     The tombstone is put first, so that nothing more of the person comes in. If it is interrupted at any point, the same
     call finishes it.
@@ -56,16 +59,19 @@ def forget(project: Project, syncs: Mapping[str, Sync], user_id: str) -> Forgott
     run_id = new_run_id()
     removed: list[Removed] = []
     busy: list[str] = []
-    for name in sorted({*syncs, *known_syncs(project.state)}):
-        sync = syncs.get(name) or _gone(name)
+    every = {name: syncs.get(name) or _gone(name) for name in sorted({*syncs, *known_syncs(project.state)})}
+    for name, sync in every.items():
         for partition in project.state.partitions(name):
             try:
                 removed += _leave(project, sync, partition, user_id, run_id)
             except Claimed as error:
                 busy.append(str(error))
+    gone, left = leave_reports(project, every, user_id)
+    removed, busy = removed + gone, busy + left
     if busy:
         return Forgotten(removed, busy, None)
-    certificate = keep_certificate(project.state, _certificate(removed, run_id), run_id)
+    schemas = project.report_schemas(every.values())
+    certificate = keep_certificate(project.state, _certificate(removed, run_id, schemas), run_id)
     put_tombstone(project.state, user_id, finished=True)
     return Forgotten(removed, [], certificate)
 
@@ -82,11 +88,13 @@ def _gone(name: str) -> Sync:
     return build_sync(name, kind, Path(f"{name}.sql"), ("", "select 1"), Spec())
 
 
-def _certificate(removed: list[Removed], run_id: str) -> dict[str, object]:
+def _certificate(removed: list[Removed], run_id: str, schemas: list[str]) -> dict[str, object]:
+    """What is written down. ``report_tables``: the schemas whose tables have nothing of the person any more."""
     total: Counter[str] = Counter()
     for row in removed:
         total[row.where] += row.count
-    return {"run_id": run_id, "removed": dict(total), "from": [row.__dict__ for row in removed]}
+    return {"run_id": run_id, "removed": dict(total), "from": [row.__dict__ for row in removed],
+            "report_tables": schemas}
 
 
 def remember_again(project: Project, user_id: str) -> bool:

@@ -74,7 +74,7 @@ def message_id(digest: bytes | None) -> str | None:
     return None if digest is None else str(uuid.UUID(bytes=digest, version=5))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryPolicy:
     """What the ledger keeps.
 
@@ -83,12 +83,14 @@ class HistoryPolicy:
         days: how long; 0: no ledger is written.
         salt: of the hashes of values: the workspace's id.
         message_ids: whether messages carry a messageId.
+        report: the schema of the tables that take the runs; None: none do.
     """
 
     mode: Mode
     days: float
     salt: UUID
     message_ids: bool = True
+    report: str | None = None
 
     @property
     def written(self) -> bool:

@@ -29,6 +29,7 @@ from candu_sync.history.layout import (
     parquet_options,
     user_hash_sql,
 )
+from candu_sync.history.unreported import note_run
 from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot, expose
 from candu_sync.state import Outcome, PartitionState, remove_folder
@@ -70,6 +71,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
             path = folder / f"{changes.run_id}.parquet"
             rows = writing.write(path, outcome, before, digests)
             if rows:
+                note_run(state, changes.run_id, policy)
                 state.store.add(state.name(FOLDER, path.name), path)
             _remember_invalid(state, folder)
         return rows

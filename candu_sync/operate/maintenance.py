@@ -20,7 +20,7 @@ from candu_sync.embedded import arrow_file
 from candu_sync.errors import UsageError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.history import FOLDER as HISTORY
-from candu_sync.history import run_began
+from candu_sync.history import move_unreported, run_began
 from candu_sync.pipeline import plan
 from candu_sync.progress import Progress, silent
 from candu_sync.project import Project, Target
@@ -152,6 +152,7 @@ def rename(project: Project, old: str, sync: Sync) -> int:
     begin_rename(state, old, sync.name)
     for key in keys:
         move_partition(state.of(old, key), state.of(sync.name, key), new_run_id(), leave=(STAGED,))
+        move_unreported(state.of(old, key), state.of(sync.name, key))
     end_rename(state, sync.name)
     return len(keys)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.state.lasting import check_lasting as check_lasting
     from candu_sync.state.lasting import short_lived as short_lived
     from candu_sync.state.owner import Owner as Owner
+    from candu_sync.state.owner import this_process as this_process
     from candu_sync.state.partition_state import PartitionState as PartitionState
     from candu_sync.state.receipt_log import ReceiptLog as ReceiptLog
     from candu_sync.state.receipts import Outcome as Outcome
@@ -48,7 +49,7 @@ else:
         "folder_names": "sync_folder",
         "last_run": "carried_on last_good read_last_run write_last_run",
         "lasting": "check_lasting short_lived",
-        "owner": "Owner",
+        "owner": "Owner this_process",
         "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",

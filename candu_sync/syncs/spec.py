@@ -107,6 +107,7 @@ def _written(parse: Callable[[Any], object], *examples: str) -> tuple[BeforeVali
 _Text = Annotated[str, Field(pattern=r"\S")]
 _Constant = Annotated[Scalar, PlainValidator(_constant), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 _Constants = dict[_Text, _Constant]
+_Schema = Annotated[dict[Literal["schema"], _Text], Field(min_length=1)]
 _Names = Annotated[tuple[_Text, ...], AfterValidator(_distinct)]
 _Key = Annotated[
     tuple[_Text, ...],
@@ -323,6 +324,12 @@ class Spec(_Settings):
         default="names",
         description="what the history keeps of each row that was sent: values (old and new), names (of the traits, "
         "with a salted hash of each new value) or none",
+    )
+    report: Literal["none"] | _Schema | None = Field(
+        default=None,
+        description="the tables that take the sync's runs: a mapping with the schema, like {schema: candu_sync}, or "
+        "none; the default is that of CANDU_REPORT_SCHEMA",
+        examples=[{"schema": "candu_sync"}, "none"],
     )
     deps: _Names = Field(
         default=(),

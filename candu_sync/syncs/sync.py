@@ -60,6 +60,16 @@ class Sync(Spec):
             return self.cursor.column
         return "timestamp" if self.kind == "events" else None
 
+    def report_schema(self, default: str | None) -> str | None:
+        """The schema of the tables that take the sync's runs; None: none does.
+
+        Args:
+            default: that of the settings.
+        """
+        if self.report == "none":
+            return None
+        return default if self.report is None else self.report["schema"]
+
     @property
     def model_digest(self) -> str:
         """The SHA-256 of the model's text, in hexadecimal digits: it shows that a sync was renamed."""

@@ -1,4 +1,4 @@
-"""The warehouse: a query with bound parameters → a stream of Arrow record batches.
+"""The warehouse: a query with bound parameters → a stream of Arrow record batches; and a database that takes rows.
 
 Knows neither syncs nor Candu.
 """
@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.warehouse.bulk import Transaction as Transaction
     from candu_sync.warehouse.reading import Reading as Reading
     from candu_sync.warehouse.warehouse import Warehouse as Warehouse
     from candu_sync.warehouse.warehouse import open_warehouse as open_warehouse
+    from candu_sync.warehouse.writable import Writable as Writable
+    from candu_sync.warehouse.writable import file_beside as file_beside
+    from candu_sync.warehouse.writable import open_writable as open_writable
 else:
     __getattr__, __all__ = lazy_names(__name__, {
+        "bulk": "Transaction",
         "reading": "Reading",
         "warehouse": "Warehouse open_warehouse",
+        "writable": "Writable file_beside open_writable",
     })

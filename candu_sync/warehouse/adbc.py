@@ -40,7 +40,7 @@ def read_adbc(query: Query) -> Reading | None:
         import psycopg  # noqa: F401  (quotes the parameters; an engine of psycopg2 may do without)
     except ImportError:
         return None
-    address = _address(query.engine)
+    address = address_of(query.engine)
     if address is None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
@@ -51,7 +51,7 @@ def read_adbc(query: Query) -> Reading | None:
             return _reading(cursor, query, stack, errors)
 
 
-def _address(engine: Engine) -> str | None:
+def address_of(engine: Engine) -> str | None:
     """The engine's URL as libpq reads it, None when libpq does not know all of its options."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import make_conninfo

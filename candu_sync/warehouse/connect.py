@@ -37,7 +37,7 @@ def open_engine(url_text: str, memory: int | None = None, timeout: float | None 
     ``memory`` is DuckDB's limit in bytes, ``timeout`` a query's in seconds. Raises ``WarehouseError`` when the URL is
     wrong, its file or driver missing.
     """
-    url = _parsed(url_text)
+    url = parsed(url_text)
     backend = url.get_backend_name()
     try:
         if backend == "duckdb":
@@ -46,7 +46,7 @@ def open_engine(url_text: str, memory: int | None = None, timeout: float | None 
             return _snowflake(url, timeout)
         return _OPENERS.get(backend, _server)(url)
     except (ImportError, NoSuchModuleError) as error:
-        raise WarehouseError(f"there is no driver for {url.drivername}:// here: {_install(backend)}") from error
+        raise WarehouseError(f"there is no driver for {url.drivername}:// here: {install_hint(backend)}") from error
     except (ArgumentError, ValueError, TypeError) as error:
         raise WarehouseError(f"the warehouse URL {shown(url)} is wrong: {without_secrets(str(error), url)}") from None
 
@@ -89,7 +89,8 @@ def shown(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-def _parsed(url_text: str) -> URL:
+def parsed(url_text: str) -> URL:
+    """A URL as text → with the driver that is used for it. Raises ``WarehouseError`` when it is wrong."""
     try:
         url = make_url(url_text)
     except (ArgumentError, ValueError):
@@ -114,7 +115,8 @@ def _parsed(url_text: str) -> URL:
     return url
 
 
-def _install(backend: str) -> str:
+def install_hint(backend: str) -> str:
+    """What to install for a dialect."""
     extra = _EXTRAS.get(backend)
     return f"pip install 'candu-sync[{extra}]'" if extra else f"install the SQLAlchemy dialect of {backend}"
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
 
-from candu_sync.warehouse.connect import open_engine
-from tests.warehouse import servers
 from tests.warehouse.events import EVENTS
 
 DIALECTS = ("duckdb", "sqlite", "postgresql")
@@ -46,25 +42,3 @@ def url(request: pytest.FixtureRequest, urls: dict[str, str]) -> str:
     """The same table, once in each database."""
     found: str = urls[request.param]
     return found
-
-
-@pytest.fixture(scope="session")
-def mariadb_url() -> Iterator[str]:
-    """A real MariaDB of this test session, with an empty database ``wh``."""
-    with servers.mariadb() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def snowflake_engine() -> Iterator[Engine]:
-    """An engine of Snowflake's dialect and connector, as ours is made, on fakesnow."""
-    with servers.snowflake() as where:
-        engine = open_engine("snowflake://user:password@account/wh/public", None)
-
-        # Where Snowflake is, is no option of a URL.
-        @event.listens_for(engine, "do_connect")
-        def elsewhere(dialect: object, record: object, arguments: object, options: dict[str, object]) -> None:
-            options.update(where)
-
-        yield engine
-        engine.dispose()
