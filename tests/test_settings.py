@@ -34,7 +34,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "api_key": None, "api_url": "https://api.candu.ai/api", "warehouse_url": None, "query_timeout": 0.0,
         "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0,
         "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "history": 90.0,
-        "log": "text", "alerts_url": None, "run_url": None, "dbt_manifest": None}
+        "report_schema": None, "report_url": None, "log": "text", "alerts_url": None, "run_url": None,
+        "dbt_manifest": None}
     assert settings.warnings == ()
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from candu_sync.history import HistoryQuery, search_history
@@ -115,3 +118,13 @@ def test_no_value_is_in_the_tables_unless_the_history_keeps_values(lab: Lab, duc
     assert 'c"é🙂' not in said
     traits = {'{"plan":null,"seats":null}', '{"plan":null}', "{}"}
     assert {row["traits"] for row in duck.rows} == (traits if mode == "names" else set())
+
+
+def test_the_page_lists_the_columns_with_their_types() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
+    types = {"text": pa.string(), "bigint": pa.int64(), "integer": pa.int32(), "double": pa.float64(),
+             "timestamp": pa.timestamp("us", "UTC")}
+    for name, schema in (("sync_runs", RUNS), ("sync_rows", ROWS)):
+        section = page.split(f"## `{name}`")[1].split("\n## ")[0]
+        listed = re.findall(r"^\| `(\w+)` \| (\w+) \|", section, re.MULTILINE)
+        assert [(column, types[type_]) for column, type_ in listed] == [(field.name, field.type) for field in schema]

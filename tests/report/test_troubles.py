@@ -230,3 +230,20 @@ def test_a_push_that_is_stopped_by_a_guard_is_a_run_too(lab: Lab, simulator: Sim
     lab.run(sync)
     [run] = place.runs
     assert (run["status"], run["messages"], run["accepted"], simulator.requests()) == ("guarded", 2, 0, [])
+
+
+def test_a_push_that_is_made_again_is_one_run_with_its_last_end(lab: Lab, simulator: Simulator, place: Place) -> None:
+    """What is staged has one name: a push that Candu refused to take, or that a guard stopped, is replaced."""
+    use(lab, place)
+    sync = profile(lab, yaml="guard: {min_rows: 3}")
+    changes = lab.plan(sync)
+    assert lab.push(sync, changes).status == "guarded"
+    simulator.fault("status", status=503)
+    assert lab.push(sync, changes, force=True).status == "failed"
+    [failed] = place.runs
+    simulator.clear_faults()
+    assert lab.push(sync, changes, force=True).status == "succeeded"
+    check_complete(lab, sync, place)
+    [run] = place.runs
+    assert (failed["status"], run["status"], run["run_id"]) == ("failed", "succeeded", changes.run_id)
+    assert (len(place.rows), run["accepted"]) == (2, 2)
