@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from candu_sync.dbt import load_catalog as load_catalog
     from candu_sync.errors import CanduSyncError as CanduSyncError
     from candu_sync.pipeline import guard as guard
+    from candu_sync.pipeline import note_stopped as note_stopped
     from candu_sync.pipeline import plan as plan
     from candu_sync.pipeline import push as push
     from candu_sync.pipeline import push_staged as push_staged
@@ -40,7 +41,7 @@ else:
         "commit": "RunResult",
         "dbt": "load_catalog",
         "errors": "CanduSyncError",
-        "pipeline": "guard plan push push_staged run",
+        "pipeline": "guard note_stopped plan push push_staged run",
         "project": "Project Target",
         "settings": "Settings load_settings",
         "syncs": "Catalog Sync load_syncs",

@@ -1,65 +1,97 @@
-"""An example of an alert: a sensor that posts each failed run to a webhook of Slack's format."""
+"""Notices in Dagster: a sensor that looks at all syncs and sends what is new to ``CANDU_ALERTS_URL``.
+
+What is wrong with a sync, and what was said of it, is in the state: the command line and this sensor send no notice
+twice. Dagster adds what the state cannot know: which runs are under way, and runs that failed before the state was
+reached, for want of a setting or because their process died.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.error
-import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 from dagster import (
     DefaultSensorStatus,
-    RunFailureSensorContext,
+    Definitions,
     SensorDefinition,
-    run_failure_sensor,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
 )
 
-# A webhook that answers later than this keeps other sensors waiting.
-_SECONDS = 10
+from candu_sync import load_settings
+from candu_sync.dbt import load_catalog
+from candu_sync.errors import CanduSyncError, SettingsError
+from candu_sync.operate import alert
+from dagster_defs.resources import SETTINGS, CanduSyncResource
+from dagster_defs.run_log import RunLog
+
+# One look a minute reads how the last run of each partition ended.
+_SECONDS_BETWEEN_LOOKS = 60
 
 
-def failure_alerts(variable: str, *, name: str = "candu_sync_alerts") -> SensorDefinition:
-    """A sensor that posts ``{"text": …}`` for each failed run of this code location; on by default.
+def candu_alerts(folder: Path | None = None, *, webserver_base_url: str | None = None) -> Definitions:
+    """The sensor of ``candu_alerts_sensor`` with the resource that it needs: merge it with the rest.
 
-    The text names the run, its assets and the errors of its steps. They hold no trait value and no key. When the
-    webhook does not answer, the sensor's tick fails, and the next tick tries again.
+    ``Definitions.merge(build_definitions(Path("sql")), candu_alerts())``
+    """
+    return Definitions(sensors=[candu_alerts_sensor(folder, webserver_base_url=webserver_base_url)],
+                       resources={"candu_sync": SETTINGS})
+
+
+def alerts_where_set() -> Definitions:
+    """The same where ``CANDU_ALERTS_URL`` is set, in the environment or in ``.env``; else nothing."""
+    try:
+        return candu_alerts() if load_settings().alert_addresses else Definitions()
+    except SettingsError:
+        # The tick says what is wrong.
+        return candu_alerts() if os.environ.get("CANDU_ALERTS_URL") else Definitions()
+
+
+def candu_alerts_sensor(folder: Path | None = None, *, webserver_base_url: str | None = None,
+                        name: str = "candu_alerts") -> SensorDefinition:
+    """A sensor that sends a notice of each sync that got into trouble, and of its recovery. It is on.
+
+    An address that does not take a notice is in the tick's log, and the next tick tries again.
 
     Args:
-        variable: the environment variable that holds the webhook's URL, which is a secret.
+        folder: of the syncs; None: ``CANDU_SQL_DIR``.
+        webserver_base_url: of Dagster's pages, for links to runs, like ``https://dagster.example.com``. None: by
+            ``CANDU_RUN_URL``, else there are no links.
+        name: of the sensor.
     """
+    def look(context: SensorEvaluationContext, candu_sync: CanduSyncResource) -> SkipReason:
+        try:
+            return SkipReason(_look(context, candu_sync, folder, webserver_base_url))
+        except CanduSyncError as error:
+            return SkipReason(f"no notice was sent: {error}")
 
-    @run_failure_sensor(name=name, default_status=DefaultSensorStatus.RUNNING,
-                        description=f"Posts failed runs to the webhook in {variable}.")
-    def post(context: RunFailureSensorContext) -> None:
-        url = os.environ.get(variable)
-        if not url:
-            raise ValueError(f"{variable} is not set: put the webhook's URL there, or turn the sensor {name} off")
-        _post(url, failure_text(context), variable)
-
-    return post
-
-
-def failure_text(context: RunFailureSensorContext) -> str:
-    """``*candu/users/profile failed* (run 1a2b3c4d)`` and a line for each step's error."""
-    run = context.dagster_run
-    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
-    errors = []
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        sentence = data.user_failure_data.description if data.user_failure_data else None
-        errors.append(f"{event.step_key}: {sentence or data.error_display_string.splitlines()[0]}")
-    partition = f", partition {run.tags['dagster/partition']}" if "dagster/partition" in run.tags else ""
-    what = ", ".join(assets) or run.job_name
-    return "\n".join([f"*{what} failed* (run {run.run_id[:8]}{partition})", *(errors or [context.failure_event.message
-                                                                            or ""])])
+    return sensor(name=name, default_status=DefaultSensorStatus.RUNNING, target=None,
+                  minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
+                  description="Sends notices of syncs in trouble, and of their recovery, to CANDU_ALERTS_URL.")(look)
 
 
-def _post(url: str, text: str, variable: str) -> None:
-    request = urllib.request.Request(url, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=_SECONDS):
-            pass
-    except (OSError, ValueError) as error:
-        # The URL is a secret, and is part of some of these errors' texts.
-        status = f" with {error.code}" if isinstance(error, urllib.error.HTTPError) else f" ({type(error).__name__})"
-        raise RuntimeError(f"the webhook in {variable} did not take the alert{status}") from None
+def _look(context: SensorEvaluationContext, resource: CanduSyncResource, folder: Path | None,
+          base_url: str | None) -> str:
+    """Send what is new; what the tick says of it."""
+    with resource.project() as project:
+        if not project.settings.alert_addresses:
+            return "CANDU_ALERTS_URL is not set"
+        catalog = load_catalog(folder or project.settings.sql_dir, project.settings.dbt_manifest)
+        log = RunLog.read(context.instance, context.cursor)
+        sent = alert(project, catalog, look=lambda condition: log.seen(condition, _pages(base_url)))
+        context.update_cursor(log.cursor)
+    for one in sent:
+        (context.log.info if one.error is None else context.log.warning)(one.sentence)
+    return "; ".join(one.sentence for one in sent) or "nothing is new"
+
+
+def _pages(base_url: str | None) -> Callable[[str | None], str | None]:
+    """From what a run was launched as to its page."""
+    def page(launched_as: str | None) -> str | None:
+        if launched_as is None or base_url is None or "://" in launched_as:
+            return launched_as
+        return f"{base_url.rstrip('/')}/runs/{launched_as}"
+
+    return page

@@ -24,7 +24,19 @@ from dagster import (
 )
 from pydantic import Field
 
-from candu_sync import Catalog, ChangeSet, Project, RunResult, Sync, Target, guard, plan, push, push_staged
+from candu_sync import (
+    Catalog,
+    ChangeSet,
+    Project,
+    RunResult,
+    Sync,
+    Target,
+    guard,
+    note_stopped,
+    plan,
+    push,
+    push_staged,
+)
 from candu_sync.changes import anything_staged
 from candu_sync.errors import SpecError
 from candu_sync.operate import OtherSyncs, findings_of, why_refused
@@ -135,6 +147,8 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Ca
                     target = project.target(sync, partition)
                     changes = plan(target, full=config.full, force=config.force, progress=log_progress(context.log))
                     tripped = guard(target, changes)
+                    if tripped is not None and not config.force and _is_pushed(context, sync):
+                        note_stopped(target, changes, tripped)
                     findings = findings_of(target, changes, OtherSyncs(project, beside))
                     settings = project.settings
                 outlook = ratios(changes, context.instance, spec.key) | estimates(changes, settings)
@@ -148,6 +162,11 @@ def _changes_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy, beside: Ca
                                 check_results=[in_one(results) for results in zip(*checks, strict=True)])
 
     return changes_asset
+
+
+def _is_pushed(context: AssetExecutionContext, sync: Sync) -> bool:
+    """Whether the push is part of this run too: then a guard that stops it is how the run ended."""
+    return push_key(sync.name) in context.job_def.asset_layer.selected_asset_keys
 
 
 def _push_asset(sync: Sync, spec: AssetSpec, retries: RetryPolicy) -> AssetsDefinition:

@@ -1,4 +1,5 @@
-"""What Dagster loads from the repository's root: the assets of every sync under ``CANDU_SQL_DIR``.
+"""What Dagster loads from the repository's root: the assets of every sync under ``CANDU_SQL_DIR``, and where
+``CANDU_ALERTS_URL`` is set, the sensor of notices.
 
 Loading needs no other setting. A run that misses one fails with its name. A wrong file stops only its own sync.
 """
@@ -9,8 +10,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from dagster import Definitions
+
 from candu_sync import load_settings
 from candu_sync.errors import SettingsError
+from dagster_defs.alerts import alerts_where_set
 from dagster_defs.build import build_definitions
 
 
@@ -21,4 +25,4 @@ def _sql_dir() -> Path:
     return Path(os.environ.get("CANDU_SQL_DIR") or "sql")
 
 
-defs = build_definitions(_sql_dir())
+defs = Definitions.merge(build_definitions(_sql_dir()), alerts_where_set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,13 +45,15 @@ class Standing:
         partition: None: the sync as a whole.
         problems: empty: nothing is wrong.
         well: the sentence about it for a notice of its recovery.
-        link: the page of the last run, or None.
+        link: the page of the last run, or the id that an orchestrator gave it; None: neither is known.
+        ended: when the last run ended, aware; None: there was none.
     """
 
     partition: str | None
     problems: tuple[Problem, ...] = ()
     well: str = ""
     link: str | None = None
+    ended: dt.datetime | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:

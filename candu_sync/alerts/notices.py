@@ -69,7 +69,7 @@ class Notice:
     def footer(self) -> str:
         """The command that shows more, and the owners."""
         owners = f" · {', '.join(self.owners)}" if self.owners else ""
-        return f"candu-sync status {self.sync}{owners}"
+        return f"candu-sync status{f' {self.sync}' if '/' in self.sync else ''}{owners}"
 
     @property
     def text(self) -> str:

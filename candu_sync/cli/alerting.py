@@ -8,22 +8,24 @@ from candu_sync.cli.common import complain, remark, say
 from candu_sync.errors import CanduSyncError, SettingsError
 
 if TYPE_CHECKING:
+    from candu_sync.errors import SpecError
     from candu_sync.project import Project
-    from candu_sync.syncs import Catalog
+    from candu_sync.syncs import Catalog, Sync
 
 
-def notices_after(project: Project, catalog: Catalog, names: list[str] | None) -> None:
+def notices_after(project: Project, catalog: Catalog, syncs: list[Sync], errors: list[SpecError]) -> None:
     """Send what a run has changed. A notice that fails is reported on stderr, and fails no run.
 
     Args:
-        names: the syncs that were run; None: all.
+        syncs, errors: what the run was of.
     """
-    if not project.settings.alert_addresses:
+    names = {*(sync.name for sync in syncs), *(error.sync for error in errors if error.sync)}
+    if not project.settings.alert_addresses or not names:
         return
     from candu_sync.operate import alert
 
     try:
-        for sent in alert(project, catalog, names or ()):
+        for sent in alert(project, catalog, () if names == catalog.names else names):
             (remark if sent.error is None else complain)(sent.sentence)
     except CanduSyncError as error:
         complain(f"no notice was sent: {error}")

@@ -65,7 +65,7 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
         for sync in syncs:
             keys = _staged(project, sync, partition)
             codes += each(project, [sync], keys, act, lambda *why: emit(failed(*why)))
-        notices_after(project, catalog, [name])
+        notices_after(project, catalog, syncs, errors)
     if not as_json:
         show_results(results)
     finish(codes)

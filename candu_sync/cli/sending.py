@@ -84,7 +84,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             return result.exit_code
 
         codes = each_of(project, syncs, errors, partition, act, lambda *why: emit(failed(*why)))
-        notices_after(project, catalog, names)
+        notices_after(project, catalog, syncs, errors)
     if not as_json:
         show_results(results)
     finish([*codes, *keys.codes()])

@@ -16,6 +16,9 @@ from candu_sync.project import Project
 from candu_sync.state import PartitionState, orphans, read_last_run
 from candu_sync.syncs import Catalog, Sync
 
+# What notices about files that are of no sync are about.
+_PROJECT = "the project"
+
 
 def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
     """A row a sync: sync, kind, partitions, last_run (ISO 8601, None: never), status."""
@@ -72,7 +75,8 @@ def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
 
 
 def conditions(project: Project, catalog: Catalog, names: Collection[str] = ()) -> list[Condition]:
-    """How each sync is, for notices. A file that is wrong is a problem of its sync.
+    """How each sync is, for notices. A file that is wrong is a problem of its sync; one that is of no sync, like dbt's
+    manifest, is one of the project, which has a condition of its own where all syncs are asked for.
 
     Args:
         names: only these; empty: all.
@@ -84,10 +88,10 @@ def conditions(project: Project, catalog: Catalog, names: Collection[str] = ()) 
     rows, problems = _judged(project, catalog, chosen) if chosen else ([], {})
     found = [Condition(name, catalog.syncs[name].owners, tuple(_standings(
         [row for row in rows if row["sync"] == name], problems[name]))) for name in chosen]
-    broken: dict[str, list[Problem]] = {}
+    broken: dict[str, list[Problem]] = {} if names else {_PROJECT: []}
     for error in catalog.errors:
-        if error.sync and (not names or error.sync in names):
-            broken.setdefault(error.sync, []).append(Problem("broken", str(error)))
+        if not names or error.sync in names:
+            broken.setdefault(error.sync or _PROJECT, []).append(Problem("broken", str(error)))
     return [*found, *(Condition(name, (), (Standing(None, tuple(wrong)),)) for name, wrong in broken.items())]
 
 
@@ -97,7 +101,12 @@ def _standings(rows: list[dict[str, Any]], problems: list[Problem]) -> Iterator[
     of.setdefault(None, max(rows, key=lambda row: row["last_run"] or ""))
     for key in dict.fromkeys([None, *of, *(problem.partition for problem in problems)]):
         mine = tuple(problem for problem in problems if problem.partition == key)
-        yield Standing(key, mine, _how_it_is(of[key]), of[key]["launched_as"]) if key in of else Standing(key, mine)
+        yield _standing(key, mine, of[key]) if key in of else Standing(key, mine)
+
+
+def _standing(key: str | None, problems: tuple[Problem, ...], row: dict[str, Any]) -> Standing:
+    ended = dt.datetime.fromisoformat(row["last_run"]) if row["last_run"] else None
+    return Standing(key, problems, _how_it_is(row), row["launched_as"], ended)
 
 
 def _how_it_is(row: dict[str, Any]) -> str:

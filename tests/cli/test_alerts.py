@@ -170,6 +170,23 @@ def test_a_file_that_is_wrong_and_its_recovery(alerted: Folder, webhook: Webhook
     assert [body["title"] for body in webhook.take()] == ["users/profile is well again"]
 
 
+def test_a_manifest_that_cannot_be_read(alerted: Folder, webhook: Webhook) -> None:
+    """It is of no sync, and hides those that it declares."""
+    profile(alerted)
+    manifest = alerted.folder / "manifest.json"
+    manifest.write_text("{")
+    alerted.overrides["dbt_manifest"] = str(manifest)
+    for _ in range(2):
+        alerted.cli("run", "--all")
+    [body] = webhook.take()
+    assert (body["title"], codes([body])) == ("the project cannot be read", [["broken"]])
+    assert "manifest.json" in body["text"]
+    assert body["text"].endswith("\ncandu-sync status")
+    alerted.overrides["dbt_manifest"] = ""
+    alerted.cli("status", "--alert")
+    assert [body["title"] for body in webhook.take()] == ["the project is well again"]
+
+
 def test_owners_and_mail(alerted: Folder, webhook: Webhook) -> None:
     profile(alerted, 4, "owners: [team:growth]")
     alerted.people(0)
