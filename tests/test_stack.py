@@ -357,12 +357,6 @@ def test_sqlalchemy_reads_a_literal_as_a_parameter_of_sqlite() -> None:
         assert connection.execute(sql, values).fetchall() == [("%(since)s", 1)]
 
 
-def test_duckdb_engine_cursor_gives_duckdbs_own() -> None:
-    connection = create_engine("duckdb:///:memory:").raw_connection()
-    assert isinstance(connection.cursor().cursor(), duckdb.DuckDBPyConnection)
-    connection.close()
-
-
 # httpx
 
 def test_httpx_timeout_is_for_each_part() -> None:

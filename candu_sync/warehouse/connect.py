@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from candu_sync.errors import WarehouseError, WarehouseUnreachable
 from candu_sync.warehouse.arrays import Odd
+from candu_sync.warehouse.duckdb_engine import duckdb_engine
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.psycopg_loaders import register_loaders
 
@@ -122,17 +123,13 @@ def install_hint(backend: str) -> str:
 
 
 def _duckdb(url: URL, memory: int | None) -> Engine:
-    config = {} if memory is None else {"memory_limit": f"{memory}B"}
     in_memory = url.database in _MEMORY
     if not in_memory:
         _require_file(url.database or "")
     read_only = not in_memory and not _is_remote(url.database or "")
-    url = url.difference_update_query(["access_mode", "read_only"])
-    arguments = {"read_only": read_only, "config": config}
-    if in_memory:
-        return create_engine(url, connect_args=arguments)
     # To open a file takes longer than to read a small model. So one connection is kept until ``Warehouse.release``.
-    return create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=-1, connect_args=arguments)
+    return duckdb_engine(url.difference_update_query(["access_mode", "read_only"]), read_only=read_only, memory=memory,
+                         keep=not in_memory)
 
 
 def _is_remote(database: str) -> bool:

@@ -60,8 +60,8 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     with connecting(query.engine.url, *ERRORS):
         pooled = query.engine.raw_connection()
         stack.callback(pooled.close)
-        # duckdb-engine's cursor forwards unknown methods, and DuckDB's own cursor() is a new connection.
-        connection = cast(duckdb.DuckDBPyConnection, pooled.cursor().cursor())
+        # DuckDB's cursor() is a new connection.
+        connection = cast(duckdb.DuckDBPyConnection, pooled.cursor())
         stack.callback(connection.close)
         # Without replacements: otherwise DuckDB looks for a name that is no table among this program's variables.
         connection.execute(f"set TimeZone = '{query.timezone}'; set python_enable_replacements = false")

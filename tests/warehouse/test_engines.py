@@ -110,9 +110,27 @@ def test_duckdb_is_read_only_below_the_checks_of_the_sql(tmp_path: Path) -> None
     path = tmp_path / "wh.duckdb"
     duckdb.connect(str(path)).execute("create table t(a int)").close()
     engine = open_engine(f"duckdb:///{path}?access_mode=read_write", None)
-    with engine.connect() as connection, pytest.raises(DBAPIError, match="read-only mode"):
-        connection.exec_driver_sql("insert into t values (1)")
+    connection = engine.raw_connection()
+    with pytest.raises(duckdb.Error, match="read-only mode"):
+        connection.cursor().execute("insert into t values (1)")
+    connection.close()
     engine.dispose()
+
+
+def test_the_options_of_a_duckdb_url_are_settings(tmp_path: Path) -> None:
+    path = tmp_path / "wh.duckdb"
+    duckdb.connect(str(path)).close()
+    sql = "select current_setting('threads')::text || ' ' || current_setting('memory_limit')"
+    with open_warehouse(f"duckdb:///{path}?threads=1&memory_limit=300MB", memory=100_000_000) as warehouse:
+        assert warehouse.values(sql) == ["1 286.1 MiB"]
+    assert "no_such_setting" in failure(f"duckdb:///{path}?no_such_setting=1")
+
+
+def test_duckdb_needs_no_dialect_for_sqlalchemy(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb_engine", None)
+    with open_warehouse(urls["duckdb"]) as warehouse:
+        assert warehouse.dialect == "duckdb"
+        assert warehouse.values("select 1") == ["1"]
 
 
 def test_a_model_cannot_copy_to_a_file(urls: dict[str, str], tmp_path: Path) -> None:
