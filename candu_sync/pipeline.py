@@ -49,7 +49,7 @@ from candu_sync.naming import counted
 from candu_sync.progress import Operation, Progress, Reporter, silent
 from candu_sync.project import Target
 from candu_sync.state import Claim, Version
-from candu_sync.syncs import schedule_lag
+from candu_sync.syncs import declared_parts, follows_schedule, schedule_lag
 
 
 def plan(target: Target, *, full: bool = False, force: bool = False, allow: Collection[str] = (), keep: bool = True,
@@ -89,8 +89,10 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
 def _reported(verb: str, target: Target, progress: Progress) -> Iterator[Reporter]:
     """Report the block as one operation."""
     sync = target.sync
+    window, segment = declared_parts(sync.partitions, target.partition)
     reporter = Reporter(
-        Operation(verb=verb, run_id="", sync=sync.name, kind=sync.kind, partition=target.partition),
+        Operation(verb=verb, run_id="", sync=sync.name, kind=sync.kind, partition=target.partition, window=window,
+                  segment=segment, dynamic=sync.partitions is not None and sync.partitions.dynamic is not None),
         [progress, *target.project.listeners])
     with reporter.whole():
         yield reporter
@@ -253,10 +255,11 @@ def _end(reporter: Reporter, target: Target, result: RunResult, error: str | Non
     """Report how a run ended that was remembered."""
     now = dt.datetime.now(dt.UTC)
     good = None if result.good_before is None else dt.datetime.fromisoformat(result.good_before)
-    age = None if good is None else max(0.0, (now - good).total_seconds())
+    last = now if result.status == "succeeded" else good
+    timely = last is not None and follows_schedule(target.sync, target.partition, now)
+    age = max(0.0, (now - last).total_seconds()) if last and timely else None
     reporter.end(result.status, result.counts() if result.run_id else None, error=error,
-                 lag=schedule_lag(target.sync, target.partition, good, now),
-                 age=0.0 if result.status == "succeeded" else age)
+                 lag=schedule_lag(target.sync, target.partition, good, now), age=age)
 
 
 def _note_report(target: Target, result: RunResult) -> None:

@@ -31,6 +31,9 @@ class Operation:
         verb: plan, push, or run.
         run_id: empty where it failed before there was one.
         kind: users, groups or events.
+        partition: its key, which may be personal data where ``dynamic``.
+        window, segment: the parts of the key that the sync's files declare: a window of time, a static key.
+        dynamic: the warehouse gave the key, or a part of it.
     """
 
     verb: str
@@ -38,6 +41,9 @@ class Operation:
     sync: str
     kind: str
     partition: str | None
+    window: str | None = None
+    segment: str | None = None
+    dynamic: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Ended:
         lag: seconds from the first tick of the sync's cron line that no good run had answered before, to now; 0: no
             tick was waiting; None: it has no cron line, or nothing is known of the runs before.
         age: seconds since a run of this sync and partition last ended well; 0: this one did; None: none did, or it is
-            not known.
+            not known. Of windows only the newest that has ended has a lag and an age.
     """
 
     operation: Operation

@@ -19,6 +19,7 @@ from candu_sync.progress import Progress
 from candu_sync.settings import Settings
 from candu_sync.state import PartitionState, State, check_lasting, read_claim, read_last_run, remove_folder
 from candu_sync.syncs import Sync, has_ended, partitions_to_run, present_segments
+from candu_sync.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions
@@ -41,7 +42,8 @@ class Project:
         new_key: another API key than the one that the state knows is a rotation, of the same workspace.
         declared: the names of all syncs of the project, with those whose files are wrong; None: they are not known, and
             no rename is noticed.
-        listeners: are called with what happens in each operation on the project (see ``progress``).
+        listeners: are called with what happens in each operation on the project (see ``progress``);
+            OpenTelemetry is the first, where it is configured.
         launched_as: the page of this process's runs (``CANDU_RUN_URL``), or the id that an orchestrator gave them;
             None: neither is known. It is kept with how a run ended.
         pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
@@ -58,7 +60,8 @@ class Project:
         self._delivery: Delivery | None = None
         self._stopped = False
         self.pushing = False
-        self.listeners: list[Progress] = []
+        self._telemetry = Telemetry()
+        self.listeners: list[Progress] = [self._telemetry]
         self.new_key = False
         self.launched_as: str | None = settings.run_url
         self.declared: frozenset[str] | None = None
@@ -70,13 +73,16 @@ class Project:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Where the process is to end at once, the next run writes the report.
-        if "reports" in self.__dict__ and (kind is None or issubclass(kind, Exception)):
-            self.reports.write_due()
-        if "engine" in self.__dict__:
-            self.engine.close()
-        if "warehouse" in self.__dict__:
-            self.warehouse.close()
+        try:
+            # Where the process is to end at once, the next run writes the report.
+            if "reports" in self.__dict__ and (kind is None or issubclass(kind, Exception)):
+                self.reports.write_due()
+            if "engine" in self.__dict__:
+                self.engine.close()
+            if "warehouse" in self.__dict__:
+                self.warehouse.close()
+        finally:
+            self._telemetry.close()
 
     @cached_property
     def state(self) -> State:

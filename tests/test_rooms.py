@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operate": {"alerts", "changes", "commit", "dbt", "diff", "embedded", "forgetting", "history", "pipeline",
                 "project", "rows", "snapshot", "state", "syncs", "warehouse"},
     "simulator": set(),
+    "telemetry": set(),
     "starting": set(),
     "demo": {"simulator", "syncs"},
 }

@@ -22,6 +22,9 @@ _DIGITS = 3
 
 _LEVELS = {"failed": "error", "guarded": "warning"}
 
+# What of an operation is in each of its objects.
+_ABOUT = ("verb", "run_id", "sync", "kind", "partition")
+
 # The logger whose messages are ours. The messages of other libraries may quote what they were given.
 _OURS = "candu_sync"
 
@@ -43,7 +46,7 @@ def json_events(every: float) -> Progress:
 
     def show(event: Event) -> None:
         nonlocal last
-        about = vars(event.operation)
+        about = {name: getattr(event.operation, name) for name in _ABOUT}
         match event:
             case Began():
                 write("began", **about)

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from candu_sync.syncs.due_partitions import present_segments as present_segments
     from candu_sync.syncs.fields import cron_fields as cron_fields
     from candu_sync.syncs.key_expressions import expressions_of as expressions_of
+    from candu_sync.syncs.partitions import declared_parts as declared_parts
     from candu_sync.syncs.partitions import first_window as first_window
     from candu_sync.syncs.partitions import join as join
     from candu_sync.syncs.partitions import split as split
     from candu_sync.syncs.partitions import window as window
     from candu_sync.syncs.partitions import windows as windows
+    from candu_sync.syncs.schedule import follows_schedule as follows_schedule
     from candu_sync.syncs.schedule import schedule_lag as schedule_lag
     from candu_sync.syncs.spec import OTHER_WORDS as OTHER_WORDS
     from candu_sync.syncs.spec import Cursor as Cursor
@@ -48,8 +50,8 @@ else:
         "due_partitions": "has_ended is_present partition_to_prepare partitions_to_run present_segments",
         "fields": "cron_fields",
         "key_expressions": "expressions_of",
-        "partitions": "first_window join split window windows",
-        "schedule": "schedule_lag",
+        "partitions": "declared_parts first_window join split window windows",
+        "schedule": "follows_schedule schedule_lag",
         "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
         "spec_file": "spec_of",
         "sql_parameters": "parameters",

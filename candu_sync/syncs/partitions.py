@@ -17,7 +17,7 @@ from typing import cast
 from candu_sync.errors import UsageError
 from candu_sync.syncs.spec import Every, Partitions
 
-__all__ = ["Window", "first_window", "is_newest", "join", "split", "window", "windows"]
+__all__ = ["Window", "declared_parts", "first_window", "is_newest", "join", "split", "window", "windows"]
 
 _BETWEEN = "|"
 _LENGTH = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
@@ -58,6 +58,20 @@ def split(partitions: Partitions, key: str) -> tuple[str | None, str | None]:
         raise UsageError(f"{key!r} is not a partition; the key is a window's and a segment's, like "
                          f"{join(first_window(partitions).key, (partitions.static or ('trial',))[0])}")
     return start, segment
+
+
+def declared_parts(partitions: Partitions | None, key: str | None) -> tuple[str | None, str | None]:
+    """The parts of a partition's key that the sync's files declare: its window, and its static segment; None: it has
+    none. A key of earlier settings has none either."""
+    if partitions is None or key is None:
+        return None, None
+    try:
+        start, segment = split(partitions, key)
+        if start is not None:
+            window(partitions, start)
+    except UsageError:
+        return None, None
+    return start, segment if segment in (partitions.static or ()) else None
 
 
 def window(partitions: Partitions, key: str) -> Window:

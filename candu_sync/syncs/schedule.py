@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from candu_sync.errors import UsageError
 from candu_sync.syncs.cron_gap import ticks_on
 from candu_sync.syncs.fields import cron_fields
-from candu_sync.syncs.partitions import is_newest, split, window
+from candu_sync.syncs.partitions import declared_parts, is_newest, window
 from candu_sync.syncs.sync import Sync
 
 # Days in which a cron line that ticks at all has ticked: a 29th of February may be eight years away.
@@ -33,17 +32,22 @@ def schedule_lag(sync: Sync, partition: str | None, good: dt.datetime | None, no
     return None if tick is None else max(0.0, (now - tick).total_seconds())
 
 
+def follows_schedule(sync: Sync, partition: str | None, now: dt.datetime) -> bool:
+    """Whether how late a partition is says anything: of windows it does so for the newest that has ended alone."""
+    if sync.partitions is None or sync.partitions.every is None:
+        return True
+    start, _ = declared_parts(sync.partitions, partition)
+    return start is not None and is_newest(sync.partitions, window(sync.partitions, start), now)
+
+
 def _due_since(sync: Sync, partition: str | None, good: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
-    if sync.partitions is None or sync.partitions.every is None or partition is None:
-        return good
-    try:
-        start, _ = split(sync.partitions, partition)
-        found = window(sync.partitions, start or "")
-    except UsageError:
-        return None  # a partition from before the sync's present settings
-    if not is_newest(sync.partitions, found, now):
+    if not follows_schedule(sync, partition, now):
         return None
-    return found.end if good is None else max(found.end, good)
+    if sync.partitions is None or sync.partitions.every is None:
+        return good
+    start, _ = declared_parts(sync.partitions, partition)
+    end = window(sync.partitions, str(start)).end
+    return end if good is None else max(end, good)
 
 
 def next_tick(line: str, since: dt.datetime) -> dt.datetime | None:

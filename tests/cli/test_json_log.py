@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +50,14 @@ def test_a_run_is_an_object_for_each_thing_that_happens(folder: Folder) -> None:
         "succeeded", 3, 3, 3, 0, None)
     assert {line["level"] for line in lines} == {"info"}
     assert all(line["time"].endswith("Z") for line in lines)
+
+
+def test_the_page_s_example_has_the_fields_of_a_push(folder: Folder) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+    [example] = re.findall(r"^```json\n(.*?)\n```", page, re.DOTALL | re.MULTILINE)
+    pushed = [line for line in objects(folder.cli("run", "users/profile"))
+              if line["event"] == "phase_ended" and line["phase"] == "push"]
+    assert [list(line) for line in pushed] == [list(json.loads(example))]
 
 
 def test_progress_is_an_object_too(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
