@@ -10,7 +10,7 @@ from pathlib import Path
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
 from candu_sync import ChangeSet, load_settings
-from candu_sync.dbt import Column, linked, trait_lineage
+from candu_sync.dbt import DbtColumn, linked, trait_lineage
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Catalog, Sync
 from dagster_defs.metadata import Metadata
@@ -51,5 +51,5 @@ def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> M
             "dagster/column_lineage": MetadataValue.column_lineage(TableColumnLineage(deps))}
 
 
-def _words(columns: Sequence[Column]) -> str | None:
+def _words(columns: Sequence[DbtColumn]) -> str | None:
     return ", ".join(f"{'/'.join(key)}.{column}" for key, column in columns) or None

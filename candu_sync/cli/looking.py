@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from candu_sync.cli.by_manifest import FailOn, check_manifest
 from candu_sync.cli.common import (
     Json,
     Names,
@@ -46,11 +48,27 @@ def list_syncs(as_json: Json = False) -> None:
 def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, typer.Option(
         "--offline", help="Leave out the request to Candu that proves the key.")] = False, twice: Annotated[
         bool, typer.Option("--twice", help="Read each model two times, and name the columns that differ.")] = False,
-          ) -> None:
-    """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key."""
+          manifest: Annotated[Path | None, typer.Option(
+              "--manifest", metavar="FILE", help="Check by dbt's manifest alone, without a warehouse.")] = None,
+          against: Annotated[Path | None, typer.Option(
+              "--against", metavar="FILE", help="With --manifest: say what changes for whom, compared with this "
+                                                "manifest.")] = None,
+          github: Annotated[bool, typer.Option("--github", help="With --manifest: a comment in Markdown.")] = False,
+          fail_on: Annotated[FailOn | None, typer.Option(
+              "--fail-on", help="With --manifest: what ends with 1; breaks, if not given.")] = None) -> None:
+    """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key.
+
+    With --manifest no warehouse is asked: the columns are those that dbt's manifest shows."""
     from candu_sync.delivery import Candu
     from candu_sync.operate import check_models
 
+    if manifest is not None:
+        if twice:
+            raise UsageError("check --twice reads the warehouse, check --manifest does not: leave one of the two out")
+        check_manifest(names, manifest, against, as_json=as_json, github=github, fail_on=fail_on or FailOn.breaks)
+    elif against or github or fail_on:
+        option = "--against" if against else "--github" if github else "--fail-on"
+        raise UsageError(f"check {option} goes with --manifest FILE")
     with opened_project() as (project, catalog):
         syncs, errors = chosen(catalog, names)
         settings = project.settings

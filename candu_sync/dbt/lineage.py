@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from sqlglot import MappingSchema, exp
     from sqlglot.lineage import Node as Step
 
-__all__ = ["Column", "trait_lineage"]
+__all__ = ["DbtColumn", "trait_lineage"]
 
-Column = tuple[tuple[str, ...], str]
+DbtColumn = tuple[tuple[str, ...], str]
 """The key of a dbt model's Dagster asset, and a column's name."""
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 _DIALECTS = {"sqlserver": "tsql", "synapse": "tsql"}
 
 
-def trait_lineage(sync: Sync, traits: Iterable[str], manifest: Path | None) -> dict[str, tuple[Column, ...]]:
+def trait_lineage(sync: Sync, traits: Iterable[str], manifest: Path | None) -> dict[str, tuple[DbtColumn, ...]]:
     """Trait → the columns that it is made of. Traits without a known column are left out.
 
     SQL that sqlglot cannot read has no lineage; that is no error.
@@ -67,13 +67,14 @@ def trait_lineage(sync: Sync, traits: Iterable[str], manifest: Path | None) -> d
         return {}
 
 
-def _made_of(sql: str, traits: dict[str, str], adapter: str, nodes: tuple[Node, ...]) -> dict[str, tuple[Column, ...]]:
+def _made_of(sql: str, traits: dict[str, str], adapter: str, nodes: tuple[Node, ...]
+             ) -> dict[str, tuple[DbtColumn, ...]]:
     """First with the described columns: they show which table of a join has a column. Then without them: a ``*`` may
     bring columns that are not described."""
     dialect = _DIALECTS.get(adapter, adapter)
     # sqlglot attributes a column to the only table that it knows: it must know all tables, or none.
     described = nodes if all(node.columns for node in nodes) else ()
-    found: dict[str, tuple[Column, ...]] = {}
+    found: dict[str, tuple[DbtColumn, ...]] = {}
     for known in dict.fromkeys((described, ())):
         try:
             steps = _steps(sql, dialect, known)
@@ -133,7 +134,7 @@ def _relation(name: str | exp.Table, dialect: str) -> tuple[str, ...]:
 
 
 def _leaves(steps: dict[str, Step], column: str, dialect: str, relations: dict[tuple[str, ...], Node]
-            ) -> Iterator[Column]:
+            ) -> Iterator[DbtColumn]:
     """The dbt columns that a result's column is made of."""
     from sqlglot import exp
 

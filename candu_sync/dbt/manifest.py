@@ -16,12 +16,15 @@ from typing import Any
 
 import orjson
 
-from candu_sync.dbt.nodes import Node, Test, node_of, test_of, text
+from candu_sync.dbt.nodes import Macro, Node, Test, data_test_of, macro_of, node_of, text
 from candu_sync.suggestions import nearest
 
 __all__ = ["Manifest", "ManifestError", "read_manifest"]
 
 _REFABLE = ("model", "seed", "snapshot")
+
+# The packages of dbt's own macros, besides the adapter's: they differ from version to version.
+_OF_DBT = ("dbt", "dbt_postgres", "dbt_spark")
 
 _WRITES = "`dbt parse` writes it, into the folder target of the dbt project"
 
@@ -30,7 +33,7 @@ class ManifestError(Exception):
     """There is no manifest to read, or it has no such model or source. A SpecError adds the file and the line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """The models and sources of a project and of its packages.
 
@@ -40,13 +43,15 @@ class Manifest:
         nodes: all that a ref or a source can mean.
         disabled: the names of models that are disabled.
         tests: the data tests.
+        macros: the project's macros and those of its packages, dbt's own aside, by id.
     """
 
     project: str
     adapter: str
     nodes: tuple[Node, ...]
     disabled: frozenset[str]
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Test, ...]
+    macros: Mapping[str, Macro]
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
@@ -161,8 +166,11 @@ def _read(path: Path, _changed: int, _size: int) -> Manifest:
 def _manifest(body: Mapping[str, Any]) -> Manifest:
     models = [node for node in body["nodes"].values() if node["resource_type"] in _REFABLE]
     nodes = tuple(node_of(properties) for properties in (*models, *body["sources"].values()))
-    tests = tuple(test_of(node) for node in body["nodes"].values() if node["resource_type"] == "test")
+    tests = tuple(data_test_of(node) for node in body["nodes"].values() if node["resource_type"] == "test")
     disabled = frozenset(text(node["name"]) for nodes in (body.get("disabled") or {}).values() for node in nodes)
     metadata = body["metadata"]
-    return Manifest(text(metadata.get("project_name") or ""), text(metadata.get("adapter_type") or ""), nodes,
-                    disabled, tests)
+    adapter = text(metadata.get("adapter_type") or "")
+    macros = {name: macro_of(macro) for name, macro in (body.get("macros") or {}).items()
+              if macro["package_name"] not in (*_OF_DBT, f"dbt_{adapter}")}
+    return Manifest(project=text(metadata.get("project_name") or ""), adapter=adapter, nodes=nodes, disabled=disabled,
+                    tests=tests, macros=macros)

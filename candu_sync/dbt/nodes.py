@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Node", "Test", "node_of", "test_of", "text"]
+__all__ = ["Macro", "Node", "Test", "data_test_of", "macro_of", "node_of", "text"]
+
+
+_SNAPSHOT = ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to")
+"""The columns that dbt adds to a snapshot, unless the config gives them other names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,8 @@ class Node:
         compiled: the SQL without templates; None: the command that wrote the manifest compiled nothing.
         language: sql or python.
         parents: the ids of the nodes that it reads.
+        macros: the ids of the macros that it uses.
+        added: the columns that a snapshot has beside those of its query.
     """
 
     id: str
@@ -65,6 +71,8 @@ class Node:
     compiled: str | None
     language: str
     parents: tuple[str, ...]
+    macros: tuple[str, ...]
+    added: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -95,6 +103,19 @@ class Test:
     about: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Macro:
+    """A macro: its text, and the ids of the macros that it uses."""
+
+    text: str
+    macros: tuple[str, ...]
+
+
+def macro_of(properties: Mapping[str, Any]) -> Macro:
+    """A macro of the manifest."""
+    return Macro(text(properties.get("macro_sql") or ""), _names((properties.get("depends_on") or {}).get("macros")))
+
+
 def text(value: object) -> str:
     """A value that must be text: another type would fail later, far from the file.
 
@@ -110,7 +131,7 @@ def node_of(properties: Mapping[str, Any]) -> Node:
     """A node of the manifest. Raises TypeError or LookupError when it is not as dbt writes it."""
     config = properties.get("config") or {}
     version = properties.get("version")
-    columns = list(properties["columns"].values())
+    columns = list((properties.get("columns") or {}).values())
     compiled = properties.get("compiled_code")
     return Node(
         id=text(properties["unique_id"]), sort=text(properties["resource_type"]),
@@ -130,10 +151,18 @@ def node_of(properties: Mapping[str, Any]) -> Node:
         checksum=text((properties.get("checksum") or {}).get("checksum") or ""),
         code=text(properties.get("raw_code") or ""), compiled=_text_or_none(compiled),
         language=text(properties.get("language") or "sql"),
-        parents=_names((properties.get("depends_on") or {}).get("nodes")))
+        parents=_names((properties.get("depends_on") or {}).get("nodes")),
+        macros=_names((properties.get("depends_on") or {}).get("macros")), added=_added(properties))
 
 
-def test_of(properties: Mapping[str, Any]) -> Test:
+def _added(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    if properties["resource_type"] != "snapshot":
+        return ()
+    names = (properties.get("config") or {}).get("snapshot_meta_column_names") or {}
+    return tuple(text(names.get(column) or column) for column in _SNAPSHOT)
+
+
+def data_test_of(properties: Mapping[str, Any]) -> Test:
     """A test of the manifest. A generic test is attached to one node, a singular one is about all that it reads."""
     attached = _text_or_none(properties.get("attached_node"))
     read = _names((properties.get("depends_on") or {}).get("nodes"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from candu_sync.errors import SpecError
 from candu_sync.sql_text import blanked
 from candu_sync.syncs import Catalog, Sync
 
-__all__ = ["Call", "Resolved", "call_of", "calls", "linked", "nodes_read", "reference", "resolve", "resolve_sync"]
+__all__ = ["Call", "Resolved", "call_in", "call_of", "calls", "linked", "nodes_read", "reference", "resolve",
+           "resolve_sync", "with_nodes"]
 
 _OPENING = re.compile(r"\{[{%#]")
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[{%#]", re.DOTALL)
@@ -87,7 +88,7 @@ def calls(sql: str, *, path: str, sync: str | None = None, dialect: str = "") ->
     found = []
     for block in _BLOCK.finditer(blanked(sql, dialect)):
         text = sql[block.start() : block.end()]
-        call = _call(text)
+        call = call_in(text)
         if call is None:
             shown = " ".join(text.split())
             raise SpecError(path, f"{shown if len(shown) <= 60 else shown[:60] + '…'} is not run: of dbt's templates "
@@ -97,8 +98,9 @@ def calls(sql: str, *, path: str, sync: str | None = None, dialect: str = "") ->
     return found
 
 
-def _call(text: str) -> Call | None:
-    """``{{ ref('a', v=2) }}`` is, within its braces, an expression of Python's too."""
+def call_in(text: str) -> Call | None:
+    """What a template says, if it is a ref or a source. ``{{ ref('a', v=2) }}`` is, within its braces, an expression of
+    Python's too."""
     block = _EXPRESSION.fullmatch(text)
     if block is None or len(text) > _LONGEST_CALL:
         return None
@@ -140,6 +142,17 @@ def resolve(sql: str, manifest: Path | None, *, path: str, sync: str | None = No
     if not _OPENING.search(sql):
         return Resolved(sql)
     known, trouble = _read(manifest)
+    return _replaced(sql, known, trouble, lambda node: str(node.relation), path, sync)
+
+
+def with_nodes(sql: str, manifest: Manifest, name: Callable[[Node], str], *, path: str, sync: str | None = None
+               ) -> Resolved:
+    """As ``resolve``, by a manifest that was read, with another name in the place of each node's relation."""
+    return _replaced(sql, manifest, None, name, path, sync)
+
+
+def _replaced(sql: str, known: Manifest | None, trouble: ManifestError | None, name: Callable[[Node], str], path: str,
+              sync: str | None) -> Resolved:
     parts: list[str] = []
     nodes: dict[Node, None] = {}
     end = 0
@@ -149,7 +162,7 @@ def resolve(sql: str, manifest: Path | None, *, path: str, sync: str | None = No
         except ManifestError as error:
             raise SpecError(path, f"{call}: {error}", line=_line(sql, start), sync=sync) from None
         nodes[node] = None
-        parts += [sql[end:start], str(node.relation), "\n" * sql.count("\n", start, stop)]
+        parts += [sql[end:start], name(node), "\n" * sql.count("\n", start, stop)]
         end = stop
     return Resolved("".join([*parts, sql[end:]]), tuple(nodes))
 

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from candu_sync.operate.findings import SEVERITIES as SEVERITIES
     from candu_sync.operate.findings import Finding as Finding
     from candu_sync.operate.findings import findings_of as findings_of
+    from candu_sync.operate.impacts import CODES as CODES
+    from candu_sync.operate.impacts import Impact as Impact
     from candu_sync.operate.maintenance import SetAside as SetAside
     from candu_sync.operate.maintenance import why_refused as why_refused
+    from candu_sync.operate.manifest_check import ManifestCheck as ManifestCheck
+    from candu_sync.operate.manifest_check import SyncImpacts as SyncImpacts
+    from candu_sync.operate.manifest_check import check_by_manifest as check_by_manifest
+    from candu_sync.operate.manifest_check import require_manifests as require_manifests
     from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
     from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.status import conditions as conditions
@@ -30,7 +36,9 @@ else:
         "alerting": "alert",
         "check": "ModelCheck check_models",
         "findings": "SEVERITIES Finding findings_of",
+        "impacts": "CODES Impact",
         "maintenance": "SetAside why_refused",
+        "manifest_check": "ManifestCheck SyncImpacts check_by_manifest require_manifests",
         "other_syncs": "OtherSyncs",
         "problems": "problem_lines",
         "status": "conditions orphan_notes overview statuses",

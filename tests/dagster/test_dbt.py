@@ -83,11 +83,11 @@ def _definitions(folder: Path) -> Definitions:
     return cast(Definitions, module.defs)
 
 
-def execute(folder: Path, *command: str) -> str:
-    """Run a command as a person does in the folder; what it prints."""
+def execute(folder: Path, *command: str, code: int = 0) -> str:
+    """Run a command as a person does in the folder, which ends with a code; what it prints."""
     process = subprocess.run([BIN / command[0], *command[1:]], cwd=folder, capture_output=True, text=True, timeout=120,
                              check=False)
-    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.returncode == code, process.stdout + process.stderr
     return process.stdout
 
 
@@ -186,6 +186,44 @@ def test_dbt_takes_the_exposures(shop: Shop) -> None:
     assert profile["meta"]["traits"] == ["email", "name", "plan", "signed_up_at", "projects created"]
     above = shop.dbt("ls", "--select", "+exposure:candu__events__product_events", "--resource-types", "model")
     assert above.split() == ["shop.fct_events"]
+
+
+def test_a_pull_request_that_renames_a_column_and_declares_a_sync(shop: Shop) -> None:
+    """dbt's own manifests of before and after, and its results of the tests that it ran."""
+    shutil.copy(shop.folder / "target" / "manifest.json", shop.folder / "before.json")
+    dim_users = shop.folder / "models" / "dim_users.sql"
+    dim_users.write_text(dim_users.read_text().replace("users.plan,", "users.plan as plan_name,"))
+    described = yaml.safe_load((shop.folder / "models" / "schema.yml").read_text())
+    [model_] = [found for found in described["models"] if found["name"] == "dim_users"]
+    model_["columns"] = [{**column, "name": column["name"].replace("plan", "plan_name"), "data_type": "varchar"}
+                         for column in model_["columns"]]
+    model_["config"] = {"contract": {"enforced": True}, "meta": {"candu": {
+        "kind": "users", "name": "everyone", "columns": ["user_id", "name"], "dbt": {"contract": True, "tests": True}}}}
+    (shop.folder / "models" / "schema.yml").write_text(yaml.safe_dump(described))
+    shop.dbt("parse")
+
+    compared = ["check", "--manifest", "target/manifest.json", "--against", "before.json"]
+    said = execute(shop.folder, "candu-sync", *compared, code=1)
+    assert said.splitlines() == [
+        "users/everyone: ok", "users/profile: breaks", "  removes column plan of dim_users: the SQL of users/profile "
+        "reads it, and its query fails (was it renamed to plan_name?)", "events/product_events: ok",
+        "1 dbt node modified: dim_users"]
+    assert "users/everyone: ok, 1 trait" in execute(shop.folder, "candu-sync", "check", "users/everyone", "--offline")
+    results = shop.folder / "target" / "run_results.json"
+    results.write_text(results.read_text().replace('"pass"', '"fail"'))
+    execute(shop.folder, "candu-sync", "run", "users/everyone", code=1)
+
+
+def test_the_workflow_for_pull_requests_says_what_the_commands_take() -> None:
+    workflow = yaml.safe_load((EXAMPLE / "github" / "candu-syncs.yml").read_text())
+    steps = workflow["jobs"]["check"]["steps"]
+    [check] = [step["run"] for step in steps if "candu-sync check" in step.get("run", "")]
+    given = {word for word in check.split() if word.startswith("--")}
+    assert given == {"--manifest", "--against", "--github"}
+    parses = next(step["run"] for step in steps if "dbt parse" in step.get("run", ""))
+    for place in ("target/now", "target/base"):
+        assert f"{place}/manifest.json" in check
+        assert f'--target-path "$PWD/{place}"' in parses
 
 
 def test_a_ref_that_is_not_there_costs_its_own_sync(

@@ -1,0 +1,336 @@
+"""What columns a query gives, by its text: their names, types as far as the text says them, and how each is made; and
+which columns of its tables it reads.
+
+What the text cannot say (a ``*`` over a table whose columns are not known, a column without a name) makes the columns
+incomplete, with the reason. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from candu_sync.dbt.column_origins import digest, expression_digest, frame_of
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+__all__ = ["Column", "Columns", "QueryReader", "Read", "unknown"]
+
+# Arguments of a table in sqlglot that do not change what is read.
+_PLAIN_TABLE = {"this", "db", "catalog", "alias", "hints"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a query or of a table.
+
+    Attributes:
+        name: as the warehouse gives it.
+        type: the SQL type; None: the text does not say it.
+        origin: digits that change with how the values are made; None: that is not known.
+    """
+
+    name: str
+    type: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a query or of a table.
+
+    Attributes:
+        known: by name, letter case aside.
+        why: why there may be more of them; None: these are all.
+        frame: digits that change with what rows there are; None: that is not known.
+        open: the digits that the origin of a column begins with which is not known by name; None: it has no origin.
+    """
+
+    known: Mapping[str, Column]
+    why: str | None
+    frame: str | None
+    open: str | None = None
+
+    def get(self, name: str) -> Column | None:
+        """The column of a name, letter case aside; also one that is not known, where its origin is."""
+        found = self.known.get(name.casefold())
+        if found is None and self.open is not None:
+            return Column(name, None, digest(self.open, name.casefold()))
+        return found
+
+
+@dataclass(frozen=True)
+class Read:
+    """A column that the SQL reads of a table or of a query within it.
+
+    Attributes:
+        column: its name.
+        source: the alias that it is read of; "": the SQL does not say which, and all are meant.
+        why: why it is not known whether it is there; None: it is certainly missing.
+    """
+
+    column: str
+    source: str
+    why: str | None
+
+
+def unknown(why: str) -> Columns:
+    """A table or a query of which nothing is known."""
+    return Columns({}, why, None)
+
+
+def columns_of(found: Iterable[Column], why: str | None, frame: str | None, open_: str | None = None) -> Columns:
+    """Columns by their names; of two of one name the first."""
+    by_name: dict[str, Column] = {}
+    for column in found:
+        by_name.setdefault(column.name.casefold(), column)
+    return Columns(by_name, why, frame, open_)
+
+
+class QueryReader:
+    """Reads a query of one dialect.
+
+    Args:
+        table: the columns of a table that no CTE is.
+        folds: whether the warehouse turns the letters of names without quotes into one case; they are then lower case
+            here.
+
+    Attributes:
+        doubtful: the columns that the query reads and that are missing, or not known to be there.
+    """
+
+    def __init__(self, dialect: str, table: Callable[[exp.Table], Columns], *, folds: bool) -> None:
+        self._dialect = dialect
+        self._table = table
+        self._folds = folds
+        self.doubtful: list[Read] = []
+
+    def read(self, query: exp.Expr, ctes: Mapping[str, Columns] | None = None,
+             outer: Mapping[str, Columns] | None = None) -> Columns:
+        """The columns of a query.
+
+        Args:
+            ctes: those of the queries around it, by name in small letters.
+            outer: what the queries around it read from, where it stands within an expression.
+        """
+        from sqlglot import exp
+
+        query = query.unnest()
+        known = {**(ctes or {}), **self._ctes(query, ctes or {})}
+        if isinstance(query, exp.SetOperation):
+            return self._both(query, known, outer or {})
+        if isinstance(query, exp.Select):
+            return self._select(query, known, outer or {})
+        return unknown("a part of the SQL is no select")
+
+    def _ctes(self, query: exp.Expr, around: Mapping[str, Columns]) -> dict[str, Columns]:
+        found: dict[str, Columns] = {}
+        clause = query.args.get("with_")
+        for cte in clause.expressions if clause else ():
+            name = cte.alias.casefold()
+            if clause and clause.args.get("recursive"):
+                found[name] = unknown(f"{cte.alias} is recursive")
+            found[name] = _renamed(self.read(cte.this, {**around, **found}), cte.alias_column_names)
+        return found
+
+    def _both(self, query: exp.SetOperation, ctes: Mapping[str, Columns], outer: Mapping[str, Columns]) -> Columns:
+        left, right = self.read(query.this, ctes, outer), self.read(query.expression, ctes, outer)
+        kind, frames = f"{type(query).__name__} {query.args.get('distinct')}", (left.frame, right.frame)
+        if query.args.get("by_name"):
+            pairs = [(left.known.get(name), right.known.get(name)) for name in {**left.known, **right.known}]
+        elif left.why or right.why or len(left.known) != len(right.known):
+            # Paired by position: which belong together is not known. The names are those of the first.
+            return columns_of((Column(column.name, None, None) for column in left.known.values()), left.why, None)
+        else:
+            pairs = list(zip(left.known.values(), right.known.values(), strict=True))
+        found = list(_paired(pairs))
+        # Which rows are equal depends on all columns.
+        rows = digest(kind, *frames, *(column.origin for column in found))
+        return columns_of(found, left.why or right.why, rows)
+
+    def _select(self, query: exp.Select, ctes: Mapping[str, Columns], outer: Mapping[str, Columns]) -> Columns:
+        sources = dict(self._sources(query, ctes))
+        self._read_inner(query, sources, ctes, outer)
+        found: list[Column] = []
+        why: str | None = None
+        opened: list[str | None] = []
+        for part in query.expressions:
+            columns, reason, begin = self._projected(part, sources)
+            found += columns
+            why = why or reason
+            opened += [begin] if reason else []
+        frame = frame_of(query, [source.frame for source in sources.values()], self._resolver(sources), self._dialect,
+                         [column.origin for column in found] if not why else [None])
+        return columns_of(found, why, frame, opened[0] if len(opened) == 1 else None)
+
+    def _sources(self, query: exp.Select, ctes: Mapping[str, Columns]) -> Iterator[tuple[str, Columns]]:
+        """What the query reads from, by alias; each column's origin says which of them it is of."""
+        clause = query.args.get("from_")
+        joins = [join.this for join in query.args.get("joins") or ()]
+        laterals = query.args.get("laterals") or []
+        read = [*([clause.this] if clause else []), *joins, *laterals]
+        for number, source in enumerate(read):
+            columns = self._source(source, ctes)
+            if len(read) > 1:
+                placed = {name: replace(column, origin=digest(str(number), column.origin))
+                          for name, column in columns.known.items()}
+                columns = replace(columns, known=placed, open=digest(str(number), columns.open))
+            yield source.alias_or_name.casefold() or f"?{number}", columns
+
+    def _source(self, source: exp.Expr, ctes: Mapping[str, Columns]) -> Columns:
+        from sqlglot import exp
+
+        if source.args.get("pivots") or source.args.get("joins"):
+            return unknown("a pivot, or a join in brackets, is not read")
+        if isinstance(source, exp.Subquery):
+            return _renamed(self.read(source.this, ctes), source.alias_column_names)
+        if not isinstance(source, exp.Table) or not source.name:
+            return unknown("a function in the place of a table is not read")
+        found = (None if source.db else ctes.get(source.name.casefold())) or self._table(source)
+        if any(value for name, value in source.args.items() if name not in _PLAIN_TABLE):
+            found = replace(found, frame=None)
+        return _renamed(found, source.alias_column_names)
+
+    def _read_inner(self, query: exp.Select, sources: Mapping[str, Columns], ctes: Mapping[str, Columns],
+                    outer: Mapping[str, Columns]) -> None:
+        """Note the columns that the query itself reads, and read the queries within its expressions."""
+        from sqlglot import exp
+
+        given = {part.alias.casefold() for part in query.expressions if isinstance(part, exp.Alias)}
+        for part in query.walk(prune=lambda part: part is not query and isinstance(part, exp.Query)):
+            if isinstance(part, exp.Column) and not part.is_star:
+                self._note(part, sources, outer, given)
+            elif isinstance(part, exp.Query) and part is not query and _within_expression(part, query):
+                self.read(part, ctes, {**outer, **sources})
+        for join in query.args.get("joins") or ():
+            joined = sources.get(join.this.alias_or_name.casefold())
+            for name in join.args.get("using") or () if joined else ():
+                self._note(exp.column(name.name, table=join.this.alias_or_name), sources, {}, set())
+
+    def _note(self, column: exp.Column, sources: Mapping[str, Columns], outer: Mapping[str, Columns],
+              given: set[str]) -> None:
+        name, table = column.name.casefold(), column.table.casefold()
+        if table:
+            # A name that is no alias may be a column with parts.
+            read = [source for source in (sources.get(table) or outer.get(table),) if source]
+        else:
+            read = [*sources.values(), *outer.values()]
+        if not read or any(name in source.known for source in read) or (not table and name in given):
+            return
+        why = next((source.why for source in read if source.why), None)
+        self.doubtful.append(Read(column.name, column.table, why))
+
+    def _projected(self, part: exp.Expr, sources: Mapping[str, Columns]
+                   ) -> tuple[list[Column], str | None, str | None]:
+        """The columns of one expression after ``select``; why there may be more, and where those begin."""
+        from sqlglot import exp
+
+        if isinstance(part, exp.Columns) or (part.is_star and not isinstance(part, (exp.Star, exp.Column))):
+            return [], "the SQL chooses columns by a pattern", None
+        if part.is_star:
+            return _starred(part, sources)
+        name = part.alias_or_name
+        if not name:
+            return [], "a column of the SQL has no name", None
+        made = part.this if isinstance(part, exp.Alias) else part
+        named = part.args.get("alias" if isinstance(part, exp.Alias) else "this")
+        origin = expression_digest(made, self._resolver(sources), self._dialect)
+        spelled = self._spelled(name, named)
+        if isinstance(part, exp.Column) and (passed := _resolve(part, sources)) and not self._folds:
+            # Without an alias the name is the table's, in its letters.
+            spelled = passed.name
+        return [Column(spelled, self._type(made, sources), origin)], None, None
+
+    def _resolver(self, sources: Mapping[str, Columns]) -> Callable[[exp.Column], str | None]:
+        def origin(column: exp.Column) -> str | None:
+            found = _resolve(column, sources)
+            return found.origin if found else None
+
+        return origin
+
+    def _type(self, made: exp.Expr, sources: Mapping[str, Columns]) -> str | None:
+        from sqlglot import exp
+
+        while isinstance(made, exp.Paren):
+            made = made.this
+        if isinstance(made, exp.Cast):
+            return made.to.sql(dialect=self._dialect).lower()
+        found = _resolve(made, sources) if isinstance(made, exp.Column) else None
+        return found.type if found else None
+
+    def _spelled(self, name: str, identifier: object) -> str:
+        quoted = bool(getattr(identifier, "args", {}).get("quoted"))
+        return name.lower() if self._folds and not quoted else name
+
+
+def _within_expression(part: exp.Expr, query: exp.Expr) -> bool:
+    """Whether a query is part of an expression: it is no CTE, and not what the outer one reads from."""
+    from sqlglot import exp
+
+    above = part.parent
+    while isinstance(above, exp.Subquery):
+        above = above.parent
+    return above is not query and not isinstance(above, (exp.From, exp.Join, exp.CTE, exp.Lateral))
+
+
+def _resolve(column: exp.Column, sources: Mapping[str, Columns]) -> Column | None:
+    """The column of a table that a name in the SQL means; None: that is not certain."""
+    if column.table:
+        source = sources.get(column.table.casefold())
+        return source.get(column.name) if source else None
+    having = [found for source in sources.values() if (found := source.get(column.name))]
+    certain = len(sources) == 1 or all(source.why is None for source in sources.values())
+    return having[0] if len(having) == 1 and certain else None
+
+
+def _starred(part: exp.Expr, sources: Mapping[str, Columns]) -> tuple[list[Column], str | None, str | None]:
+    from sqlglot import exp
+
+    star = part if isinstance(part, exp.Star) else part.this
+    table = part.args.get("table") if isinstance(part, exp.Column) else None
+    if table is not None and table.name.casefold() not in sources:
+        return [], f"{table.name}.* is of no table that is known", None
+    read = [sources[table.name.casefold()]] if table is not None else list(sources.values())
+    found = {name: column for source in reversed(read) for name, column in source.known.items()}
+    ordered = [found[name] for name in dict.fromkeys(name for source in read for name in source.known)]
+    why = next((source.why for source in read if source.why), None)
+    begin = read[0].open if len(read) == 1 and not any(star.args.values()) else None
+    return _changed(ordered, star), why, begin
+
+
+def _renamed(columns: Columns, names: Sequence[str]) -> Columns:
+    """``t(a, b)``: the columns by other names."""
+    if not names:
+        return columns
+    if columns.why is not None or len(columns.known) < len(names):
+        return unknown(columns.why or "an alias has more columns than its query")
+    old = list(columns.known.values())
+    return columns_of([*(replace(column, name=name) for column, name in zip(old, names, strict=False)),
+                       *old[len(names):]], None, columns.frame)
+
+
+def _paired(pairs: Sequence[tuple[Column | None, Column | None]]) -> Iterator[Column]:
+    """Columns of a union: of one type where both sides have it."""
+    for left, right in pairs:
+        one = left or right
+        assert one is not None
+        origin = digest("union", left.origin if left else "", right.origin if right else "")
+        same = left is not None and right is not None and left.type == right.type
+        yield Column(one.name, one.type if same else None, origin)
+
+
+def _changed(columns: list[Column], star: exp.Expr) -> list[Column]:
+    """``* exclude (a) replace (1 as b) rename (c as d)``."""
+    gone = {part.name.casefold() for part in star.args.get("except_") or ()}
+    replaced = {part.alias.casefold() for part in star.args.get("replace") or ()}
+    renamed = {part.this.name.casefold(): part.alias for part in star.args.get("rename") or ()}
+    found = []
+    for column in columns:
+        name = column.name.casefold()
+        if name in replaced:
+            found.append(Column(column.name, None, None))
+        elif name not in gone:
+            found.append(replace(column, name=renamed.get(name, column.name)))
+    return found
