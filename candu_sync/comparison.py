@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 
@@ -34,14 +35,18 @@ from candu_sync.changes import (
 from candu_sync.diff import (
     Diff,
     Prefilter,
+    Refresh,
     chosen_rows,
+    cut_refresh,
     diff,
     diff_of_nothing,
+    do_without_refresh,
     keep_what_others_set,
     load,
     missing_keys,
     note_unidentified,
     nulls_to_replace,
+    refresh_of,
 )
 from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
@@ -86,6 +91,7 @@ class _Wanted:
         full: every row, whole.
         keys: only the rows of these keys; empty: all rows.
         tombstones: of people who are left out.
+        refresh: whose turn it is to be sent again; None: no row's.
     """
 
     target: Target
@@ -94,6 +100,7 @@ class _Wanted:
     full: bool
     keys: tuple[str, ...]
     tombstones: Tombstones
+    refresh: Refresh | None
 
     @cached_property
     def chosen(self) -> str | None:
@@ -110,7 +117,17 @@ class _Wanted:
         """Whether there is nothing to do when the snapshot has all rows as they are."""
         # The list of invalid rows changes when a plan is staged with its files.
         return not (self.full or self.keys or self.target.ended or anything_set_aside(self.target.state)
-                    or identity_changes(self.version.identity, self.identity))
+                    or identity_changes(self.version.identity, self.identity) or self._begins_refresh)
+
+    @property
+    def _begins_refresh(self) -> bool:
+        """Whether a version has to be made only for the refresh to begin."""
+        return self.refresh is not None and self.refresh.begins and self.version.number > 0
+
+    @property
+    def refreshed(self) -> Refresh | None:
+        """Whose turn it is, where rows are sent only for that. A full run sends all rows."""
+        return None if self.full or self.refresh is None or self.refresh.begins else self.refresh
 
 
 @dataclass(frozen=True)
@@ -146,23 +163,24 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
     """
     wanted = _Wanted(target=target, version=version, snapshot=snapshot_of(target.state, version, target.sync.kind),
                      full=full and target.sync.kind != "events", keys=keys,
-                     tombstones=read_tombstones(target.project.state))
+                     tombstones=read_tombstones(target.project.state),
+                     refresh=None if keys or target.ended else refresh_of(target.sync, version.refreshed, _now()))
     run_id = reporter.run_id
     with target.project.engine.use() as connection:
         with reporter.phase("read") as counts:
             read = _read(connection, wanted, reporter, counts)
         with reporter.phase("diff") as counts:
             nothing = _nothing(wanted, read)
-            found, summary, folder = (_written(connection, wanted, read, run_id) if nothing is None else
-                                      (nothing, summary_of_nothing(nothing), None))
+            found, summary, folder, refresh = (_written(connection, wanted, read, run_id) if nothing is None else
+                                               (nothing, summary_of_nothing(nothing), None, None))
             counts |= {name: getattr(summary, name) for name in _COUNTED}
     changes = ChangeSet(
         run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(read.result.names),
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(reporter.seconds), folder=folder,
-        identity=wanted.identity, constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)),
-        new_traits=found.new_traits)
+        identity=wanted.identity, refresh=refresh,
+        constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)), new_traits=found.new_traits)
     if folder is not None:
         try:
             changes.save()
@@ -181,7 +199,7 @@ def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, reporter: Repo
     with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen)
+        prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen, wanted.refreshed)
                      if snapshot.base and not wanted.full else None)
         forgotten, loaded = _Count(), _Count()
         # The thread that reads ahead must always end before the reading is closed.
@@ -202,8 +220,9 @@ def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
 
 
 def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read, run_id: str,
-             ) -> tuple[Diff, Summary, Path]:
-    """Compare what was loaded, and write the files of the change set into a scratch folder."""
+             ) -> tuple[Diff, Summary, Path, Refresh | None]:
+    """Compare what was loaded, and write the files of the change set into a scratch folder: what was found, in numbers,
+    the folder, and whose turn it was to be sent again."""
     target, sync = wanted.target, wanted.target.sync
     if read.rows > _FEW:
         # Its memory is needed now.
@@ -213,15 +232,15 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
         if not read.rows:
             load(connection, sync, read.result, ())
         found = diff(connection, sync, read.result, wanted.snapshot, prefilter=read.prefilter, full=wanted.full,
-                     chosen=wanted.chosen, unless=wanted.tombstones.condition)
+                     chosen=wanted.chosen, refresh=wanted.refreshed, unless=wanted.tombstones.condition)
         if wanted.full and not wanted.keys:
             leave_out_sent(connection, target.state, wanted.version)
         keep_what_others_set(connection, target.project.state, sync, target.partition, found,
                              lambda: target.project.segments(sync))
         unidentified = note_unidentified(connection, target.project.state, sync)
-        summary = _outgoing(connection, target, wanted.version, found, folder, wanted.keys)
-        write_files(connection, sync, folder, run_id)
-        return found, with_unidentified(summary, unidentified), folder
+        summary, refresh = _outgoing(connection, wanted, found, folder)
+        write_files(connection, sync, folder, run_id, refresh=wanted.refreshed)
+        return found, with_unidentified(summary, unidentified), folder, refresh
     except BaseException:
         remove_folder(folder)
         raise
@@ -236,22 +255,32 @@ def _counted(batches: Iterator[pa.RecordBatch], reporter: Reporter, counts: dict
         yield batch
 
 
-def _outgoing(connection: duckdb.DuckDBPyConnection, target: Target, version: Version, found: Diff,
-              folder: Path, keys: tuple[str, ...]) -> Summary:
+def _outgoing(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, found: Diff, folder: Path,
+              ) -> tuple[Summary, Refresh | None]:
     """Make the messages' rows of the changes, and count them."""
+    target, version, refresh = wanted.target, wanted.version, wanted.refresh
     encoding = _encoding(target, version, found.traits)
     make_outgoing(connection, encoding)
-    set_large_aside(connection, encoding)
-    hold_refused(connection, encoding, again=bool(keys))
+    shorten = None if wanted.refreshed is None else partial(do_without_refresh, connection, target.sync, found)
+    set_large_aside(connection, encoding, shorten=shorten)
+    hold_refused(connection, encoding, again=bool(wanted.keys))
+    if wanted.refreshed is not None:
+        refresh = cut_refresh(connection, wanted.refreshed, target.sync.guard.max_messages)
     summary = notice(connection, summarize(connection, target.sync, found, encoding), found, target.sync.kind,
                      folder=folder, memory=target.state.open(version.files.get("moves")),
                      salt=str(target.project.state.workspace))
+    return _noted(connection, wanted, summary), refresh
+
+
+def _noted(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, summary: Summary) -> Summary:
+    """The summary with what concerns keys that a person named, and rows and partitions of before."""
+    target, keys = wanted.target, wanted.keys
     if keys:
         missing = missing_keys(connection, target.sync.kind, keys)
         summary = replace(summary, keys=len(keys), missing_keys=missing)
     if not target.ended:
         former = target.project.former_partitions(target.sync)
-        return notice_resent(connection, summary, target.sync, version, target.partition, former)
+        return notice_resent(connection, summary, target.sync, wanted.version, target.partition, former)
     ended, total = target.project.share_ended(target.sync)
     return replace(summary, ended_rows=ended, sync_rows=total)
 
@@ -261,3 +290,7 @@ def _encoding(target: Target, version: Version, traits: tuple[Trait, ...]) -> En
     if namespace is None:
         return Encoding(sync.kind, traits)
     return Encoding(sync.kind, traits, identity_of(namespace, sync.name, sync.kind, target.partition, version.number))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -366,5 +366,6 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
 
 def _anything(changes: ChangeSet, version: Version) -> bool:
     s = changes.summary
-    return bool(s.added or s.changed or s.removed or s.messages or s.held or s.gone_traits or s.identity_changes
-                or "rejected" in version.files)
+    begins = changes.refresh is not None and changes.refresh.begins and version.number > 0
+    return bool(begins or s.added or s.changed or s.removed or s.messages or s.held or s.gone_traits
+                or s.identity_changes or "rejected" in version.files)

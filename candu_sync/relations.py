@@ -43,8 +43,9 @@ PLAN: dict[str, Relation] = {
         columns="snapshot matched", made="diff.changed_rows diff.prefilter",
         read="diff.trait_rules diff.other_partitions changes.summary"),
     "changes": Relation(
-        of="a row that was added, changed or removed; in full runs also an unchanged one", made="diff.changed_rows",
-        columns="key ids op t0 … c0 … message", read="diff.other_partitions changes commit.next_version"),
+        of="a row that was added, changed or removed, or is refreshed; in full runs also an unchanged one",
+        made="diff.changed_rows", columns="key ids op t0 … c0 … message",
+        read="diff.other_partitions diff.refresh changes commit.next_version"),
     "outgoing": Relation(
         of="a message: of groups one for several rows, else a row of changes", made="changes.outgoing",
         columns="key ids op t0 … c0 … message", read="changes.change_set changes.summary commit.next_version"),
@@ -65,6 +66,9 @@ PLAN: dict[str, Relation] = {
         of="a row of the result on its way into the table", columns="key reason ids t0 …", made="diff.loading"),
     "chosen_rows": Relation(
         of="a row of a file that the prefilter reads", columns="snapshot matched", made="diff.prefilter"),
+    "unmatched_keys": Relation(
+        of="the hash of the key of a row of the result that matches none of the snapshot, where rows are refreshed",
+        columns="key_hash", made="diff.prefilter"),
     "ids_to_compare": Relation(
         of="a group, or a user of several rows, with rows that may differ", columns="id", made="diff.prefilter"),
     "repeated_keys": Relation(of="a key of several rows of the result", columns="key", made="diff.unsendable_rows"),

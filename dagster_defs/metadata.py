@@ -26,7 +26,7 @@ _TYPES = {str: "string", int: "int"}
 def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Metadata:
     """What a plan found, in the order of an asset's page: numbers first, with ``outlook`` among them."""
     summary = changes.summary
-    names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "bytes")
+    names = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "bytes")
     found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
     found |= _columns(changes)
     found |= {name: MetadataValue.int(getattr(summary, name)) for name in names}
@@ -41,7 +41,7 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Met
 def push_metadata(result: RunResult) -> Metadata:
     """The result of a push; ``bytes`` counts the bodies of its requests."""
     names = ("messages", "accepted", "refused", "waiting", "requests", "retries", "bytes", "rows", "added", "changed",
-             "removed", "unchanged", "invalid")
+             "removed", "unchanged", "refreshed", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
     found |= {"traits": _traits(result.traits)} if result.traits else {}
     found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})

@@ -13,7 +13,8 @@
 -- rows_to_hash: Arrow
 SELECT hash(key) AS key_hash,
 hash('~' || key, t0, t1) AS row_hash,
-(reason IS NOT NULL) AS unknown FROM rows_to_hash;
+(reason IS NOT NULL) AS unknown,
+false AS due FROM rows_to_hash;
 
 -- diff/loading.py, init__
 -- incoming: Arrow
@@ -86,7 +87,7 @@ WHERE key IN (
 );
 INSERT INTO result FROM repeated_rows;
 
--- diff/changed_rows.py, stored
+-- diff/row_queries.py, stored
 SELECT column_name FROM (DESCRIBE previous);
 
 -- diff/changed_rows.py, number
@@ -128,8 +129,8 @@ CREATE TEMP VIEW outgoing AS
 FROM changes
 WHERE message IS NOT NULL;
 
--- changes/outgoing.py, set_large_aside
-CREATE TEMP TABLE too_large AS
+-- changes/outgoing.py, note_large
+CREATE OR REPLACE TEMP TABLE too_large AS
 SELECT message
 FROM (
     SELECT
@@ -148,6 +149,9 @@ FROM (
     )
 )
 WHERE strlen(body) > 32000;
+SELECT count(*) FROM too_large;
+
+-- changes/outgoing.py, set_large_aside
 SELECT count(*) FROM too_large;
 
 -- changes/outgoing.py, hold_refused
@@ -178,7 +182,9 @@ GROUP BY reason
 ORDER BY n DESC, reason;
 
 -- changes/summary.py, carried
-SELECT count(message), count(CASE WHEN c0 THEN message END), count(CASE WHEN c1 THEN message END)
+SELECT count(message),
+count(CASE WHEN c0 AND op <> 'refreshed' THEN message END),
+count(CASE WHEN c1 AND op <> 'refreshed' THEN message END)
 FROM changes
 WHERE op <> 'held';
 
@@ -362,6 +368,7 @@ m.user_id,
 m.outcome,
 m.status,
 m.reason,
+false AS refresh,
 m.attempts,
 m.at,
 d.digest,
@@ -397,10 +404,11 @@ FROM accepted_messages;
 CREATE TEMP VIEW accepted AS
 SELECT *, op = 'removed' AS gone
 FROM changes
-WHERE message IS NULL OR message IN (FROM accepted_messages);
+WHERE (message IS NULL OR message IN (FROM accepted_messages)) AND op <> 'refreshed';
 CREATE TEMP VIEW doubtful AS
 FROM changes
-WHERE message IN (FROM unanswered_messages);
+WHERE (message IN (FROM unanswered_messages) AND op <> 'refreshed') OR (
+    op IN ('unchanged', 'refreshed') AND message IN (SELECT message FROM refused_now));
 
 -- snapshot/snapshot.py, file_columns
 -- base: Arrow

@@ -15,6 +15,7 @@ from candu_sync.history.digests import DigestFile
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from tests.support.clock import clock
 from tests.support.lab import Lab
 from tests.support.recorded_sql import Statement, recorded, written
 
@@ -71,9 +72,10 @@ def test_the_page_shows_the_sql_of_a_sync(lab: Lab, simulator: Simulator) -> Non
 
 
 def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator) -> None:
-    """Those of users, of groups, of events with a cursor, of partitions, of a full run, of a delta, and of a check."""
+    """Those of users, of groups, of events with a cursor, of partitions, of a full run, of a delta, of a refresh, of a
+    check."""
     found = [*statements_of_a_users_sync(lab, simulator), *_of_groups(lab), *_of_events(lab), *_of_partitions(lab),
-             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_check(lab)]
+             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_refresh(lab), *_of_a_check(lab)]
     made = {(statement.verb, name) for statement in found for name in statement.made}
     listed = {(verb, name) for verb, there in LISTED.items() for name in there}
     assert made == listed
@@ -106,6 +108,18 @@ def _of_groups(lab: Lab) -> list[Statement]:
     lab.table("members", group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["pro", "max", "max"])
     with recorded() as statements:
         assert lab.run(sync).invalid == 2
+    return statements
+
+
+def _of_a_refresh(lab: Lab) -> list[Statement]:
+    lab.table("teams", group_id=["g", "g", "h"], user_id=["1", "2", "3"], plan=["pro", "pro", "free"])
+    sync = lab.sync("groups/refreshed", "select * from teams", "refresh: 30 days")
+    with clock() as time, recorded() as statements:
+        lab.run(sync)
+        lab.query("update teams set plan = 'max' where group_id = 'g'")
+        time.wait(days=27)
+        result = lab.run(sync)
+        assert (result.changed, result.refreshed) == (2, 1)
     return statements
 
 

@@ -25,6 +25,7 @@ import duckdb
 
 from candu_sync.changes.messages import Encoding, identity_of
 from candu_sync.changes.summary import Summary
+from candu_sync.diff import Refresh
 from candu_sync.embedded import literal, write_arrow
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.rows import Trait, ValueKind
@@ -56,6 +57,7 @@ class ChangeSet:
         seconds: phase → seconds, of the plan.
         folder: where the files are, on this machine; None: there is nothing to do, and there are no files.
         identity: what made two rows the same row when the plan was made; None: it is older than this field.
+        refresh: whose turn it was to be sent again; None: no row's.
     """
 
     run_id: str
@@ -75,6 +77,7 @@ class ChangeSet:
     forgotten: tuple[str, ...] = ()
     constants_for: tuple[str, ...] = ()
     new_traits: tuple[str, ...] = ()
+    refresh: Refresh | None = None
 
     @property
     def outgoing(self) -> Path:
@@ -132,19 +135,22 @@ class ChangeSet:
     def of(cls, body: dict[str, Any], folder: Path | None) -> ChangeSet:
         """A change set from its ``body``, whose files are in ``folder``."""
         traits = tuple(Trait(name, ValueKind(kind)) for name, kind in body["traits"])
-        identity = body.get("identity")
+        identity, refresh = body.get("identity"), body.get("refresh")
         return cls(**body | {"folder": folder, "traits": traits, "given": tuple(body["given"]),
                              "keys": tuple(body.get("keys", ())), "forgotten": tuple(body.get("forgotten", ())),
                              "constants_for": tuple(body.get("constants_for", ())),
                              "new_traits": tuple(body.get("new_traits", ())),
                              "summary": Summary(**body["summary"]),
+                             "refresh": None if refresh is None else Refresh(**refresh),
                              "identity": None if identity is None else RowIdentity.from_json(identity)})
 
 
-def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path, run_id: str) -> None:
+def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path, run_id: str, *,
+                refresh: Refresh | None = None) -> None:
     """Write the files of a change set of this run from the tables in the connection."""
-    # The rows of users are in the order of their messages already; sorting all their columns would be the slowest step.
-    order = "" if sync.kind == "users" else "ORDER BY message"
+    # The rows of users are in the order of their messages already, unless some are refreshed; sorting all their columns
+    # would be the slowest step.
+    order = "" if sync.kind == "users" and refresh is None else "ORDER BY message"
     write_arrow(connection, f"""
         FROM changes
         WHERE op <> 'held'

@@ -15,7 +15,7 @@ from candu_sync.changes.messages import Encoding
 from candu_sync.changes.summary import redacted_key
 from candu_sync.embedded import Embedded, arrow_file, literal
 
-SORTS = ("added", "changed", "removed", "unchanged", "invalid")
+SORTS = ("added", "changed", "removed", "unchanged", "refreshed", "invalid")
 
 
 def example_rows(changes: ChangeSet, invalid: Path | None, engine: Embedded, namespace: UUID | None, *,

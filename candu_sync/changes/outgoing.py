@@ -38,7 +38,7 @@ def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> 
     flags = [f"bool_or(c{n}) AS c{n}" for n in range(len(names))]
     values = [f"any_value(t{i}) FILTER (c{names.index(trait.name)}) AS t{i}" for i, trait in enumerate(encoding.traits)]
     columns = ", ".join(["message", "min(key) AS key", "min(user_id) AS user_id", "min(group_id) AS group_id",
-                         *flags, *values])
+                         "min(op) AS op", *flags, *values])
     connection.execute(f"""
         CREATE TEMP VIEW outgoing AS
         SELECT {columns}
@@ -47,15 +47,16 @@ def make_outgoing(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> 
         GROUP BY message""")
 
 
-def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> None:
-    """Move rows whose message is too large from ``changes`` to the set-aside."""
-    suspects = f"(FROM outgoing WHERE {encoding.most_bytes()} > {LARGEST_MESSAGE})"
-    connection.execute(f"""
-        CREATE TEMP TABLE too_large AS
-        SELECT message
-        FROM ({encoding.messages(suspects)}
-        )
-        WHERE strlen(body) > {LARGEST_MESSAGE}""")
+def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding, *,
+                    shorten: Callable[[str], None] | None = None) -> None:
+    """Move rows whose message is too large from ``changes`` to the set-aside.
+
+    Args:
+        shorten: is called with SQL of the numbers of such messages, and may make them shorter in ``changes``.
+    """
+    if _note_large(connection, encoding) and shorten is not None:
+        shorten("FROM too_large")
+        _note_large(connection, encoding)
     if scalar(connection, "SELECT count(*) FROM too_large"):
         connection.execute(f"""
             UPDATE result
@@ -66,6 +67,18 @@ def set_large_aside(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -
                 SEMI JOIN too_large USING (message)
             )""")
         connection.execute("DELETE FROM changes WHERE message IN (FROM too_large)")
+
+
+def _note_large(connection: duckdb.DuckDBPyConnection, encoding: Encoding) -> int:
+    """Make ``too_large``: the numbers of messages that are too large. Returns how many there are."""
+    suspects = f"(FROM outgoing WHERE {encoding.most_bytes()} > {LARGEST_MESSAGE})"
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE too_large AS
+        SELECT message
+        FROM ({encoding.messages(suspects)}
+        )
+        WHERE strlen(body) > {LARGEST_MESSAGE}""")
+    return scalar(connection, "SELECT count(*) FROM too_large")
 
 
 def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding, *, again: bool = False) -> None:

@@ -28,10 +28,11 @@ class Summary:
         rows: of the result, equal ones counted once: added + changed + unchanged + invalid + held (but for those held
             that left the result).
         removed: rows of the snapshot that left the result.
+        refreshed: rows among the unchanged ones that are sent again, whole, because it is their turn.
         held: rows that Candu refused before, and that have not changed since.
         messages, bytes: what would be sent, without the brackets and commas of batches; of more than ``SIZED``
             messages the bytes are estimated from the first of them.
-        traits: name → messages that carry it.
+        traits: name → messages that carry it, without those of rows that are only refreshed.
         new_traits: new trait → changed rows whose message carries it, and of which nothing but new traits changed.
         new_traits_rows: changed rows of which nothing but new traits changed; they are part of ``changed``.
         snapshot_rows: rows that Candu has and that had not left.
@@ -92,6 +93,7 @@ class Summary:
     late: int = 0
     missed: int = 0
     rows_elsewhere: int = 0
+    refreshed: int = 0
 
 
 def backfill_notes(new_traits: Mapping[str, int]) -> list[str]:
@@ -133,6 +135,7 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
     new_traits_rows, new_traits = _new_traits(connection, diff)
     return Summary(
         rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
+        refreshed=ops.get("refreshed", 0),
         unchanged=diff.rows - added - changed - held_here - invalid, messages=messages,
         bytes=_bytes(connection, encoding, messages), traits=traits, snapshot_rows=diff.snapshot_rows,
         new_traits=new_traits, new_traits_rows=new_traits_rows,
@@ -190,7 +193,8 @@ def _carried(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> t
     """How many messages go, and name → messages that carry it, the most frequent first."""
     count = "count(DISTINCT {})" if sync.kind == "groups" else "count({})"
     counts = ", ".join(count.format(what) for what in
-                       ["message", *(f"CASE WHEN c{n} THEN message END" for n in range(len(diff.compared)))])
+                       ["message", *(f"CASE WHEN c{n} AND op <> 'refreshed' THEN message END"
+                                    for n in range(len(diff.compared)))])
     messages, *found = connection.execute(f"""
         SELECT {counts}
         FROM changes

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SHOWN = 200
 
 _COLUMNS = ("at", "run_id", "sync", "partition", "key", "user_id", "group_id", "type", "outcome", "status", "reason",
-            "attempts", "message_id", "event", "traits")
+            "attempts", "message_id", "event", "refresh", "traits")
 
 
 def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None, partition: Partitions = None,
@@ -100,10 +100,11 @@ def _title(row: dict[str, Any]) -> str:
 
 
 def _what(row: dict[str, Any]) -> str:
-    """The event, and the traits: ``plan, seats``, or with values ``plan: "team" → "pro"``."""
+    """The event, and the traits: ``plan, seats``, or with values ``plan: "team" → "pro"``; ``refresh`` before them
+    where the row was only refreshed."""
     traits = [name if change is None else f"{name}: {_shown(change[0])} → {_shown(change[1])}"
               for name, change in row["traits"].items()]
-    return ": ".join(part for part in (row["event"], ", ".join(traits)) if part)
+    return ": ".join(part for part in ("refresh" if row["refresh"] else "", row["event"], ", ".join(traits)) if part)
 
 
 def _shown(value: Any) -> str:

@@ -42,8 +42,9 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
     out.print(title.append(f": {counted(s.rows, 'row')} against {s.snapshot_rows:,} in the snapshot "
                            f"(version {changes.base}), {read}", style="not bold"))
     table = empty_table("", "rows", numbers=1)
+    refreshed = [("unchanged, sent again by `refresh`", s.refreshed)] if changes.refresh is not None else []
     for name, count in (("added", s.added), ("changed", s.changed), ("removed", s.removed),
-                        ("unchanged", s.unchanged), ("invalid", s.invalid), ("refused", s.held)):
+                        ("unchanged", s.unchanged), *refreshed, ("invalid", s.invalid), ("refused", s.held)):
         table.add_row(name, f"{count:,}")
     out.print(table)
     requests, seconds = requests_of(target, changes)

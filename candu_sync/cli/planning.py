@@ -67,8 +67,8 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
          limit: Annotated[int | None, typer.Option(
              "--limit", min=1, metavar="N", help="So many rows of each sort.")] = None,
          only: Annotated[list[str] | None, typer.Option(
-             "--only", metavar="SORT", help="Rows of this sort: added, changed, removed, unchanged or invalid; may be "
-                                            "given several times.")] = None,
+             "--only", metavar="SORT", help="Rows of this sort: added, changed, removed, unchanged, refreshed or "
+                                            "invalid; may be given several times.")] = None,
          save: Annotated[bool, typer.Option(
              "--save", help="Stage what is shown: `push` then sends that, and nothing else.")] = False,
          exit_code: Annotated[bool, typer.Option(

@@ -21,7 +21,11 @@ Row = dict[str, Any]
 # A sync with more partitions is one line, unless it was named.
 _MOST_PARTITIONS = 5
 
-_COUNTS = ("rows", "invalid", "refused", "waiting", "uncertain")
+_COUNTS = ("rows", "refreshed", "invalid", "refused", "waiting", "unidentified", "uncertain")
+
+# Counts that most syncs do not have: their column is there when one of the rows has them.
+_RARE = ("refreshed", "unidentified", "uncertain")
+
 _BAD = ("failed", "guarded")
 
 
@@ -79,8 +83,7 @@ def _show(rows: list[Row], *, whole: bool) -> None:
     from candu_sync.cli.tables import show_rows
     from candu_sync.operate import next_steps
 
-    uncertain = any(row["uncertain"] for row in rows)
-    counts = _COUNTS if uncertain else _COUNTS[:-1]
+    counts = tuple(name for name in _COUNTS if name not in _RARE or any(row[name] for row in rows))
     lines = [line for _, found in groupby(rows, lambda row: row["sync"])
              for line in _lines(list(found), counts, whole=whole)]
     show_rows(("sync", "partition", "last run", "status", *counts, "claimed by"), lines)
@@ -89,7 +92,8 @@ def _show(rows: list[Row], *, whole: bool) -> None:
             since = "" if row["since"] == row["last_run"] else f" since {row['since']}"
             say(f"{named(row['sync'], row['partition'])}: {row['status']}{since}: {row['error']}")
     of = {row["sync"] for row in rows if row["invalid"] or row["refused"] or row["waiting"]}
-    for step in next_steps(of.pop() if len(of) == 1 else "SYNC", **_sums(rows, ("invalid", "refused", "waiting"))):
+    sums = _sums(rows, ("invalid", "refused", "waiting", "unidentified"))
+    for step in next_steps(of.pop() if len(of) == 1 else "SYNC", **sums):
         say(step)
 
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from candu_sync.commit import RunResult
     from candu_sync.operate import SetAside
 
-_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "refused", "waiting",
-           "requests")
+_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "accepted",
+           "refused", "waiting", "requests")
+
+# Counts that most runs do not have: their column is there when one of the runs has them.
+_RARE = ("refreshed",)
 
 # Characters of a reason in a table. JSON and CSV have all of it.
 _LONGEST_REASON = 300
@@ -35,9 +38,10 @@ def show_results(results: Sequence[RunResult]) -> None:
     """A table of runs: a row a sync and partition. Many partitions of a sync without anything to do share one row."""
     from candu_sync.changes import backfill_notes, noise_notes
 
-    table = empty_table("sync", *_COUNTS, "seconds", "status", numbers=len(_COUNTS) + 1)
+    names = [name for name in _COUNTS if name not in _RARE or any(getattr(r, name) for r in results)]
+    table = empty_table("sync", *names, "seconds", "status", numbers=len(names) + 1)
     for name, runs in _lines(results):
-        counts = [f"{sum(getattr(r, count) for r in runs):,}" for count in _COUNTS]
+        counts = [f"{sum(getattr(r, count) for r in runs):,}" for count in names]
         status = Text(runs[0].status, style=_STYLES.get(runs[0].status, ""))
         seconds = sum(sum(r.seconds.values()) for r in runs)
         table.add_row(text_of(name), *counts, f"{seconds:.1f}", status)

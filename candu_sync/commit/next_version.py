@@ -15,6 +15,7 @@ from candu_sync.changes import FILES, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.new_traits import arriving_traits, dropped_traits
+from candu_sync.commit.refreshed import refreshed_until
 from candu_sync.commit.sent_nulls import nulled_traits
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
@@ -72,13 +73,14 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             rejected = _rejected(connection, changes, folder) if refused else None
             newest, events = _times(connection, sync, changes, before.newest, old)
             nulled = nulled_traits(connection, old, changes, outcome)
+            refreshed = refreshed_until(connection, sync, changes, old)
             moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
         forgets, identity = bool(changes.summary.gone_traits), _identity(changes, old)
-        renewed = old.number > 0 and identity != old.identity
+        renewed = old.number > 0 and (identity, refreshed) != (old.identity, old.refreshed)
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
         made = replace(_next(old, changes, merged, newest), identity=identity, events=events, nulled=nulled,
-                       arriving=arriving_traits(changes, outcome))
+                       arriving=arriving_traits(changes, outcome), refreshed=refreshed)
         return _put(state, made, merged, {"rejected": rejected, "moves": moves})
     finally:
         remove_folder(folder)
@@ -162,15 +164,19 @@ def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ou
             INSERT INTO accepted_messages
             FROM unanswered_messages
             ANTI JOIN refused_now USING (message)""")
+    # The snapshot has rows that are only refreshed as they are, also where no answer came.
     connection.execute(f"""
         CREATE TEMP VIEW accepted AS
         SELECT *{'' if changes.kind == 'events' else ", op = 'removed' AS gone"}
         FROM changes
-        WHERE message IS NULL OR message IN (FROM accepted_messages)""")
+        WHERE (message IS NULL OR message IN (FROM accepted_messages)) AND op <> 'refreshed'""")
+    # Candu had accepted these rows and now refused them as they are: what it has is not known. While they are in doubt,
+    # the refusals are remembered.
     connection.execute("""
         CREATE TEMP VIEW doubtful AS
         FROM changes
-        WHERE message IN (FROM unanswered_messages)""")
+        WHERE (message IN (FROM unanswered_messages) AND op <> 'refreshed') OR (
+            op IN ('unchanged', 'refreshed') AND message IN (SELECT message FROM refused_now))""")
 
 
 def _refused_now(outcome: Outcome) -> pa.Table:

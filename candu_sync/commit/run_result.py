@@ -33,6 +33,7 @@ class RunResult:
     now. ``identity_changes`` and ``missing_keys`` (as in ``Summary``) and the last five are not printed.
 
     Attributes:
+        refreshed: as in ``Summary``: unchanged rows that go, or went, again.
         invalid: rows that cannot be sent.
         refused: rows that Candu refused, now or before; they are not sent again until they change or are retried.
         waiting: messages that go with the next run, and rows that wait until their user is identified.
@@ -55,6 +56,7 @@ class RunResult:
     changed: int = 0
     removed: int = 0
     unchanged: int = 0
+    refreshed: int = 0
     invalid: int = 0
     messages: int = 0
     accepted: int = 0
@@ -110,7 +112,7 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         exit_code = 4 if s.invalid or refused else 0
     return RunResult(
         sync=changes.sync, partition=changes.partition, run_id=changes.run_id, status=status, rows=s.rows,
-        added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged,
+        added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged, refreshed=s.refreshed,
         invalid=s.invalid, messages=s.messages, accepted=report.accepted, refused=refused,
         waiting=s.held_back + s.messages - report.accepted - report.rejected,
         requests=report.requests, retries=report.retries, traits=s.traits, new_traits=s.new_traits,

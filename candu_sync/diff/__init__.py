@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import Diff as Diff
     from candu_sync.diff.changed_rows import diff as diff
     from candu_sync.diff.changed_rows import diff_of_nothing as diff_of_nothing
+    from candu_sync.diff.changed_rows import do_without_refresh as do_without_refresh
     from candu_sync.diff.chosen import chosen_rows as chosen_rows
     from candu_sync.diff.chosen import missing_keys as missing_keys
     from candu_sync.diff.identified import Unidentified as Unidentified
@@ -20,16 +21,20 @@ if TYPE_CHECKING:
     from candu_sync.diff.loading import load as load
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
     from candu_sync.diff.prefilter import Prefilter as Prefilter
+    from candu_sync.diff.refresh import Refresh as Refresh
+    from candu_sync.diff.refresh import cut_refresh as cut_refresh
+    from candu_sync.diff.refresh import refresh_of as refresh_of
     from candu_sync.diff.trait_rules import Compared as Compared
     from candu_sync.diff.trait_rules import iso_text as iso_text
     from candu_sync.diff.trait_rules import nulls_to_replace as nulls_to_replace
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "changed_rows": "Diff diff diff_of_nothing",
+        "changed_rows": "Diff diff diff_of_nothing do_without_refresh",
         "chosen": "chosen_rows missing_keys",
         "identified": "Unidentified note_unidentified",
         "loading": "load",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
+        "refresh": "Refresh cut_refresh refresh_of",
         "trait_rules": "Compared iso_text nulls_to_replace",
     })

@@ -7,9 +7,10 @@ In: the canonical batches of a ``Result`` and the snapshot's files. Out: a table
 | column                | meaning                                                                          |
 |-----------------------|----------------------------------------------------------------------------------|
 | `key`, `user_id`, …   | as in the result                                                                 |
-| `op`                  | added, changed, removed, or, in full runs only, unchanged. A row that is back    |
-|                       | after it was gone, or that is in doubt, counts as added: it is sent whole, since |
-|                       | what Candu holds is not known                                                    |
+| `op`                  | added, changed, removed; in full runs only, unchanged; refreshed: it has not     |
+|                       | changed, and it is its turn (``refresh.py``). A row that is back after it was    |
+|                       | gone, or that is in doubt, counts as added: it is sent whole, since what Candu   |
+|                       | holds is not known                                                               |
 | `t0` …                | the row's values once Candu has accepted it, as ``Diff.traits`` names them       |
 | `c0` …                | whether the message carries that trait, as ``Diff.compared`` names them          |
 | `new_traits_only`     | of changed rows: whether nothing but new traits changed; the column is there     |
@@ -22,16 +23,18 @@ Rows that match the snapshot's row index are not compared. ``row_index.py`` says
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import duckdb
 
+from candu_sync.diff.numbering import close_gaps
 from candu_sync.diff.prefilter import Prefilter
-from candu_sync.diff.trait_rules import Compared, compared_traits, kind_of_constant, sql_constant
+from candu_sync.diff.refresh import Refresh
+from candu_sync.diff.row_queries import changed_rows, constants, goes_whole, new_rows, refreshed_rows, removed_rows
+from candu_sync.diff.trait_rules import Compared, compared_traits
 from candu_sync.diff.unsendable_rows import set_unsendable_aside
 from candu_sync.embedded import scalar
-from candu_sync.rows import SQL_TYPE, Result, Trait
+from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import FORGOTTEN, Snapshot, expose, expose_refused
 from candu_sync.syncs import Sync
 
@@ -62,7 +65,7 @@ class Diff:
 
 def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snapshot: Snapshot, *,
          prefilter: Prefilter | None = None, full: bool = False, chosen: str | None = None,
-         unless: str | None = None) -> Diff:
+         refresh: Refresh | None = None, unless: str | None = None) -> Diff:
     """Compare a result with its snapshot.
 
     Args:
@@ -72,6 +75,7 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
         full: every row that may go is in ``changes``, whole.
         chosen: SQL of a condition (``chosen_rows``): only rows that meet it are in ``changes`` and stay in ``result``,
             whole where nothing of them changed.
+        refresh: rows whose turn it is are in ``changes``, whole; None: no row is refreshed.
         unless: SQL of a condition: rows that meet it are not in ``changes``.
 
     Raises:
@@ -97,15 +101,16 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
     unchanged = full or chosen is not None
     new_traits = snapshot.new_traits(result.names)
     if sync.kind == "events" or snapshot.base is None:
-        found = _new_rows(sync, traits, compared)
+        parts = [new_rows(sync, traits, compared)]
     else:
-        there = _changed_rows(sync, traits, compared, new_traits, full=full, unchanged=unchanged)
-        found = (f"{there}\nUNION ALL BY NAME\n"
-                 f"{_removed_rows(connection, sync, traits, compared)}")
+        parts = [changed_rows(sync, traits, compared, new_traits, full=full, unchanged=unchanged, refresh=refresh),
+                 removed_rows(connection, sync, traits, compared),
+                 *([] if refresh is None else [refreshed_rows(sync, traits, compared, refresh)])]
+    found = "\nUNION ALL BY NAME\n".join(parts)
     wanted = " AND ".join([*([chosen] if chosen else []), *([f"NOT ({unless})"] if unless else [])])
     if wanted:
         found = f"SELECT * FROM ({found}\n) WHERE {wanted}"
-    _number(connection, sync, found, len(compared), full=full, unchanged=unchanged)
+    _number(connection, sync, found, len(compared), full=full, unchanged=unchanged, refresh=refresh)
     if chosen is not None:
         connection.execute(f"DELETE FROM result WHERE ({chosen}) IS NOT TRUE")
     left_out = prefilter.left_out if prefilter is not None and chosen is None else 0
@@ -152,112 +157,17 @@ def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, prefilter: P
 
 
 def _gone_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[str, ...]:
-    gone = {t.name for t in snapshot.traits} - set(result.names) - set(_constants(sync)) - {FORGOTTEN}
+    gone = {t.name for t in snapshot.traits} - set(result.names) - set(constants(sync)) - {FORGOTTEN}
     return tuple(sorted(gone))
 
 
-def _new_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
-    """The events that were never accepted, or all rows where there is no snapshot, SQL."""
-    fixed = {"users": "", "groups": "r.group_id, ", "events": "r.event, r.occurred, "}[sync.kind]
-    cursor = "r.cursor, " if sync.cursor is not None else ""
-    return f"""
-        SELECT r.key, r.user_id, {fixed}{cursor}'added' AS op{_after(traits, compared)}{_flags(
-            c.present for c in compared)}
-        FROM result r
-        ANTI JOIN previous s ON r.key = s.key
-        WHERE r.reason IS NULL"""
-
-
-def _changed_rows(sync: Sync, traits: tuple[Trait, ...], compared: tuple[Compared, ...], new_traits: tuple[str, ...],
-                  *, full: bool, unchanged: bool) -> str:
-    """The rows that are new or changed, SQL; with ``unchanged`` also the others, whole."""
-    differs = " OR ".join(f"({c.differs})" for c in compared) or "false"
-    whole = "true" if full or sync.payload == "full" else "(s.gone OR s.doubt)"
-    if unchanged:
-        whole = f"({whole} OR coalesce(NOT ({differs}), true))"
-    flags = _flags(f"({c.differs}) OR ({whole} AND {c.present})" for c in compared)
-    group = "r.group_id, " if sync.kind == "groups" else ""
-    # A message would settle a user in doubt. While there is no value to send, it stays in doubt.
-    doubt = _doubt_to_settle(compared) if sync.kind == "users" else "s.doubt"
-    added = f"s.key IS NULL OR s.gone OR {doubt}"
-    return f"""
-        SELECT r.key, r.user_id, {group}CASE
-            WHEN {added} THEN 'added'
-            WHEN {differs} THEN 'changed'
-            ELSE 'unchanged'
-            END AS op{_after(traits, compared)}{flags}{_new_traits_only(compared, new_traits)}
-        FROM result r
-        LEFT JOIN previous s ON r.key = s.key
-        WHERE r.reason IS NULL AND {'true' if unchanged else f'({added} OR {differs})'}"""
-
-
-def _new_traits_only(compared: tuple[Compared, ...], new_traits: tuple[str, ...]) -> str:
-    """The column ``new_traits_only``, SQL. A new trait of which Candu has a value changes as any other: a run that was
-    interrupted has sent it."""
-    if not new_traits:
-        return ""
-    others = " OR ".join(f"({c.differs}{f' AND {c.had}' if c.name in new_traits else ''})" for c in compared)
-    return f",\n            coalesce(NOT ({others}), true) AS new_traits_only"
-
-
-def _doubt_to_settle(compared: tuple[Compared, ...]) -> str:
-    present = " OR ".join(c.present for c in compared) or "false"
-    return f"(s.doubt AND ({present}))"
-
-
-def _after(traits: tuple[Trait, ...], compared: tuple[Compared, ...]) -> str:
-    """The columns ``t0`` … of the rows that are there, SQL."""
-    after = {index: sql for c in compared for index, sql in c.after.items()}
-    return "".join(f", ({after[i]})::{SQL_TYPE[trait.kind]} AS t{i}" for i, trait in enumerate(traits))
-
-
-def _flags(tests: Iterable[str]) -> str:
-    return "".join(f", coalesce({test}, false) AS c{n}" for n, test in enumerate(tests))
-
-
-def _removed_rows(connection: duckdb.DuckDBPyConnection, sync: Sync, traits: tuple[Trait, ...],
-                  compared: tuple[Compared, ...]) -> str:
-    """Rows that left the result, SQL. A row that was set aside has not left.
-
-    The constants of a group, or of a user, wait until its last row left. That holds for users of one row each, too:
-    when the sync's key has changed, each row leaves under its old key while the user stays.
-    """
-    constants = _constants(sync)
-    id_ = "group_id" if sync.kind == "groups" else "user_id"
-    stays = f"s.{id_} IN (SELECT {id_} FROM result WHERE {id_} IS NOT NULL)" if constants else "false"
-    stored = _stored(connection)
-    values = []
-    for index, trait in enumerate(traits):
-        old = f"s.t{index}" if f"t{index}" in stored else "NULL"
-        if trait.name in constants:
-            mine = kind_of_constant(constants[trait.name]) is trait.kind
-            old = f"CASE WHEN {stays} THEN {old} ELSE {sql_constant(constants[trait.name]) if mine else 'NULL'} END"
-        values.append(f", ({old})::{SQL_TYPE[trait.kind]} AS t{index}")
-    flags = _flags(f"NOT {stays} AND (s.doubt OR {c.old_differs(constants[c.name])})"
-                   if c.name in constants else "false" for c in compared)
-    group = "s.group_id, " if sync.kind == "groups" else ""
-    return f"""
-        SELECT s.key, s.user_id, {group}'removed' AS op{''.join(values)}{flags}
-        FROM previous s
-        ANTI JOIN result r ON r.key = s.key
-        WHERE NOT s.gone"""
-
-
-def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The columns of ``previous``."""
-    return {row[0] for row in connection.execute("SELECT column_name FROM (DESCRIBE previous)").fetchall()}
-
-
-def _constants(sync: Sync) -> dict[str, str | int | float | bool]:
-    return sync.removed if isinstance(sync.removed, dict) else {}
-
-
 def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags: int, *, full: bool,
-            unchanged: bool) -> None:
+            unchanged: bool, refresh: Refresh | None) -> None:
     """Make the table ``changes`` of the rows found, and number their messages from 0.
 
     A row is a message, but the changed traits of a group, and its constants, are one message of the group. A user
-    without a trait to send has none. Events are in the order of their time.
+    without a trait to send has none. Events are in the order of their time. Rows that are only refreshed come last, in
+    the order of their turns: where a run sends a part of its messages, it is known how far the refresh went.
 
     Args:
         found: SQL of the rows, with the columns ``c0`` … of so many ``flags``.
@@ -268,14 +178,38 @@ def _number(connection: duckdb.DuckDBPyConnection, sync: Sync, found: str, flags
     # An identify without traits says nothing, and a strict API refuses it. A group's message without traits names a
     # member.
     sends = f"({any_flag})" if sync.kind == "users" else (
-        f"(op IN ('added', 'changed'){also} OR (op = 'removed' AND ({any_flag})))")
+        f"(op IN ('added', 'changed', 'refreshed'){also} OR (op = 'removed' AND ({any_flag})))")
     once = "op = 'removed'" if full else "op IN ('changed', 'removed')"
-    number = {"users": f"count_if({sends}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
-              "groups": f"dense_rank() OVER (PARTITION BY {sends} "
-                        f"ORDER BY CASE WHEN {once} THEN group_id ELSE key END, {once})",
+    if refresh is not None:
+        once = f"({once} AND NOT (op = 'changed' AND {goes_whole(refresh, 'key')}))"
+    last = "" if refresh is None else f"CASE WHEN op = 'refreshed' THEN {refresh.turn()} ELSE 0 END"
+    number = {"users": f"count_if({sends}) OVER ({f'ORDER BY {last} ' if last else ''}"
+                       "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+              "groups": f"dense_rank() OVER (PARTITION BY {sends} ORDER BY {f'{last}, ' if last else ''}"
+                        f"CASE WHEN {once} THEN group_id ELSE key END, {once})",
               "events": "row_number() OVER (ORDER BY occurred, key)"}[sync.kind]
     connection.execute(f"""
         CREATE TABLE changes AS
         SELECT *, CASE WHEN {sends} THEN ({number} - 1)::BIGINT END AS message
         FROM ({found}
         )""")
+
+
+def do_without_refresh(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, messages: str) -> None:
+    """Send some rows of ``changes`` as if it were not their turn: only what changed of them.
+
+    Args:
+        connection: as ``diff`` left it.
+        messages: SQL of the numbers of their messages.
+    """
+    if sync.payload == "changed":
+        plain = changed_rows(sync, diff.traits, diff.compared)
+        flags = ", ".join(f"c{n} = plain.c{n}" for n in range(len(diff.compared)))
+        connection.execute(f"""
+            UPDATE changes
+            SET {flags}
+            FROM ({plain}
+            ) plain
+            WHERE plain.key = changes.key AND changes.op = 'changed' AND message IN ({messages})""")
+    connection.execute(f"DELETE FROM changes WHERE op = 'refreshed' AND message IN ({messages})")
+    close_gaps(connection)

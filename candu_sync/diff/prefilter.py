@@ -3,8 +3,8 @@
 Rows that Candu already has as they are *match* a row of the snapshot: they are counted and left out while the result
 streams in. Of the snapshot, only the rows that nothing matched are read. Both sides are then compared by the same SQL
 as whole tables would be (``changed_rows.py``). So a matched row is put back on both sides wherever that SQL must see
-it: when another row of the result has its key (they are duplicates), and when it shares its group, or its user, with a
-row that may differ (``shared_id``).
+it: when another row of the result has its key (they are duplicates), when it shares its group, or its user, with a row
+that may differ (``shared_id``), and when it is its turn to be refreshed (``refresh.py``).
 """
 
 from __future__ import annotations
@@ -18,10 +18,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from candu_sync.diff.refresh import Refresh
 from candu_sync.diff.trait_rules import nulls_to_replace
 from candu_sync.embedded import arrow_file, scalar
 from candu_sync.rows import SQL_TYPE, Result, Trait
-from candu_sync.snapshot import Index, Snapshot, hashes, index_of, layout, row_hash, select_list, typed_nulls
+from candu_sync.snapshot import (
+    Index,
+    Snapshot,
+    hashes,
+    index_of,
+    key_hash,
+    layout,
+    row_hash,
+    select_list,
+    typed_nulls,
+)
 from candu_sync.syncs import Sync
 
 if TYPE_CHECKING:
@@ -54,6 +65,7 @@ class Prefilter:
         snapshot: with at least one file.
         result: whose batches will go through ``unmatched``.
         chosen: SQL of a condition: rows that meet it count as not matched, for they are sent as they are.
+        refresh: whose turn it is to be sent as they are; None: no row's.
 
     Attributes:
         left_out: rows of the result that match, equal ones counted once, and that are in neither table; known after
@@ -61,9 +73,10 @@ class Prefilter:
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot,
-                 result: Result, chosen: str | None = None) -> None:
+                 result: Result, chosen: str | None = None, refresh: Refresh | None = None) -> None:
         # An event that was sent is never sent again, also when it is named.
         self._chosen = None if sync.kind == "events" else chosen
+        self._due = "false" if refresh is None else refresh.due()
         self._shared = shared_id(sync)
         self._connection = connection
         self._cursor = connection.cursor()
@@ -76,30 +89,38 @@ class Prefilter:
         if "delta" in self._indexes:
             self._indexes["base"].mark_replaced(self._indexes["delta"].key_hashes)
         self._unmatched_keys = [np.empty(0, np.uint64)]
+        self._due_keys = [np.empty(0, np.uint64)]
         self.left_out = 0
 
     def unmatched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows of the result's batches that match no row of the snapshot; batches without such rows are dropped."""
+        """The rows of the result's batches that match no row of the snapshot, or are to be refreshed; batches without
+        such rows are dropped."""
         for batch in batches:
             found = hashes(self._cursor, batch, self._columns(batch))
-            key_hash, row_hashes, unknown = (column.to_numpy() for column in found.columns)
+            key_hashes, row_hashes, unknown, due = (column.to_numpy() for column in found.columns)
             matched = np.zeros(batch.num_rows, np.bool_)
             known = ~unknown
             for index in self._indexes.values():
-                matched[known] |= index.match(key_hash[known], row_hashes[known])
+                matched[known] |= index.match(key_hashes[known], row_hashes[known])
             if not matched.all():
-                self._unmatched_keys.append(key_hash[~matched])
-                yield batch.filter(pa.array(~matched))
+                self._unmatched_keys.append(key_hashes[~matched])
+            due = due & matched
+            if due.any():
+                self._due_keys.append(key_hashes[due])
+            taken = ~matched | due
+            if taken.any():
+                yield batch.filter(pa.array(taken))
 
     def _columns(self, batch: pa.RecordBatch) -> str:
         """The row hash of a result's batch, of the snapshot's traits; and which rows must be compared: those that are
-        set aside, those with a value of a new trait, and those whose null is to become a constant."""
+        set aside, those with a value of a new trait, and those whose null is to become a constant; and whose turn it is
+        to be refreshed."""
         columns: dict[Trait, str] = {} if self._snapshot.kind == "events" else self._columns_of(batch)
         values = [columns.pop(trait, f"NULL::{SQL_TYPE[trait.kind]}") for trait in self._hashed]
         unknown = " OR ".join(["reason IS NOT NULL", *(f"{column} IS NOT NULL" for column in columns.values()),
                                *([] if self._chosen is None else [f"coalesce({self._chosen}, false)"]),
                                *self._nulls_to_replace(batch)])
-        return f"{row_hash(values)} AS row_hash, ({unknown}) AS unknown"
+        return f"{row_hash(values)} AS row_hash, ({unknown}) AS unknown, {self._due} AS due"
 
     def _nulls_to_replace(self, batch: pa.RecordBatch) -> Iterator[str]:
         """Tests for the rows with a null that is to become a constant: the snapshot has them as they are."""
@@ -120,7 +141,7 @@ class Prefilter:
         """Whether there is nothing to compare: each row of the result matched, and of users and groups, each row of
         the snapshot that has not left. Known when all batches were read."""
         gone = self._snapshot.kind != "events" and self.matched < self._snapshot.rows
-        return len(self._unmatched_keys) == 1 and not gone
+        return len(self._unmatched_keys) == len(self._due_keys) == 1 and not gone
 
     def make_previous(self) -> None:
         """Make the table ``previous``: the snapshot's rows that nothing matched, and those that are put back, the
@@ -137,6 +158,8 @@ class Prefilter:
             if self._shared is not None:
                 self._read_shared(keys, self._shared)
             self._put_back()
+        if len(self._due_keys) > 1:
+            self._read_due(np.concatenate(self._due_keys))
         self.left_out = matched - scalar(self._connection, "SELECT count(*) FROM previous WHERE matched")
 
     def _read_shared(self, keys: NDArray[np.uint64], id_: str) -> None:
@@ -145,12 +168,27 @@ class Prefilter:
             CREATE TEMP TABLE ids_to_compare AS
             SELECT {id_} AS id
             FROM result
-            WHERE {id_} IS NOT NULL
+            WHERE {id_} IS NOT NULL{self._may_differ(keys)}
             UNION
             SELECT {id_}
             FROM previous""")
         self._read(lambda index: index.matched_rows() & ~index.matched_rows(keys),
                    f"WHERE {id_} IN (FROM ids_to_compare)")
+
+    def _may_differ(self, keys: NDArray[np.uint64]) -> str:
+        """A further condition, SQL: the row is not in the result for its turn only. The others of its group, or user,
+        are then as the snapshot has them, too."""
+        if len(self._due_keys) == 1:
+            return ""
+        self._connection.register("unmatched_keys", pa.table({"key_hash": keys}))
+        return f" AND (NOT {self._due} OR {key_hash()} IN (FROM unmatched_keys))"
+
+    def _read_due(self, keys: NDArray[np.uint64]) -> None:
+        """Add the matched rows that are to be refreshed: the result has them already."""
+        self._read(lambda index: index.matched_rows(keys), f"""WHERE {self._due} AND key NOT IN (
+                    SELECT key
+                    FROM previous
+                )""")
 
     def _read(self, choose: Callable[[Index], Mask], where: str = "") -> None:
         """Add the chosen rows of the snapshot's files to the table ``previous``; of rows of the base that the delta
@@ -185,7 +223,7 @@ class Prefilter:
             INSERT INTO result BY NAME
             SELECT {listed}
             FROM previous
-            WHERE matched""")
+            WHERE matched{'' if len(self._due_keys) == 1 else f' AND NOT {self._due}'}""")
 
 
 def _chosen(path: Path, take: Mask, matched: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

@@ -15,6 +15,7 @@ of one user are found in the footers and one row group of each file.
 | `outcome`    | string                 | accepted, refused, invalid, uncertain                                  |
 | `status`     | int16                  | of the answer that refused the row                                     |
 | `reason`     | string                 | why it was refused, or cannot be sent                                  |
+| `refresh`    | bool                   | Candu had the row as it is: it was sent because it was its turn         |
 | `attempts`   | int16                  | how many requests carried the row                                      |
 | `at`         | timestamp[ms], UTC     | when it was answered; of uncertain and invalid rows: of the commit     |
 | `digest`     | fixed_size_binary[16]  | the messageId's bytes, before the marks of RFC 9562; null: none        |

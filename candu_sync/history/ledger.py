@@ -152,7 +152,7 @@ class _Writing:
             "m.user_id",
             *(["m.group_id"] if kind == "groups" else []),
             *(["m.event"] if kind == "events" else []),
-            "m.outcome", "m.status", "m.reason", "m.attempts", "m.at", "d.digest",
+            "m.outcome", "m.status", "m.reason", f"{self._refreshed} AS refresh", "m.attempts", "m.at", "d.digest",
             *_carried(len(self._encoding.names)),
             *(column for n, name in enumerate(self._encoding.names) for column in self._trait(n, name, before)),
         ]
@@ -169,6 +169,11 @@ class _Writing:
             LEFT JOIN digests AS d ON d.message = m.message
             {old}
             ORDER BY user_hash, m.at"""
+
+    @property
+    def _refreshed(self) -> str:
+        """SQL of whether a row was only refreshed."""
+        return "false" if self._changes.refresh is None else "coalesce(m.op = 'refreshed', false)"
 
     def _trait(self, n: int, name: str, before: Snapshot) -> Iterator[str]:
         if not self._values:

@@ -49,7 +49,8 @@ def search_history(states: Iterable[PartitionState], query: HistoryQuery) -> Ite
 
     Returns:
         One dictionary a row: at (ISO 8601, UTC), run_id, sync, partition, key, user_id, group_id, type, outcome,
-        status, reason, attempts, message_id, event, traits (name → null, or [old, new] where values are kept).
+        status, reason, attempts, message_id, event, refresh (Candu had the row as it is, and it was its turn), traits
+        (name → null, or [old, new] where values are kept).
 
     Raises:
         StateError: a file cannot be read.
@@ -156,7 +157,8 @@ def _row(about: LedgerFile, row: dict[str, Any]) -> dict[str, Any]:
         "key": row["key"] if row["key"] is not None else row["user_id"], "user_id": row["user_id"],
         "group_id": row.get("group_id"), "type": TYPES[about.kind], "outcome": row["outcome"],
         "status": row["status"], "reason": row["reason"], "attempts": row["attempts"],
-        "message_id": message_id(row["digest"]), "event": row.get("event"), "traits": traits,
+        "message_id": message_id(row["digest"]), "event": row.get("event"), "refresh": bool(row.get("refresh")),
+        "traits": traits,
     }
 
 

@@ -61,7 +61,8 @@ class SetAside:
 
 
 def baseline(target: Target, *, not_newer: bool = False, progress: Progress = silent) -> ChangeSet:
-    """Take today's result as already sent: it becomes the snapshot, nothing is pushed.
+    """Take today's result as already sent: it becomes the snapshot, nothing is pushed. Rows whose turn it is to be
+    refreshed keep their turn.
 
     Args:
         not_newer: of events, take only those that are not newer than what was sent before; the next run sends the
@@ -74,7 +75,7 @@ def baseline(target: Target, *, not_newer: bool = False, progress: Progress = si
     """
     if not_newer and target.sync.kind != "events":
         raise UsageError(f"{target.sync.name} is a sync of {target.sync.kind}: --not-newer is for events")
-    changes = plan(target, progress=progress, keep=False)
+    changes = _without_refresh(plan(target, progress=progress, keep=False))
     try:
         with _only_writer(target, changes.run_id) as (state, version):
             taken = _not_newer(target, changes) if not_newer else [
@@ -85,6 +86,13 @@ def baseline(target: Target, *, not_newer: bool = False, progress: Progress = si
         return changes
     finally:
         discard(changes)
+
+
+def _without_refresh(changes: ChangeSet) -> ChangeSet:
+    if changes.refresh is None or changes.refresh.begins:
+        return changes
+    s = changes.summary
+    return replace(changes, refresh=None, summary=replace(s, messages=s.messages - s.refreshed, refreshed=0))
 
 
 def _not_newer(target: Target, changes: ChangeSet) -> list[tuple[int, int]]:

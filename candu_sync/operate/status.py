@@ -43,7 +43,8 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
     Returns:
         Rows of sync, partition, last_run (ISO 8601, UTC; None: never), status, since (since when its runs end with
         that status), succeeded_at (of the last run that ended well), error (why the last run failed or was stopped),
-        rows (of the last result, or of the snapshot), invalid, refused, waiting (messages that go with the next run),
+        rows (of the last result, or of the snapshot), refreshed (unchanged rows that the last run sent again), invalid,
+        refused, waiting (messages that go with the next run),
         unidentified (users of the last run's events or memberships who were never identified; None: not counted),
         uncertain (events since the last reset that Candu may have twice, see ``uncertain_events``), launched_as (the
         page of the last run, or the id that an orchestrator gave it; None: neither is known), claimed_by, dead
@@ -137,8 +138,8 @@ def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> 
     run = read_last_run(state)
     return {"sync": name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
             "since": run.get("since", run.get("at")), "succeeded_at": run.get("succeeded_at"),
-            "error": run.get("error"), "rows": _rows(state, run), "invalid": run.get("invalid"),
-            "refused": run.get("refused"), "waiting": run.get("waiting"),
+            "error": run.get("error"), "rows": _rows(state, run), "refreshed": run.get("refreshed"),
+            "invalid": run.get("invalid"), "refused": run.get("refused"), "waiting": run.get("waiting"),
             "unidentified": run.get("unidentified"),
             "uncertain": sum(found.count for found in list_uncertain(state)), "launched_as": run.get("launched_as"),
             **_claim(state), "orphaned": orphaned, "left": run.get("left", []), "recent": run.get("recent", []),

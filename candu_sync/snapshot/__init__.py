@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.merge import lay_over as lay_over
     from candu_sync.snapshot.row_index import Index as Index
     from candu_sync.snapshot.row_index import hashes as hashes
+    from candu_sync.snapshot.row_index import key_hash as key_hash
     from candu_sync.snapshot.row_index import row_hash as row_hash
     from candu_sync.snapshot.snapshot import FORGOTTEN as FORGOTTEN
     from candu_sync.snapshot.snapshot import REJECTED as REJECTED
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "merge": "Merged lay_over",
-        "row_index": "Index hashes row_hash",
+        "row_index": "Index hashes key_hash row_hash",
         "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused index_of layout renewed_index select_list "
                      "typed_nulls"),
         "versions": "snapshot_of",

@@ -55,6 +55,11 @@ _MOST_BITS = 22
 _COUNTED = 1_000_000
 
 
+def key_hash() -> str:
+    """SQL of the hash of a row's column ``key``."""
+    return KEY_HASH
+
+
 def row_hash(values: Iterable[str]) -> str:
     """SQL of the hash of a row: of its column ``key`` and these values, in order; NULL is a value like any other.
 

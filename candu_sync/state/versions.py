@@ -65,6 +65,7 @@ class Version:
         files: role → file.
         identity: what identifies the rows; None: the version is older than this field.
         events: when the accepted events happened; None: there are none.
+        refreshed: how far the refresh went, ISO 8601 in UTC; None: none began.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Version:
     files: dict[str, File] = field(default_factory=dict)
     identity: RowIdentity | None = None
     events: EventTimes | None = None
+    refreshed: str | None = None
 
 
 def encode(version: Version) -> bytes:

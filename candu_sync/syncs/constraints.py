@@ -40,6 +40,7 @@ def message_columns(kind: Kind, key: tuple[str, ...]) -> tuple[str, ...]:
 def conflicts(kind: Kind, spec: Spec) -> Iterator[Conflict]:
     """What is contradictory, with the place to correct; nothing when the settings agree."""
     yield from _columns(kind, spec)
+    yield from _refresh(kind, spec)
     if kind == "events" and spec.removed != "keep":
         yield ("removed",), "events do not leave a result; only keep has a meaning for them"
     if kind == "users" and "unidentified" in spec.model_fields_set:
@@ -48,6 +49,16 @@ def conflicts(kind: Kind, spec: Spec) -> Iterator[Conflict]:
         yield ("cursor",), f"a cursor is for events; the {kind} of a model are compared whole with what was sent"
     if spec.cursor and spec.partitions:
         yield ("cursor",), "a cursor and partitions exclude each other: a partition's window says where to look"
+
+
+def _refresh(kind: Kind, spec: Spec) -> Iterator[Conflict]:
+    if spec.refresh is None:
+        return
+    if kind == "events":
+        yield ("refresh",), "it is for users and groups; an event that was sent is never sent again"
+    if spec.partitions and spec.partitions.every:
+        yield ("refresh",), ("it does not go with windows of time: the rows of an old window would go over those of a "
+                             "newer one")
 
 
 def _columns(kind: Kind, spec: Spec) -> Iterator[Conflict]:

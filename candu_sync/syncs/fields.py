@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from candu_sync.suggestions import nearest
 
-__all__ = ["cron", "cron_fields", "duration", "owner", "start_date", "start_time", "zone"]
+__all__ = ["cron", "cron_fields", "duration", "owner", "refresh", "start_date", "start_time", "zone"]
 
 _WORDS = re.compile(r"(\d{1,9})\s*(minute|hour|day|week)s?", re.IGNORECASE)
 _ISO_8601 = re.compile(r"P(?=.)(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
@@ -46,6 +46,13 @@ def duration(text: object) -> timedelta:
             if parts:
                 return timedelta(**{unit: int(count) for unit, count in parts.items()})
     raise ValueError(f"{text!r} is not a duration; write it like 1 day, 36 hours, 90 minutes or P1DT12H")
+
+
+def refresh(text: object) -> timedelta:
+    """A duration of one day or more."""
+    if (found := duration(text)) < timedelta(days=1):
+        raise ValueError(f"{text!r} is less than 1 day: that would send all rows again with nearly each run")
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -39,7 +39,8 @@ OTHER_WORDS = {
     "updated_at": "cursor", "threshold": "guard", "thresholds": "guard", "limits": "guard", "depends_on": "deps",
     "upstream": "deps", "owner": "owners", "labels": "tags", "meta": "tags", "doc": "description",
     "day": "daily", "hour": "hourly", "week": "weekly", "month": "monthly", "keys": "static", "sql": "values",
-    "query": "values", "lag": "lookback", "delay": "lookback",
+    "query": "values", "lag": "lookback", "delay": "lookback", "resend": "refresh", "full_refresh": "refresh",
+    "resync": "refresh", "full_resync": "refresh",
 }
 """What other tools call our settings → ours."""
 
@@ -119,6 +120,7 @@ _Key = Annotated[
 _Date = Annotated[datetime, *_written(fields.start_date, "2026-01-01")]
 _Hour = Annotated[datetime, *_written(fields.start_time, "2026-01-01", "2026-01-01T13:00")]
 _Duration = Annotated[timedelta, *_written(fields.duration, "1 day", "36 hours", "PT36H")]
+_Refresh = Annotated[timedelta, *_written(fields.refresh, "30 days", "2 weeks")]
 _Ratio = Annotated[float, Field(strict=True, ge=0, le=1)]
 _Count = Annotated[int, Field(strict=True, ge=0)]
 
@@ -307,6 +309,11 @@ class Spec(_Settings):
         description="when a run stops before anything is sent: a mapping of min_rows, max_changed, max_removed, "
         "max_added, max_messages, max_invalid and max_new_traits_rows, like {max_changed: 0.5}",
         examples=[{"max_changed": 0.5}],
+    )
+    refresh: _Refresh | None = Field(
+        default=None,
+        description="the time within which each row of users or groups is sent whole again, a few rows in each run: "
+        "30 days, 2 weeks, or like P30D, 1 day at least; null: only changes are sent",
     )
     uncertain: Literal["resend", "skip"] = Field(
         default="resend",
