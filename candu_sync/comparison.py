@@ -65,7 +65,7 @@ _READ_AHEAD = 1
 _FEW = 25_000
 
 # What the diff is reported to have found, of the fields of Summary.
-_COUNTED = ("added", "changed", "removed", "unchanged", "invalid", "messages")
+_COUNTED = ("added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages")
 
 
 class _Count:
