@@ -153,7 +153,7 @@ class Project:
     def history_policy(self, sync: Sync) -> HistoryPolicy:
         """What the ledger keeps of a sync's runs: by its YAML, else by the settings."""
         return HistoryPolicy(mode=sync.history, days=self.settings.history, salt=self.state.workspace,
-                             message_ids=self.settings.message_id,
+                             message_ids=self.settings.message_id, most_bytes=self.settings.history_size,
                              report=sync.report_schema(self.settings.report_schema))
 
     @cached_property

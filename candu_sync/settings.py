@@ -78,6 +78,13 @@ def _bytes(value: object) -> int:
     return size
 
 
+def _most_bytes(value: object) -> int:
+    try:
+        return 0 if str(value).strip() == "0" else _bytes(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or 0 for no limit") from None
+
+
 def _seconds(value: object) -> float:
     seconds = _number(str(value).strip().removesuffix("s"))
     if not seconds > 0:
@@ -211,6 +218,8 @@ class Settings(BaseSettings):
     """The schema of the tables ``sync_runs`` and ``sync_rows``; None: there are none."""
     report_url: SecretStr | None = None
     """A SQLAlchemy URL of the database that has these tables; None: the warehouse's."""
+    history_size: Annotated[int, BeforeValidator(_most_bytes)] = 0
+    """Bytes that the history of all syncs may take; 0: no limit."""
     dbt_manifest: Path | None = None
     """A dbt project's manifest.json."""
 

@@ -61,7 +61,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
     if history is not None and record_run(state, changes, outcome, before, history, engine=engine, digests=digests):
-        tidy(state, history.days, dt.datetime.now(dt.UTC))
+        tidy(state, history, dt.datetime.now(dt.UTC))
     folder = state.store.scratch()
     try:
         with engine.use() as connection:

@@ -85,6 +85,7 @@ class HistoryPolicy:
         salt: of the hashes of values: the workspace's id.
         message_ids: whether messages carry a messageId.
         report: the schema of the tables that take the runs; None: none do.
+        most_bytes: of all ledgers of the state; 0: no limit.
     """
 
     mode: Mode
@@ -92,6 +93,7 @@ class HistoryPolicy:
     salt: UUID
     message_ids: bool = True
     report: str | None = None
+    most_bytes: int = 0
 
     @property
     def written(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from candu_sync.history.layout import FOLDER, ROW_GROUP, LedgerFile, parquet_options, run_of
-from candu_sync.state import PartitionState, remove_folder
+from candu_sync.history.layout import FOLDER, ROW_GROUP, HistoryPolicy, LedgerFile, parquet_options, run_of
+from candu_sync.state import PartitionState, Store, remove_folder
 
 # Files of one sync and partition. If there are more, small ones are merged: reading a footer costs a millisecond on a
 # disk and a request in an object store.
@@ -16,24 +17,80 @@ MOST_FILES = 64
 # Rows of a file that counts as small.
 SMALL = 20_000
 
-_SECONDS_OF_A_DAY = 86_400.0
+# The day on which files of all syncs and partitions were last looked at.
+_TIDIED = "history-tidied"
+
+# Seconds.
+_DAY = 86_400.0
 
 
-def tidy(state: PartitionState, days: float, now: dt.datetime) -> None:
-    """Remove what is too old, and merge small files."""
-    drop_old(state, days, now)
+def tidy(state: PartitionState, policy: HistoryPolicy, now: dt.datetime) -> None:
+    """Remove what is too old, or too much, and merge small files.
+
+    Files of all syncs and partitions count, once a day for their age: most partitions of a day or an hour never run
+    again.
+    """
+    drop_old(state, policy.days, now)
     put_together(state)
+    if _first_of_day(state, now):
+        drop_old_everywhere(state.store, policy.days, now)
+    if policy.most_bytes:
+        drop_oldest(state.store, policy.most_bytes)
+
+
+def _first_of_day(state: PartitionState, now: dt.datetime) -> bool:
+    today = now.date().isoformat().encode()
+    if state.store.get(_TIDIED) == today:
+        return False
+    state.store.put(_TIDIED, today)
+    return True
 
 
 def drop_old(state: PartitionState, days: float, now: dt.datetime) -> int:
     """Remove ledger files whose run began more than ``days`` before ``now`` (aware). Returns how many there were."""
-    gone = 0
-    for name in _files(state):
-        began = run_began(run_of(name))
-        if began is not None and (now - began).total_seconds() > days * _SECONDS_OF_A_DAY:
-            state.store.delete(name)
-            gone += 1
-    return gone
+    return _drop(state.store, _too_old(_files(state), days, now))
+
+
+def drop_old_everywhere(store: Store, days: float, now: dt.datetime) -> int:
+    """As ``drop_old``, in all syncs and partitions."""
+    return _drop(store, _too_old(_ledgers(store), days, now))
+
+
+def _too_old(names: Iterable[str], days: float, now: dt.datetime) -> list[str]:
+    began = {name: run_began(run_of(name)) for name in names}
+    return [name for name, at in began.items() if at is not None and (now - at).total_seconds() > days * _DAY]
+
+
+def drop_oldest(store: Store, most_bytes: int) -> int:
+    """Remove ledger files of all syncs and partitions, the oldest first, until the others take no more than
+    ``most_bytes``. A file stays while its run has not made its version. Returns how many were removed."""
+    sizes = _ledgers(store)
+    over, gone = sum(sizes.values()) - most_bytes, []
+    for name in sorted(sizes, key=run_of):
+        if over <= 0:
+            break
+        if not _unfinished(store, name):
+            gone.append(name)
+            over -= sizes[name]
+    return _drop(store, gone)
+
+
+def _ledgers(store: Store) -> dict[str, int]:
+    """The ledger files of all syncs and partitions, with their bytes."""
+    return {name: size for name, size in store.sizes("").items()
+            if name.endswith(".parquet") and name.split("/")[2:-1] == [FOLDER]}
+
+
+def _unfinished(store: Store, name: str) -> bool:
+    """Whether the run of a ledger file still has its claim."""
+    claims = store.list(f"{name.rpartition(f'/{FOLDER}/')[0]}/claims/")
+    return any(run_of(name).encode() in (store.get(claim) or b"") for claim in claims)
+
+
+def _drop(store: Store, names: list[str]) -> int:
+    for name in names:
+        store.delete(name)
+    return len(names)
 
 
 def run_began(run_id: str) -> dt.datetime | None:

@@ -126,6 +126,14 @@ class DiskStore:
                  if not file.startswith("."))
         return sorted(p.relative_to(self._root).as_posix() for p in found)
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        found = {}
+        for name in self.list(prefix):
+            # It may be removed at the same time.
+            with contextlib.suppress(FileNotFoundError):
+                found[name] = (self._root / name).stat().st_size
+        return found
+
     def delete(self, name: str) -> None:
         path = self._root / name
         with contextlib.suppress(FileNotFoundError):

@@ -84,9 +84,12 @@ class ObjectStore:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
 
     def list(self, prefix: str) -> list[str]:
+        return list(self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
         with self._reported(prefix):
             chunks = self._obstore.list(self._store, prefix.rstrip("/"))
-            return sorted(item["path"] for chunk in chunks for item in chunk)
+            return dict(sorted((item["path"], item["size"]) for chunk in chunks for item in chunk))
 
     def delete(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError), self._reported(name):

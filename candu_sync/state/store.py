@@ -40,6 +40,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> list[str]:
         """The names that begin with the prefix (a folder, ending in `/`), in order."""
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """As ``list``, each name with the object's bytes."""
+
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
 

@@ -39,6 +39,15 @@ def test_put_and_get(store: Store) -> None:
     assert store.get("a/b.json") == b"2"
 
 
+def test_sizes(store: Store) -> None:
+    assert store.sizes("") == {}
+    for name, data in ("a/b/c", b"123"), ("a/d", b""), ("e", b"12345"):
+        store.put(name, data)
+    assert store.sizes("") == {"a/b/c": 3, "a/d": 0, "e": 5}
+    assert list(store.sizes("")) == store.list("")
+    assert store.sizes("a/") == {"a/b/c": 3, "a/d": 0}
+
+
 def test_put_if_absent_succeeds_only_for_the_first(store: Store) -> None:
     assert store.put("claims/1.json", b"first", create=True)
     assert not store.put("claims/1.json", b"second", create=True)
