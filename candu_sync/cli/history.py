@@ -52,7 +52,7 @@ def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None
         elif as_csv:
             _print_csv(rows)
         else:
-            _print_table(rows, user)
+            _print_table(project, rows, user)
     finish([2 for _ in errors])
 
 
@@ -79,7 +79,7 @@ def _print_csv(rows: Iterable[dict[str, Any]]) -> None:
         typer.echo(line.getvalue(), nl=False)
 
 
-def _print_table(rows: Iterable[dict[str, Any]], user: str | None) -> None:
+def _print_table(project: Project, rows: Iterable[dict[str, Any]], user: str | None) -> None:
     from candu_sync.cli.tables import short_reason, show_rows
 
     shown = list(itertools.islice(rows, _SHOWN + 1))
@@ -91,6 +91,21 @@ def _print_table(rows: Iterable[dict[str, Any]], user: str | None) -> None:
                 short_reason(row["reason"] or "")) for row in shown[:_SHOWN]])
     if len(shown) > _SHOWN:
         complain(f"these are the newest {_SHOWN} rows; --json and --csv give all of them")
+    _say_unidentified(project, shown[:_SHOWN])
+
+
+def _say_unidentified(project: Project, rows: list[dict[str, Any]]) -> None:
+    """Say how many users of the events and memberships were never identified."""
+    from candu_sync.diff import count_unidentified
+    from candu_sync.operate import next_steps
+
+    users = {row["user_id"] for row in rows if row["type"] != "identify" and row["user_id"] is not None}
+    if not users:
+        return
+    with project.engine.use() as connection:
+        count = count_unidentified(connection, project.state, users)
+    for step in next_steps("SYNC", unidentified=count or 0):
+        typer.echo(step)
 
 
 def _title(row: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.chosen import chosen_rows as chosen_rows
     from candu_sync.diff.chosen import missing_keys as missing_keys
     from candu_sync.diff.identified import Unidentified as Unidentified
+    from candu_sync.diff.identified import count_unidentified as count_unidentified
     from candu_sync.diff.identified import note_unidentified as note_unidentified
     from candu_sync.diff.loading import load as load
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
@@ -31,7 +32,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changed_rows": "Diff diff diff_of_nothing do_without_refresh",
         "chosen": "chosen_rows missing_keys",
-        "identified": "Unidentified note_unidentified",
+        "identified": "Unidentified count_unidentified note_unidentified",
         "loading": "load",
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import duckdb
@@ -49,22 +50,50 @@ def note_unidentified(connection: duckdb.DuckDBPyConnection, state: State, sync:
     """
     if sync.kind == "users" or not scalar(connection, f"SELECT count(*) FROM changes WHERE {_GOES}"):
         return Unidentified()
-    versions = [(at, at.current()) for name in known_syncs(state) if name.startswith("users/")
-                for at in (state.of(name, partition) for partition in state.partitions(name))]
-    hold = sync.unidentified == "hold"
-    size = sum(file.bytes for _, version in versions for file in version.files.values())
-    if size > LARGEST and not hold:
+    versions, hold = _of_users(state), sync.unidentified == "hold"
+    if _too_many(versions) and not hold:
         return Unidentified()
     connection.execute(f"""
         CREATE TABLE new_users AS
         SELECT DISTINCT user_id
         FROM changes
         WHERE {_GOES}""")
+    users = _count(connection, versions)
+    return _held(connection, sync, users) if users and hold else Unidentified(users=users)
+
+
+def count_unidentified(connection: duckdb.DuckDBPyConnection, state: State, users: Collection[str]) -> int | None:
+    """How many of these users were never identified; None: they were not counted.
+
+    Args:
+        connection: an empty engine; gets ``new_users``, ``identified``.
+
+    Raises:
+        DamagedState: the snapshot of a sync of users cannot be read.
+    """
+    versions = _of_users(state)
+    if _too_many(versions):
+        return None
+    connection.execute("CREATE TABLE new_users AS SELECT unnest($users) AS user_id", {"users": sorted(users)})
+    return _count(connection, versions)
+
+
+def _of_users(state: State) -> list[tuple[PartitionState, Version]]:
+    """The newest versions of all syncs of users."""
+    return [(at, at.current()) for name in known_syncs(state) if name.startswith("users/")
+            for at in (state.of(name, partition) for partition in state.partitions(name))]
+
+
+def _too_many(versions: list[tuple[PartitionState, Version]]) -> bool:
+    return sum(file.bytes for _, version in versions for file in version.files.values()) > LARGEST
+
+
+def _count(connection: duckdb.DuckDBPyConnection, versions: list[tuple[PartitionState, Version]]) -> int:
+    """How many of ``new_users`` no version has; makes ``identified``."""
     connection.execute("CREATE TABLE identified (user_id VARCHAR)")
     for at, version in versions:
         _note(connection, at, version)
-    users = scalar(connection, "SELECT count(*) FROM new_users ANTI JOIN identified USING (user_id)")
-    return _held(connection, sync, users) if users and hold else Unidentified(users=users)
+    return scalar(connection, "SELECT count(*) FROM new_users ANTI JOIN identified USING (user_id)")
 
 
 def _note(connection: duckdb.DuckDBPyConnection, at: PartitionState, version: Version) -> None:

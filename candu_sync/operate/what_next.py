@@ -9,8 +9,8 @@ from candu_sync.naming import counted
 
 
 def next_steps(sync: str, *, invalid: int = 0, refused: int = 0, waiting: int = 0, unidentified: int = 0) -> list[str]:
-    """A sentence for each of the three that there are rows of, with the command to look or go on; and one for users who
-    were never identified.
+    """A sentence for each of the three that there are rows of, with the command to look or go on; and one where users
+    have events or memberships and were never identified.
 
     Args:
         sync: the sync's name; where the rows are of several syncs, a word like SYNC.
@@ -30,6 +30,6 @@ users/profile --retry`']
     if waiting:
         steps.append(f"{counted(waiting, 'message')} waiting for the next run (`candu-sync run {sync}`)")
     if unidentified:
-        steps.append(f"{counted(unidentified, 'user')} unidentified: there are events or memberships, and no sync of "
-                     "users has sent the user")
+        steps.append(f"{counted(unidentified, 'user')} unidentified: there are events or memberships of them, and no "
+                     "sync of users has sent them")
     return steps

@@ -34,6 +34,12 @@ def test_they_are_counted_and_sent(project: Folder, simulator: Simulator) -> Non
     row = project.cli("run", "events/visits", "--json").row
     assert (row["unidentified"], row["accepted"], row["waiting"]) == (4, 6, 0)
     assert project.cli("status", "events/visits", "--json").row["unidentified"] == 4
+    table = project.cli("status").out
+    assert "unidentified" in table.splitlines()[0]
+    assert "4 users unidentified: there are events or memberships of them" in table
+    assert "4 users unidentified" in project.cli("history", "events/visits").out
+    assert "1 user unidentified: there are events or memberships of them" in project.cli("history", "--user", "u0").out
+    assert "unidentified" not in project.cli("history", "--user", "u4").out
     assert project.cli("run", "events/visits", "--json").row["requests"] == 0
 
 
