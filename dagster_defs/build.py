@@ -17,6 +17,7 @@ from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_k
 from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
 from dagster_defs.dbt import manifest, with_upstream
 from dagster_defs.failures import RETRIES
+from dagster_defs.reports import report_definitions
 from dagster_defs.resources import SETTINGS
 
 SpecOf = Callable[[Sync], AssetSpec]
@@ -35,7 +36,9 @@ def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Defini
         SettingsError: there is no such folder.
     """
     # One step after the other: users before groups before events. One push at a time keeps to CANDU_RATE.
-    return Definitions.merge(catalog_definitions(load_catalog(folder, manifest()), retries=retries),
+    catalog = load_catalog(folder, manifest())
+    return Definitions.merge(catalog_definitions(catalog, retries=retries),
+                             report_definitions(list(catalog.syncs.values()), retries=retries),
                              Definitions(executor=in_process_executor))
 
 
