@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from candu_sync.alerts.addresses import parse_addresses as parse_addresses
     from candu_sync.alerts.announcing import Sent as Sent
     from candu_sync.alerts.announcing import announce as announce
+    from candu_sync.alerts.announcing import try_out as try_out
     from candu_sync.alerts.conditions import CODES as CODES
     from candu_sync.alerts.conditions import Condition as Condition
     from candu_sync.alerts.conditions import Problem as Problem
@@ -22,6 +23,6 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "addresses": "Address parse_addresses",
-        "announcing": "Sent announce",
+        "announcing": "Sent announce try_out",
         "conditions": "CODES Condition Problem Standing",
     })

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from candu_sync.alerts.addresses import Address, addresses_for
 from candu_sync.alerts.announced import Announced
-from candu_sync.alerts.conditions import Condition
+from candu_sync.alerts.conditions import Condition, Standing
 from candu_sync.alerts.notices import Notice
 from candu_sync.alerts.ways_out import NotTaken, send
 from candu_sync.state import State
@@ -19,20 +19,20 @@ class Sent:
     """One notice and what became of it.
 
     Attributes:
-        address: for people, without a secret.
         error: why the address did not take it; None: it did.
     """
 
     title: str
-    address: str
+    address: Address
     error: str | None = None
 
     @property
     def sentence(self) -> str:
         """For a log."""
+        about = f"{self.title}: {self.address.described}"
         if self.error is None:
-            return f"{self.title}: {self.address} has the notice"
-        return f"{self.title}: {self.address} did not take the notice: {self.error}. The next time tries again"
+            return f"{about} has the notice"
+        return f"{about} did not take the notice: {self.error}. The next time tries again"
 
 
 def announce(state: State, conditions: Iterable[Condition], addresses: Sequence[Address]) -> list[Sent]:
@@ -48,15 +48,31 @@ def announce(state: State, conditions: Iterable[Condition], addresses: Sequence[
     sent: list[Sent] = []
     for condition in conditions:
         usable = [address for address in addresses if address.id not in troubled]
-        for one, failed in _announce(state, condition, usable):
+        for one in _announce(state, condition, usable):
             sent.append(one)
-            if failed is not None:
-                troubled.add(failed)
+            if one.error is not None:
+                troubled.add(one.address.id)
     return sent
 
 
-def _announce(state: State, condition: Condition, addresses: Sequence[Address]) -> Iterator[tuple[Sent, str | None]]:
-    """The notices about one sync, each with the id of the address where it did not take it."""
+def try_out(addresses: Sequence[Address]) -> list[Sent]:
+    """Send each address a notice on trial: nothing is wrong, and nothing is noted."""
+    notice = Notice(sync="candu-sync", owners=(), bad=(), at=dt.datetime.now(dt.UTC),
+                    well=(Standing(None, well="This notice is a trial: it says that notices arrive here"),))
+    return [_sent(address, notice) for address in addresses]
+
+
+def _sent(address: Address, notice: Notice) -> Sent:
+    """Send a notice, and say what became of it."""
+    try:
+        send(address, notice)
+    except NotTaken as error:
+        return Sent(notice.title, address, str(error))
+    return Sent(notice.title, address)
+
+
+def _announce(state: State, condition: Condition, addresses: Sequence[Address]) -> Iterator[Sent]:
+    """The notices about one sync."""
     said = Announced.read(state.store, condition.sync)
     new = list(_news(condition, addresses, said))
     if not new or said.at_work or not said.take():
@@ -65,13 +81,10 @@ def _announce(state: State, condition: Condition, addresses: Sequence[Address]) 
         for address, notice in new:
             if not said.newest():
                 return
-            try:
-                send(address, notice)
-            except NotTaken as error:
-                yield Sent(notice.title, address.described, str(error)), address.id
-            else:
+            sent = _sent(address, notice)
+            if sent.error is None:
                 said.note(address.id, _codes(condition, said.said.get(address.id, {})))
-                yield Sent(notice.title, address.described), None
+            yield sent
     finally:
         if said.newest():
             said.done()

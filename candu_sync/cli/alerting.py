@@ -8,6 +8,9 @@ from candu_sync.cli.common import complain, remark, say
 from candu_sync.errors import CanduSyncError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from candu_sync.alerts import Address, Sent
     from candu_sync.errors import SpecError
     from candu_sync.project import Project
     from candu_sync.syncs import Catalog, Sync
@@ -46,13 +49,31 @@ def send_notices(project: Project, catalog: Catalog, names: list[str] | None, *,
     """
     from candu_sync.operate import alert
 
-    if not project.settings.alert_addresses:
-        raise SettingsError("CANDU_ALERTS_URL is not set; put the webhook's URL or the mail server's there "
-                            "(docs/alerts.md)")
+    _addresses(project)
     found = alert(project, catalog, names or ())
     show = remark if as_json else say
-    for sent in found:
-        (show if sent.error is None else complain)(sent.sentence)
     if not found:
         show("no notice: nothing is new")
+    return _shown(found, show)
+
+
+def send_trial(project: Project) -> int:
+    """Send each address a notice on trial, and print a line for each. Returns and raises as ``send_notices``."""
+    from candu_sync.alerts import try_out
+
+    return _shown(try_out(_addresses(project)), say)
+
+
+def _addresses(project: Project) -> tuple[Address, ...]:
+    addresses = project.settings.alert_addresses
+    if not addresses:
+        raise SettingsError("CANDU_ALERTS_URL is not set; put the webhook's URL or the mail server's there "
+                            "(docs/alerts.md)")
+    return addresses
+
+
+def _shown(found: list[Sent], show: Callable[[str], None]) -> int:
+    """Print what became of notices; how many were not taken."""
+    for sent in found:
+        (show if sent.error is None else complain)(sent.sentence)
     return sum(sent.error is not None for sent in found)

@@ -36,13 +36,18 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
            alert: Annotated[bool, typer.Option(
                "--alert", help="Send a notice of each sync that has become failing, stale or the like since the last "
                                "one, or well again, to CANDU_ALERTS_URL: for cron.")] = False,
+           alert_test: Annotated[bool, typer.Option(
+               "--alert-test", help="Send a notice on trial to each address of CANDU_ALERTS_URL, and nothing "
+                                    "else.")] = False,
            as_json: Json = False) -> None:
     """For each sync and partition: last run, rows, what is invalid, refused or waiting, and why the last run failed."""
-    from candu_sync.cli.alerting import send_notices
+    from candu_sync.cli.alerting import send_notices, send_trial
     from candu_sync.forgetting import unfinished
     from candu_sync.operate import orphan_notes, problem_lines, statuses
 
     with opened_project() as (project, catalog):
+        if alert_test:
+            finish([1 for _ in range(send_trial(project))])
         errors = _wrong_files(project, catalog, names)
         missed = send_notices(project, catalog, names, as_json=as_json) if alert else 0
         rows = statuses(project, catalog, names or (), partition or ())

@@ -60,10 +60,12 @@ def _of_row(row: Row, sync: Sync | None) -> Iterator[Problem]:
     key, left, recent = row["partition"], row.pop("left"), row.pop("recent")
     if row["dead"]:
         yield Problem("died", f"a run died: {row['claimed_by']}. What Candu accepted of it is kept", key)
+    why = str(row["error"]).removeprefix(f"{named(row['sync'], key)}: ")
     if row["status"] == "failed":
-        yield Problem("failing", f"failing since {row['since']}: {row['error']}", key)
+        yield Problem("failing", f"failing since {row['since']}: {why}", key)
     if row["status"] == "guarded":
-        yield Problem("guarded", f"stopped by a guard since {row['since']}: {row['error']}", key)
+        why = why.removeprefix("stopped by a guard, ")
+        yield Problem("guarded", f"stopped by a guard since {row['since']}: {why}", key)
     if sync is not None and (sentence := _over_tolerance(row, sync.guard.max_invalid)):
         yield Problem("tolerance", sentence, key)
     if sentence := _growing(left):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def test_a_guard_that_stopped_a_run_and_its_recovery(alerted: Folder, webhook: W
     [problem] = body["problems"]
     assert problem["code"] == "guarded"
     assert "200 of 200 rows changed (100.0%), max_changed is 50.0%" in problem["sentence"]
+    assert problem["sentence"].count("stopped by a guard") == problem["sentence"].count("users/profile") + 1 == 1
     assert "Look at the plan; if this is what you want, run again with --allow changed" in problem["sentence"]
     assert body["link"] == "https://ci.example/jobs/17"
     alerted.cli("run", "users/profile")
@@ -156,6 +158,41 @@ def test_status_alert_is_for_cron(alerted: Folder, webhook: Webhook) -> None:
     said = alerted.cli("status", "--alert", "--json")
     assert (said.row["sync"], "users/profile is late" in said.err) == ("users/profile", True)
     assert alerted.cli("status", "--alert", alerts_url="").code == 2
+
+
+def test_a_process_that_is_killed_once_its_notice_is_out_is_one_repeat(alerted: Folder, webhook: Webhook) -> None:
+    profile(alerted, 0)
+    alerted.cli("run", "users/profile", alerts_url="")
+    webhook.kills = alerted.start("status", "--alert")
+    assert alerted.ended(webhook.kills).code == -signal.SIGKILL
+    webhook.kills = None
+    assert codes(webhook.take()) == [["guarded"]]
+    assert alerted.cli("status", "--alert").out == "no notice: nothing is new\n"
+    later(alerted, seconds=121)
+    assert "has the notice" in alerted.cli("status", "--alert").out
+    later(alerted, seconds=121)
+    assert alerted.cli("status", "--alert").out == "no notice: nothing is new\n"
+    assert codes(webhook.take()) == [["guarded"]]
+
+
+def later(project: Folder, seconds: int) -> None:
+    """As if so much time had passed since the last notice."""
+    path = max((project.folder / "state" / "alerts" / "users.profile").glob("*.json"))
+    body = json.loads(path.read_text())
+    if body["until"]:
+        body["until"] = (dt.datetime.fromisoformat(body["until"]) - dt.timedelta(seconds=seconds)).isoformat()
+        path.write_text(json.dumps(body))
+
+
+def test_a_notice_on_trial(alerted: Folder, webhook: Webhook) -> None:
+    profile(alerted)
+    alerted.overrides["alerts_url"] = f"*={webhook.url('s3cret')} {webhook.url('other')}"
+    ended = alerted.cli("status", "--alert-test")
+    assert (ended.code, ended.out.count("has the notice"), len(webhook.take())) == (0, 2, 2)
+    webhook.status = 403
+    assert alerted.cli("status", "--alert-test").code == 1
+    assert alerted.cli("status", "--alert-test", alerts_url="").code == 2
+    assert not (alerted.folder / "state" / "alerts").exists()
 
 
 def test_a_file_that_is_wrong_and_its_recovery(alerted: Folder, webhook: Webhook) -> None:

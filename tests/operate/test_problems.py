@@ -67,6 +67,15 @@ def test_the_rule(number: int, before: list[int], expected: bool) -> None:
     assert unusual(number, before) is expected
 
 
+def test_a_run_that_died(lab: Lab) -> None:
+    sync = lab.sync("users/profile", "select * from people")
+    ran(lab, sync)
+    state = lab.state(sync)
+    state.store.put(state.name("claims", "00000001.json"), b"{}")
+    [(_, code, sentence)] = problems(lab, sync)
+    assert (code, sentence.startswith("a run died: ")) == ("died", True)
+
+
 def test_rows_unlike_those_of_the_last_runs(lab: Lab) -> None:
     sync = lab.sync("users/profile", "select * from people")
     for rows in [1000, 1005, 1010, 1000, 995, 1002, 998, 1001]:

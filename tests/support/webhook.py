@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
@@ -16,6 +17,7 @@ class Webhook(ThreadingHTTPServer):
         authorizations: that header of each request.
         status: what it answers with.
         location: where it redirects to, if anywhere.
+        kills: a process that it kills when something is posted, in place of an answer.
     """
 
     daemon_threads = True
@@ -26,6 +28,7 @@ class Webhook(ThreadingHTTPServer):
         self.authorizations: list[str | None] = []
         self.status = 200
         self.location: str | None = None
+        self.kills: subprocess.Popen[str] | None = None
         self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Self:
@@ -63,6 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.posted.append((self.path, body))
         self.server.authorizations.append(self.headers["Authorization"])
+        if self.server.kills is not None:
+            self.server.kills.kill()
+            return
         self._answer(self.server.status)
 
     def _answer(self, status: int) -> None:
