@@ -316,7 +316,7 @@ def _left(changes: ChangeSet, report: Report) -> int:
     return changes.summary.messages - report.accepted - report.rejected
 
 
-def push_staged(target: Target, *, force: bool = False, allow: Collection[str] = (),
+def push_staged(target: Target, *, force: bool = False, allow: Collection[str] = (), sample: int | None = None,
                 progress: Progress = silent) -> tuple[ChangeSet, RunResult]:
     """Finish a run that died, then push the change set that is staged: that one and nothing else.
 
@@ -338,7 +338,7 @@ def push_staged(target: Target, *, force: bool = False, allow: Collection[str] =
         target.project.check_workspace()
         stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes),
                                  allow=allowed(target.state, changes).union(allow))
-        return changes, _pushed(target, changes, reporter, stopped_by, None)
+        return changes, _pushed(target, changes, reporter, stopped_by, sample)
 
 
 def run(target: Target, *, force: bool = False, allow: Collection[str] = (), full: bool = False,

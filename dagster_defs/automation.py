@@ -23,8 +23,9 @@ from dagster import (
 
 from candu_sync import Project
 from candu_sync.errors import SettingsError
-from candu_sync.syncs import Sync, join, windows
-from dagster_defs.partitions import is_partition_key
+from candu_sync.syncs import Sync
+from dagster_defs.names import job_name, op_name
+from dagster_defs.partitions import is_partition_key, newest_partitions
 from dagster_defs.resources import CanduSyncResource
 
 # One query a minute: a person may be waiting for a new segment.
@@ -34,24 +35,18 @@ AUTOMATION = "candu_sync_automation"
 
 
 def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
-    """When the changes are due. A cron line does not wait for the assets upstream: many of them are only shown here,
-    and Dagster does not know when they were updated."""
-    due: AutomationCondition[Any]
-    match sync.automation:
-        case "none":
-            return None
-        case "on_upstream":
-            due = AutomationCondition.any_deps_updated()
-        case cron:
-            due = AutomationCondition.cron_tick_passed(cron, "UTC")
+    """When the changes of a sync with ``on_upstream`` are due. A cron line is a schedule (``schedules.py``)."""
+    if sync.automation != "on_upstream":
+        return None
     latest, idle = AutomationCondition.in_latest_time_window(), ~AutomationCondition.in_progress()
-    return (latest & due.since_last_handled() & idle).with_label(sync.automation)
+    due = AutomationCondition.any_deps_updated().since_last_handled()
+    return (latest & due & idle).with_label(sync.automation)
 
 
 def push_condition(sync: Sync) -> AutomationCondition[Any] | None:
     """The push runs with the changes, in one run, when their own condition requested them. Changes that a person
     materialized to look at them are not sent."""
-    if sync.automation == "none":
+    if sync.automation != "on_upstream":
         return None
     return AutomationCondition.any_deps_match(AutomationCondition.will_be_requested()).with_label("with its changes")
 
@@ -60,10 +55,10 @@ def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> Autom
     """A sensor of conditions that is on. Dagster's own is off until somebody turns it on."""
     return AutomationConditionSensorDefinition(
         name, target=AssetSelection.assets(*keys), default_status=DefaultSensorStatus.RUNNING,
-        description="Runs the syncs whose YAML has `automation`.")
+        description="Runs the syncs whose YAML has `automation: on_upstream`.")
 
 
-def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
+def partitions_sensor(sync: Sync) -> SensorDefinition:
     """A sensor that adds the new values of a dynamic sync as partitions, and runs them. With windows, it runs the
     newest window that has ended. The partition of a value that is gone is run once more, when constants of ``removed``
     are left to send for it. The sensor is on for a sync with ``automation``. For others, a person turns it on or adds
@@ -83,10 +78,11 @@ def partitions_sensor(sync: Sync, keys: Sequence[AssetKey]) -> SensorDefinition:
         new = [key for key in found if key not in known and key not in refused]
         if not new and not ended:
             return SkipReason(_reason(found, known, refused))
-        return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in _newest(sync, new)), *ended],
+        newest = newest_partitions(sync, new, dt.datetime.now(dt.UTC))
+        return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in newest), *ended],
                             dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)] if new else [])
 
-    return sensor(name=f"{sync.name.replace('/', '__')}__partitions", target=list(keys), default_status=status,
+    return sensor(name=f"{op_name(sync.name)}__partitions", job_name=job_name(sync.name), default_status=status,
                   minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
                   description=f"Adds new values of `{name}` as partitions of {sync.name}, and runs them.")(look)
 
@@ -103,15 +99,6 @@ def _dynamic(sync: Sync) -> tuple[str, str]:
     """The name of a dynamic sync's partitions, and the SQL that finds their keys."""
     assert sync.partitions is not None
     return str(sync.partitions.dynamic), str(sync.partitions.values)
-
-
-def _newest(sync: Sync, segments: Sequence[str]) -> list[str]:
-    """The partitions to run for new segments. For older windows a person starts a backfill."""
-    assert sync.partitions is not None
-    if sync.partitions.every is None:
-        return list(segments)
-    ended = windows(sync.partitions, dt.datetime.now(dt.UTC))
-    return [join(window.key, segment) for window in ended[-1:] for segment in segments]
 
 
 def _reason(found: Sequence[str], known: Sequence[str], refused: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Syncs → Dagster definitions: assets, sensors, and an asset in the place of each wrong file."""
+"""Syncs → Dagster definitions: assets, jobs, schedules, sensors, and an asset in the place of each wrong file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from dagster import AssetsDefinition, AssetSpec, Definitions, RetryPolicy, Senso
 from candu_sync.dbt import load_catalog
 from candu_sync.errors import SpecError
 from candu_sync.syncs import Catalog, Sync
-from dagster_defs.assets import build_broken_asset, build_sync_assets, changes_key, changes_spec, push_key, push_spec
+from dagster_defs.assets import build_broken_asset, build_sync_assets
 from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
 from dagster_defs.dbt import manifest, with_upstream
 from dagster_defs.failures import RETRIES
+from dagster_defs.jobs import build_job, build_schedule
+from dagster_defs.names import changes_key, push_key
 from dagster_defs.reports import report_definitions
 from dagster_defs.resources import SETTINGS
+from dagster_defs.specs import changes_spec, push_spec
 
 SpecOf = Callable[[Sync], AssetSpec]
 
@@ -50,20 +53,31 @@ def catalog_definitions(catalog: Catalog, *, retries: RetryPolicy = RETRIES, cha
         changes, push: how a sync's two assets are shown; their keys stay.
         automation: the name of the sensor that runs syncs with ``automation``.
     """
-    catalog = with_upstream(catalog)
+    catalog = _without_clashes(with_upstream(catalog))
     syncs = list(catalog.syncs.values())
-    assets = [asset for sync in syncs
-              for asset in build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync),
-                                             beside=catalog)]
-    return Definitions(assets=[*assets, *_broken(catalog)], sensors=_sensors(syncs, automation),
-                       resources={"candu_sync": SETTINGS})
+    assets = [build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync), beside=catalog)
+              for sync in syncs]
+    schedules = [build_schedule(sync) for sync in syncs]
+    return Definitions(assets=[*assets, *_broken(catalog)], jobs=[build_job(sync) for sync in syncs],
+                       schedules=[schedule for schedule in schedules if schedule is not None],
+                       sensors=_sensors(syncs, automation), resources={"candu_sync": SETTINGS})
+
+
+def _without_clashes(catalog: Catalog) -> Catalog:
+    """Without the syncs whose push would have the key of another sync's changes: they are errors."""
+    clashing = [sync for name, sync in catalog.syncs.items()
+                if name.endswith("_changes") and name.removesuffix("_changes") in catalog.syncs]
+    errors = [SpecError(str(sync.path), f"{sync.name} has the name of an asset of {sync.name.removesuffix('_changes')} "
+                        "in Dagster: rename one of the two", sync=sync.name) for sync in clashing]
+    return Catalog({name: sync for name, sync in catalog.syncs.items() if sync not in clashing},
+                   (*catalog.errors, *errors))
 
 
 def _sensors(syncs: list[Sync], automation: str) -> list[SensorDefinition]:
-    keys = {sync.name: [changes_key(sync.name), push_key(sync.name)] for sync in syncs}
-    automated = [key for sync in syncs if sync.automation != "none" for key in keys[sync.name]]
+    automated = [key for sync in syncs if sync.automation == "on_upstream"
+                 for key in (changes_key(sync.name), push_key(sync.name))]
     dynamic = [sync for sync in syncs if sync.partitions is not None and sync.partitions.dynamic is not None]
-    sensors: list[SensorDefinition] = [partitions_sensor(sync, keys[sync.name]) for sync in dynamic]
+    sensors: list[SensorDefinition] = [partitions_sensor(sync) for sync in dynamic]
     return [*sensors, automation_sensor(automated, automation)] if automated else sensors
 
 
@@ -74,7 +88,7 @@ def _broken(catalog: Catalog) -> list[AssetsDefinition]:
         found[error.sync or Path(error.path).stem].append(error)
     assets: dict[str, AssetsDefinition] = {}
     for name, errors in found.items():
-        shown = _free_name(name, {*catalog.syncs, *assets})
+        shown = _free_name(name, {*catalog.syncs, *(f"{sync}_changes" for sync in catalog.syncs), *assets})
         assets[shown] = build_broken_asset(shown, errors)
     return list(assets.values())
 

@@ -1,117 +1,131 @@
-"""The checks of a sync's assets: the guard between the changes and their push, and a look at what was set aside."""
+"""The checks of a sync: the guard between the changes and their push, the findings, and what was set aside.
+
+They are partitioned as the sync is, so that a good partition hides no bad one.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue, PreviewWarning
 
-from candu_sync import ChangeSet, RunResult
-from candu_sync.changes import LEAST_ROWS_FOR_RATIOS
+from candu_sync import ChangeSet, Sync
+from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, limits, redacted_key
 from candu_sync.errors import GuardTripped
-from candu_sync.operate import next_steps
+from candu_sync.operate import SetAside, next_steps
 from dagster_defs.markdown import fenced
-from dagster_defs.metadata import Metadata
+from dagster_defs.metadata import Metadata, table
+from dagster_defs.names import changes_key, job_name, push_key
+from dagster_defs.oddities import ODDITIES
+from dagster_defs.partitions import partitions_def
 
 GUARD = "guard"
-ROWS = "rows"
 SET_ASIDE = "set_aside"
 
-# The engine sets single rows aside, and sends the others. If that happens to most rows, the model is wrong.
+# The event log keeps every row of every run's table.
+MOST_KEYS = 10
+
+# If most rows are set aside, it is the model that is wrong, and the check is an error.
 _MOST_ASIDE = 0.5
 
 
-def guard_spec(asset: AssetKey) -> AssetCheckSpec:
-    """The check that keeps a push from running; a warning does not."""
-    return AssetCheckSpec(GUARD, asset=asset, blocking=True, description=(
-        "Stops the push when the changes are out of the ordinary: too few rows, too many changed, gone or to be sent, "
-        "events that Candu probably has already. "
-        "The limits are `guard` in the sync's YAML."))
+def check_specs(sync: Sync) -> list[AssetCheckSpec]:
+    """The checks of a sync's two assets."""
+    changes, push = changes_key(sync.name), push_key(sync.name)
+    return [
+        _spec(sync, GUARD, changes, "Stops the push when the changes are out of the ordinary: too few rows, too many "
+              "changed, gone, invalid or to be sent, events that Candu probably has already. The limits are `guard` in "
+              "the sync's YAML.", blocking=True),
+        _spec(sync, ODDITIES, changes, "Warns of traits whose names look like a typo or that another sync sends too, "
+              "of ids that look like another, of changes that look like noise, of old events, and of events without a "
+              "sync of users. All of it is sent as it is."),
+        _spec(sync, SET_ASIDE, push, "Warns of rows that are invalid, or that Candu refused: they keep no other back. "
+              "Up to `max_invalid` of the sync's `guard` it passes.")]
 
 
-def rows_spec(asset: AssetKey) -> AssetCheckSpec:
-    """The check of keys and values; most of the time a warning."""
-    return AssetCheckSpec(ROWS, asset=asset, blocking=True, description=(
-        "Rows without a key, rows that share one, values that cannot be sent: they are invalid, the others go. "
-        f"From {_MOST_ASIDE:.0%} of {LEAST_ROWS_FOR_RATIOS} rows or more on, it stops the push."))
+def _spec(sync: Sync, name: str, asset: AssetKey, description: str, *, blocking: bool = False) -> AssetCheckSpec:
+    # Dagster warns that partitions of checks are a preview, once for every sync; nothing else happens in this block.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PreviewWarning)
+        return AssetCheckSpec(name, asset=asset, description=description, blocking=blocking,
+                              partitions_def=partitions_def(sync.partitions))
 
 
-def set_aside_spec(asset: AssetKey) -> AssetCheckSpec:
-    """The check that warns of rows that were not sent."""
-    return AssetCheckSpec(SET_ASIDE, asset=asset, description=(
-        "Warns of rows that are invalid, or that Candu refused: they keep no other back."))
+def how_to_pass(sync: Sync, stopped_by: GuardTripped) -> str:
+    """Why a guard stopped a push, and what to do in Dagster if the changes are right."""
+    return (f"{'; '.join(stopped_by.reasons)}. Nothing was sent. If this is what you want, launch "
+            f"{job_name(sync.name)}, or materialize {push_key(sync.name).to_user_string()}, with "
+            f"`allow: [{', '.join(stopped_by.guards)}]` and a `reason`")
 
 
-def guard_result(changes: ChangeSet, tripped: GuardTripped | None, *, force: bool, reason: str) -> AssetCheckResult:
-    """Fails when a guard is tripped. It only warns when a person decided to pass the guard."""
-    figures: Metadata = _partition(changes) | {
-        "rows": MetadataValue.int(changes.summary.rows),
-        "rows that Candu has": MetadataValue.int(changes.summary.snapshot_rows),
-        "messages": MetadataValue.int(changes.summary.messages),
-    }
-    if tripped is None:
-        return AssetCheckResult(passed=True, check_name=GUARD, metadata=figures)
-    why = "; ".join(tripped.reasons)
-    if not force:
-        text = (f"{why}. Nothing was sent. If this is what you want, materialize candu/{changes.sync} with "
-                "`force: true`: it sends these changes and no others.")
-        return AssetCheckResult(passed=False, check_name=GUARD, description=text, metadata=figures)
-    figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
-    return AssetCheckResult(passed=False, severity=AssetCheckSeverity.WARN, check_name=GUARD, metadata=figures,
-                            description=f"{why}. Forced past the guard: {reason}")
-
-
-def rows_result(changes: ChangeSet, *, force: bool, reason: str) -> AssetCheckResult:
-    """Warns of rows that are set aside. It fails when most rows are, unless a person decided to pass it."""
-    summary = changes.summary
-    share = summary.invalid / summary.rows if summary.rows else 0.0
-    figures: Metadata = _partition(changes) | {"rows": MetadataValue.int(summary.rows)}
-    for what in ("null key", "duplicate key"):
-        count = summary.reasons.get(what, 0)
-        figures |= {what: MetadataValue.int(count),
-                    f"share of {what}s": MetadataValue.float(round(count / summary.rows, 4) if summary.rows else 0.0)}
-    figures |= {what: MetadataValue.int(count) for what, count in summary.reasons.items()}
-    if not summary.invalid:
-        return AssetCheckResult(passed=True, check_name=ROWS, metadata=figures)
-    counts_text = ", ".join(f"{what}: {count:,}" for what, count in summary.reasons.items())
-    text = f"{summary.invalid:,} of {summary.rows:,} rows are invalid ({share:.1%}): {counts_text}."
-    stops = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS and not force
-    if force:
-        figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
-    if stops:
-        text += (f" Nothing was sent. If the others are right, materialize candu/{changes.sync}: it sends them, and no "
-                 "others.")
-    return AssetCheckResult(passed=False, severity=AssetCheckSeverity.ERROR if stops else AssetCheckSeverity.WARN,
-                            check_name=ROWS, description=text, metadata=figures)
-
-
-def given_reason(tags: Mapping[str, str], reason: str) -> str:
-    """Why a guard was passed, and by whom if the run's tags have it: Dagster+ has the user, a launch with
-    ``--tags`` or an API client may give it."""
-    return (reason or "no reason was given") + (f" ({tags['user']})" if tags.get("user") else "")
-
-
-def set_aside_result(changes: ChangeSet, result: RunResult, refusals: Mapping[str, int]) -> AssetCheckResult:
-    """Warns, with a count for each reason, when rows were set aside.
+def guard_result(sync: Sync, changes: ChangeSet, tripped: GuardTripped | None, stopped_by: GuardTripped | None,
+                 reason: str) -> AssetCheckResult:
+    """Fails when a guard is tripped, and only warns when a person decided to pass it.
 
     Args:
-        refusals: reason of a refusal, with Candu's words → rows.
+        stopped_by: those that the launch does not pass.
+        reason: why it passes the others.
     """
-    counts = dict(changes.summary.reasons) | ({"refused by Candu": result.refused} if result.refused else {})
-    found = _partition(changes) | {"rows": MetadataValue.int(result.invalid + result.refused)}
+    summary, asset = changes.summary, changes_key(sync.name)
+    figures: Metadata = _partition(changes) | {
+        "limits": table([{"figure": name, "found": found, "limit": limit}
+                         for name, (found, limit) in limits(sync, summary).items()]),
+        "rows": MetadataValue.int(summary.rows),
+        "rows that Candu has": MetadataValue.int(summary.snapshot_rows),
+        "messages": MetadataValue.int(summary.messages)}
+    if tripped is None:
+        return AssetCheckResult(asset_key=asset, passed=True, check_name=GUARD, metadata=figures)
+    if stopped_by is not None:
+        return AssetCheckResult(asset_key=asset, passed=False, check_name=GUARD, metadata=figures,
+                                description=how_to_pass(sync, stopped_by))
+    figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
+    text = f"{'; '.join(tripped.reasons)}. Forced past the guard: {reason}"
+    return AssetCheckResult(asset_key=asset, passed=False, severity=AssetCheckSeverity.WARN, check_name=GUARD,
+                            metadata=figures, description=text)
+
+
+def set_aside_result(sync: Sync, changes: ChangeSet, refused: int, refusals: Mapping[str, int],
+                     rows: Sequence[SetAside]) -> AssetCheckResult:
+    """Warns, with a count for each reason and some keys, when more rows were set aside than ``max_invalid`` lets pass.
+
+    Args:
+        refused: rows that Candu refused and that have not changed since.
+        refusals: reason of a refusal, with Candu's words → rows.
+        rows: some of them.
+    """
+    summary = changes.summary
+    counts = dict(summary.reasons) | ({"refused by Candu": refused} if refused else {})
+    aside = summary.invalid + refused
+    share = aside / summary.rows if summary.rows else 0.0
+    found = _partition(changes) | {"rows": MetadataValue.int(aside), "share": MetadataValue.float(round(share, 4))}
     found |= {reason: MetadataValue.int(count) for reason, count in counts.items()}
     if refusals:
         lines = [f"{count:,} × {reason}" for reason, count in refusals.items()]
         found["why Candu refused"] = MetadataValue.md(fenced("\n".join(lines)))
-    counts_text = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
-    partition = "" if changes.partition is None else f" --partition {shlex.quote(changes.partition)}"
-    steps = next_steps(f"{changes.sync}{partition}", invalid=result.invalid, refused=result.refused)
-    text = ". ".join([counts_text, *steps]) if counts else None
-    return AssetCheckResult(passed=not counts, severity=AssetCheckSeverity.WARN, check_name=SET_ASIDE,
-                            description=text, metadata=found)
+    if rows:
+        found["some of them"] = table([_row(row) for row in rows])
+    limit = sync.guard.max_invalid
+    grave = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS
+    return AssetCheckResult(
+        asset_key=push_key(sync.name), check_name=SET_ASIDE, passed=not aside or (limit is not None and share <= limit),
+        severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN, metadata=found,
+        description=_sentences(changes, counts, refused, limit) if counts else None)
+
+
+def _sentences(changes: ChangeSet, counts: Mapping[str, int], refused: int, limit: float | None) -> str:
+    sync = changes.sync if changes.partition is None else f"{changes.sync} --partition {shlex.quote(changes.partition)}"
+    said = [", ".join(f"{reason}: {count:,}" for reason, count in counts.items())]
+    if limit is not None:
+        said.append(f"max_invalid lets {limit:.1%} of the rows pass")
+    return ". ".join([*said, *next_steps(sync, invalid=changes.summary.invalid, refused=refused)])
+
+
+def _row(row: SetAside) -> dict[str, str]:
+    return {"key": "–" if row.key is None else redacted_key(row.key), "what": row.outcome, "why": row.reason}
 
 
 def _partition(changes: ChangeSet) -> Metadata:
-    """Dagster shows a check's last result, of any partition: checks with partitions warn as a preview (1.13)."""
+    """For the results of a range, which Dagster records without a partition."""
     return {} if changes.partition is None else {"partition": MetadataValue.text(changes.partition)}

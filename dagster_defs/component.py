@@ -23,12 +23,13 @@ from pydantic import BaseModel, Field
 from candu_sync.dbt import load_catalog
 from candu_sync.errors import SettingsError, SpecError
 from candu_sync.syncs import Catalog, Kind, Spec, Sync, build_sync, conflicts, load_syncs, read_model
-from dagster_defs.assets import changes_key, changes_spec, push_key, push_spec
 from dagster_defs.attributes import Attributes
 from dagster_defs.automation import AUTOMATION
 from dagster_defs.build import catalog_definitions
 from dagster_defs.dbt import manifest
+from dagster_defs.names import changes_key, push_key
 from dagster_defs.scaffold import OneSync, SyncFolder
+from dagster_defs.specs import changes_spec, push_spec
 
 
 class _Syncs(Attributes, Component):
@@ -39,8 +40,8 @@ class _Syncs(Attributes, Component):
         """The syncs, and what is wrong with files; paths are relative to ``folder``, that of the YAML file."""
 
     def get_changes_spec(self, sync: Sync) -> AssetSpec:
-        """How ``changes/<kind>/<name>`` is shown. Override it to change groups, tags, upstream assets; the key stays,
-        since the push, its messages and the sensors name it."""
+        """How ``candu/<kind>/<name>_changes`` is shown. Override it to change groups, tags, upstream assets; the key
+        stays, since the push, its messages and the sensors name it."""
         return changes_spec(sync)
 
     def get_push_spec(self, sync: Sync) -> AssetSpec:
@@ -92,7 +93,8 @@ class _Syncs(Attributes, Component):
 class CanduSync(Spec, _Syncs):
     """One sync: the rows of a SQL model become users, groups or events in Candu.
 
-    Two assets, changes/<name> (what would be sent) and candu/<name> (sends it), with a guard between them. The other
+    Two assets, candu/<name>_changes (what would be sent) and candu/<name> (sends it), with a guard between them,
+    and a job. The other
     keys are those of a sync's YAML file, each of them optional:
 
         type: dagster_defs.CanduSync

@@ -3,7 +3,7 @@ trait in it, unless the sync says ``preview: values``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
@@ -23,8 +23,13 @@ COLUMNS = "dagster/column_schema"
 _TYPES = {str: "string", int: "int"}
 
 
-def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Metadata:
-    """What a plan found, in the order of an asset's page: numbers first, with ``outlook`` among them."""
+def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
+                     invalid: Sequence[Mapping[str, Any]] = ()) -> Metadata:
+    """What a plan found, in the order of an asset's page: numbers first, with ``outlook`` among them.
+
+    Args:
+        invalid: some of its invalid rows: key and reason.
+    """
     summary = changes.summary
     names = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "bytes")
     found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
@@ -34,6 +39,8 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None) -> Met
     found |= _oddities(changes)
     found |= {"traits": _traits(summary.traits)} if summary.traits else {}
     found |= {"sample": _sample(summary.sample)} if summary.sample else {}
+    if invalid:
+        found["invalid rows"] = table([{"key": _shown(row["key"]), "why": row["reason"]} for row in invalid])
     found |= _seconds(changes.seconds)
     return found | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
 
@@ -51,7 +58,10 @@ def push_metadata(result: RunResult) -> Metadata:
 
 
 def _seconds(seconds: Mapping[str, float]) -> Metadata:
-    return {f"seconds/{phase}": MetadataValue.float(round(took, 3)) for phase, took in seconds.items()}
+    """One number to plot, and the phases in words."""
+    phases = ", ".join(f"{phase} {took:.3f}" for phase, took in seconds.items())
+    return {"seconds": MetadataValue.float(round(sum(seconds.values()), 3)),
+            "seconds by phase": MetadataValue.text(phases)}
 
 
 def _oddities(changes: ChangeSet) -> Metadata:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue
+from dagster import AssetCheckResult, AssetCheckSeverity, MetadataValue
 
-from candu_sync import ChangeSet
+from candu_sync import ChangeSet, Sync
 from candu_sync.operate import Finding
 from dagster_defs.metadata import Metadata, table
+from dagster_defs.names import changes_key
 
 ODDITIES = "oddities"
 
@@ -16,15 +17,7 @@ ODDITIES = "oddities"
 _MOST_LISTED = 50
 
 
-def oddities_spec(asset: AssetKey) -> AssetCheckSpec:
-    """The check of the findings; it stops nothing."""
-    return AssetCheckSpec(ODDITIES, asset=asset, description=(
-        "Warns of traits whose names look like a typo or that another sync sends too, of ids that look like another, "
-        "of changes that look like noise, of old events, and of events without a sync of users. All of it is sent as "
-        "it is."))
-
-
-def oddities_result(changes: ChangeSet, findings: Sequence[Finding]) -> AssetCheckResult:
+def oddities_result(sync: Sync, changes: ChangeSet, findings: Sequence[Finding]) -> AssetCheckResult:
     """The findings about a change set: their sentences as the description, their codes in a table."""
     metadata: Metadata = {}
     if changes.partition is not None:
@@ -34,6 +27,7 @@ def oddities_result(changes: ChangeSet, findings: Sequence[Finding]) -> AssetChe
                                        "finding": found.sentence, "what to do": found.advice}
                                       for found in findings[:_MOST_LISTED]])
     grave = any(found.severity == "error" for found in findings)
-    return AssetCheckResult(passed=not findings, check_name=ODDITIES, metadata=metadata,
+    return AssetCheckResult(asset_key=changes_key(sync.name), passed=not findings, check_name=ODDITIES,
+                            metadata=metadata,
                             severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN,
                             description="\n\n".join(found.text for found in findings) or None)

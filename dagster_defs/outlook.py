@@ -8,20 +8,19 @@ from statistics import median
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, MetadataValue
 
 from candu_sync import ChangeSet, Settings
+from candu_sync.naming import counted
 from dagster_defs.metadata import Metadata
 
 _RATIO = "change ratio"
 _RUNS = 20
 
 
-def estimates(changes: ChangeSet, settings: Settings) -> Metadata:
+def estimate(changes: ChangeSet, settings: Settings) -> Metadata:
     """Requests at the configured batch size, and minutes at the configured rate, if there is one; retries and Candu's
     own pace come on top."""
     requests = math.ceil(changes.summary.messages / settings.batch_size)
-    found: Metadata = {"estimated requests": MetadataValue.int(requests)}
-    if settings.rate:
-        found["estimated minutes"] = MetadataValue.float(round(requests / settings.rate / 60, 2))
-    return found
+    minutes = f", {requests / settings.rate / 60:,.1f} minutes at {settings.rate:g} a second" if settings.rate else ""
+    return {"estimate": MetadataValue.text(f"{counted(requests, 'request')}{minutes}")}
 
 
 def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Metadata:
@@ -34,8 +33,8 @@ def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Me
         round((summary.changed + summary.removed) / summary.snapshot_rows, 4))}
     before = _before(instance, asset, changes.partition)
     if before:
-        found |= {f"{_RATIO}, median of the last {_RUNS} runs": MetadataValue.float(round(median(before), 4)),
-                  f"{_RATIO}, highest of the last {_RUNS} runs": MetadataValue.float(max(before))}
+        found["usual change ratio"] = MetadataValue.text(
+            f"median {median(before):.4g}, highest {max(before):.4g} of the last {_RUNS} runs")
     return found
 
 

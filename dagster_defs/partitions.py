@@ -6,6 +6,8 @@ these names.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any, cast
 
 from dagster import (
@@ -19,7 +21,7 @@ from dagster import (
     WeeklyPartitionsDefinition,
 )
 
-from candu_sync.syncs import Partitions
+from candu_sync.syncs import Partitions, Sync, join, windows
 
 # StaticPartitionsDefinition refuses these. Dagster does not check dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
@@ -57,6 +59,22 @@ def _windows_def(partitions: Partitions) -> PartitionsDefinition[str]:
             return WeeklyPartitionsDefinition(start_date=start, day_offset=1)
         case _:
             return MonthlyPartitionsDefinition(start_date=start)
+
+
+def newest_partitions(sync: Sync, segments: Sequence[str], at: dt.datetime) -> list[str]:
+    """The partitions to run by themselves: each segment; with windows, the last that has ended, of each segment. For
+    older windows a person starts a backfill.
+
+    Args:
+        segments: nothing where the sync has windows only.
+        at: aware.
+    """
+    assert sync.partitions is not None
+    if sync.partitions.every is None:
+        return list(segments)
+    alone = sync.partitions.segments is None
+    return [join(window.key, segment) for window in windows(sync.partitions, at)[-1:]
+            for segment in ([None] if alone else segments)]
 
 
 def is_partition_key(key: str, partitions: Partitions | None = None) -> bool:

@@ -67,7 +67,8 @@ def in_one(results: Sequence[AssetCheckResult]) -> AssetCheckResult:
     if len(failed) > _MOST_LISTED:
         sentences.append(f"and {len(failed) - _MOST_LISTED} more partitions")
     return AssetCheckResult(
-        passed=not failed, check_name=results[0].check_name, description="\n\n".join(sentences) or None,
+        asset_key=results[0].asset_key, check_name=results[0].check_name, passed=not failed,
+        description="\n\n".join(sentences) or None,
         severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN,
         metadata={"partitions": MetadataValue.int(len(results)),
                   "partitions that did not pass": MetadataValue.int(len(failed))})

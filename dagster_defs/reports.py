@@ -22,9 +22,9 @@ from dagster import (
 
 from candu_sync import Sync, load_settings
 from candu_sync.errors import SettingsError
-from dagster_defs.assets import push_key
 from dagster_defs.automation import automation_sensor
 from dagster_defs.failures import RETRIES, fail, failures
+from dagster_defs.names import push_key
 from dagster_defs.progress import warnings_in
 from dagster_defs.resources import SETTINGS, CanduSyncResource
 

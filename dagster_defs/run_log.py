@@ -12,9 +12,10 @@ from typing import Self
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from candu_sync.alerts import Condition, Problem, Standing
+from dagster_defs.names import SYNC_TAG
 
 _UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
-_PARTITION, _SYNCS = "dagster/partition", "candu/sync"
+_PARTITION = "dagster/partition"
 
 # How far the first look goes back, and how much two looks overlap: clocks differ, and a failure is stored late.
 _FIRST = dt.timedelta(days=1)
@@ -122,9 +123,10 @@ class RunLog:
 
 
 def _syncs_of(run: DagsterRun) -> list[str]:
-    """The syncs that a run pushes: by its assets, and where it is of a whole job, by its tag."""
+    """The syncs that a run pushes: by its assets, and where it is of a whole job, by its tag. The changes of a sync
+    give a name that no sync has: a preview is no run of one."""
     if not run.asset_selection:
-        return [name for name in run.tags.get(_SYNCS, "").split(", ") if name]
+        return [name for name in run.tags.get(SYNC_TAG, "").split(", ") if name]
     return ["/".join(key.path[1:]) for key in run.asset_selection if key.path[0] == "candu"]
 
 

@@ -210,13 +210,33 @@ FROM (
 -- changes/summary.py, sample
 SELECT c.key, c.op, c.c0, c.c1
 FROM (
-    FROM changes
-    WHERE message IS NOT NULL AND op <> 'held'
-    ORDER BY message
+    FROM (
+        SELECT *, row_number() OVER (ORDER BY message) AS place
+        FROM (
+            FROM changes
+            WHERE message IS NOT NULL AND op = 'changed'
+            ORDER BY message
+            LIMIT 10
+        ) UNION ALL
+        SELECT *, row_number() OVER (ORDER BY message) AS place
+        FROM (
+            FROM changes
+            WHERE message IS NOT NULL AND op = 'added'
+            ORDER BY message
+            LIMIT 10
+        ) UNION ALL
+        SELECT *, row_number() OVER (ORDER BY message) AS place
+        FROM (
+            FROM changes
+            WHERE message IS NOT NULL AND op = 'removed'
+            ORDER BY message
+            LIMIT 10
+    ))
+    ORDER BY place, message
     LIMIT 10
 ) c
 LEFT JOIN previous s ON s.key = c.key
-ORDER BY c.message;
+ORDER BY c.op, c.message;
 
 -- changes/summary.py, with_spaces
 SELECT count(DISTINCT user_id)

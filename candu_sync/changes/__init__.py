@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.guard import Trip as Trip
     from candu_sync.changes.guard import baseline_command as baseline_command
     from candu_sync.changes.guard import guard_names as guard_names
+    from candu_sync.changes.guard import limits as limits
     from candu_sync.changes.guard import tripped as tripped
     from candu_sync.changes.identities import identity_changes as identity_changes
     from candu_sync.changes.identities import row_identity as row_identity
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.staging import take_over as take_over
     from candu_sync.changes.summary import Summary as Summary
     from candu_sync.changes.summary import backfill_notes as backfill_notes
+    from candu_sync.changes.summary import redacted_key as redacted_key
     from candu_sync.changes.summary import summarize as summarize
     from candu_sync.changes.summary import summary_of_nothing as summary_of_nothing
     from candu_sync.changes.summary import with_unidentified as with_unidentified
@@ -70,7 +72,7 @@ else:
         "examples": "SORTS example_rows",
         "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",
-        "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names tripped",
+        "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names limits tripped",
         "identities": "identity_changes row_identity",
         "messages": "Encoding Identity encode identity_of json_text uuid_text",
         "noise": "KEPT_CHANGES KEPT_MOVES MOVES NoiseNote noise_notes notice",
@@ -79,5 +81,5 @@ else:
         "resent": "messages_not_newer notice_resent",
         "staging": ("STAGED allowed anything_set_aside anything_staged check_fresh discard forced new_run_id settle "
                     "stage staged staged_by staged_traits take_over"),
-        "summary": "Summary backfill_notes summarize summary_of_nothing with_unidentified",
+        "summary": "Summary backfill_notes redacted_key summarize summary_of_nothing with_unidentified",
     })

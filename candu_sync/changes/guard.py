@@ -81,6 +81,36 @@ def tripped(sync: Sync, summary: Summary, partition: str | None = None, allow: C
     return [*of_shares, *(trip for trip in others if trip.guard not in allow)]
 
 
+def limits(sync: Sync, summary: Summary) -> dict[str, tuple[str, str]]:
+    """What a change set has of each figure that a guard looks at, and the limit, as text.
+
+    Example:
+        >>> summary = Summary(rows=5000, added=0, changed=1980, removed=3, unchanged=3020, invalid=0, held=0,
+        ...                   messages=1983, bytes=0, traits={}, snapshot_rows=5003)
+        >>> limits(sync, summary)["changed"]
+        ('39.6%', 'at most 50.0%')
+    """
+    guard, known = sync.guard, summary.snapshot_rows
+    found = {"rows": (f"{summary.rows:,}", _limit("at least {:,}", guard.min_rows))}
+    if sync.kind != "events":
+        found |= {"changed": (_share(summary.changed - summary.new_traits_rows, known),
+                              _limit("at most {:.1%}", guard.max_changed)),
+                  "removed": (_share(summary.removed, known), _limit("at most {:.1%}", guard.max_removed)),
+                  "new traits": (counted(summary.new_traits_rows, "row"),
+                                 _limit("at most {:,}", guard.max_new_traits_rows))}
+    return found | {"messages": (f"{summary.messages:,}", _limit("at most {:,}", guard.max_messages)),
+                    "invalid": (_share(summary.invalid, summary.rows), _limit("at most {:.1%}", guard.max_invalid))}
+
+
+def _share(count: int, of: int) -> str:
+    """Without a percentage where a guard does not look at it."""
+    return f"{count:,} of {of:,}" if of < LEAST_ROWS_FOR_RATIOS else f"{count / of:.1%}"
+
+
+def _limit(text: str, limit: float | None) -> str:
+    return "no limit" if limit is None else text.format(limit)
+
+
 def _shares(sync: Sync, summary: Summary) -> list[Trip]:
     guard = sync.guard
     trips = []

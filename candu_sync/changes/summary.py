@@ -10,7 +10,7 @@ import duckdb
 
 from candu_sync.changes.messages import Encoding
 from candu_sync.diff import Diff, Unidentified
-from candu_sync.embedded import scalar
+from candu_sync.embedded import literal, scalar
 from candu_sync.naming import counted
 from candu_sync.syncs import Sync
 
@@ -58,7 +58,8 @@ class Summary:
         late: events to send that lie between those times.
         missed: those of them that are older than the newest one sent, and than all that a run has left unsent.
         rows_elsewhere: rows in former partitions whose rows the present settings would send for this one.
-        sample: up to ten rows: key, op, and the traits (only names, or [before, after] with ``preview: values``).
+        sample: up to ten rows, some of each sort: key, op, and the traits (only names, or [before, after] with
+            ``preview: values``).
     """
 
     rows: int
@@ -140,7 +141,8 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
         bytes=_bytes(connection, encoding, messages), traits=traits, snapshot_rows=diff.snapshot_rows,
         new_traits=new_traits, new_traits_rows=new_traits_rows,
         gone_traits=list(diff.gone_traits), not_finite=diff.not_finite, reasons=reasons,
-        sample=_sample(connection, sync, diff), odd_ids=_odd_ids(connection, sync))
+        sample=_sample(connection, sync, diff, [op for op in ops if op != "held"]),
+        odd_ids=_odd_ids(connection, sync))
 
 
 def with_unidentified(summary: Summary, found: Unidentified) -> Summary:
@@ -216,8 +218,8 @@ def _new_traits(connection: duckdb.DuckDBPyConnection, diff: Diff) -> tuple[int,
     return rows, {name: n for name, n in zip(flags, found, strict=True) if n}
 
 
-def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> list[dict[str, Any]]:
-    if sync.preview == "none":
+def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, ops: list[str]) -> list[dict[str, Any]]:
+    if sync.preview == "none" or not ops:
         return []
     values = sync.preview == "values"
     pairs = []
@@ -226,16 +228,24 @@ def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> li
         old = "coalesce(" + ", ".join([f"s.t{i}::VARCHAR" for i in c.columns if i in c.stored] + ["NULL"]) + ")"
         pairs.append(f"c.c{n}" + (f", {old}, {new}" if values else ""))
     columns = "".join(f", {pair}" for pair in pairs)
+    # Some rows of each sort: of 10,000 added rows and one removed, that one is the row to look at.
+    first_of_each = " UNION ALL ".join(f"""
+            SELECT *, row_number() OVER (ORDER BY message) AS place
+            FROM (
+                FROM changes
+                WHERE message IS NOT NULL AND op = {literal(op)}
+                ORDER BY message
+                LIMIT {SAMPLE_ROWS}
+            )""" for op in ops)
     rows = connection.execute(f"""
         SELECT c.key, c.op{columns}
         FROM (
-            FROM changes
-            WHERE message IS NOT NULL AND op <> 'held'
-            ORDER BY message
+            FROM ({first_of_each})
+            ORDER BY place, message
             LIMIT {SAMPLE_ROWS}
         ) c
         LEFT JOIN previous s ON s.key = c.key
-        ORDER BY c.message""").fetchall()
+        ORDER BY c.op, c.message""").fetchall()
     return [_sample_row(row, [c.name for c in diff.compared], values=values) for row in rows]
 
 

@@ -45,20 +45,13 @@ class _Wanted:
 
     def rows(self, target: Target, changes: ChangeSet, *, staged: bool) -> list[dict[str, Any]]:
         """Rows of the sorts that are wanted; the plan's own sample where nothing was asked for."""
-        from candu_sync.changes import INVALID, SORTS, example_rows
+        from candu_sync.changes import SORTS
+        from candu_sync.operate import preview_rows
 
         if not self.only and self.limit is None and not self.values:
             return changes.summary.sample
-        if changes.folder is None:
-            return []
-        invalid = changes.file(INVALID)
-        if staged and not changes.keys:
-            found = target.state.store.local(target.state.name(INVALID))
-            assert found is not None
-            invalid = found
-        return example_rows(
-            changes, invalid if invalid.exists() else None, target.project.engine, target.project.message_namespace,
-            sorts=self.only or SORTS, limit=_LIMIT if self.limit is None else self.limit, values=self.values)
+        return preview_rows(target, changes, staged=staged, sorts=self.only or SORTS,
+                            limit=_LIMIT if self.limit is None else self.limit, values=self.values)
 
 
 def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from candu_sync.operate.impacts import CODES as CODES
     from candu_sync.operate.impacts import Impact as Impact
     from candu_sync.operate.maintenance import SetAside as SetAside
+    from candu_sync.operate.maintenance import set_aside as set_aside
     from candu_sync.operate.maintenance import why_refused as why_refused
     from candu_sync.operate.manifest_check import ManifestCheck as ManifestCheck
     from candu_sync.operate.manifest_check import SyncImpacts as SyncImpacts
     from candu_sync.operate.manifest_check import check_by_manifest as check_by_manifest
     from candu_sync.operate.manifest_check import require_manifests as require_manifests
     from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
+    from candu_sync.operate.preview import preview_rows as preview_rows
     from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.status import conditions as conditions
     from candu_sync.operate.status import orphan_notes as orphan_notes
@@ -37,9 +39,10 @@ else:
         "check": "ModelCheck check_models",
         "findings": "SEVERITIES Finding findings_of",
         "impacts": "CODES Impact",
-        "maintenance": "SetAside why_refused",
+        "maintenance": "SetAside set_aside why_refused",
         "manifest_check": "ManifestCheck SyncImpacts check_by_manifest require_manifests",
         "other_syncs": "OtherSyncs",
+        "preview": "preview_rows",
         "problems": "problem_lines",
         "status": "conditions orphan_notes overview statuses",
         "what_next": "next_steps",

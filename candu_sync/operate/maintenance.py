@@ -211,15 +211,20 @@ def _only_writer(target: Target, run_id: str) -> Iterator[tuple[PartitionState, 
             claim.release()
 
 
-def set_aside(target: Target) -> list[SetAside]:
-    """The rows that the last plan found invalid, and those that Candu refused and that have not changed since."""
+def set_aside(target: Target, most: int | None = None) -> list[SetAside]:
+    """The rows that the last plan found invalid, and those that Candu refused and that have not changed since.
+
+    Args:
+        most: so many of them, refused ones first; None: all.
+    """
     state = target.state
     refused = state.open(state.current().files.get("rejected"))
     found = [SetAside(key=row["key"], outcome="refused", reason=row["reason"], status=row["status"],
-                      at=row["refused_at"], run_id=row["run"]) for row in _rows(refused)]
+                      at=row["refused_at"], run_id=row["run"]) for row in _rows(refused, most)]
     invalid = state.store.local(state.name(INVALID))
+    left = None if most is None else most - len(found)
     return found + [SetAside(key=row["key"], outcome="invalid", reason=row["reason"], at=_began(row.get("run")),
-                             run_id=row.get("run")) for row in _rows(invalid)]
+                             run_id=row.get("run")) for row in _rows(invalid, left)]
 
 
 def why_refused(target: Target, most: int = 10) -> dict[str, int]:
@@ -234,11 +239,11 @@ def _began(run_id: str | None) -> str | None:
     return began.isoformat() if began else None
 
 
-def _rows(path: Path | None) -> list[dict[str, Any]]:
+def _rows(path: Path | None, most: int | None = None) -> list[dict[str, Any]]:
     if path is None:
         return []
     with pa.OSFile(str(path)) as source:
-        return list(ipc.open_file(source).read_all().to_pylist())
+        return list(ipc.open_file(source).read_all().slice(0, most).to_pylist())
 
 
 def claimed_by(state: PartitionState) -> Owner | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.due_partitions import partition_to_prepare as partition_to_prepare
     from candu_sync.syncs.due_partitions import partitions_to_run as partitions_to_run
     from candu_sync.syncs.due_partitions import present_segments as present_segments
+    from candu_sync.syncs.fields import cron_and_zone as cron_and_zone
     from candu_sync.syncs.fields import cron_fields as cron_fields
     from candu_sync.syncs.key_expressions import expressions_of as expressions_of
     from candu_sync.syncs.partitions import declared_parts as declared_parts
@@ -48,7 +49,7 @@ else:
         "constraints": "conflicts",
         "cron_gap": "late_after longest_gap",
         "due_partitions": "has_ended is_present partition_to_prepare partitions_to_run present_segments",
-        "fields": "cron_fields",
+        "fields": "cron_and_zone cron_fields",
         "key_expressions": "expressions_of",
         "partitions": "declared_parts first_window join split window windows",
         "schedule": "follows_schedule schedule_lag",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from itertools import pairwise
 
-from candu_sync.syncs.fields import cron_fields
+from candu_sync.syncs.fields import cron_and_zone, cron_fields
 
 # The least time for a run to start and end, where a quarter of the time between two runs is less.
 _LEAST_GRACE = dt.timedelta(minutes=15)
@@ -26,7 +26,8 @@ def late_after(automation: str) -> dt.timedelta | None:
     """
     if automation in ("none", "on_upstream"):
         return None
-    gap = longest_gap(automation)
+    line, _ = cron_and_zone(automation)
+    gap = longest_gap(line)
     return gap + max(gap / 4, _LEAST_GRACE)
 
 

@@ -122,6 +122,19 @@ def cron(line: str) -> str:
     return " ".join(line.split())
 
 
+def cron_and_zone(text: str) -> tuple[str, str | None]:
+    """A cron line and the time zone at its end, None where there is none.
+
+    Example:
+        >>> cron_and_zone("0 6 * * 1-5 Europe/Paris")
+        ('0 6 * * 1-5', 'Europe/Paris')
+    """
+    *words, last = text.split() or [""]
+    if len(words) == len(_CRON_FIELDS) and last[0].isalpha():
+        return " ".join(words), last
+    return text, None
+
+
 def cron_fields(line: str) -> list[set[int] | None]:
     """The values of each of the five fields; None for all of them. Raises ValueError as ``cron`` does."""
     words = line.split()

@@ -97,7 +97,10 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _automation(text: str) -> str:
-    return text if text in ("on_upstream", "none") else fields.cron(text)
+    if text in ("on_upstream", "none"):
+        return text
+    line, zone = fields.cron_and_zone(text)
+    return " ".join([fields.cron(line), *([fields.zone(zone)] if zone else [])])
 
 
 def _written(parse: Callable[[Any], object], *examples: str) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -351,8 +354,9 @@ class Spec(_Settings):
     )
     automation: Annotated[str, AfterValidator(_automation)] = Field(
         default="none",
-        description='a cron line of five fields like "0 * * * *", on_upstream or none',
-        examples=["0 * * * *", "on_upstream", "none"],
+        description='a cron line of five fields like "0 * * * *", in UTC or with a time zone at its end, like '
+        '"0 6 * * 1-5 Europe/Paris"; on_upstream or none',
+        examples=["0 * * * *", "0 6 * * 1-5 Europe/Paris", "on_upstream", "none"],
     )
     owners: Annotated[tuple[Annotated[str, AfterValidator(fields.owner)], ...], AfterValidator(_distinct)] = Field(
         default=(), description="a list of e-mail addresses or teams, like [team:growth]", examples=[["team:growth"]])

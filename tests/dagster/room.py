@@ -7,6 +7,7 @@ from typing import Any
 
 from dagster import (
     AssetCheckEvaluation,
+    AssetCheckKey,
     AssetKey,
     AssetsDefinition,
     AssetSelection,
@@ -23,7 +24,9 @@ from dagster_defs.build import build_definitions
 from dagster_defs.resources import CanduSyncResource
 from tests.support.lab import Lab
 
-CHANGES, PUSH = "changes/users/people", "candu/users/people"
+CHANGES, PUSH = "candu/users/people_changes", "candu/users/people"
+# The op of both, which is the step of a run.
+STEP = "users__people"
 
 
 class Room(Lab):
@@ -42,26 +45,38 @@ class Room(Lab):
         return build_definitions(self.sql, retries=RetryPolicy(max_retries=2, delay=0))
 
     def materialize(self, *keys: str, partition: str | None = None, tags: dict[str, str] | None = None,
-                    **config: dict[str, Any]) -> ExecuteInProcessResult:
-        """One run of the assets, whose outcome is for the test to look at. ``config``: by ``changes`` and ``candu``."""
+                    **config: Any) -> ExecuteInProcessResult:
+        """One run of the assets, whose outcome is for the test to look at. ``config``: the fields of the launchpad."""
         assets = [asset for asset in self.definitions().assets or () if isinstance(asset, AssetsDefinition)]
-        ops = {key.replace("/", "__"): {"config": config.get(key.split("/")[0], {})} for key in keys}
+        ops = {step(key): {"config": config} for key in keys} if config else {}
         return materialize(assets, selection=AssetSelection.assets(*keys), instance=self.instance, raise_on_error=False,
                            partition_key=partition, resources={"candu_sync": CanduSyncResource()},
                            run_config={"ops": ops}, tags=tags)
 
+    def check(self, *names: str) -> ExecuteInProcessResult:
+        """One run of checks alone, of the sync users/people."""
+        keys = [AssetCheckKey(AssetKey((PUSH if name == "set_aside" else CHANGES).split("/")), name) for name in names]
+        assets = [asset for asset in self.definitions().assets or () if isinstance(asset, AssetsDefinition)]
+        return materialize(assets, selection=AssetSelection.checks(*keys), instance=self.instance, raise_on_error=False,
+                           resources={"candu_sync": CanduSyncResource()})
+
+
+def step(key: str) -> str:
+    """The step that makes an asset."""
+    return key.removeprefix("candu/").removesuffix("_changes").replace("/", "__")
+
 
 def metadata(result: ExecuteInProcessResult, key: str) -> dict[str, Any]:
     """What an asset's materialization in a run says, as plain values."""
-    found = result.asset_materializations_for_node(key.replace("/", "__"))
-    assert [event.asset_key for event in found] == [AssetKey(key.split("/"))]
-    return {name: value.value for name, value in found[0].metadata.items()}
+    [found] = [event for event in result.asset_materializations_for_node(step(key))
+               if event.asset_key == AssetKey(key.split("/"))]
+    return {name: value.value for name, value in found.metadata.items()}
 
 
 def failure(result: ExecuteInProcessResult, key: str) -> str:
     """The sentence that a step of a run failed with."""
     events = [event for event in result.all_events
-              if event.is_step_failure and event.step_key == key.replace("/", "__")]
+              if event.is_step_failure and event.step_key == step(key)]
     assert len(events) == 1
     data = events[0].step_failure_data
     assert data.user_failure_data is not None

@@ -78,7 +78,10 @@ def test_a_guard_that_stopped_a_run_and_its_recovery(room: Room, webhook: Webhoo
 
 def test_a_preview_that_a_guard_would_stop_is_no_trouble(room: Room, webhook: Webhook) -> None:
     people(room, yaml="guard: {min_rows: 9}")
-    room.materialize(CHANGES)
+    job = room.definitions().resolve_job_def("candu__users__people")
+    preview = job.execute_in_process(instance=room.instance, asset_selection=[AssetKey(CHANGES.split("/"))],
+                                     raise_on_error=False)
+    assert not preview.success
     assert Sensor(room.instance).tick() == "nothing is new"
 
 

@@ -6,7 +6,7 @@ from dagster import AssetCheckSeverity
 
 from candu_sync.operate.maintenance import baseline
 from candu_sync.project import Target
-from dagster_defs.assets import changes_spec, push_spec
+from dagster_defs.specs import changes_spec, push_spec
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, metadata, people
 
 
@@ -63,14 +63,14 @@ def test_changes_are_pushed_once_and_the_push_alone_then_plans_by_itself(room: R
     assert len(room.simulator.requests()) == requests
 
 
-def test_a_push_that_plans_by_itself_is_stopped_by_the_guard_and_by_mostly_invalid_rows(room: Room) -> None:
+def test_a_push_that_plans_by_itself_is_stopped_by_the_guard(room: Room) -> None:
     people(room, yaml="guard: {min_rows: 4}")
     assert "the model returned 3 rows, min_rows is 4" in failure(room.materialize(PUSH), PUSH)
     assert room.simulator.requests() == []
-    assert room.materialize(PUSH, candu={"force": True, "reason": "a small team"}).success
+    assert room.materialize(PUSH, force=True, reason="a small team").success
     sent = len(room.simulator.requests())
     room.sync("users/people", "select case when n < 60 then '' else 'u' || n end as user_id, n as seats "
-              "from range(100) t(n)", "guard: {max_changed: null, max_removed: null}")
+              "from range(100) t(n)", "guard: {max_changed: null, max_removed: null, max_invalid: 0.5}")
     assert "60 of 100 rows are invalid" in failure(room.materialize(PUSH), PUSH)
     assert len(room.simulator.requests()) == sent
 
@@ -97,7 +97,7 @@ def test_changes_of_an_older_snapshot_are_refused_as_stale(room: Room) -> None:
 def test_full_sends_every_row_again(room: Room) -> None:
     people(room)
     room.materialize(CHANGES, PUSH)
-    result = room.materialize(CHANGES, PUSH, changes={"full": True})
+    result = room.materialize(CHANGES, PUSH, full=True)
     assert metadata(result, CHANGES)["full"] is True
     assert metadata(result, PUSH)["accepted"] == 3
 
@@ -105,7 +105,7 @@ def test_full_sends_every_row_again(room: Room) -> None:
 def test_a_partition_is_pushed_by_itself(room: Room) -> None:
     people(room)
     room.sync("users/people", "select * from people where plan = :partition", "partitions: {static: [free, pro]}")
-    result = room.materialize(CHANGES, PUSH, partition="pro", changes={"force": True})
+    result = room.materialize(CHANGES, PUSH, partition="pro", force=True)
     assert metadata(result, CHANGES)["rows"] == 0
     assert room.materialize(CHANGES, PUSH, partition="free").success
     assert len(room.simulator.users()) == 3
@@ -118,7 +118,7 @@ def test_users_come_before_groups_and_groups_before_events(room: Room) -> None:
     room.sync("groups/a", "select group_id, user_id, 1 as seats from members")
     room.sync("users/z", "select user_id, 1 as seats from members")
     names = ("events/a", "groups/a", "users/z")
-    room.materialize(*(f"{stage}/{name}" for name in names for stage in ("candu", "changes")))
+    room.materialize(*(f"candu/{name}{stage}" for name in names for stage in ("", "_changes")))
     assert [message["type"] for message in room.simulator.messages()] == ["identify", "group", "track"]
 
 
@@ -134,10 +134,27 @@ class TestGuard:
         assert not check.passed
         assert check.blocking
         assert check.description is not None
-        assert check.description.startswith("the model returned 3 rows, min_rows is 5. Nothing was sent.")
+        assert check.description == (
+            "the model returned 3 rows, min_rows is 5. Nothing was sent. If this is what you want, launch "
+            "candu__users__people, or materialize candu/users/people, with `allow: [rows]` and a `reason`")
         assert not result.success
-        assert not [e for e in result.all_events if e.step_key == "candu__users__people" and e.is_step_start]
+        assert failure(result, PUSH) == f"users/people: stopped by a guard: {check.description}"
+        assert metadata(result, CHANGES)["guard"] == "the model returned 3 rows, min_rows is 5"
+        limits = {row.data["figure"]: (row.data["found"], row.data["limit"])
+                  for row in check.metadata["limits"].value.records}
+        assert limits == {"rows": ("3", "at least 5"), "changed": ("0 of 0", "at most 50.0%"),
+                          "removed": ("0 of 0", "at most 20.0%"), "new traits": ("0 rows", "no limit"),
+                          "messages": ("3", "no limit"), "invalid": ("0 of 3", "no limit")}
         assert room.simulator.requests() == []
+
+    def test_one_guard_is_passed_and_the_others_hold(self, room: Room) -> None:
+        people(room, yaml="guard: {min_rows: 5, max_messages: 2}")
+        stopped = room.materialize(CHANGES, PUSH, allow=["rows"])
+        assert failure(stopped, PUSH).startswith(
+            "users/people: stopped by a guard: 3 messages to send, max_messages is 2. Nothing was sent.")
+        assert room.materialize(CHANGES, PUSH, allow=["rows", "messages"], reason="a small team").success
+        assert len(room.simulator.users()) == 3
+        assert "there is no guard row; did you mean rows" in failure(room.materialize(CHANGES, allow=["row"]), CHANGES)
 
     def test_it_is_not_retried(self, room: Room) -> None:
         people(room, yaml=self.YAML)
@@ -149,20 +166,20 @@ class TestGuard:
         room.materialize(CHANGES)
         shown = failure(room.materialize(PUSH), PUSH)
         assert "the model returned 3 rows, min_rows is 5" in shown
-        assert "materialize candu/users/people with `force: true`" in shown
+        assert "materialize candu/users/people, with `allow: [rows]`" in shown
         assert room.simulator.requests() == []
 
     def test_who_looked_at_the_changes_can_force_their_push(self, room: Room) -> None:
         people(room, yaml=self.YAML)
         room.materialize(CHANGES)
-        result = room.materialize(PUSH, candu={"force": True, "reason": "three it is"})
+        result = room.materialize(PUSH, force=True, reason="three it is")
         assert metadata(result, PUSH)["forced"] == "three it is"
         assert len(room.simulator.users()) == 3
 
     def test_force_on_the_changes_reaches_the_push_and_the_check_warns_with_the_reason(self, room: Room) -> None:
         people(room, yaml=self.YAML)
         result = room.materialize(CHANGES, PUSH, tags={"user": "ada"},
-                                  changes={"force": True, "reason": "a small start"})
+                                  force=True, reason="a small start")
         check = evaluation(result, "guard")
         assert check.severity == AssetCheckSeverity.WARN
         assert not check.passed
@@ -172,7 +189,7 @@ class TestGuard:
 
     def test_force_holds_for_those_changes_and_no_others(self, room: Room) -> None:
         people(room, yaml=self.YAML)
-        room.materialize(CHANGES, changes={"force": True})
+        room.materialize(CHANGES, force=True)
         room.materialize(CHANGES)
         assert "min_rows is 5" in failure(room.materialize(PUSH), PUSH)
 
@@ -195,11 +212,21 @@ class TestSetAside:
         assert check.severity == AssetCheckSeverity.WARN
         counts = {name: value.value for name, value in check.metadata.items()}
         assert 'said "a message was refused"' in str(counts.pop("why Candu refused"))
-        assert counts == {"rows": 4, "null key": 1, "duplicate key": 2, "refused by Candu": 1}
+        records = counts.pop("some of them").records  # type: ignore[union-attr]
+        assert [(row.data["key"], row.data["what"]) for row in records] == [
+            ("u2", "refused"), ("–", "invalid"), ("u1", "invalid"), ("u1", "invalid")]
+        assert counts == {"rows": 4, "share": 0.8, "null key": 1, "duplicate key": 2, "refused by Candu": 1}
         assert "candu-sync rejected users/people" in str(check.description)
 
     def test_it_passes_when_all_went(self, room: Room) -> None:
         people(room)
         checks = room.materialize(CHANGES, PUSH).get_asset_check_evaluations()
         assert {check.check_name: check.passed for check in checks} == dict.fromkeys(
-            ("guard", "rows", "oddities", "set_aside"), True)
+            ("guard", "oddities", "set_aside"), True)
+
+    def test_up_to_max_invalid_it_passes_with_a_note(self, room: Room) -> None:
+        people(room, count=9, yaml="guard: {max_invalid: 0.1}")
+        room.query("insert into people values (null, 'pro')")
+        check = evaluation(room.materialize(CHANGES, PUSH), "set_aside")
+        assert check.passed
+        assert str(check.description).startswith("null key: 1. max_invalid lets 10.0% of the rows pass. 1 row invalid")

@@ -46,14 +46,6 @@ class Clock:
         return {key for key in BOTH if self.before.get_requested_partitions(key)}
 
 
-def test_a_cron_line_asks_for_the_changes_and_their_push_in_one_tick(room: Room) -> None:
-    people(room, yaml='automation: "0 * * * *"\ndeps: [dim_users]')
-    clock = Clock(room)
-    assert clock.tick(10, 1) == BOTH
-    assert clock.tick(10, 2) == set()
-    assert clock.tick(11, 0) == BOTH
-
-
 def test_changes_that_a_person_materialized_are_not_pushed_by_themselves(room: Room) -> None:
     people(room, yaml="automation: on_upstream\ndeps: [dim_users]")
     clock = Clock(room)
@@ -97,7 +89,7 @@ class TestNewPartitions:
                          "automation: '5 * * * *'")
 
     def look(self, room: Room, sync: Sync) -> SensorResult | SkipReason:
-        sensor: SensorDefinition = partitions_sensor(sync, [AssetKey(["changes", "users", "segments"])])
+        sensor: SensorDefinition = partitions_sensor(sync)
         context = build_sensor_context(room.instance, resources={"candu_sync": CanduSyncResource()},
                                        definitions=room.definitions())
         found = sensor(context)
@@ -118,8 +110,8 @@ class TestNewPartitions:
         assert self.look(room, sync) == SkipReason("No new value among 1. Not in the warehouse any more: lost.")
 
     def test_a_value_that_is_gone_is_run_once_more_for_its_removals(self, room: Room) -> None:
-        """Then its runs do nothing, and do not fail: a cron line asks for every partition that Dagster has."""
-        keys = "changes/users/segments", "candu/users/segments"
+        """Then it is not asked for any more. A run that a person starts does nothing, and does not fail."""
+        keys = "candu/users/segments_changes", "candu/users/segments"
         room.table("members", user_id=["u0", "u1", "u2", "u3", "u4", "u5"], segment=["lost", *["won"] * 5])
         sync = room.sync("users/segments", "select * from members where segment = :partition",
                          "partitions: {dynamic: segments, values: select distinct segment from members order by 1}\n"
@@ -164,15 +156,6 @@ class TestNewPartitions:
             tick = repository.get_sensor_def("users__segments__partitions").evaluate_tick(context)
         [request] = tick.run_requests or ()
         assert request.tags["dagster/partition"] == f"{yesterday}|trial"
-
-    def test_a_cron_line_asks_for_the_newest_window_of_each_segment(self, room: Room) -> None:
-        room.table("people", user_id=["u1"], plan=["free"])
-        room.sync("users/people", "select * from people where plan = :partition and :window_start < now()",
-                  "partitions: {daily: 2026-11-01, static: [free, pro]}\nautomation: '0 * * * *'")
-        clock = Clock(room)
-        assert clock.tick(10, 1) == BOTH
-        assert clock.before.get_requested_partitions(AssetKey(PUSH.split("/"))) == {
-            "2026-11-14|free", "2026-11-14|pro"}
 
     def test_a_value_that_cannot_be_a_key_is_named_and_left_out(self, room: Room) -> None:
         sync = self.sync(room, "a...b")

@@ -59,7 +59,7 @@ def _history(room: Room) -> None:
     room.table("people", user_id=[f"u{n:03}" for n in range(120)], plan=["free"] * 120, seats=[1] * 120)
     room.sync("users/people", "-- Who pays, and for what\nselect * from people",
               "deps: [dim_users]\nowners: [team:growth]")
-    both = ("changes/users/people", "candu/users/people")
+    both = ("candu/users/people_changes", "candu/users/people")
     room.materialize(*both)
     room.query("update people set seats = 2 where user_id < 'u012'")
     room.materialize(*both)
@@ -69,7 +69,7 @@ def _history(room: Room) -> None:
     room.sync("users/segments", SEGMENT,
               "partitions: {dynamic: segments, values: select distinct segment from members}")
     room.instance.add_dynamic_partitions("segments", ["trial"])
-    room.materialize("changes/users/segments", "candu/users/segments", partition="trial")
+    room.materialize("candu/users/segments_changes", "candu/users/segments", partition="trial")
     room.sync("users/days", f"{SEGMENT} and :window_start < now()",
               "partitions: {daily: 2026-11-01, static: [trial, won]}")
     (room.sql / "users" / "broken.sql").write_text("select 1 as user_id")
@@ -78,7 +78,7 @@ def _history(room: Room) -> None:
 
 def _backfill(dagster: Live) -> str:
     """Ask for one, as the page's dialog does. The daemon begins with it within half a minute."""
-    wanted = {"assetSelection": [{"path": [stage, "users", "days"]} for stage in ("changes", "candu")],
+    wanted = {"assetSelection": [{"path": ["candu", "users", name]} for name in ("days_changes", "days")],
               "partitionNames": PAIRS}
     return str(dagster.ask(BACKFILL, wanted=wanted)["launchPartitionBackfill"]["backfillId"])
 
@@ -108,10 +108,10 @@ def page(world: World, browser: Browser) -> Iterator[Page]:
 
 @needs_browser
 def test_the_graph_leads_from_upstream_over_the_changes_and_their_guard_to_candu(page: Page) -> None:
-    page.goto("/locations/dagster_defs.definitions/asset-groups/users/lineage")
+    page.goto("/locations/dagster_defs.definitions/asset-groups/candu_users/lineage")
     nodes = page.locator("[class*=AssetNode_assetNodeBox]")
     expect(nodes.filter(has_text="people")).to_have_count(2)
-    expect(nodes.filter(has_text="people").filter(has_text="2 / 3 Passed")).to_have_count(1)
+    expect(nodes.filter(has_text="people").filter(has_text="1 / 2 Passed")).to_have_count(1)
     expect(page.get_by_text("dim_users")).to_be_visible()
     for kind in ("SQL", "DuckDB", "candu"):
         expect(page.get_by_text(kind, exact=True).first).to_be_attached()
@@ -119,17 +119,17 @@ def test_the_graph_leads_from_upstream_over_the_changes_and_their_guard_to_candu
 
 @needs_browser
 def test_the_page_of_the_changes_says_what_would_be_sent_and_why_it_is_not(page: Page) -> None:
-    page.goto("/assets/changes/users/people")
+    page.goto("/assets/candu/users/people_changes")
     expect(page.get_by_text("Who pays, and for what", exact=True)).to_be_visible()
     expect(page.locator("a", has_text="people.sql")).to_be_visible()
     row = page.locator("tr")
     expect(row.filter(has_text=re.compile("^plan90$"))).to_be_visible()
     expect(row.filter(has_text=re.compile("^change ratio.*0.75$"))).to_be_visible()
-    expect(row.filter(has_text=re.compile("highest of the last 20 runs.*0.1$"))).to_be_visible()
+    expect(row.filter(has_text=re.compile("^usual change ratio.*highest 0.1 of the last 20 runs$"))).to_be_visible()
     expect(page.get_by_text("select * from people").first).to_be_visible()
     page.get_by_text("Checks", exact=True).click()
     expect(page.get_by_text("90 of 120 rows changed (75.0%), max_changed is 50.0%")).to_be_visible()
-    expect(page.get_by_text("force: true")).to_be_visible()
+    expect(page.get_by_text("allow: [changed]")).to_be_visible()
 
 
 @needs_browser
@@ -143,14 +143,14 @@ def test_the_launchpad_has_force_and_a_reason(page: Page) -> None:
 
 @needs_browser
 def test_a_file_that_is_wrong_says_so_on_its_page(page: Page) -> None:
-    page.goto("/assets/changes/users/broken")
+    page.goto("/assets/candu/users/broken")
     expect(page.get_by_text("guards: unknown key; did you mean guard?")).to_be_visible()
     expect(page.locator("a", has_text="broken.yaml")).to_be_visible()
 
 
 @needs_browser
 def test_a_person_adds_a_segment_and_sends_it(page: Page, world: World) -> None:
-    page.goto("/assets/changes/users/segments?view=partitions")
+    page.goto("/assets/candu/users/segments_changes?view=partitions")
     expect(page.get_by_text("Materialized (1)")).to_be_visible()
     page.locator("button", has_text="Materialize").first.click()
     page.get_by_text("Add a partition").click()
@@ -174,8 +174,8 @@ def test_a_file_that_is_dropped_is_a_sync_after_a_reload(world: World) -> None:
     until(lambda: "candu/users/fresh" in world.dagster.assets(), 30, "the new file is there")
     answer: dict[str, Any] = world.dagster.ask(RUN, wanted={"mode": "default", "selector": {
         "repositoryLocationName": "dagster_defs.definitions", "repositoryName": "__repository__",
-        "pipelineName": "__ASSET_JOB", "assetSelection": [{"path": [stage, "users", "fresh"]}
-                                                          for stage in ("changes", "candu")]}})
+        "pipelineName": "__ASSET_JOB", "assetSelection": [{"path": ["candu", "users", name]}
+                                                          for name in ("fresh_changes", "fresh")]}})
     assert answer["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
     until(lambda: "cy" in world.room.simulator.users(), 40, "its user is in Candu")
 

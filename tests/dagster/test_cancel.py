@@ -19,12 +19,11 @@ from tests.dagster.room import CHANGES, PUSH, Room, people
 CONFIGURATION = Path(__file__).parents[2] / "dagster.yaml"
 
 RUN = """
-from dagster import AssetKey, DagsterInstance
+from dagster import DagsterInstance
 from dagster_defs.definitions import defs
 with DagsterInstance.get() as instance:
-    job = defs.resolve_implicit_global_asset_job_def()
-    keys = [AssetKey(["changes", "users", "people"]), AssetKey(["candu", "users", "people"])]
-    job.execute_in_process(asset_selection=keys, instance=instance, raise_on_error=False)
+    job = defs.resolve_job_def("candu__users__people")
+    job.execute_in_process(instance=instance, raise_on_error=False)
 """
 
 

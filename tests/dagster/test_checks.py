@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from dagster import AssetCheckSeverity
 
+from candu_sync.changes import anything_staged
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, metadata, people
 
 
@@ -23,38 +24,38 @@ class TestRefusals:
             '```\n3 × Candu refused it (HTTP 422) and said "a message was refused"\n```')
 
 
-class TestRows:
-    def test_a_few_rows_set_aside_are_a_warning_and_the_others_go(self, room: Room) -> None:
-        people(room, count=10)
-        room.query("insert into people values (null, 'pro'), ('u1', 'pro')")
-        result = room.materialize(CHANGES, PUSH)
-        check = evaluation(result, "rows")
-        assert not check.passed
-        assert check.severity == AssetCheckSeverity.WARN
-        figures = {name: value.value for name, value in check.metadata.items()}
-        assert figures == {"rows": 12, "null key": 1, "share of null keys": 0.0833, "duplicate key": 2,
-                           "share of duplicate keys": 0.1667}
-        assert len(room.simulator.users()) == 9
+def test_mostly_invalid_rows_are_an_error_and_the_others_go(room: Room) -> None:
+    people(room, count=60)
+    room.query("insert into people select null, 'pro' || n from range(60) as t(n)")
+    result = room.materialize(CHANGES, PUSH)
+    assert result.success
+    check = evaluation(result, "set_aside")
+    assert check.severity == AssetCheckSeverity.ERROR
+    assert check.metadata["share"].value == 0.5
+    assert len(room.simulator.users()) == 60
 
-    @pytest.fixture
-    def mostly_wrong(self, room: Room) -> Room:
-        people(room, count=60)
-        room.query("insert into people select null, 'pro' || n from range(60) as t(n)")
-        return room
 
-    def test_most_rows_set_aside_stop_the_push(self, mostly_wrong: Room) -> None:
-        result = mostly_wrong.materialize(CHANGES, PUSH)
-        check = evaluation(result, "rows")
-        assert check.severity == AssetCheckSeverity.ERROR
-        assert str(check.description).startswith("60 of 120 rows are invalid (50.0%): null key: 60. Nothing was sent")
-        assert not result.success
-        assert mostly_wrong.simulator.requests() == []
+class TestAlone:
+    """A check that is launched by itself looks, and stages nothing."""
 
-    def test_force_goes_past_it(self, mostly_wrong: Room) -> None:
-        result = mostly_wrong.materialize(CHANGES, PUSH, changes={"force": True, "reason": "anonymous visitors"})
-        assert result.success
-        assert evaluation(result, "rows").metadata["reason"].value == "anonymous visitors"
-        assert len(mostly_wrong.simulator.users()) == 60
+    def test_each_check_can_be_run_without_a_materialization(self, room: Room) -> None:
+        sync = people(room, yaml="guard: {min_rows: 5}")
+        room.query("insert into people values (null, 'pro')")
+        result = room.check("guard", "set_aside")
+        assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+            "guard": False, "set_aside": False}
+        assert not anything_staged(room.state(sync))
+        assert room.simulator.requests() == []
+
+
+class TestPartitions:
+    def test_a_good_partition_hides_no_bad_one(self, room: Room) -> None:
+        room.table("people", user_id=["u1", "u2", None], plan=["free", "pro", "pro"])
+        room.sync("users/people", "select * from people where plan = :partition", "partitions: {static: [free, pro]}")
+        found = {plan: evaluation(room.materialize(CHANGES, PUSH, partition=plan), "set_aside")
+                 for plan in ("pro", "free")}
+        assert {plan: (check.partition, check.passed) for plan, check in found.items()} == {
+            "pro": ("pro", False), "free": ("free", True)}
 
 
 def test_events_that_candu_has_under_another_key_stop_at_the_guard(room: Room) -> None:
@@ -63,7 +64,7 @@ def test_events_that_candu_has_under_another_key_stop_at_the_guard(room: Room) -
         room.sync("events/visits", """select 'e' || i as event_id, 'x' || i as other, 'u' as user_id, 'seen' as event,
             timestamp '2026-11-01' + to_minutes(i::int) as timestamp from range(5) t(i)""", yaml)
 
-    keys = "changes/events/visits", "candu/events/visits"
+    keys = "candu/events/visits_changes", "candu/events/visits"
     visits("")
     assert evaluation(room.materialize(*keys), "guard").passed
     visits("key: other")
@@ -114,7 +115,7 @@ class TestOddities:
     def test_a_trait_that_another_sync_sends_too(self, room: Room) -> None:
         people(room)
         room.sync("users/billing", "select user_id, plan, 1 as seats from people")
-        room.materialize("changes/users/billing")
+        room.materialize("candu/users/billing_changes")
         assert self.shown(room) == ("users/billing sends plan too: the last to run wins. Leave it in one, `omit` or "
                                    "`rename` it in the other")
         check = evaluation(room.materialize(CHANGES), "oddities")
@@ -132,11 +133,11 @@ class TestOddities:
         room.table("people", user_id=["u1"], plan=["free"])
         room.sync("events/logins", "select 'e' || user_id as event_id, user_id, 'login' as event, now() as "
                   "timestamp from people")
-        assert "there is no sync of users" in self.shown(room, "changes/events/logins")
+        assert "there is no sync of users" in self.shown(room, "candu/events/logins_changes")
         people(room)
-        assert self.shown(room, "changes/events/logins").startswith("3 users were never identified")
+        assert self.shown(room, "candu/events/logins_changes").startswith("3 users were never identified")
         room.materialize(CHANGES, PUSH)
-        assert self.shown(room, "changes/events/logins") == ""
+        assert self.shown(room, "candu/events/logins_changes") == ""
 
     @pytest.mark.parametrize(("partitions", "segment"), [("", ""), (", static: [eu]", "|eu")])
     def test_a_late_window_of_events(self, room: Room, partitions: str, segment: str) -> None:
@@ -147,9 +148,9 @@ class TestOddities:
                   f"partitions: {{daily: 2026-01-01{partitions}}}")
         today = dt.datetime.now(dt.UTC).date()
         old, new = (f"{today - dt.timedelta(days=days)}{segment}" for days in (10, 1))
-        assert self.shown(room, "changes/events/logins", old).startswith(
+        assert self.shown(room, "candu/events/logins_changes", old).startswith(
             "this window ended 9 days ago: its 3 events go with their own timestamps, and Candu counts events from")
-        assert self.shown(room, "changes/events/logins", new) == ""
+        assert self.shown(room, "candu/events/logins_changes", new) == ""
 
 
 class TestOutlook:
@@ -157,12 +158,11 @@ class TestOutlook:
         monkeypatch.setenv("CANDU_RATE", "0.5")
         people(room, count=450)
         output = metadata(room.materialize(CHANGES), CHANGES)
-        assert output["estimated requests"] == 5
-        assert output["estimated minutes"] == pytest.approx(5 / 0.5 / 60, abs=0.01)
+        assert output["estimate"] == "5 requests, 0.2 minutes at 0.5 a second"
 
     def test_without_a_rate_there_are_no_minutes(self, room: Room) -> None:
         people(room)
-        assert "estimated minutes" not in metadata(room.materialize(CHANGES), CHANGES)
+        assert metadata(room.materialize(CHANGES), CHANGES)["estimate"] == "1 request"
 
     def test_the_share_that_changed_is_shown_with_that_of_the_last_runs(self, room: Room) -> None:
         people(room, count=10)
@@ -171,8 +171,7 @@ class TestOutlook:
             room.query(f"update people set plan = '{plan}' where user_id < 'u{of}'")
             output = metadata(room.materialize(CHANGES, PUSH), CHANGES)
         assert output["change ratio"] == 0.2
-        assert output["change ratio, median of the last 20 runs"] == 0.3
-        assert output["change ratio, highest of the last 20 runs"] == 0.5
+        assert output["usual change ratio"] == "median 0.3, highest 0.5 of the last 20 runs"
 
     def test_the_traits_are_the_columns_of_the_page(self, room: Room) -> None:
         people(room)

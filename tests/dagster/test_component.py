@@ -31,7 +31,7 @@ from dagster_dg_cli.cli import create_dg_cli
 
 from candu_sync.syncs.sync import Sync
 from dagster_defs import CanduSync, CanduSyncs
-from dagster_defs.assets import changes_spec
+from dagster_defs.specs import changes_spec
 from tests.dagster.room import CHANGES, PUSH, Room
 
 # Dagster's sandbox for tests warns of what Dagster's own loading does not: see `test_they_load_without_a_warning`.
@@ -89,34 +89,35 @@ class TestOneSync:
             assert str(spec.description).startswith("Who pays")
             assert list(spec.owners) == ["team:growth"]
             assert [dep.asset_key for dep in spec.deps] == [AssetKey("dim_users")]
-            assert [sensor.name for sensor in found.sensors or ()] == ["candu_sync_automation__users__people"]
+            assert [schedule.name for schedule in found.schedules or ()] == ["candu__users__people__schedule"]
 
     def test_the_example_of_the_docstring_loads(self) -> None:
         with project(example(CanduSync), **{"profile.sql": "select 1 as user_id"}) as found:
-            assert {"changes/users/profile", "candu/users/profile"} <= keys(found)
+            assert {"candu/users/profile_changes", "candu/users/profile"} <= keys(found)
 
     def test_several_of_them_stand_in_one_project(self) -> None:
         two = ONE + "---\n" + ONE.replace("people", "others")
         model = "select 1 as user_id"
         with project(two, **{"people.sql": model, "others.sql": model}) as found:
-            assert {CHANGES, PUSH, "changes/users/others", "candu/users/others"} <= keys(found)
-            assert len(list(found.sensors or ())) == 2
+            assert {CHANGES, PUSH, "candu/users/others_changes", "candu/users/others"} <= keys(found)
+            assert len(list(found.schedules or ())) == len(list(found.jobs or ())) == 2
 
     def test_a_missing_model_costs_its_own_sync_only(self) -> None:
         with project(ONE) as found:
-            assert "people.sql: cannot be read" in str(specs(found)[CHANGES].description)
-            assert PUSH not in keys(found)
+            assert "people.sql: cannot be read" in str(specs(found)[PUSH].description)
+            assert keys(found) >= {PUSH}
+            assert CHANGES not in keys(found)
 
     def test_settings_that_exclude_each_other_are_reported_on_the_asset(self) -> None:
         with project(ONE + "  cursor: {lookback: 1 day}\n", **{"people.sql": "select 1 as user_id"}) as found:
-            assert "cursor: a cursor is for events" in str(specs(found)[CHANGES].description)
+            assert "cursor: a cursor is for events" in str(specs(found)[PUSH].description)
 
 
 class TestFolder:
     def test_every_model_of_the_folder_is_there(self) -> None:
         models = {"sql__users__people.sql": "select 1 as user_id", "sql__groups__teams.sql": "select 1 as group_id"}
         with project(FOLDER, **models) as found:
-            assert keys(found) == {CHANGES, PUSH, "changes/groups/teams", "candu/groups/teams"}
+            assert keys(found) == {CHANGES, PUSH, "candu/groups/teams_changes", "candu/groups/teams"}
 
     def test_the_example_of_the_docstring_loads(self) -> None:
         with project(example(CanduSyncs), **{"sql__users__people.sql": "select 1 as user_id"}) as found:

@@ -59,7 +59,7 @@ class Shop:
     def materialize(self, *keys: str) -> ExecuteInProcessResult:
         """One run of the assets; none named: all of dbt's."""
         assets = [asset for asset in self.definitions.assets or () if isinstance(asset, AssetsDefinition)]
-        ours = [asset for asset in assets if any(key.path[0] in ("changes", "candu") for key in asset.keys)]
+        ours = [asset for asset in assets if any(key.path[0] == "candu" for key in asset.keys)]
         chosen = AssetSelection.assets(*keys) if keys else AssetSelection.all() - AssetSelection.assets(*ours)
         result = materialize(assets, selection=chosen, instance=self.instance, resources=self.definitions.resources)
         assert result.success
@@ -116,7 +116,7 @@ def shop(built: Path, tmp_path: Path, simulator: Simulator, monkeypatch: pytest.
         yield Shop(folder, instance)
 
 
-SYNCS = {"changes/users/profile", "candu/users/profile", "changes/events/product_events",
+SYNCS = {"candu/users/profile_changes", "candu/users/profile", "candu/events/product_events_changes",
          "candu/events/product_events"}
 
 
@@ -141,7 +141,7 @@ def test_dbt_builds_the_syncs_follow_and_candu_gets_the_change(shop: Shop, simul
 
 
 def test_the_columns_of_dbt_that_a_trait_is_made_of(shop: Shop) -> None:
-    shown = metadata(shop.materialize("changes/users/profile"), "changes/users/profile")
+    shown = metadata(shop.materialize("candu/users/profile_changes"), "candu/users/profile_changes")
     lineage = {trait: [(dep.asset_key, dep.column_name) for dep in deps]
                for trait, deps in shown["dagster/column_lineage"].deps_by_column.items()}
     columns = {trait: "projects_created" if trait == "projects created" else trait for trait in (
@@ -233,8 +233,8 @@ def test_a_ref_that_is_not_there_costs_its_own_sync(
     room.sync("users/wrong", "select *\nfrom {{ ref('dim_user') }}")
     room.sync("users/right", "select * from {{ ref('dim_users') }}")
     with caplog.at_level(logging.WARNING):
-        assert room.materialize("changes/users/right", "candu/users/right").success
-    shown = failure(room.materialize("changes/users/wrong"), "changes/users/wrong")
+        assert room.materialize("candu/users/right_changes", "candu/users/right").success
+    shown = failure(room.materialize("candu/users/wrong"), "candu/users/wrong")
     assert "users/wrong.sql:2: ref('dim_user'): dbt has no model dim_user; did you mean dim_users?" in shown
     assert shown in caplog.text
 
@@ -245,7 +245,7 @@ def test_what_a_model_reads_is_drawn_and_its_text_is_shown_as_it_is(
     room.sync("users/profile", "select * from {{ ref('dim_users') }}", "deps: [dim_users, s3/raw]")
     specs: dict[str, Any] = {spec.key.to_user_string(): spec
                              for spec in build_definitions(room.sql).resolve_all_asset_specs()}
-    changes = specs["changes/users/profile"]
+    changes = specs["candu/users/profile_changes"]
     assert {dep.asset_key.to_user_string() for dep in changes.deps} == {"marts/dim_users", "s3/raw"}
     assert "{{ ref('dim_users') }}" in changes.metadata["model"].value
     assert list(load_syncs(room.sql).syncs["users/profile"].deps) == ["dim_users", "s3/raw"]

@@ -13,7 +13,7 @@ from dagster_defs.build import build_definitions
 from tests.dagster.room import Room, failure, metadata
 from tests.support.manifests import data_test, model, results, write
 
-CHANGES, PUSH = "changes/users/dim_users", "candu/users/dim_users"
+CHANGES, PUSH = "candu/users/dim_users_changes", "candu/users/dim_users"
 
 
 @pytest.fixture

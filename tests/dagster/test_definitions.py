@@ -12,8 +12,8 @@ import pytest
 from dagster import AssetSpec, Definitions
 
 from candu_sync.syncs.sync import load_syncs
-from dagster_defs.assets import changes_spec, push_spec
 from dagster_defs.build import build_definitions
+from dagster_defs.specs import changes_spec, push_spec
 from tests.dagster.room import CHANGES, PUSH, Room, failure, people
 
 MODELS = Path(__file__).parents[2] / "sql"
@@ -33,7 +33,7 @@ def test_the_example_models_load_without_a_setting_and_without_a_warning(tmp_pat
     loaded = load(tmp_path)
     assert loaded.stderr == ""
     for name in load_syncs(MODELS).syncs:
-        assert f"changes/{name}" in loaded.stdout.split()
+        assert f"candu/{name}_changes" in loaded.stdout.split()
         assert f"candu/{name}" in loaded.stdout.split()
 
 
@@ -57,8 +57,8 @@ def test_one_file_that_asks_for_all_the_memory_costs_its_own_sync(tmp_path: Path
     (users / "deep.yaml").write_text("key: " + "[" * 50_000)
     os.mkfifo(users / "pipe.sql")
     loaded = load(tmp_path)
-    assert loaded.stdout.split() == ["candu/users/good", *(f"changes/users/{name}"
-                                                           for name in ("deep", "good", "grows", "pipe"))]
+    assert loaded.stdout.split() == [
+        "candu/users/deep", "candu/users/good", "candu/users/good_changes", "candu/users/grows", "candu/users/pipe"]
 
 
 def test_two_hundred_syncs_load_within_three_seconds(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ class TestBrokenFiles:
         with caplog.at_level(logging.WARNING):
             assert room.materialize(CHANGES, PUSH).success
         assert "did you mean guard?" in caplog.text
-        shown = failure(room.materialize("changes/users/broken"), "changes/users/broken")
+        shown = failure(room.materialize("candu/users/broken"), "candu/users/broken")
         assert "broken.yaml:1" in shown
         assert "did you mean guard?" in shown
 
@@ -93,15 +93,15 @@ class TestBrokenFiles:
         people(room)
         (room.sql / "users" / "people .sql").write_text("select 1")
         specs = {spec.key.to_user_string(): spec for spec in room.definitions().resolve_all_asset_specs()}
-        assert set(specs) == {CHANGES, PUSH, "changes/users/people_"}
-        assert "the name 'people ' may hold the letters A to Z" in str(specs["changes/users/people_"].description)
+        assert set(specs) == {CHANGES, PUSH, "candu/users/people_"}
+        assert "the name 'people ' may hold the letters A to Z" in str(specs["candu/users/people_"].description)
 
     def test_names_that_differ_by_case_only_are_both_shown(self, room: Room) -> None:
         (room.sql / "users").mkdir(parents=True)
         for name in ("people", "People"):
             (room.sql / "users" / f"{name}.sql").write_text("select 1 as user_id")
         keys = {spec.key.to_user_string() for spec in room.definitions().resolve_all_asset_specs()}
-        assert keys == {"changes/users/people", "changes/users/People"}
+        assert keys == {"candu/users/people", "candu/users/People"}
 
 
 class TestLooks:
@@ -114,7 +114,7 @@ class TestLooks:
 
     def test_description_group_owners_tags_and_kinds_come_from_the_files(self, spec: AssetSpec) -> None:
         assert str(spec.description).startswith("Accounts with their plan, seats, revenue and members")
-        assert spec.group_name == "groups"
+        assert spec.group_name == "candu_groups"
         assert list(spec.owners) == ["team:revenue", "billing@example.com"]
         assert spec.tags["domain"] == "revenue"
         assert spec.kinds == {"sql", "duckdb"}
@@ -142,4 +142,5 @@ class TestLooks:
 def test_they_can_stand_in_another_code_location() -> None:
     mine = Definitions(assets=[AssetSpec("dim_users")])
     merged = Definitions.merge(build_definitions(MODELS), mine)
-    assert {"dim_users", "changes/users/profile"} <= {key.to_user_string() for key in merged.resolve_all_asset_keys()}
+    keys = {key.to_user_string() for key in merged.resolve_all_asset_keys()}
+    assert {"dim_users", "candu/users/profile", "candu/users/profile_changes"} <= keys

@@ -8,7 +8,7 @@ import pytest
 from dagster import ExecuteInProcessResult
 
 from candu_sync.delivery import requests
-from tests.dagster.room import CHANGES, PUSH, Room, failure, metadata, people
+from tests.dagster.room import CHANGES, PUSH, STEP, Room, failure, metadata, people
 
 
 def retries(result: ExecuteInProcessResult) -> int:
@@ -55,7 +55,7 @@ def test_a_long_pause_that_candu_asks_for_is_in_the_runs_log(room: Room, monkeyp
     said = [entry for entry in room.instance.all_logs(result.run_id) if entry.level == logging.WARNING]
     assert [entry.user_message for entry in said] == [
         "users/people: Candu asks to wait 0 seconds before the next request"]
-    assert said[0].step_key == PUSH.replace("/", "__")
+    assert said[0].step_key == STEP
 
 
 def test_a_wrong_key_is_not_retried(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

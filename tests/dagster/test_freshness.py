@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from candu_sync.syncs import longest_gap
-from dagster_defs.assets import push_spec
+from dagster_defs.specs import push_spec
 from tests.dagster.room import Room, people
 
 

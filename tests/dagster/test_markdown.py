@@ -7,8 +7,8 @@ import doctest
 import pytest
 
 from dagster_defs import markdown
-from dagster_defs.assets import changes_spec, push_spec
 from dagster_defs.markdown import as_text, fenced
+from dagster_defs.specs import changes_spec, push_spec
 from tests.dagster.room import Room
 
 

@@ -68,7 +68,7 @@ class TestWindowsWithSegments:
 
     def test_a_pair_is_pushed_by_itself(self, room: Room) -> None:
         self.sync(room)
-        result = room.materialize("changes/users/visits", "candu/users/visits", partition="2026-11-01|eu")
+        result = room.materialize("candu/users/visits_changes", "candu/users/visits", partition="2026-11-01|eu")
         assert result.success
         assert room.simulator.users() == {"a": {"plan": "free"}}
         assert room.run(room.sync("users/visits", self.SQL, self.YAML), "2026-11-01|eu").messages == 0
@@ -108,5 +108,5 @@ def test_a_dynamic_partition_of_an_odd_name_is_pushed(room: Room, key: str) -> N
     room.sync("users/segments", "select * from members where segment = :partition",
               'partitions: {dynamic: segments, values: "select distinct segment from members"}')
     room.instance.add_dynamic_partitions("segments", [key])
-    assert room.materialize("changes/users/segments", "candu/users/segments", partition=key).success
+    assert room.materialize("candu/users/segments_changes", "candu/users/segments", partition=key).success
     assert room.simulator.users() == {"u1": {"segment": key}}

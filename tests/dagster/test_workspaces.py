@@ -37,7 +37,7 @@ def test_a_rotated_key_is_asked_about_and_taken_on(room: Room, monkeypatch: pyte
     refused = room.materialize(CHANGES, PUSH)
     assert "another API key" in failure(refused, PUSH)
     assert "(in Dagster: materialize the push once with `new_key: true`)" in failure(refused, PUSH)
-    assert room.materialize(PUSH, candu={"new_key": True}).success
+    assert room.materialize(PUSH, new_key=True).success
     assert len(room.simulator.users()) == 4
     people(room, count=5)
     assert room.materialize(CHANGES, PUSH).success

@@ -85,6 +85,8 @@ def test_the_error_about_an_unknown_key_names_the_nearest_known_one(yaml: str, s
     ("preview: all", "preview: 'all' is not allowed"),
     ("deps: dim_users", "deps: 'dim_users' is not allowed; allowed: a list of upstream asset keys"),
     ("automation: 5 minutes", "automation: '5 minutes' is not a cron line of five fields"),
+    ('automation: "0 6 * * * Europe/Pari"', "did you mean Europe/Paris?"),
+    ('automation: "0 0 0 * * *"', "is not a cron line of five fields"),
     ('automation: "0 25 * * *"', "automation: '25' is no hour of a cron line"),
     ("owners: [growth]", "owners: 'growth' is neither an e-mail address nor a team"),
     ("tags: {a b: c}", "tags: the name 'a b' may hold letters"),
