@@ -57,7 +57,7 @@ class Notice:
                 *([f"… and {counted(more, 'partition')} more"] if more else [])]
 
     def _about(self, standing: Standing, sentence: str) -> str:
-        text = printable_lines(shortened(sentence, _LONGEST))
+        text = printable_lines(shortened(sentence.strip(), _LONGEST))
         return text if standing.partition is None else f"[{standing.partition}] {text}"
 
     @property
