@@ -18,7 +18,7 @@ from candu_sync.naming import named
 from candu_sync.progress import Progress
 from candu_sync.settings import Settings
 from candu_sync.state import PartitionState, State, check_lasting, read_claim, read_last_run, remove_folder
-from candu_sync.syncs import Sync, has_ended, partitions_to_run, present_segments
+from candu_sync.syncs import Sync, expanded, has_ended, partitions_to_run, present_segments
 from candu_sync.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -261,6 +261,15 @@ class Project:
             sync, others, values=self.known_values, now=dt.datetime.now(dt.UTC),
             done=lambda key: self._done(sync, key))
         return [*(Target(self, sync, key) for key in keys), *(Target(self, sync, key, ended=True) for key in ended)]
+
+    def partition_keys(self, sync: Sync, words: Collection[str]) -> list[str]:
+        """The partitions that words name, each a key or a range ``A..B`` (see ``syncs.expanded``).
+
+        Raises:
+            UsageError: as ``expanded``.
+            ModelError, WarehouseError: the SQL of dynamic partitions fails.
+        """
+        return expanded(sync, words, values=self.known_values, now=dt.datetime.now(dt.UTC))
 
     def target(self, sync: Sync, partition: str | None) -> Target:
         """A sync with one partition. One that ran before, and has ended, is not read again, also when no constants of

@@ -54,6 +54,6 @@ def hint(word: str, known: Iterable[str], other_words: Mapping[str, str] | None 
         'did you mean automation?'
     """
     names = list(known)
-    meant = (other_words or {}).get(word.lower())
+    meant = (other_words or {}).get(word.lower().replace("-", "_"))
     match = meant if meant in names else nearest(word, names)
     return f"did you mean {match}?" if match else f"known: {', '.join(names)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,8 @@ def test_the_commands_run_one_after_the_other(shop: Path) -> None:
                 name, _, value = line.removeprefix("export ").partition("=")
                 environment[name] = value.replace("http://127.0.0.1:8800/api", simulator.url)
                 continue
-            done = subprocess.run(line.split(), cwd=shop, env=environment, capture_output=True, text=True, check=False)
+            words = shlex.split(line)
+            done = subprocess.run(words, cwd=shop, env=environment, capture_output=True, text=True, check=False)
             assert "Traceback" not in done.stderr, line
             assert done.returncode == (2 if line.endswith("--retry") else 0), f"{line}\n{done.stdout}\n{done.stderr}"
         users, events = simulator.users(), simulator.events()

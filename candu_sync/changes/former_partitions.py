@@ -12,9 +12,8 @@ import re
 from functools import cached_property
 
 from candu_sync.changes.identities import identity_changes, row_identity
-from candu_sync.errors import UsageError
 from candu_sync.state import State, Version
-from candu_sync.syncs import Sync, join, split, window
+from candu_sync.syncs import Sync, is_partition, join, split, window
 
 _WINDOW_KEY = re.compile(r"\d{4}-\d\d-\d\d(-\d\d:00)?(\|.*)?")
 
@@ -34,7 +33,7 @@ class FormerPartitions:
     @cached_property
     def _gone(self) -> list[tuple[str | None, Version]]:
         """The partitions that the sync does not have any more."""
-        certain = [(key, self._version(key)) for key in self._keys if not _is_partition(self._sync, key)]
+        certain = [(key, self._version(key)) for key in self._keys if not is_partition(self._sync, key)]
         perhaps = [(key, self._version(key)) for key in self._keys if _looks_like_a_window(self._sync, key)]
         return [*certain, *((key, version) for key, version in perhaps if self._differs(version))]
 
@@ -58,19 +57,6 @@ class FormerPartitions:
             near = [key for key in _near(self._sync, partition) if key in self._keys and key != partition]
             found += [other for other in map(self._version, near) if self._differs(other)]
         return [other for other in found if other.rows and other.at > version.at]
-
-
-def _is_partition(sync: Sync, key: str | None) -> bool:
-    """Whether the sync can have a partition of this key."""
-    if sync.partitions is None or key is None:
-        return sync.partitions is None and key is None
-    try:
-        start, segment = split(sync.partitions, key)
-        if start is not None:
-            window(sync.partitions, start)
-    except UsageError:
-        return False
-    return segment is None or sync.partitions.static is None or segment in sync.partitions.static
 
 
 def _looks_like_a_window(sync: Sync, key: str | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,16 +23,15 @@ if TYPE_CHECKING:
     from candu_sync.project import Project, Target
     from candu_sync.syncs import Catalog, Sync
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="SYNC…", help="Names of syncs, like users/profile.")]
 Partitions = Annotated[list[str] | None, typer.Option(
-    "--partition", metavar="KEY", help="A partition; may be given several times. A window's key is its start.")]
+    "--partition", metavar="KEY",
+    help="A partition, or a range A..B; may be given several times. A window's key is its start.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a sync and partition, one a line.")]
 NewKey = Annotated[bool, typer.Option(
     "--new-key", help="CANDU_API_KEY was replaced by another key of the same workspace.")]
 Force = Annotated[bool, typer.Option("--force", help="Go past all guards.")]
 Allow = Annotated[list[str] | None, typer.Option(
     "--allow", metavar="GUARD", help="Pass this guard and no other, like changed; several with commas.")]
-All = Annotated[bool, typer.Option("--all", help="Every sync there is.")]
 Full = Annotated[bool, typer.Option("--full", help="Every row, whole. Events that were sent are not sent again.")]
 
 _GRAVEST = (1, 2, 3, 4)
@@ -153,23 +152,28 @@ def finish(codes: list[int]) -> None:
     raise typer.Exit(next((code for code in _GRAVEST if code in codes), 0))
 
 
-def with_state(project: Project, sync: Sync, partitions: list[str] | None) -> list[Target]:
-    """The sync with each partition that has any state: all of them, or those that were named."""
+def keys_of(project: Project, sync: Sync, words: Collection[str] | None) -> list[str] | None:
+    """The partitions that ``--partition`` names for a sync, each a key or a range; None: it names none.
+
+    Raises:
+        UsageError: a range is none.
+    """
+    return project.partition_keys(sync, words) if words else None
+
+
+def with_state(project: Project, sync: Sync, keys: Collection[str] | None) -> list[Target]:
+    """The sync with each partition that has any state: all of them, or those that were named.
+
+    Args:
+        keys: the partitions that were named; None: none was.
+    """
     from candu_sync.project import Target
 
     known = project.state.partitions(sync.name)
-    strangers = [key for key in partitions or () if key not in known]
+    strangers = [key for key in keys or () if key not in known]
     if strangers:
         project.targets(sync, strangers)  # raises for those that cannot be
-    return [Target(project, sync, key) for key in known if not partitions or key in partitions]
-
-
-def require_names(names: list[str] | None, everything: bool, command: str) -> None:
-    """Refuse a command that names no sync, or names some together with --all."""
-    if not names and not everything:
-        raise UsageError(f"{command} what? Name a sync (candu-sync list shows them), or all of them with --all")
-    if names and everything:
-        raise UsageError(f"{command} {names[0]}, or --all? Leave one of the two out")
+    return [Target(project, sync, key) for key in known if keys is None or key in keys]
 
 
 def print_lines(rows: list[dict[str, Any]]) -> None:

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from candu_sync.cli.common import complain, print_lines
+from candu_sync.cli.common import print_lines
+from candu_sync.cli.repeated_errors import complain_of, once_each
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized
-from candu_sync.naming import named
 
 if TYPE_CHECKING:
+    from candu_sync.cli.selection import Selected
     from candu_sync.errors import SpecError
     from candu_sync.project import Project, Target
     from candu_sync.syncs import Sync
+
+Keys = Callable[["Sync"], list[str] | None]
+"""The partitions of a sync that were asked for; None: none was named."""
 
 Fail = Callable[[str, str | None, str, int], None]
 """Reports what could not be done: the sync, its partition (None: it has none, or they are not known), the sentence, the
@@ -26,11 +30,12 @@ def no_report(sync: str, partition: str | None, error: str, code: int) -> None:
     """For commands whose result does not list what failed."""
 
 
-def each(project: Project, syncs: list[Sync], partitions: list[str] | None, act: Callable[[Target], int],
+def each(project: Project, syncs: list[Sync], keys: Keys, act: Callable[[Target], int],
          fail: Fail = no_report) -> list[int]:
     """Do something to each sync and partition, until there is no more to do or the project is stopped.
 
     Args:
+        keys: the partitions of a sync that were asked for; None: those that are due.
         act: returns an exit code.
         fail: is called for all that was asked for and not done.
 
@@ -42,19 +47,25 @@ def each(project: Project, syncs: list[Sync], partitions: list[str] | None, act:
     """
     codes: list[int] = []
     for sync in syncs:
-        targets: list[Target] = []
-        if not project.stopped:
-            with _reported(project, sync, None, codes, fail):
-                targets = project.targets(sync, partitions or [])
-        else:
-            _left_out(sync.name, None, codes, fail)
-        for target in targets:
-            if project.stopped:
-                _left_out(sync.name, target.partition, codes, fail)
-                continue
-            with _reported(project, sync, target.partition, codes, fail):
-                codes.append(act(target))
+        with once_each(sync.name):
+            targets: list[Target] = []
+            if not project.stopped:
+                with _reported(project, sync, None, codes, fail):
+                    targets = _targets(project, sync, keys(sync))
+            else:
+                _left_out(sync.name, None, codes, fail)
+            for target in targets:
+                if project.stopped:
+                    _left_out(sync.name, target.partition, codes, fail)
+                    continue
+                with _reported(project, sync, target.partition, codes, fail):
+                    codes.append(act(target))
     return codes
+
+
+def _targets(project: Project, sync: Sync, keys: list[str] | None) -> list[Target]:
+    # For no key at all, ``targets`` takes all that are due.
+    return project.targets(sync, keys or []) if keys is None or keys else []
 
 
 def _left_out(sync: str, partition: str | None, codes: list[int], fail: Fail) -> None:
@@ -79,8 +90,7 @@ def _reported(project: Project, sync: Sync, partition: str | None, codes: list[i
 
 
 def _report(sync: Sync, partition: str | None, error: str, code: int, codes: list[int], fail: Fail) -> None:
-    complain(error if sync.name in error else f"{named(sync.name, partition)}: {error}", level="error",
-             sync=sync.name, partition=partition)
+    complain_of(sync.name, partition, error)
     codes.append(code)
     fail(sync.name, partition, error, code)
 
@@ -95,12 +105,11 @@ def fail_broken(errors: list[SpecError], fail: Fail) -> None:
         fail(sync, None, "\n".join(found), 2)
 
 
-def each_of(project: Project, syncs: list[Sync], errors: list[SpecError], partitions: list[str] | None,
-          act: Callable[[Target], int], fail: Fail) -> list[int]:
-    """As ``each``, the syncs whose files are wrong among them."""
-    codes = each(project, syncs, partitions, act, fail)
-    fail_broken(errors, fail)
-    return [*codes, *(2 for _ in errors)]
+def each_of(selected: Selected, act: Callable[[Target], int], fail: Fail) -> list[int]:
+    """As ``each``, for what was selected, the syncs whose files are wrong among them."""
+    codes = each(selected.project, selected.syncs, selected.keys, act, fail)
+    fail_broken(selected.errors, fail)
+    return [*codes, *(2 for _ in selected.errors)]
 
 
 def print_failed(sync: str, partition: str | None, error: str, code: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, opened_project, with_state
+from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, keys_of, opened_project, with_state
 from candu_sync.errors import UsageError
 from candu_sync.terminal import csv_cell, json_line
 
@@ -58,7 +58,7 @@ def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None
 
 def _states(project: Project, syncs: list[Sync], partitions: list[str] | None) -> Iterator[PartitionState]:
     for sync in syncs:
-        for target in with_state(project, sync, partitions):
+        for target in with_state(project, sync, keys_of(project, sync, partitions)):
             yield target.state
 
 

@@ -10,16 +10,17 @@ import typer
 from candu_sync.cli.by_manifest import FailOn, check_manifest
 from candu_sync.cli.common import (
     Json,
-    Names,
     Partitions,
     chosen,
     complain,
     finish,
+    keys_of,
     opened_project,
     print_lines,
     say,
     with_state,
 )
+from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import CanduSyncError, UsageError
 from candu_sync.naming import counted
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def list_syncs(as_json: Json = False) -> None:
-    """The syncs, their kinds, partitions, last run."""
+    """The syncs, their kinds, partitions, schedules, tags, last run."""
     from candu_sync.cli.tables import show_rows
     from candu_sync.operate import overview
 
@@ -40,12 +41,18 @@ def list_syncs(as_json: Json = False) -> None:
     if as_json:
         print_lines(rows)
     else:
-        show_rows(("sync", "kind", "partitions", "last run", "status"),
-                  [(r["sync"], r["kind"], r["partitions"], r["last_run"], r["status"]) for r in rows])
+        show_rows(("sync", "kind", "partitions", "schedule", "tags", "last run", "status"),
+                  [(r["sync"], r["kind"], r["partitions"], r["schedule"], _tags(r["tags"]), r["last_run"], r["status"])
+                   for r in rows])
     finish([2 for _ in errors])
 
 
-def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, typer.Option(
+def _tags(tags: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in tags.items())
+
+
+def check(names: Names = None, everything: All = False, tag: Tags = None, exclude: Exclude = None,
+          failed: Failed = False, as_json: Json = False, offline: Annotated[bool, typer.Option(
         "--offline", help="Leave out the request to Candu that proves the key.")] = False, twice: Annotated[
         bool, typer.Option("--twice", help="Read each model two times, and name the columns that differ.")] = False,
           manifest: Annotated[Path | None, typer.Option(
@@ -70,14 +77,15 @@ def check(names: Names = None, as_json: Json = False, offline: Annotated[bool, t
         option = "--against" if against else "--github" if github else "--fail-on"
         raise UsageError(f"check {option} goes with --manifest FILE")
     with opened_project() as (project, catalog):
-        syncs, errors = chosen(catalog, names)
+        selected = select(project, catalog, Selection.of(names, tags=tag, exclude=exclude, failed=failed,
+                                                         everything=everything))
         settings = project.settings
         settings.require_warehouse_url()
         key = "" if offline else settings.require_api_key()
-        checked = check_models(project, catalog, syncs, twice=twice)
+        checked = check_models(project, catalog, selected.syncs, twice=twice)
         for found in checked:
             _show_check(found, as_json=as_json)
-        codes = [*(2 for _ in errors), *(1 for found in checked if found.errors)]
+        codes = [*(2 for _ in selected.errors), *(1 for found in checked if found.errors)]
         if not offline:
             with Candu(settings.api_url, key, settings.timeout) as candu:
                 candu.probe()
@@ -126,7 +134,7 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
     with opened_project() as (project, catalog):
         syncs, errors = chosen(catalog, [name])
         for sync in syncs:
-            targets = with_state(project, sync, partition)
+            targets = with_state(project, sync, keys_of(project, sync, partition))
             if again:
                 _retry(sync, targets, as_json=as_json)
                 continue

@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from candu_sync.cli.common import (
-    All,
     Full,
     Json,
-    Names,
     Partitions,
-    chosen,
     complain,
     finish,
     opened_project,
     point_out_rename,
     print_lines,
-    require_names,
     say,
 )
 from candu_sync.cli.each import each_of, no_report, print_failed
 from candu_sync.cli.keys import Keys, NamedKeys
+from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +52,8 @@ class _Wanted:
 
 
 def plan(names: Names = None, partition: Partitions = None, full: Full = False, everything: All = False,
-         key: Keys = None, values: Annotated[bool, typer.Option(
+         tag: Tags = None, exclude: Exclude = None, failed: Failed = False, key: Keys = None,
+         values: Annotated[bool, typer.Option(
              "--values", help="Show rows as they would be sent, with their values, which are personal data.")] = False,
          limit: Annotated[int | None, typer.Option(
              "--limit", min=1, metavar="N", help="So many rows of each sort.")] = None,
@@ -75,10 +73,11 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     from candu_sync.cli.signals import signals
     from candu_sync.operate import OtherSyncs, findings_of
 
-    require_names(names, everything, "plan")
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
+    asked.require("plan")
     wanted, keys = _Wanted(_sorts(only), limit, values), NamedKeys(key)
     with opened_project() as (project, catalog), signals(project, complain):
-        syncs, errors = chosen(catalog, names)
+        selected = select(project, catalog, asked)
         others = OtherSyncs(project, catalog)
         pointed_out: set[str] = set()
 
@@ -102,7 +101,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
                 say(f"staged: `candu-sync push {target.sync.name}` sends this, and nothing else")
             return tripped.exit_code if tripped is not None and exit_code else 0
 
-        codes = each_of(project, syncs, errors, partition, act, print_failed if as_json else no_report)
+        codes = each_of(selected, act, print_failed if as_json else no_report)
     finish([*codes, *keys.codes()])
 
 

@@ -16,12 +16,14 @@ from candu_sync.cli.common import (
     chosen,
     complain,
     finish,
+    keys_of,
     may_pass,
     opened_project,
     print_lines,
     with_state,
 )
 from candu_sync.cli.each import each
+from candu_sync.cli.repeated_errors import complain_of
 from candu_sync.errors import StaleChanges
 
 if TYPE_CHECKING:
@@ -57,30 +59,30 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
                 _, result = pipeline.push_staged(target, force=force, allow=passing, progress=show)
             emit(result)
             if result.error:
-                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}",
-                         level="error", sync=target.sync.name, partition=target.partition)
+                complain_of(target.sync.name, target.partition, result.error)
             return result.exit_code
 
         codes = [2 for _ in errors]
         for sync in syncs:
-            keys = _staged(project, sync, partition)
-            codes += each(project, [sync], keys, act, lambda *why: emit(failed(*why)))
+            codes += each(project, [sync], lambda sync: _staged(project, sync, partition), act,
+                          lambda *why: emit(failed(*why)))
         notices_after(project, catalog, syncs, errors)
     if not as_json:
         show_results(results)
     finish(codes)
 
 
-def _staged(project: Project, sync: Sync, partitions: list[str] | None) -> list[str]:
-    """The partitions with staged changes; empty: the sync has no partitions, and is staged.
+def _staged(project: Project, sync: Sync, partitions: list[str] | None) -> list[str] | None:
+    """The partitions with staged changes; None: the sync has no partitions, and is staged.
 
     Raises:
         StaleChanges: nothing is staged.
     """
     from candu_sync.changes import anything_staged
 
-    staged = [target for target in with_state(project, sync, partitions) if anything_staged(target.state)]
+    targets = with_state(project, sync, keys_of(project, sync, partitions))
+    staged = [target for target in targets if anything_staged(target.state)]
     if not staged:
         raise StaleChanges(f"{sync.name}: no changes are staged; `candu-sync plan {sync.name} --save` stages what it "
                            "shows")
-    return [target.partition for target in staged if target.partition is not None]
+    return [target.partition for target in staged if target.partition is not None] or None

@@ -9,38 +9,36 @@ import typer
 
 from candu_sync.cli.alerting import notices_after
 from candu_sync.cli.common import (
-    All,
     Allow,
     Force,
     Full,
     Json,
-    Names,
     NewKey,
     Partitions,
-    chosen,
     complain,
     finish,
     may_pass,
     opened_project,
     point_out_rename,
     print_lines,
-    require_names,
     say,
     with_state,
 )
 from candu_sync.cli.each import each_of, no_report, print_failed
 from candu_sync.cli.keys import Keys, NamedKeys
+from candu_sync.cli.repeated_errors import complain_of
+from candu_sync.cli.selection import All, Exclude, Failed, Names, Selected, Selection, Tags, select
 from candu_sync.errors import UsageError
-from candu_sync.naming import counted
+from candu_sync.naming import counted, named
 
 if TYPE_CHECKING:
     from candu_sync.commit import RunResult
     from candu_sync.project import Target
 
 
-def run(names: Names = None, partition: Partitions = None, everything: All = False,
-        force: Force = False, allow: Allow = None, full: Full = False,
-        sample: Annotated[int | None, typer.Option(
+def run(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+        exclude: Exclude = None, failed_only: Failed = False, force: Force = False, allow: Allow = None,
+        full: Full = False, sample: Annotated[int | None, typer.Option(
             "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
         key: Keys = None, new_key: NewKey = False, as_json: Json = False) -> None:
     """Plan, guard, push, commit."""
@@ -50,13 +48,14 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     from candu_sync.cli.tables import show_results
     from candu_sync.commit import failed
 
-    require_names(names, everything, "run")
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed_only, everything=everything)
+    asked.require("run")
     keys, passing = NamedKeys(key), may_pass(allow, force=force)
     if keys.all and sample is not None:
         raise UsageError(f"--key {keys.all[0]}, or --sample? Leave one of the two out")
     results: list[RunResult] = []
     with opened_project() as (project, catalog), signals(project, complain):
-        syncs, errors = chosen(catalog, names)
+        selected = select(project, catalog, asked)
         project.settings.require_api_key()
         project.settings.require_warehouse_url()
         project.new_key = new_key
@@ -67,7 +66,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
                 print_lines([result.to_json()])
 
         # Events are stopped by a guard, which says it.
-        pointed_out = set() if force else {sync.name for sync in syncs if sync.kind == "events"}
+        pointed_out = set() if force else {sync.name for sync in selected.syncs if sync.kind == "events"}
 
         def act(target: Target) -> int:
             point_out_rename(project, target.sync, pointed_out)
@@ -77,20 +76,20 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             keys.note(result.missing_keys)
             emit(result)
             if result.error:
-                complain(result.error if target.sync.name in result.error else f"{target.name}: {result.error}",
-                         level="error", sync=target.sync.name, partition=target.partition)
+                complain_of(target.sync.name, target.partition, result.error)
             if result.unauthorized:
                 project.stop()
             return result.exit_code
 
-        codes = each_of(project, syncs, errors, partition, act, lambda *why: emit(failed(*why)))
-        notices_after(project, catalog, syncs, errors)
+        codes = each_of(selected, act, lambda *why: emit(failed(*why)))
+        notices_after(project, catalog, selected.syncs, selected.errors)
     if not as_json:
         show_results(results)
     finish([*codes, *keys.codes()])
 
 
-def baseline(names: Names = None, partition: Partitions = None, everything: All = False,
+def baseline(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+             exclude: Exclude = None, failed: Failed = False,
              not_newer: Annotated[bool, typer.Option(
                  "--not-newer", help="Of events: take only those that are not newer than what was sent; the next run "
                  "sends the others.")] = False,
@@ -101,9 +100,10 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
     from candu_sync.commit import result_of
     from candu_sync.operate import maintenance
 
-    require_names(names, everything, "baseline")
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
+    asked.require("baseline")
     with opened_project() as (project, catalog), signals(project, complain):
-        syncs, errors = chosen(catalog, names)
+        selected = select(project, catalog, asked)
 
         def act(target: Target) -> int:
             with progress(target.name) as show:
@@ -116,37 +116,65 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
                 say(f"{target.name}: {counted(taken, 'row')} {'is' if taken == 1 else 'are'} taken as sent")
             return 4 if s.invalid else 0
 
-        codes = each_of(project, syncs, errors, partition, act, print_failed if as_json else no_report)
+        codes = each_of(selected, act, print_failed if as_json else no_report)
     finish(codes)
 
 
-def reset(names: Names = None, partition: Partitions = None, everything: All = False,
-          yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask.")] = False,
+def reset(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+          exclude: Exclude = None, failed: Failed = False, yes: Annotated[bool, typer.Option(
+              "--yes", help="Do not ask. It asks where syncs are not named one by one.")] = False,
           as_json: Json = False) -> None:
     """Forget what was sent: the next run sends everything."""
-    from candu_sync.operate import maintenance
+    from candu_sync.operate import orphaned
 
-    require_names(names, everything, "reset")
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
+    asked.require("reset")
     with opened_project() as (project, catalog):
-        syncs, errors = chosen(catalog, names)
-        if everything and not yes:
-            _ask(f"forget what was sent of all {counted(len(syncs), 'sync')}? The next run sends everything again, "
-                 "events among it")
-        for sync in syncs:
-            targets = with_state(project, sync, partition)
-            for target in targets:
-                maintenance.reset(target)
-                if as_json:
-                    print_lines([{"sync": sync.name, "partition": target.partition}])
-                else:
-                    say(f"{target.name}: what was sent is forgotten, the next run sends everything")
-            if not targets and not as_json:
-                say(f"{sync.name}: nothing was sent yet")
+        selected = select(project, catalog, asked, gone=() if everything else orphaned(project, catalog))
+        chosen = [*(sync.name for sync in selected.syncs), *selected.gone]
+        if chosen and not yes and not asked.is_exact(chosen):
+            _ask(f"forget what was sent of {_which(chosen, everything)}? The next run sends everything again, events "
+                 "among it")
+        for sync in selected.syncs:
+            _forget(sync.name, with_state(project, sync, selected.keys(sync)), as_json=as_json)
+        for name in selected.gone:
+            _forget_orphan(selected, name, as_json=as_json)
         left = project.state.release()
         if left and everything:
             complain(f"the state still holds what was sent for {', '.join(left)}, which no file under "
                      f"{project.settings.sql_dir} declares: it belongs to the same workspace as before")
-    finish([2 for _ in errors])
+    finish([2 for _ in selected.errors])
+
+
+def _which(names: list[str], everything: bool) -> str:
+    return f"all {counted(len(names), 'sync')}" if everything else f"{counted(len(names), 'sync')} ({', '.join(names)})"
+
+
+def _forget(sync: str, targets: list[Target], *, as_json: bool) -> None:
+    from candu_sync.operate import maintenance
+
+    for target in targets:
+        maintenance.reset(target)
+        if as_json:
+            print_lines([{"sync": sync, "partition": target.partition}])
+        else:
+            say(f"{target.name}: what was sent is forgotten, the next run sends everything")
+    if not targets and not as_json:
+        say(f"{sync}: nothing was sent yet")
+
+
+def _forget_orphan(selected: Selected, name: str, *, as_json: bool) -> None:
+    """Forget what was sent for a sync that is no longer there."""
+    from candu_sync.operate import maintenance
+
+    state, wanted = selected.project.state, selected.selection.partitions
+    for key in state.partitions(name):
+        if not wanted or key in wanted:
+            maintenance.reset_state(state.of(name, key))
+            if as_json:
+                print_lines([{"sync": name, "partition": key}])
+            else:
+                say(f"{named(name, key)}: what was sent is forgotten; it is no longer a sync")
 
 
 def _ask(question: str) -> None:

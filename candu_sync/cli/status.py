@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.cli.common import Json, Names, Partitions, chosen, complain, finish, opened_project, print_lines, say
+from candu_sync.cli.common import Json, Partitions, complain, finish, opened_project, print_lines, say
+from candu_sync.cli.repeated_errors import same_sentence
+from candu_sync.cli.selection import All, Exclude, Names, Selected, Selection, Tags, select
+from candu_sync.errors import UsageError
 from candu_sync.naming import counted, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from candu_sync.project import Project
-    from candu_sync.syncs import Catalog
 
 Row = dict[str, Any]
 
@@ -29,7 +30,8 @@ _RARE = ("refreshed", "unidentified", "uncertain")
 _BAD = ("failed", "guarded")
 
 
-def status(names: Names = None, partition: Partitions = None, failed: Annotated[bool, typer.Option(
+def status(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+           exclude: Exclude = None, failed: Annotated[bool, typer.Option(
         "--failed", help="Only what failed, was stopped by a guard, or died.")] = False, check: Annotated[
         bool, typer.Option("--check", help="Print only what is failing, stale or growing, and end with 1 where "
                                            "anything is: for cron and probes.")] = False,
@@ -43,14 +45,15 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
     """For each sync and partition: last run, rows, what is invalid, refused or waiting, and why the last run failed."""
     from candu_sync.cli.alerting import send_notices, send_trial
     from candu_sync.forgetting import unfinished
-    from candu_sync.operate import orphan_notes, problem_lines, statuses
+    from candu_sync.operate import orphan_notes, orphaned, problem_lines, statuses
 
     with opened_project() as (project, catalog):
         if alert_test:
             finish([1 for _ in range(send_trial(project))])
-        errors = _wrong_files(project, catalog, names)
-        missed = send_notices(project, catalog, names, as_json=as_json) if alert else 0
-        rows = statuses(project, catalog, names or (), partition or ())
+        asked = Selection.of(names, partition, tags=tag, exclude=exclude, everything=everything)
+        selected = select(project, catalog, asked, gone=orphaned(project, catalog))
+        missed = send_notices(project, catalog, selected.named, as_json=as_json) if alert else 0
+        rows = statuses(project, catalog, selected.named or (), _partitions(selected))
         if failed:
             rows = [row for row in rows if row["status"] in _BAD or row["dead"]]
         if unfinished(project.state):
@@ -61,22 +64,30 @@ def status(names: Names = None, partition: Partitions = None, failed: Annotated[
     if as_json:
         print_lines(rows)
     elif not check and not alert:
-        _show(rows, whole=bool(names) or failed)
+        _show(rows, whole=asked.is_exact(selected.names) or failed)
     problems = problem_lines(rows) if check else []
     for line in problems:
         complain(line)
-    if check and not problems and not errors and not as_json:
+    if check and not problems and not selected.errors and not as_json:
         say(f"ok: {counted(len(rows), 'sync or partition', 'syncs and partitions')}")
-    finish([*(1 for _ in problems), *(2 for _ in errors if check), *(1 for _ in range(missed))])
+    finish([*(1 for _ in problems), *(2 for _ in selected.errors if check), *(1 for _ in range(missed))])
 
 
-def _wrong_files(project: Project, catalog: Catalog, names: list[str] | None) -> list[Any]:
-    """The errors of files, as ``chosen`` reports them. A name may also be of a sync that is gone and has a state."""
-    from candu_sync.state import orphans
+def _partitions(selected: Selected) -> set[str]:
+    """The partitions that were named, over all syncs; a range counts for the syncs that have it.
 
-    gone = orphans(project.state, catalog.syncs)
-    known = [name for name in names or () if name not in gone]
-    return [] if names and not known else chosen(catalog, known)[1]
+    Raises:
+        UsageError: no sync has the range.
+    """
+    found, wrong = set(selected.selection.partitions), []
+    for sync in selected.syncs if found else ():
+        try:
+            found.update(selected.keys(sync) or ())
+        except UsageError as error:
+            wrong.append(error)
+    if wrong and len(wrong) == len(selected.syncs):
+        raise wrong[0]
+    return found
 
 
 def _show(rows: list[Row], *, whole: bool) -> None:
@@ -92,14 +103,26 @@ def _show(rows: list[Row], *, whole: bool) -> None:
     lines = [line for _, found in groupby(rows, lambda row: row["sync"])
              for line in _lines(list(found), counts, whole=whole)]
     show_rows(("sync", "partition", "last run", "status", *counts, "claimed by"), lines)
-    for row in rows:
-        if row["error"] and row["status"] in _BAD:
-            since = "" if row["since"] == row["last_run"] else f" since {row['since']}"
-            say(f"{named(row['sync'], row['partition'])}: {row['status']}{since}: {row['error']}")
+    for line in _reasons(rows):
+        say(line)
     of = {row["sync"] for row in rows if row["invalid"] or row["refused"] or row["waiting"]}
     sums = _sums(rows, ("invalid", "refused", "waiting", "unidentified"))
     for step in next_steps(of.pop() if len(of) == 1 else "SYNC", **sums):
         say(step)
+
+
+def _reasons(rows: list[Row]) -> Iterator[str]:
+    """Why runs failed or were stopped; a reason that several partitions of a sync have is given once."""
+    bad = [row for row in rows if row["error"] and row["status"] in _BAD]
+    by_reason: dict[tuple[str, ...], list[Row]] = {}
+    for row in bad:
+        reason = same_sentence(row["sync"], row["partition"], row["error"])
+        by_reason.setdefault((row["sync"], row["status"], reason), []).append(row)
+    for first, *others in by_reason.values():
+        since = min(row["since"] for row in (first, *others))
+        more = f" and {counted(len(others), 'more partition')}" if others else ""
+        yield (f"{named(first['sync'], first['partition'])}{more}: {first['status']}"
+               f"{'' if since == first['last_run'] else f' since {since}'}: {first['error']}")
 
 
 def _lines(rows: list[Row], counts: tuple[str, ...], *, whole: bool) -> Iterator[list[Any]]:

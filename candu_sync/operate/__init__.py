@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from candu_sync.operate.preview import preview_rows as preview_rows
     from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.status import conditions as conditions
+    from candu_sync.operate.status import failed_partitions as failed_partitions
     from candu_sync.operate.status import orphan_notes as orphan_notes
+    from candu_sync.operate.status import orphaned as orphaned
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
     from candu_sync.operate.what_next import next_steps as next_steps
@@ -44,6 +46,6 @@ else:
         "other_syncs": "OtherSyncs",
         "preview": "preview_rows",
         "problems": "problem_lines",
-        "status": "conditions orphan_notes overview statuses",
+        "status": "conditions failed_partitions orphan_notes orphaned overview statuses",
         "what_next": "next_steps",
     })

@@ -110,7 +110,11 @@ def reset(target: Target) -> None:
     Raises:
         Claimed: a run is under way.
     """
-    state = target.state
+    reset_state(target.state)
+
+
+def reset_state(state: PartitionState) -> None:
+    """As ``reset``, also for a sync that is no longer there."""
     number = _newest_number(state)
     owner = read_claim(state, number + 1)
     if owner is not None and not owner.alive(dt.datetime.now(dt.UTC)):

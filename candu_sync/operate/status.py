@@ -19,9 +19,23 @@ from candu_sync.syncs import Catalog, Sync
 # What notices about files that are of no sync are about.
 _PROJECT = "the project"
 
+_BAD = ("failed", "guarded")
+
+
+def failed_partitions(project: Project, name: str) -> list[str | None]:
+    """The partitions of a sync whose last run failed, was stopped by a guard, or died; [None]: a sync without any.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    states = {key: project.state.of(name, key) for key in project.state.partitions(name)}
+    return [key for key, state in states.items()
+            if read_last_run(state).get("status") in _BAD or _claim(state)["dead"]]
+
 
 def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
-    """A row a sync: sync, kind, partitions, last_run (ISO 8601, None: never), status."""
+    """A row a sync: sync, kind, partitions, schedule (its ``automation``; None: people run it), tags, last_run (ISO
+    8601, None: never), status."""
     return [_overview(project, sync) for sync in catalog.syncs.values()]
 
 
@@ -29,8 +43,19 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
     runs = [read_last_run(project.state.of(sync.name, key)) for key in project.state.partitions(sync.name)]
     last = max((run for run in runs if run), key=lambda run: run["at"], default={})
     spread = "" if sync.partitions is None else sync.partitions.spread
-    return {"sync": sync.name, "kind": sync.kind, "partitions": spread, "last_run": last.get("at"),
-            "status": last.get("status")}
+    schedule = None if sync.automation == "none" else sync.automation
+    return {"sync": sync.name, "kind": sync.kind, "partitions": spread,
+            "schedule": schedule, "tags": sync.tags, "last_run": last.get("at"), "status": last.get("status")}
+
+
+def orphaned(project: Project, catalog: Catalog) -> list[str]:
+    """The names of syncs that are no longer there and have a state. While an error may hide syncs, none is known to be
+    gone.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    return orphans(project.state, catalog.names) if catalog.complete else []
 
 
 def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
@@ -68,7 +93,7 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
 def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
             partitions: Collection[str] = ()) -> tuple[list[dict[str, Any]], dict[str, list[Problem]]]:
     """The rows of ``statuses``, and what is wrong with each sync."""
-    gone = orphans(project.state, catalog.names) if catalog.complete else []
+    gone = orphaned(project, catalog)
     rows = [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
             if not names or name in names
             for key in project.state.partitions(name) or [None] if not partitions or key in partitions]
@@ -127,7 +152,8 @@ def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]])
     renamed = {old: sync.name for sync in catalog.syncs.values() if (old := project.predecessor(sync))}
     for name in dict.fromkeys(row["sync"] for row in rows if row["orphaned"]):
         yield (f"{name} is no longer a sync, but the state has what was sent for it. If it was renamed, run "
-               f"`candu-sync rename {name} {renamed.get(name, 'NEW')}`. If it was removed, there is nothing to do")
+               f"`candu-sync rename {name} {renamed.get(name, 'NEW')}`. If it was removed, `candu-sync reset {name}` "
+               "drops the state")
 
 
 def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> dict[str, Any]:

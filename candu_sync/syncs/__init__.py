@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.cron_gap import late_after as late_after
     from candu_sync.syncs.cron_gap import longest_gap as longest_gap
     from candu_sync.syncs.due_partitions import has_ended as has_ended
+    from candu_sync.syncs.due_partitions import is_partition as is_partition
     from candu_sync.syncs.due_partitions import is_present as is_present
     from candu_sync.syncs.due_partitions import partition_to_prepare as partition_to_prepare
     from candu_sync.syncs.due_partitions import partitions_to_run as partitions_to_run
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from candu_sync.syncs.fields import cron_and_zone as cron_and_zone
     from candu_sync.syncs.fields import cron_fields as cron_fields
     from candu_sync.syncs.key_expressions import expressions_of as expressions_of
+    from candu_sync.syncs.other_words import OTHER_WORDS as OTHER_WORDS
+    from candu_sync.syncs.partition_ranges import expanded as expanded
     from candu_sync.syncs.partitions import declared_parts as declared_parts
     from candu_sync.syncs.partitions import first_window as first_window
     from candu_sync.syncs.partitions import join as join
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from candu_sync.syncs.partitions import windows as windows
     from candu_sync.syncs.schedule import follows_schedule as follows_schedule
     from candu_sync.syncs.schedule import schedule_lag as schedule_lag
-    from candu_sync.syncs.spec import OTHER_WORDS as OTHER_WORDS
     from candu_sync.syncs.spec import Cursor as Cursor
     from candu_sync.syncs.spec import Guard as Guard
     from candu_sync.syncs.spec import Kind as Kind
@@ -48,12 +50,14 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "constraints": "conflicts",
         "cron_gap": "late_after longest_gap",
-        "due_partitions": "has_ended is_present partition_to_prepare partitions_to_run present_segments",
+        "due_partitions": "has_ended is_partition is_present partition_to_prepare partitions_to_run present_segments",
         "fields": "cron_and_zone cron_fields",
         "key_expressions": "expressions_of",
+        "other_words": "OTHER_WORDS",
+        "partition_ranges": "expanded",
         "partitions": "declared_parts first_window join split window windows",
         "schedule": "follows_schedule schedule_lag",
-        "spec": "OTHER_WORDS Cursor Guard Kind Partitions Spec",
+        "spec": "Cursor Guard Kind Partitions Spec",
         "spec_file": "spec_of",
         "sql_parameters": "parameters",
         "sync": "KINDS Catalog Sync build_sync is_name load_syncs read_model",

@@ -38,7 +38,7 @@ def partitions_to_run(sync: Sync, chosen: list[str], *, values: Callable[[str], 
 
 def _due(sync: Sync, values: Callable[[str], list[str]], done: Callable[[str], bool], now: dt.datetime) -> list[str]:
     assert sync.partitions is not None
-    segments = _segments(sync, values)
+    segments = present_keys(sync, values)
     if sync.partitions.every is None:
         return [join(None, segment) for segment in segments]
     ended = [w.key for w in windows(sync.partitions, now)]
@@ -47,7 +47,7 @@ def _due(sync: Sync, values: Callable[[str], list[str]], done: Callable[[str], b
     return [*(key for key in earlier if not done(key)), *newest]
 
 
-def _segments(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | None]:
+def present_keys(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | None]:
     """The segments that there are now; without any, the one that is none."""
     assert sync.partitions is not None
     if sync.partitions.static is not None:
@@ -62,7 +62,7 @@ def partition_to_prepare(sync: Sync, values: Callable[[str], list[str]]) -> str 
     if sync.partitions is None:
         return None
     start = None if sync.partitions.every is None else first_window(sync.partitions).key
-    return join(start, next(iter(_segments(sync, values)), "none"))
+    return join(start, next(iter(present_keys(sync, values)), "none"))
 
 
 def present_segments(sync: Sync, values: Callable[[str], list[str]]) -> Collection[str] | None:
@@ -114,14 +114,43 @@ def _checked(sync: Sync, key: str) -> str:
     start, segment = split(sync.partitions, key)
     if start is not None:
         window(sync.partitions, start)
+    if segment is not None:
+        check_segment(sync, start, segment)
+    return key
+
+
+def check_segment(sync: Sync, start: str | None, segment: str) -> None:
+    """Refuse a segment that the sync cannot have.
+
+    Args:
+        start: the key of its window; None: it has none.
+
+    Raises:
+        UsageError: it is not in ``static``, or is blank.
+    """
+    assert sync.partitions is not None
     static = sync.partitions.static
-    if segment is not None and static is not None and segment not in static:
+    if static is not None and segment not in static:
         meant = nearest(segment, static)
         hint = f"; did you mean {join(start, meant)}?" if meant else ""
-        raise UsageError(f"{sync.name} has no partition {key}{hint} (it has {', '.join(static)})")
-    if segment is not None:
-        _not_blank(sync, segment)
-    return key
+        raise UsageError(f"{sync.name} has no partition {join(start, segment)}{hint} (it has {', '.join(static)})")
+    _not_blank(sync, segment)
+
+
+def is_partition(sync: Sync, key: str | None) -> bool:
+    """Whether the sync can have a partition of this key; None: that of a sync without partitions.
+
+    Example:
+        >>> is_partition(sync, None), is_partition(sync, "eu")
+        (True, False)
+    """
+    if sync.partitions is None or key is None:
+        return sync.partitions is None and key is None
+    try:
+        _checked(sync, key)
+    except UsageError:
+        return False
+    return True
 
 
 def _not_blank(sync: Sync, key: str) -> str:

@@ -17,7 +17,8 @@ from typing import cast
 from candu_sync.errors import UsageError
 from candu_sync.syncs.spec import Every, Partitions
 
-__all__ = ["Window", "declared_parts", "first_window", "is_newest", "join", "split", "window", "windows"]
+__all__ = ["Window", "declared_parts", "first_window", "is_newest", "join", "split", "window", "windows",
+           "windows_between"]
 
 _BETWEEN = "|"
 _LENGTH = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
@@ -102,6 +103,11 @@ def windows(partitions: Partitions, now: datetime) -> list[Window]:
 def is_newest(partitions: Partitions, window: Window, now: datetime) -> bool:
     """Whether a window is the last one that has ended by ``now`` (aware). ``partitions`` as for ``window``."""
     return window.end <= now < _window(_every(partitions), window.end).end
+
+
+def windows_between(partitions: Partitions, first: Window, last: Window) -> list[Window]:
+    """Every window from one to another, both included."""
+    return list(_ended(_every(partitions), first, last.end))
 
 
 def _ended(every: Every, current: Window, now: datetime) -> Iterator[Window]:

@@ -27,22 +27,7 @@ from pydantic.config import JsonDict, JsonValue
 
 from candu_sync.syncs import fields
 
-__all__ = ["OTHER_WORDS", "Cursor", "DbtRules", "Every", "Guard", "Kind", "Partitions", "Scalar", "Spec"]
-
-OTHER_WORDS = {
-    "schedule": "automation", "cron": "automation", "cron_schedule": "automation", "primary_key": "key",
-    "unique_key": "key", "id": "key", "id_column": "key", "identifier": "key", "primary_identifier": "key",
-    "mapping": "rename", "mappings": "rename", "fields": "rename", "columns": "rename", "traits": "rename",
-    "exclude": "omit", "ignore": "omit", "drop": "omit", "mode": "payload", "null": "nulls", "deleted": "removed",
-    "on_delete": "removed", "deletes": "removed", "tz": "timezone", "time_zone": "timezone", "partition": "partitions",
-    "partition_by": "partitions", "incremental": "cursor", "cursor_field": "cursor", "incremental_key": "cursor",
-    "updated_at": "cursor", "threshold": "guard", "thresholds": "guard", "limits": "guard", "depends_on": "deps",
-    "upstream": "deps", "owner": "owners", "labels": "tags", "meta": "tags", "doc": "description",
-    "day": "daily", "hour": "hourly", "week": "weekly", "month": "monthly", "keys": "static", "sql": "values",
-    "query": "values", "lag": "lookback", "delay": "lookback", "resend": "refresh", "full_refresh": "refresh",
-    "resync": "refresh", "full_resync": "refresh",
-}
-"""What other tools call our settings → ours."""
+__all__ = ["Cursor", "DbtRules", "Every", "Guard", "Kind", "Partitions", "Scalar", "Spec"]
 
 Kind = Literal["users", "groups", "events"]
 Every = Literal["daily", "hourly", "weekly", "monthly"]

@@ -12,7 +12,8 @@ from candu_sync.errors import SpecError
 from candu_sync.suggestions import hint
 from candu_sync.syncs import yaml_lines
 from candu_sync.syncs.constraints import Conflict, conflicts
-from candu_sync.syncs.spec import OTHER_WORDS, Cursor, DbtRules, Guard, Kind, Partitions, Spec
+from candu_sync.syncs.other_words import OTHER_WORDS, unknown_key
+from candu_sync.syncs.spec import Cursor, DbtRules, Guard, Kind, Partitions, Spec
 from candu_sync.syncs.yaml_lines import Lines, YamlError
 
 __all__ = ["read_spec", "spec_of"]
@@ -117,7 +118,7 @@ def _unknown(path: tuple[str | int, ...]) -> str:
     *parents, name = (str(part) for part in path)
     if not parents:
         owner = next((key for key, model in _NESTED.items() if name in model.model_fields), None)
-        return f"unknown key; {f'it belongs under {owner}' if owner else hint(name, Spec.model_fields, OTHER_WORDS)}"
+        return f"unknown key; {f'it belongs under {owner}' if owner else unknown_key(name, Spec.model_fields)}"
     return f"unknown key of {parents[0]}; {hint(name, _NESTED[parents[0]].model_fields, OTHER_WORDS)}"
 
 

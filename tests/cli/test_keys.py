@@ -136,7 +136,7 @@ def mixed(project: Folder) -> Folder:
     """A row of each sort."""
     profile(project, yaml="removed: {left: true}")
     project.cli("run", "users/profile")
-    project.query("update people set plan = 'new' where user_id in ('u1', 'u2'); delete from people where user_id = "
+    project.query("update people set plan = 'gold' where user_id in ('u1', 'u2'); delete from people where user_id = "
                   "'u4'; insert into people values ('ada@example.com', 'pro', 9), (null, 'pro', 1)")
     return project
 
@@ -145,16 +145,16 @@ def test_a_plan_shows_rows_of_each_sort_as_they_are_sent(mixed: Folder) -> None:
     rows = mixed.cli("plan", "users/profile", "--values", "--json").row["sample"]
     assert [(row["op"], row["key"]) for row in rows] == [
         ("added", "ada@example.com"), ("changed", "u1"), ("changed", "u2"), ("removed", "u4"), ("invalid", None)]
-    assert rows[1]["message"]["traits"] == {"plan": "new"}
+    assert rows[1]["message"]["traits"] == {"plan": "gold"}
     assert rows[3]["message"]["traits"] == {"left": True}
     assert rows[4]["reason"] == "null key"
     table = mixed.cli("plan", "users/profile", "--values", "--only", "changed", "--limit", "1").out
-    assert '"traits": {"plan": "new"}' in table
+    assert '"traits": {"plan": "gold"}' in table
     assert "u2" not in table
 
 
 def test_values_are_shown_on_demand_only(mixed: Folder) -> None:
-    mixed.secrets = ("new", "ada@")
+    mixed.secrets = ("gold", "ada@")
     rows = mixed.cli("plan", "users/profile", "--limit", "3", "--json").row["sample"]
     assert rows[0] == {"key": "a…@…", "op": "added", "traits": ["plan", "seats"]}
     mixed.cli("plan", "users/profile", "--only", "added", "--save")

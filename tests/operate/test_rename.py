@@ -276,7 +276,8 @@ def test_status_lists_the_state_of_syncs_that_are_gone(anywhere: Folder) -> None
     assert [(row["sync"], row["rows"], row["orphaned"]) for row in ended.rows] == [
         ("users/people", None, False), ("users/profile", 6, True), ("users/removed", 6, True), (long, 6, True)]
     assert "candu-sync rename users/profile users/people`" in ended.err
-    assert "candu-sync rename users/removed NEW`. If it was removed, there is nothing to do" in ended.err
+    assert ("candu-sync rename users/removed NEW`. If it was removed, `candu-sync reset users/removed` drops the state"
+            in ended.err)
     assert project.cli("reset", "--all", "--yes").code == 0
     project.cli("rename", "users/profile", "users/people")
     assert [row["sync"] for row in project.cli("status", "--json").rows] == ["users/people", "users/removed", long]
