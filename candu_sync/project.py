@@ -164,7 +164,7 @@ class Project:
         url, warehouse = self.settings.report_url, self.settings.warehouse_url
         return Reports(self.state, lambda: self.engine, url=url.get_secret_value() if url else None,
                        warehouse_url=warehouse.get_secret_value() if warehouse else None,
-                       release=self.release_warehouse, memory=self.settings.memory // 4)
+                       release=self.release_warehouse, stopped=lambda: self._stopped, memory=self.settings.memory // 4)
 
     def report_schemas(self, syncs: Iterable[Sync]) -> list[str]:
         """The schemas that have report tables, in order."""

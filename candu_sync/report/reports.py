@@ -35,6 +35,7 @@ class Reports:
         url: of the database that has the tables; None: the warehouse's.
         warehouse_url: None: it is not set.
         release: closes the warehouse, which may be the same file.
+        stopped: whether the command is to end: a signal is then no error of a run that is made already.
         memory: bytes that a DuckDB of the tables may use.
 
     Attributes:
@@ -42,9 +43,9 @@ class Reports:
     """
 
     def __init__(self, state: State, engine: Callable[[], Embedded], *, url: str | None, warehouse_url: str | None,
-                 release: Callable[[], None], memory: int) -> None:
+                 release: Callable[[], None], stopped: Callable[[], bool], memory: int) -> None:
         self._state, self._engine, self._release, self._memory = state, engine, release, memory
-        self._url, self._warehouse_url = url, warehouse_url
+        self._url, self._warehouse_url, self._stopped = url, warehouse_url, stopped
         self.trouble: str | None = None
         self._due = False
         self._written_at: float | None = None
@@ -83,6 +84,10 @@ class Reports:
             _log.info("%s", error)
         except CanduSyncError as error:
             self._say(str(error))
+        except KeyboardInterrupt:
+            if not self._stopped():
+                raise
+            self._say("the command was stopped")
         except Exception as error:
             # Its text may have a value in it.
             _log.debug("the report failed", exc_info=True)

@@ -13,9 +13,6 @@ from candu_sync.warehouse.adbc import address_of
 from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 
-# Seconds until a server that does not answer counts as away. What the URL says goes before it.
-PATIENCE = 10
-
 _DOING = "the rows cannot be written"
 
 # Rows of an insert. Snowflake takes at most 16,384 values in a list.
@@ -60,7 +57,7 @@ def _adbc(engine: Engine) -> tuple[Any, str] | None:
     except ImportError:
         return None
     address = address_of(engine)
-    return None if address is None else (driver, f"connect_timeout={PATIENCE} {address}")
+    return None if address is None else (driver, address)
 
 
 @contextmanager

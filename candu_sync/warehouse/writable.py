@@ -30,16 +30,12 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn, CreateSchema, CreateTable
 
 from candu_sync.errors import WarehouseError
-from candu_sync.warehouse.bulk import PATIENCE, Transaction, open_transaction
+from candu_sync.warehouse.bulk import Transaction, open_transaction
 from candu_sync.warehouse.connect import connecting, install_hint, parsed, shown, without_secrets
 from candu_sync.warehouse.faults import translated
 
-_CONNECT: dict[str, dict[str, Any]] = {
-    "postgresql": {"client_encoding": "UTF8", "connect_timeout": PATIENCE},
-    "mysql": {"connect_timeout": PATIENCE}, "mariadb": {"connect_timeout": PATIENCE},
-    "snowflake": {"login_timeout": PATIENCE, "session_parameters": {"TIMEZONE": "UTC"}},
-}
-"""What each dialect's driver is given, besides the URL."""
+# Seconds until a server that does not answer counts as away, and until a lock of others is given up.
+PATIENCE = 10
 
 
 class Writable:
@@ -175,13 +171,30 @@ def open_writable(url_text: str, *, memory: int | None = None) -> Writable:
 
 
 def _engine(url: URL, backend: str, memory: int | None) -> Engine:
-    options = dict(_CONNECT.get(backend, {}))
-    if backend == "duckdb":
-        url = url.difference_update_query(["access_mode", "read_only"])
-        options = {} if memory is None else {"config": {"memory_limit": f"{memory}B"}}
-    # MySQL's default locks gaps between rows, so that two processes that add rows end in a deadlock.
-    level = {"isolation_level": "READ COMMITTED"} if backend in ("mysql", "mariadb") else {}
-    return create_engine(url, poolclass=NullPool, connect_args=options, **level)
+    options: dict[str, Any] = {"poolclass": NullPool}
+    match backend:
+        case "duckdb":
+            url = url.difference_update_query(["access_mode", "read_only"])
+            options["connect_args"] = {} if memory is None else {"config": {"memory_limit": f"{memory}B"}}
+        case "postgresql":
+            url = _patient(url)
+        case "mysql" | "mariadb":
+            # MySQL's default locks gaps between rows, so that two processes that add rows end in a deadlock.
+            options |= {"isolation_level": "READ COMMITTED", "connect_args": {
+                "connect_timeout": PATIENCE,
+                "init_command": f"set lock_wait_timeout = {PATIENCE}, innodb_lock_wait_timeout = {PATIENCE}"}}
+        case "snowflake":
+            options["connect_args"] = {"login_timeout": PATIENCE,
+                                       "session_parameters": {"TIMEZONE": "UTC", "LOCK_TIMEOUT": PATIENCE}}
+    return create_engine(url, **options)
+
+
+def _patient(url: URL) -> URL:
+    """A URL of PostgreSQL with limits of time; those that it has stay. ADBC takes them from it, too."""
+    given = url.query.get("options", "")
+    lock = "" if "lock_timeout" in given else f"-c lock_timeout={PATIENCE}s "
+    return url.update_query_dict({"client_encoding": "UTF8", "options": f"{lock}{given}".strip(),
+                                  "connect_timeout": url.query.get("connect_timeout", str(PATIENCE))})
 
 
 def file_beside(url_text: str, suffix: str) -> str | None:

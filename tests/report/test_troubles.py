@@ -17,14 +17,16 @@ from typing import cast
 import psycopg
 import pytest
 
+from candu_sync import pipeline
 from candu_sync.embedded import Embedded
 from candu_sync.history import HistoryQuery, note_run, search_history, unreported_runs
 from candu_sync.operate import maintenance
+from candu_sync.project import Target
 from candu_sync.report.writing import Writer
 from candu_sync.simulator import Simulator
 from candu_sync.state import Claim, State, processes, this_process
 from candu_sync.syncs import Sync
-from candu_sync.warehouse import open_writable
+from candu_sync.warehouse import open_writable, writable
 from tests.drills.interruptions import Killed, install
 from tests.report.places import Place, place_at, use
 from tests.support.elsewhere import RUN
@@ -247,3 +249,45 @@ def test_a_push_that_is_made_again_is_one_run_with_its_last_end(lab: Lab, simula
     [run] = place.runs
     assert (failed["status"], run["status"], run["run_id"]) == ("failed", "succeeded", changes.run_id)
     assert (len(place.rows), run["accepted"]) == (2, 2)
+
+
+def test_tables_that_others_have_locked_do_not_hold_up_a_run(lab: Lab, postgres: Place,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writable, "PATIENCE", 1)
+    use(lab, postgres)
+    sync = profile(lab)
+    lab.run(sync)
+    lab.query("update people set plan = 'new'")
+    with psycopg.connect(postgres.url) as other, lab.project() as project:
+        other.execute(f"lock table {postgres.schema}.sync_rows in share mode")
+        assert pipeline.run(Target(project, sync)).status == "succeeded"
+        assert "lock timeout" in str(project.report_trouble)
+    lab.run(sync)
+    check_complete(lab, sync, postgres)
+
+
+def test_a_signal_during_a_report_is_no_error_of_the_run(lab: Lab, place: Place,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    use(lab, place)
+    sync = profile(lab)
+    with lab.project() as project:
+        def stopped(*_: object) -> None:
+            project.stop()
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Writer, "write", stopped)
+            assert pipeline.run(Target(project, sync)).accepted == 2
+        assert "the command was stopped" in str(project.report_trouble)
+    lab.run(sync)
+    check_complete(lab, sync, place)
+
+
+def test_with_the_state_in_s3(lab: Lab, place: Place, s3_url: str) -> None:
+    lab.overrides |= {"state_url": s3_url, "report_schema": place.schema, "report_url": AWAY}
+    sync = profile(lab)
+    lab.run(sync)
+    use(lab, place)
+    lab.run(sync)
+    check_complete(lab, sync, place)
+    assert [run["accepted"] for run in place.runs] == [2, 0]
