@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelColumns"]
 
+# Materializations that keep rows of earlier runs; "": the manifest does not say it.
+_MERGED = ("incremental", "snapshot", "")
+
 # Warehouses that give a name without quotes back in one case; others keep its letters.
 _FOLDING = ("postgres", "redshift", "snowflake", "trino", "athena", "oracle")
 
@@ -89,7 +92,9 @@ class ModelColumns:
         except Exception:
             # sqlglot's own errors are of many types.
             return None
-        return replace(found, frame=digest(found.frame, incremental_filters(node)))
+        # How a model is merged decides on its rows, too. Nothing is added for other models: one more is no other frame.
+        merged = [incremental_filters(node), *node.unique_key] if node.materialized in _MERGED else []
+        return replace(found, frame=digest(found.frame, *merged)) if any(merged) else found
 
     def _described_only(self, node: Node) -> Columns:
         if node.sort in ("model", "snapshot"):

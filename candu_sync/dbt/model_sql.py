@@ -18,7 +18,7 @@ from candu_sync.dbt.references import call_in
 if TYPE_CHECKING:
     from sqlglot import exp
 
-__all__ = ["NodeNames", "dialect_of", "incremental_filters", "parsed", "placed_name", "query_of",
+__all__ = ["NodeNames", "dialect_of", "incremental_filters", "is_query", "parsed", "placed_name", "query_of",
            "with_names"]
 
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
@@ -31,12 +31,18 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _PREFIX = "candu_node_"
 
 # dbt's adapters that have another name in sqlglot.
-_DIALECTS = {"sqlserver": "tsql", "synapse": "tsql"}
+_DIALECTS = {"sqlserver": "tsql", "synapse": "tsql", "glue": "spark"}
 
 
 def dialect_of(manifest: Manifest) -> str:
-    """sqlglot's name of the warehouse's dialect."""
-    return _DIALECTS.get(manifest.adapter, manifest.adapter)
+    """sqlglot's name of the warehouse's dialect; "": sqlglot does not know it, and reads what all have in common."""
+    with warnings.catch_warnings():
+        # sqlglot imports an extension that is deprecated, where dagster-dbt has installed it.
+        warnings.simplefilter("ignore")
+        from sqlglot import Dialect
+
+    name = _DIALECTS.get(manifest.adapter, manifest.adapter)
+    return name if name and Dialect.get(name) else ""
 
 
 def query_of(node: Node, manifest: Manifest) -> exp.Expr | None:
@@ -58,7 +64,7 @@ def with_names(code: str, manifest: Manifest) -> str | None:
         if call is None and not _CONFIG.fullmatch(found[0]):
             return None
         try:
-            name = placed_name(call.node(manifest)) if call else ""
+            name = placed_name(call.node(manifest), dialect_of(manifest)) if call else ""
         except ManifestError:
             return None
         parts += [text[end : found.start()], name]
@@ -70,6 +76,13 @@ def with_names(code: str, manifest: Manifest) -> str | None:
 def incremental_filters(node: Node) -> str:
     """The parts of a model's text that hold for an incremental run only, white space aside."""
     return " ".join(" ".join(_INCREMENTAL.findall(node.code)).split())
+
+
+def is_query(query: exp.Expr) -> bool:
+    """Whether it is one; else sqlglot has taken the text for another statement."""
+    from sqlglot import exp
+
+    return isinstance(query.unnest(), exp.Query)
 
 
 def parsed(sql: str, dialect: str) -> exp.Expr | None:
@@ -94,11 +107,11 @@ class NodeNames:
     """The nodes of a manifest by the names that tables have in SQL."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self._placed = {placed_name(node): node for node in manifest.nodes}
+        self._placed = {_schema(node): node for node in manifest.nodes}
         self._relations: dict[tuple[str, ...], list[Node]] = {}
         dialect = dialect_of(manifest)
         for node in manifest.nodes:
-            parts = _parts(node.relation, dialect) if node.relation else ()
+            parts = _parts(node, dialect)
             for start in range(len(parts)):
                 self._relations.setdefault(parts[start:], []).append(node)
 
@@ -107,15 +120,28 @@ class NodeNames:
         none, or several."""
         parts = tuple(part.name.casefold() for part in table.parts)
         found = self._relations.get(parts, [])
-        return self._placed.get(parts[-1]) or (found[0] if len(found) == 1 else None)
+        return self._placed.get(table.db.casefold()) or (found[0] if len(found) == 1 else None)
 
 
-def placed_name(node: Node) -> str:
-    """The name of a node in the SQL of ``with_names``."""
+def placed_name(node: Node, dialect: str) -> str:
+    """The name of a node in the SQL of ``with_names``. Its last part is that of the relation: SQL may name a column by
+    it (``dim_users.plan``)."""
+    from sqlglot import exp
+
+    last = (_parts(node, dialect) or (node.name,))[-1]
+    return f"{_schema(node)}.{exp.to_identifier(last, quoted=not last.isidentifier()).sql(dialect=dialect)}"
+
+
+def _schema(node: Node) -> str:
     return _PREFIX + re.sub(r"\W", "_", node.id).casefold()
 
 
-def _parts(relation: str, dialect: str) -> tuple[str, ...]:
+def _parts(node: Node, dialect: str) -> tuple[str, ...]:
+    """The parts of a node's relation; none where there is no relation, or it is a function that reads files."""
     from sqlglot import exp
 
-    return tuple(part.name.casefold() for part in exp.to_table(relation, dialect=dialect).parts)
+    try:
+        return tuple(part.name.casefold() for part in exp.to_table(node.relation or "", dialect=dialect).parts)
+    except Exception:
+        # sqlglot's own errors are of many types.
+        return ()

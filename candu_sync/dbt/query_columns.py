@@ -21,6 +21,9 @@ __all__ = ["Column", "Columns", "QueryReader", "Read", "unknown"]
 # Arguments of a table in sqlglot that do not change what is read.
 _PLAIN_TABLE = {"this", "db", "catalog", "alias", "hints"}
 
+# Parts of a select in which only some warehouses know the names that the select gives.
+_BEFORE_SELECT = ("where", "from_", "joins", "laterals")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -151,7 +154,7 @@ class QueryReader:
         return columns_of(found, left.why or right.why, rows)
 
     def _select(self, query: exp.Select, ctes: Mapping[str, Columns], outer: Mapping[str, Columns]) -> Columns:
-        sources = dict(self._sources(query, ctes))
+        sources = self._sources(query, ctes)
         self._read_inner(query, sources, ctes, outer)
         found: list[Column] = []
         why: str | None = None
@@ -165,27 +168,30 @@ class QueryReader:
                          [column.origin for column in found] if not why else [None])
         return columns_of(found, why, frame, opened[0] if len(opened) == 1 else None)
 
-    def _sources(self, query: exp.Select, ctes: Mapping[str, Columns]) -> Iterator[tuple[str, Columns]]:
+    def _sources(self, query: exp.Select, ctes: Mapping[str, Columns]) -> dict[str, Columns]:
         """What the query reads from, by alias; each column's origin says which of them it is of."""
         clause = query.args.get("from_")
         joins = [join.this for join in query.args.get("joins") or ()]
-        laterals = query.args.get("laterals") or []
-        read = [*([clause.this] if clause else []), *joins, *laterals]
+        read = [*([clause.this] if clause else []), *joins, *(query.args.get("laterals") or [])]
+        found: dict[str, Columns] = {}
         for number, source in enumerate(read):
-            columns = self._source(source, ctes)
+            columns = self._source(source, ctes, found)
             if len(read) > 1:
                 placed = {name: replace(column, origin=digest(str(number), column.origin))
                           for name, column in columns.known.items()}
                 columns = replace(columns, known=placed, open=digest(str(number), columns.open))
-            yield source.alias_or_name.casefold() or f"?{number}", columns
+            found[source.alias_or_name.casefold() or f"?{number}"] = columns
+        return found
 
-    def _source(self, source: exp.Expr, ctes: Mapping[str, Columns]) -> Columns:
+    def _source(self, source: exp.Expr, ctes: Mapping[str, Columns], before: Mapping[str, Columns]) -> Columns:
         from sqlglot import exp
 
         if source.args.get("pivots") or source.args.get("joins"):
             return unknown("a pivot, or a join in brackets, is not read")
         if isinstance(source, exp.Subquery):
             return _renamed(self.read(source.this, ctes), source.alias_column_names)
+        if isinstance(source, exp.Lateral) and isinstance(source.this, exp.Subquery):
+            return _renamed(self.read(source.this, ctes, before), source.alias_column_names)
         if not isinstance(source, exp.Table) or not source.name:
             return unknown("a function in the place of a table is not read")
         found = (None if source.db else ctes.get(source.name.casefold())) or self._table(source)
@@ -198,29 +204,49 @@ class QueryReader:
         """Note the columns that the query itself reads, and read the queries within its expressions."""
         from sqlglot import exp
 
-        given = {part.alias.casefold() for part in query.expressions if isinstance(part, exp.Alias)}
-        for part in query.walk(prune=lambda part: part is not query and isinstance(part, exp.Query)):
-            if isinstance(part, exp.Column) and not part.is_star:
-                self._note(part, sources, outer, given)
-            elif isinstance(part, exp.Query) and part is not query and _within_expression(part, query):
-                self.read(part, ctes, {**outer, **sources})
+        given = [part.alias.casefold() for part in query.expressions]
+        for key, value in query.args.items():
+            for number, part in enumerate(value if isinstance(value, list) else [value]):
+                # A name that is given before may be meant: of a column before this one, or by `group by` and the like.
+                names = given[:number] if key == "expressions" else given
+                for inner in part.walk(prune=lambda one: isinstance(one, exp.Query)) if (
+                        isinstance(part, exp.Expr) and key != "with_") else ():
+                    if isinstance(inner, exp.Column) and not inner.is_star:
+                        self._note(inner, sources, outer, names, sure=key not in _BEFORE_SELECT)
+                    elif isinstance(inner, exp.Query) and _within_expression(inner):
+                        self.read(inner, ctes, {**outer, **sources})
+        self._note_using(query, sources)
+
+    def _note_using(self, query: exp.Select, sources: Mapping[str, Columns]) -> None:
+        from sqlglot import exp
+
         for join in query.args.get("joins") or ():
-            joined = sources.get(join.this.alias_or_name.casefold())
-            for name in join.args.get("using") or () if joined else ():
-                self._note(exp.column(name.name, table=join.this.alias_or_name), sources, {}, set())
+            alias = join.this.alias_or_name
+            for name in join.args.get("using") or () if alias.casefold() in sources else ():
+                self._note(exp.column(name.name, table=alias), sources, {}, ())
 
     def _note(self, column: exp.Column, sources: Mapping[str, Columns], outer: Mapping[str, Columns],
-              given: set[str]) -> None:
-        name, table = column.name.casefold(), column.table.casefold()
-        if table:
-            # A name that is no alias may be a column with parts.
-            read = [source for source in (sources.get(table) or outer.get(table),) if source]
-        else:
-            read = [*sources.values(), *outer.values()]
-        if not read or any(name in source.known for source in read) or (not table and name in given):
+              given: Sequence[str], *, sure: bool = True) -> None:
+        """Note a column if it is not certain that it is there.
+
+        Args:
+            given: names that the select gives, one of which may be meant.
+            sure: whether one of those is meant for certain.
+        """
+        name, table = column.name, column.table.casefold()
+        owner = sources.get(table) or outer.get(table)
+        if table and owner is None:
+            # No alias: a column with parts, like payload.plan.
+            name, table = column.parts[0].name, ""
+        read = [owner] if owner is not None else [*sources.values(), *outer.values()]
+        if any(name.casefold() in source.known for source in read):
             return
         why = next((source.why for source in read if source.why), None)
-        self.doubtful.append(Read(column.name, column.table, why))
+        if not table and name.casefold() in given:
+            if sure:
+                return
+            why = why or f"{name} is also a name that the select gives"
+        self.doubtful.append(Read(name, column.table if owner is not None else "", why))
 
     def _projected(self, part: exp.Expr, sources: Mapping[str, Columns]
                    ) -> tuple[list[Column], str | None, str | None]:
@@ -265,14 +291,11 @@ class QueryReader:
         return name.lower() if self._folds and not quoted else name
 
 
-def _within_expression(part: exp.Expr, query: exp.Expr) -> bool:
-    """Whether a query is part of an expression: it is no CTE, and not what the outer one reads from."""
+def _within_expression(part: exp.Expr) -> bool:
+    """Whether a query is part of an expression, and not what the outer one reads from."""
     from sqlglot import exp
 
-    above = part.parent
-    while isinstance(above, exp.Subquery):
-        above = above.parent
-    return above is not query and not isinstance(above, (exp.From, exp.Join, exp.CTE, exp.Lateral))
+    return not isinstance(part.parent, (exp.From, exp.Join, exp.Lateral))
 
 
 def _resolve(column: exp.Column, sources: Mapping[str, Columns]) -> Column | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from candu_sync.dbt.column_origins import digest
 from candu_sync.dbt.model_columns import ModelColumns
-from candu_sync.dbt.model_sql import parsed, placed_name
+from candu_sync.dbt.model_sql import is_query, parsed, placed_name
 from candu_sync.dbt.nodes import Node
 from candu_sync.dbt.query_columns import Columns, Read, unknown
 from candu_sync.dbt.references import with_nodes
@@ -15,6 +17,8 @@ from candu_sync.syncs import Sync
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["SyncColumns", "columns_of_sync"]
 
@@ -29,6 +33,7 @@ class SyncColumns:
         columns: those of its result.
         doubtful: the columns that it reads and that are missing, or not known to be there.
         error: why a ref or a source means nothing; None: all do.
+        unread: why it is not known what the SQL reads; None: it is.
     """
 
     nodes: tuple[Node, ...] = ()
@@ -36,6 +41,7 @@ class SyncColumns:
     columns: Columns
     doubtful: tuple[Read, ...] = ()
     error: str | None = None
+    unread: str | None = None
 
 
 def columns_of_sync(sync: Sync, models: ModelColumns, other: ModelColumns | None = None) -> SyncColumns:
@@ -50,11 +56,13 @@ def columns_of_sync(sync: Sync, models: ModelColumns, other: ModelColumns | None
         columns = reading.read(sync.sql, str(sync.path))
         values = sync.partitions.values if sync.partitions else None
         if values:
-            reading.read(values, f"{sync.path} (partitions.values)")
+            keys = reading.read(values, f"{sync.path} (partitions.values)")
+            origins = (column.origin for column in keys.known.values())
+            columns = replace(columns, frame=digest(columns.frame, keys.frame, *origins))
     except SpecError as error:
         return SyncColumns(columns=unknown("a ref or a source means nothing"), error=error.detail)
     return SyncColumns(nodes=tuple(reading.nodes), strangers=tuple(reading.strangers), columns=columns,
-                       doubtful=tuple(reading.doubtful))
+                       doubtful=tuple(reading.doubtful), unread=reading.unread)
 
 
 class _Reading:
@@ -65,22 +73,26 @@ class _Reading:
         self.nodes: dict[Node, None] = {}
         self.strangers: dict[str, None] = {}
         self.doubtful: list[Read] = []
+        self.unread: str | None = None
 
     def read(self, sql: str, path: str) -> Columns:
         """The columns of a query. Raises SpecError for a ref or a source that means nothing."""
-        resolved = with_nodes(sql, self._models.manifest, placed_name, path=path, sync=self._sync.name)
+        dialect = self._models.dialect
+        resolved = with_nodes(sql, self._models.manifest, lambda node: placed_name(node, dialect), path=path,
+                              sync=self._sync.name)
         self.nodes |= dict.fromkeys(resolved.nodes)
-        query = parsed(resolved.sql, self._models.dialect)
-        if query is None:
-            return unknown(f"sqlglot cannot read the SQL of {self._sync.name}")
+        query = parsed(resolved.sql, dialect)
         reader = self._models.reader(self._table)
         try:
-            found = reader.read(query)
-        except Exception:
+            if query is not None and is_query(query):
+                found = reader.read(query)
+                self.doubtful += reader.doubtful
+                return found
+        except Exception as error:
             # sqlglot's own errors are of many types.
-            return unknown(f"sqlglot cannot read the SQL of {self._sync.name}")
-        self.doubtful += reader.doubtful
-        return found
+            _log.debug("the SQL of %s is not read: %s", self._sync.name, type(error).__name__)
+        self.unread = f"sqlglot cannot read the SQL of {self._sync.name}"
+        return unknown(self.unread)
 
     def _table(self, table: exp.Table) -> Columns:
         node = self._models.node(table) or self._of_other(table) or self._of_deps(table)

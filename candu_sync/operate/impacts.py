@@ -26,7 +26,7 @@ CODES: dict[str, Effect] = {
     "new_trait": "resends", "type": "resends", "id": "resends", "rows": "resends", "values": "resends",
     "sql": "resends",
     "open_columns": "unknown", "open_column": "unknown", "table": "unknown", "untested_key": "unknown",
-    "letter_case": "unknown",
+    "letter_case": "unknown", "broken_before": "unknown",
 }
 """Code → what it does to a sync."""
 

@@ -17,8 +17,9 @@ __all__ = ["column_impacts"]
 def column_impacts(found: Compared) -> Iterator[Impact]:
     """The impacts, the gravest first."""
     if found.now.error is not None:
-        if found.before is None or found.before.error is None:
-            yield found.impact("unresolved", f"{found.sync.name} cannot run: {found.now.error}")
+        sentence = f"{found.sync.name} cannot run: {found.now.error}"
+        already = found.before is not None and found.before.error is not None
+        yield _already(found, sentence) if already else found.impact("unresolved", sentence)
         return
     yield from _relations(found)
     yield from _missing(found)
@@ -27,6 +28,11 @@ def column_impacts(found: Compared) -> Iterator[Impact]:
     yield from _keys(found)
     yield from _preconditions(found)
     yield from _not_known(found)
+
+
+def _already(found: Compared, sentence: str) -> Impact:
+    """What the change is not to blame for."""
+    return found.impact("broken_before", f"by the other manifest as well: {sentence}")
 
 
 def _relations(found: Compared) -> Iterator[Impact]:
@@ -38,9 +44,15 @@ def _relations(found: Compared) -> Iterator[Impact]:
 
 
 def _missing(found: Compared) -> Iterator[Impact]:
-    before = {(read.column.casefold(), read.source) for read in found.before.doubtful} if found.before else set()
+    before = {(read.column.casefold(), read.source) for read in found.before.doubtful
+              if read.why is None} if found.before else set()
     for read in found.now.doubtful:
-        if read.why is not None or (read.column.casefold(), read.source) in before:
+        if read.why is not None:
+            continue
+        of = f"{read.source}.{read.column}" if read.source else read.column
+        nowhere = f"the SQL of {found.sync.name} reads column {of}, which no model that it reads has: its query fails"
+        if (read.column.casefold(), read.source) in before:
+            yield _already(found, nowhere)
             continue
         removed = list(found.removals(read.column))
         for node, renamed in removed:
@@ -48,9 +60,7 @@ def _missing(found: Compared) -> Iterator[Impact]:
                                f"{found.sync.name} reads it, and its query fails{_perhaps(renamed)}",
                                model=node.label, column=read.column)
         if not removed:
-            of = f"{read.source}.{read.column}" if read.source else read.column
-            yield found.impact("missing_column", f"the SQL of {found.sync.name} reads column {of}, which no model that "
-                               "it reads has: its query fails", column=read.column)
+            yield found.impact("missing_column", nowhere, column=read.column)
 
 
 def _perhaps(renamed: str | None) -> str:
@@ -60,7 +70,10 @@ def _perhaps(renamed: str | None) -> str:
 def _refused(found: Compared) -> Iterator[Impact]:
     """What ``check`` would say of the result's columns."""
     now = _refusal(found.sync, found.now.columns)
-    if now is None or (found.before is not None and now == _refusal(found.sync, found.before.columns)):
+    if now is None:
+        return
+    if found.before is not None and now == _refusal(found.sync, found.before.columns):
+        yield _already(found, now)
         return
     if _refusal(found.sync, found.now.columns, lower=True) is None:
         yield found.impact("letter_case", f"{now}. Whether it has it in other letters depends on the warehouse")
@@ -116,29 +129,28 @@ def _lost(found: Compared) -> Iterator[Impact]:
 
 
 def _keys(found: Compared) -> Iterator[Impact]:
-    """The key of a model that the sync reads alone: another one may give several rows of one key."""
-    if len(found.now.nodes) != 1 or found.before is None or found.manifests.old is None:
-        return
-    [node] = found.now.nodes
-    before = found.manifests.old.manifest.by_id.get(node.id)
-    if before is None:
-        return
-    for word, was, now in (("unique_key", before.unique_key, node.unique_key),
-                           ("key (by dbt's tests and constraints)", before.primary_key, node.primary_key)):
-        yield from _key(found, node, word, was, now)
+    """The keys of the models that the sync reads: another one may give several rows of one key."""
+    old = found.manifests.old
+    for node in found.now.nodes if old is not None and found.before is not None else ():
+        before = old.manifest.by_id.get(node.id) if old else None
+        if before is not None:
+            yield from _key(found, node, "unique_key", before.unique_key, node.unique_key)
+            yield from _key(found, node, "key (by dbt's tests and constraints)", before.primary_key, node.primary_key)
 
 
 def _key(found: Compared, node: Node, word: str, was: tuple[str, ...], now: tuple[str, ...]) -> Iterator[Impact]:
     key = {column.casefold() for column in found.sync.key}
-    if not was or {*was} == {*now} or not {column.casefold() for column in was} <= key:
+    if not was or {*was} == {*now}:
         return
     changes = f"changes the {word} of {node.label} from {', '.join(was)} to {', '.join(now) or 'none'}"
-    if now and not {column.casefold() for column in now} <= key:
-        yield found.impact("key", f"{changes}: {found.sync.name} may find several rows of one "
-                           f"{', '.join(found.sync.key)}, and sends none of them", model=node.label)
-    elif not now:
-        yield found.impact("untested_key", f"{changes}: nothing shows any more that {found.sync.name} finds one row of "
-                           f"each {', '.join(found.sync.key)}", model=node.label)
+    rows = f"rows of one {', '.join(found.sync.key)}"
+    within = {column.casefold() for column in was} <= key
+    if len(found.now.nodes) > 1 or (within and not now):
+        yield found.impact("untested_key", f"{changes}: it is not known whether {found.sync.name} may find several "
+                           f"{rows}", model=node.label)
+    elif within and not {column.casefold() for column in now} <= key:
+        yield found.impact("key", f"{changes}: {found.sync.name} may find several {rows}, and sends none of them",
+                           model=node.label)
 
 
 def _preconditions(found: Compared) -> Iterator[Impact]:
@@ -158,6 +170,9 @@ def _preconditions(found: Compared) -> Iterator[Impact]:
 
 def _not_known(found: Compared) -> Iterator[Impact]:
     """What the manifest does not show, where something changed or all is looked at."""
+    if found.now.unread is not None:
+        yield found.impact("open_columns", f"{found.now.unread}: what it needs of dbt is not known")
+        return
     for name in found.now.strangers:
         if found.whole or (found.before and name in found.before.strangers):
             yield found.impact("table", f"{found.sync.name} reads {name}, which is no table that the manifest has: "

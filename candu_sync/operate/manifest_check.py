@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class ManifestCheck:
 
     Attributes:
         syncs: one for each sync that was checked, in the catalog's order; then those that are gone.
-        modified: the nodes that differ from the other manifest, as people name them.
+        modified: the nodes that differ from the other manifest, or are gone, as people name them.
         against: whether there is another manifest.
     """
 
@@ -82,13 +83,17 @@ def check_by_manifest(catalog: Catalog, syncs: Sequence[Sync], manifest: Path, a
     earlier = declared_syncs(old, against).syncs if old and against else {}
     found = [_of_sync(Compared.of(sync, manifests, earlier.get(sync.name) if sync.node else sync)) for sync in syncs]
     gone = [_gone(sync) for sync in earlier.values() if sync.name not in catalog.names]
-    labels = tuple(sorted(node.label for node in new.nodes if node.id in manifests.modified))
-    kept = [one for one in found if one.changed or not only_modified]
-    return ManifestCheck((*kept, *gone), labels, old is not None)
+    labels = [node.label for node in new.nodes if node.id in manifests.modified]
+    removed = [f"{node.label} (removed)" for node in old.nodes if node.id not in new.by_id] if old else []
+    # What breaks may read a node that is gone.
+    kept = [one for one in found if one.changed or one.effect == "breaks" or not only_modified]
+    return ManifestCheck((*kept, *gone), tuple(sorted([*labels, *removed])), old is not None)
 
 
 def require_manifests(manifest: Path, against: Path | None) -> tuple[Manifest, Manifest | None]:
     """The two manifests. Raises as ``check_by_manifest``."""
+    # It would say on stderr what a statement is that it does not know.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # sqlglot imports an extension that is deprecated, where dagster-dbt has installed it.

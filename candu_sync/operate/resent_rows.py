@@ -61,8 +61,8 @@ def _types(found: Compared) -> Iterator[Impact]:
         was, is_ = sort_of(before.type, dialect), sort_of(now.type, dialect)
         if was and is_ and was != is_:
             model = next((node.label for node in found.now.nodes if node.id in found.manifests.modified), None)
-            yield found.impact("type", f"changes column {now.name}{f' of {model}' if model else ''} from {was} "
-                               f"({before.type}) to {is_} ({now.type}): {found.sync.name} sends the rows again whose "
+            yield found.impact("type", f"changes column {now.name}{f' of {model}' if model else ''} from "
+                               f"{before.type} to {now.type}: {found.sync.name} sends the rows again whose "
                                "value differs; how many is not known", model=model, column=now.name,
                                trait=found.trait_of(now.name))
 

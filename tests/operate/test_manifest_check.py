@@ -108,6 +108,18 @@ class TestColumns:
         "{{ ref('dim_users') }} d)",
         "select user_id from (select user_id, plan from {{ ref('dim_users') }}) x",
         "select user_id from {{ ref('dim_users') }} union all select plan from {{ ref('dim_users') }}",
+        "select user_id, upper(plan) as plan from {{ ref('dim_users') }}",
+        "select user_id, plan::text as plan from {{ ref('dim_users') }} where plan is not null",
+        "select user_id, plan as tier, tier as plan from {{ ref('dim_users') }}",
+        "select dim_users.user_id, dim_users.plan from {{ ref('dim_users') }}",
+        "select user_id, plan.name as name from {{ ref('dim_users') }}",
+        "select user_id, x from {{ ref('dim_users') }} d, lateral (select d.plan as x) l",
+        "select user_id, t.x from {{ ref('dim_users') }} d, unnest(d.plan) t(x)",
+        "select user_id, (select max(i.id) from {{ source('app', 'users') }} i where i.id = d.plan) as m from "
+        "{{ ref('dim_users') }} d",
+        "select d.user_id from {{ source('app', 'users') }} s join {{ ref('dim_users') }} d on s.id = d.plan",
+        "select user_id, row_number() over (partition by plan) as n from {{ ref('dim_users') }}",
+        "select user_id, max(seats) as seats from {{ ref('dim_users') }} group by user_id, plan",
     ])
     def test_wherever_the_sql_reads_it(self, shop: Shop, where: str) -> None:
         shop.model("users/profile", where)
@@ -129,10 +141,19 @@ class TestColumns:
     def test_types_of_one_sort_are_no_change(self, shop: Shop) -> None:
         shop.model("users/profile", STAR)
         assert shop.impacts([RAW, sql("dim_users", USERS, **contract(user_id="text", seats="int"))],
-                            [RAW, sql("dim_users", USERS, **contract(user_id="varchar", seats="decimal(10,2)"))]) == {}
+                            [RAW, sql("dim_users", USERS, **contract(user_id="varchar", seats="bigint"))]) == {}
         found = shop.impacts([RAW, sql("dim_users", USERS, **contract(user_id="text", seats="int"))],
                              [RAW, sql("dim_users", USERS, **contract(user_id="text", seats="text"))])
-        assert found["type"].startswith("changes column seats of dim_users from number (int) to text (text)")
+        assert found["type"].startswith("changes column seats of dim_users from int to text: users/profile sends")
+
+    @pytest.mark.parametrize(("before", "now"), [("decimal(10,2)", "decimal(10,0)"), ("text", "varchar(3)"),
+                                                 ("timestamp", "date"), ("double", "int"), ("boolean", "int")])
+    def test_a_type_that_cuts_values_is_a_change(self, shop: Shop, before: str, now: str) -> None:
+        shop.model("users/profile", STAR)
+        found = shop.impacts([RAW, sql("dim_users", USERS, **contract(user_id="text", seats=before))],
+                             [RAW, sql("dim_users", USERS, **contract(user_id="text", seats=now))],
+                             adapter="postgres")
+        assert f"from {before} to {now}" in found["type"]
 
     def test_a_cast_says_the_type(self, shop: Shop) -> None:
         shop.model("users/profile", STAR)
@@ -245,6 +266,27 @@ class TestValues:
         assert "resends" in {CODES[code] for code in found}
         assert "breaks" not in {CODES[code] for code in found}
 
+    def test_how_a_model_above_is_merged(self, shop: Shop) -> None:
+        shop.model("users/profile", COLUMNS)
+        dim = sql("dim_users", "select user_id, plan from {{ ref('stg_users') }}")
+        stg = [sql("stg_users", USERS, config={"materialized": "incremental", "unique_key": key})
+               for key in ("user_id", "plan")]
+        assert "rows" in shop.impacts([RAW, stg[0], dim], [RAW, stg[1], dim])
+
+    def test_a_model_put_between_is_no_change(self, shop: Shop) -> None:
+        shop.model("users/profile", COLUMNS)
+        assert shop.impacts([RAW, sql("dim_users", USERS)], [RAW, sql("stg_users", USERS), sql(
+            "dim_users", "select * from {{ ref('stg_users') }}")]) == {}
+
+    def test_the_sql_that_finds_partitions(self, shop: Shop) -> None:
+        shop.model("users/profile", f"{COLUMNS} where plan = :partition",
+                   "partitions: {dynamic: plans, values: \"select name from {{ ref('dim_plans') }}\"}")
+        plans = [sql("dim_plans", f"select plan as name from {{{{ source('app', 'users') }}}}{where}")
+                 for where in ("", " where plan <> 'x'")]
+        dim = sql("dim_users", USERS)
+        assert "rows" in shop.impacts([RAW, dim, plans[0]], [RAW, dim, plans[1]])
+        assert "missing_column" in shop.impacts([RAW, dim, plans[0]], [RAW, dim, sql("dim_plans", "select 1 as x")])
+
     def test_a_change_further_up_is_seen(self, shop: Shop) -> None:
         shop.model("users/profile", COLUMNS)
         dim = sql("dim_users", "select user_id, plan, seats from {{ ref('stg_users') }}")
@@ -296,7 +338,15 @@ class TestKeysAndRules:
     def test_a_test_of_the_key_that_is_gone_is_told(self, shop: Shop) -> None:
         shop.model("users/profile", COLUMNS)
         found = shop.impacts([RAW, sql("dim_users", USERS, primary_key=["user_id"])], [RAW, sql("dim_users", USERS)])
-        assert "nothing shows any more that users/profile finds one row of each user_id" in found["untested_key"]
+        assert "it is not known whether users/profile may find several rows of one user_id" in found["untested_key"]
+
+    def test_the_key_of_one_of_several_models(self, shop: Shop) -> None:
+        shop.model("users/profile", "select user_id from {{ ref('dim_users') }} join {{ ref('stg_users') }} "
+                                    "using (user_id)")
+        stg = [sql("stg_users", USERS, primary_key=[key]) for key in ("user_id", "plan")]
+        dim = sql("dim_users", USERS)
+        assert "key (by dbt's tests and constraints) of stg_users from user_id to plan" in shop.impacts(
+            [RAW, dim, stg[0]], [RAW, dim, stg[1]])["untested_key"]
 
     @pytest.mark.parametrize(("yaml", "before", "says"), [
         ("dbt: {contract: true}", [sql("dim_users", USERS, **contract(user_id="text"))], "a contract: dim_users has"),
@@ -317,6 +367,25 @@ class TestKeysAndRules:
         shop.model("users/profile", COLUMNS)
         now = sql("dim_users", USERS, relation_name=None, config={"materialized": "ephemeral"})
         assert "it is ephemeral" in shop.impacts([RAW, sql("dim_users", USERS)], [RAW, now])["unresolved"]
+
+
+    @pytest.mark.parametrize(("text", "says"), [
+        ("select user_id from {{ ref('dim_user') }}", "ref('dim_user'): dbt has no model dim_user"),
+        ("select user_id, tier from {{ ref('dim_users') }}", "reads column tier, which no model that it reads has"),
+        ("select plan from {{ ref('dim_users') }}", "the model has no column user_id, which a sync of users needs"),
+    ])
+    def test_what_was_broken_before_is_told_and_not_blamed_on_the_change(
+            self, shop: Shop, text: str, says: str) -> None:
+        shop.model("users/profile", text)
+        ended = shop.check(*change(USERS, f"{USERS} "))
+        assert ended.code == 0
+        assert ended.out.startswith("users/profile: not known\n  by the other manifest as well: ")
+        assert says in ended.out
+
+
+def test_every_code_is_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dbt.md").read_text("utf-8")
+    assert [code for code in CODES if f"`{code}`" not in page] == []
 
 
 class TestPlainNames:
@@ -374,6 +443,30 @@ class TestNotKnown:
         found = shop.impacts(*change(code, code.replace("id as", "upper(id) as")))
         assert "it is not known whether column region, which users/profile reads, is there: " in found["open_column"]
         assert "dbt's YAML may describe only some columns of the source app.users" in found["open_column"]
+
+    def test_a_name_that_the_select_gives_too(self, shop: Shop) -> None:
+        """Where it is read before the select, warehouses differ on what it means."""
+        shop.model("users/profile", "select user_id, 1 as plan from {{ ref('dim_users') }} where plan = 'pro'")
+        found = shop.impacts(*change(USERS, USERS.replace(" plan,", "")))
+        assert found["open_column"].endswith("is there: plan is also a name that the select gives")
+
+    @pytest.mark.parametrize("text", ["select (plan from dim_users", "call main.dim_users()", "select 1; select 2"])
+    def test_sql_that_cannot_be_read(self, shop: Shop, text: str) -> None:
+        """Not even what it reads is known."""
+        shop.model("users/profile", text)
+        ended = shop.check(*change(USERS, USERS))
+        assert "users/profile: not known\n  sqlglot cannot read the SQL of users/profile" in ended.out
+        assert ended.err == ""
+
+    def test_a_warehouse_that_sqlglot_does_not_know(self, shop: Shop) -> None:
+        shop.model("users/profile", STAR)
+        assert "lost_trait" in shop.impacts(*change(USERS, USERS.replace(" plan,", "")), adapter="someones")
+
+    def test_a_source_that_is_a_file(self, shop: Shop) -> None:
+        shop.model("users/profile", STAR)
+        old, new = change(USERS, USERS.replace(" plan,", ""))
+        file = {**RAW, "relation_name": "read_csv_auto('users.csv', header=true)"}
+        assert "lost_trait" in shop.impacts([file, *old[1:]], [file, *new[1:]])
 
     def test_a_model_that_did_not_change_says_nothing(self, shop: Shop) -> None:
         shop.model("users/profile", STAR)
@@ -447,6 +540,9 @@ class TestOutput:
         assert [row["sync"] for row in ended.rows] == ["users/a", "users/b"]
         assert [row["changed"] for row in ended.rows] == [["dim_users"], ["dim_users"]]
         assert [row["sync"] for row in shop.check(*self.CHANGE, "users/c", "--json").rows] == ["users/c"]
+        gone = shop.check([RAW, sql("dim_users", USERS)], [RAW], "state:modified")
+        assert "users/a: breaks" in gone.out
+        assert "1 dbt node modified: dim_users (removed)" in gone.out
 
     def test_a_comment_for_github(self, shop: Shop) -> None:
         ended = shop.check(*self.CHANGE, "--github")
