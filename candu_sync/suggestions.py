@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "hint", "nearest"]
+__all__ = ["did_you_mean", "hint", "nearest", "one_letter_apart"]
+
+# In shorter words than these, a letter makes another word: mrr and arr, score_a and score_b.
+_SHORTEST_NAME = 4
+_SHORTEST_WORD = 3
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -57,3 +62,33 @@ def hint(word: str, known: Iterable[str], other_words: Mapping[str, str] | None 
     meant = (other_words or {}).get(word.lower().replace("-", "_"))
     match = meant if meant in names else nearest(word, names)
     return f"did you mean {match}?" if match else f"known: {', '.join(names)}"
+
+
+def one_letter_apart(one: str, other: str) -> bool:
+    """Whether two names differ by one letter that is missing, wrong or in the place of its neighbour, letter case
+    aside. Names that differ by a digit, or in a word of one or two letters, are meant to differ.
+
+    Example:
+        >>> [one_letter_apart("seats", name) for name in ("saets", "seat", "seets", "Seats", "beats2")]
+        [True, True, True, False, False]
+        >>> one_letter_apart("address_1", "address_2"), one_letter_apart("score_a", "score_b")
+        (False, False)
+    """
+    longer, shorter = sorted((one.casefold(), other.casefold()), key=len, reverse=True)
+    if len(longer) - len(shorter) > 1 or len(shorter) < _SHORTEST_NAME or longer == shorter:
+        return False
+    at = next((n for n, pair in enumerate(zip(longer, shorter, strict=False)) if pair[0] != pair[1]), len(shorter))
+    rest, end = longer[at + 1:], shorter[at:]
+    if len(longer) > len(shorter):
+        differ, near = longer[at], rest == end
+    else:
+        differ = longer[at] + shorter[at]
+        near = rest == end[1:] or (longer[at:at + 2] == end[:2][::-1] and longer[at + 2:] == end[2:])
+    if not near or re.search(r"\d", differ):
+        return False
+    return not differ.isalnum() or min(len(_word_at(name, at)) for name in (longer, shorter)) >= _SHORTEST_WORD
+
+
+def _word_at(name: str, at: int) -> str:
+    """The word of a name that a position is in, or at the end of; empty: it is between two others."""
+    return next((word.group() for word in re.finditer(r"[^\W_]+", name) if word.start() <= at <= word.end()), "")

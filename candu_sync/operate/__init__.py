@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from candu_sync.operate.alerting import alert as alert
     from candu_sync.operate.check import ModelCheck as ModelCheck
     from candu_sync.operate.check import check_models as check_models
-    from candu_sync.operate.findings import SEVERITIES as SEVERITIES
-    from candu_sync.operate.findings import Finding as Finding
+    from candu_sync.operate.finding import SEVERITIES as SEVERITIES
+    from candu_sync.operate.finding import Finding as Finding
     from candu_sync.operate.findings import findings_of as findings_of
     from candu_sync.operate.impacts import CODES as CODES
     from candu_sync.operate.impacts import Impact as Impact
@@ -39,7 +39,8 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "alerting": "alert",
         "check": "ModelCheck check_models",
-        "findings": "SEVERITIES Finding findings_of",
+        "finding": "SEVERITIES Finding",
+        "findings": "findings_of",
         "impacts": "CODES Impact",
         "maintenance": "SetAside set_aside why_refused",
         "manifest_check": "ManifestCheck SyncImpacts check_by_manifest require_manifests",

@@ -9,9 +9,11 @@ from typing import Any
 
 from candu_sync.dbt import resolve_sync
 from candu_sync.errors import CanduSyncError, PreconditionFailed
-from candu_sync.operate.findings import Finding, about_others, about_traits
+from candu_sync.operate.finding import Finding
+from candu_sync.operate.findings import about_others, about_traits
 from candu_sync.operate.other_syncs import OtherSyncs, removed_traits
 from candu_sync.operate.read_twice import read_twice
+from candu_sync.operate.sql_findings import about_sql
 from candu_sync.project import Project, Target
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
 from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
@@ -116,6 +118,7 @@ def _check_model(project: Project, sync: Sync, traits: dict[str, str]) -> Iterat
             traits[trait] = str(kind_of(schema.field(column).type))
         except Unsendable as error:
             yield _unsendable(sync, column, error)
+    yield from about_sql(sync, sql, traits, project.warehouse.dialect)
     yield from about_traits(sync, traits | dict.fromkeys(set(removed_traits(sync)) - {*traits}, ValueKind.EMPTY))
 
 

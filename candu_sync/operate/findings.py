@@ -10,29 +10,19 @@ import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal
+from itertools import combinations, product
 
 from candu_sync.changes import ChangeSet, baseline_command, noise_notes
-from candu_sync.naming import counted, named
+from candu_sync.dbt import resolve_sync
+from candu_sync.naming import counted
+from candu_sync.operate.finding import Finding
 from candu_sync.operate.other_syncs import OtherSyncs
+from candu_sync.operate.sql_findings import about_sql
 from candu_sync.project import Target
 from candu_sync.rows import EMAIL_NOT_TEXT, ValueKind
-from candu_sync.suggestions import nearest
+from candu_sync.suggestions import nearest, one_letter_apart
 from candu_sync.syncs import Sync, split, window
-
-Severity = Literal["error", "warning"]
-
-# Code → severity. An error is a mistake for certain; a warning may be intended.
-SEVERITIES: dict[str, Severity] = {
-    "model": "error", "precondition": "error", "unsendable": "error", "unsteady": "warning",
-    "email_not_text": "error", "not_email": "warning", "alike": "warning", "space": "warning", "long_name": "warning",
-    "many_traits": "warning", "two_senders": "error", "no_users": "warning",
-    "id_spaces": "warning", "id_case": "warning", "identity": "warning", "unidentified": "warning",
-    "late_window": "warning",
-    "noise_tiny": "warning", "noise_reordered": "warning", "noise_went_back": "warning", "noise_came_back": "warning",
-}
 
 # Longer names, or more traits, work as far as is known; tools that show them may not (docs/candu.md).
 LONG_TRAIT = 150
@@ -44,45 +34,7 @@ _LATE = dt.timedelta(days=2)
 # difflib's ratio: emial and e-mail are like email, name is not.
 _LIKE_EMAIL = 0.8
 
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something wrong or odd about a sync.
-
-    Attributes:
-        code: one of ``SEVERITIES``.
-        sync: the sync's name.
-        partition: the partition that was looked at; None: the finding is about the whole sync.
-        column: the column or the trait; None: it is about none, or about several.
-        sentence: what was found, for people. It has no value of a trait.
-        advice: what to do; "": nothing better is known than the sentence.
-    """
-
-    code: str
-    sync: str
-    sentence: str
-    advice: str = ""
-    column: str | None = None
-    partition: str | None = None
-
-    @property
-    def severity(self) -> Severity:
-        """How grave a finding of this code is."""
-        return SEVERITIES[self.code]
-
-    @property
-    def text(self) -> str:
-        """The sentence and the advice."""
-        return f"{self.sentence}. {self.advice}" if self.advice else self.sentence
-
-    @property
-    def named(self) -> str:
-        """The text, with the sync and partition before it where it does not name them."""
-        return self.text if self.sync in self.text else f"{named(self.sync, self.partition)}: {self.text}"
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``check --json`` and ``plan --json`` print."""
-        return {"code": self.code, "severity": self.severity} | asdict(self)
+_ONE_NAME = "If one is meant, `rename` the other"
 
 
 def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
@@ -103,7 +55,9 @@ def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
     sync = target.sync
     # Of a trait that changed its kind, the newest.
     kinds = {trait.name: str(trait.kind) for trait in changes.sent_traits}
-    return [*about_traits(sync, kinds), *about_others(sync, list(kinds), others),
+    sql = () if target.ended else about_sql(
+        sync, resolve_sync(sync, target.project.settings.dbt_manifest).sql, kinds, target.project.warehouse.dialect)
+    return [*sql, *about_traits(sync, kinds), *about_others(sync, list(kinds), others),
             *_about_rows(sync, changes, others, now or dt.datetime.now(dt.UTC))]
 
 
@@ -135,6 +89,10 @@ def about_traits(sync: Sync, kinds: Mapping[str, str]) -> Iterator[Finding]:
         if len(group) > 1:
             yield Finding(code="alike", sync=sync.name, sentence=(
                 f"the traits {' and '.join(map(repr, group))} differ by upper and lower case or spaces only"))
+    for one, other in combinations(sorted(kinds)[:MANY_TRAITS], 2):
+        if one_letter_apart(one, other):
+            yield Finding(code="near", sync=sync.name, advice=_ONE_NAME, sentence=(
+                f"the traits {one!r} and {other!r} differ by one letter: for Candu they are two"))
     if len(kinds) > MANY_TRAITS:
         yield Finding(code="many_traits", sync=sync.name, sentence=f"sends {len(kinds)} traits, over {MANY_TRAITS}")
 
@@ -158,6 +116,11 @@ def about_others(sync: Sync, traits: Sequence[str], others: OtherSyncs) -> Itera
             yield Finding(code="two_senders", sync=sync.name, column=both[0] if len(both) == 1 else None,
                           sentence=f"{other} sends {', '.join(both)} too: the last to run wins",
                           advice="Leave it in one, `omit` or `rename` it in the other")
+        for mine, near in product(sorted({*traits} - {*theirs}), sorted({*theirs} - {*traits})):
+            if one_letter_apart(mine, near):
+                yield Finding(code="near", sync=sync.name, column=mine, advice=_ONE_NAME, sentence=(
+                    f"the trait {mine!r} is one letter away from {near!r}, which {other} sends: for Candu they are "
+                    "two"))
     if sync.kind == "events" and not others.users():
         yield Finding(code="no_users", sync=sync.name, sentence=(
             "there is no sync of users: Candu builds segments from the traits of users, events alone are not enough"))

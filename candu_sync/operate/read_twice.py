@@ -14,7 +14,7 @@ from candu_sync.diff import load
 from candu_sync.embedded import scalar
 from candu_sync.errors import WarehouseError
 from candu_sync.naming import counted
-from candu_sync.operate.findings import Finding
+from candu_sync.operate.finding import Finding
 from candu_sync.project import Target
 from candu_sync.rows import Result, ValueKind
 from candu_sync.syncs import parameters

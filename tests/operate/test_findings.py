@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from candu_sync.operate import findings
-from candu_sync.operate.findings import SEVERITIES
+from candu_sync.operate.finding import SEVERITIES
 from candu_sync.operate.other_syncs import OtherSyncs
 from candu_sync.simulator import Simulator
 from candu_sync.syncs import load_syncs
@@ -20,6 +21,9 @@ from tests.support.lab import Lab
 PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
 
 EVENT = "select 'e1' as event_id, user_id, 'Ran' as event, now()::timestamp as timestamp from people"
+
+
+TODAY = dt.datetime.now(dt.UTC).date()
 
 
 class Shown(NamedTuple):
@@ -42,10 +46,17 @@ OF_COLUMNS = {
     "many_traits": Shown("select user_id, 1 as a, 2 as b, 3 as c from people", "sends 3 traits, over 2"),
     "two_senders": Shown("select user_id, 1 as seats from people",
                          "users/billing sends seats too: the last to run wins"),
+    "near": Shown("select user_id, 1 as seats, 2 as saets from people", "'saets' and 'seats' differ by one letter"),
+    "always_true": Shown("select user_id, true as in_trial from people", "removed: {in_trial: false}"),
+    "unused_window": Shown("select user_id, plan from people where user_id <> ':window_start' -- :window_end",
+                           "the partitions are daily, and the SQL uses neither :window_start nor :window_end",
+                           yaml=f"partitions: {{daily: {TODAY - dt.timedelta(days=1)}}}"),
+    "unused_partition": Shown("select user_id, plan from people", "the SQL never uses :partition",
+                              yaml="partitions: {static: [free]}"),
     "no_users": Shown(EVENT, "there is no sync of users", "events/visits"),
 }
 # check alone: a plan ends with an error, or reads the model once
-ALONE = {"model", "precondition", "unsendable", "unsteady"}
+ALONE = {"unused_cursor", "model", "precondition", "unsendable", "unsteady"}
 OF_ROWS = {"id_spaces", "id_case", "late_window", "noise_tiny", "noise_reordered", "noise_went_back", "noise_came_back",
            "identity", "unidentified"}  # the last two: tests/changes/test_resent.py, tests/diff/test_identified.py
 
@@ -85,6 +96,54 @@ def test_check_and_plan_show_the_same_findings(project: Folder, code: str, monke
     ended = project.cli("check", shown.name, "--offline")
     assert f"candu-sync: {said}{shown.name}: {text}" in ended.err
     assert ended.code == (1 if found["severity"] == "error" else 0)
+
+
+def test_a_name_one_letter_away_from_one_of_another_sync(project: Folder) -> None:
+    project.people(2)
+    project.model("users/billing", "select user_id, 1 as seats, plan as tier from people")
+    project.model("users/profile", "select user_id, plan as seat, plan as tiers, plan as other from people")
+    found = checked(project)
+    assert [(one["sync"], one["column"]) for one in found] == [
+        ("users/billing", "seats"), ("users/billing", "tier"), ("users/profile", "seat"), ("users/profile", "tiers")]
+    assert found[2]["sentence"] == ("the trait 'seat' is one letter away from 'seats', which users/billing sends: for "
+                                    "Candu they are two")
+    assert project.cli("check", "--offline").code == 0
+
+
+@pytest.mark.parametrize(("sql", "yaml", "found"), [
+    ("select user_id, TRUE in_trial from people", None, ["in_trial"]),
+    ("select user_id, cast(true as boolean) as flag from people union all select user_id, true as flag from people",
+     "rename: {flag: in_trial}", ["in_trial"]),
+    ("with t as (select user_id, true as seen from people) select t.user_id, t.seen from t", None, ["seen"]),
+    ("select user_id, true as in_trial from people", "removed: {in_trial: false}", []),
+    ("select user_id, true as a from people union all select user_id, false as a from people", None, []),
+    ("select user_id, plan = 'pro' as is_pro from people", None, []),
+    ("select user_id, plan as true_plan from people -- true as true_plan", None, []),
+    ("select * from people", None, []),
+])
+def test_a_trait_that_is_always_true(project: Folder, sql: str, yaml: str | None, found: list[str]) -> None:
+    project.people(2)
+    project.model("users/profile", sql, yaml)
+    assert [one["column"] for one in checked(project) if one["code"] == "always_true"] == found
+
+
+@pytest.mark.parametrize(("where", "yaml", "code"), [
+    ("where timestamp >= :window_start", "partitions: {daily: 2026-01-01}", None),
+    ("where timestamp < :window_end", "partitions: {daily: 2026-01-01}", None),
+    ("where :partition = 'x'", "partitions: {daily: 2026-01-01, static: [x]}", "unused_window"),
+    ("where timestamp < :window_end", "partitions: {daily: 2026-01-01, static: [x]}", "unused_partition"),
+    ("where :partition = 'x'", "partitions: {dynamic: x, values: select 'x'}", None),
+    ("where '{:partition}' = 'x'", "partitions: {dynamic: x, values: select 'x'}", "unused_partition"),
+    ("where timestamp >= :since", "cursor: {}", None),
+    ("", "cursor: {}", "unused_cursor"),
+])
+def test_parameters_that_the_sql_never_uses(project: Folder, where: str, yaml: str, code: str | None) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people")
+    project.model("events/visits", f"select * from ({EVENT}) {where}", yaml)
+    ended = project.cli("check", "events/visits", "--offline", "--json")
+    assert codes(ended.row["findings"]) == ([] if code is None else [code])
+    assert ended.code == (1 if code and SEVERITIES[code] == "error" else 0)
 
 
 def test_what_the_rows_show_is_in_a_plan(project: Folder) -> None:
