@@ -15,7 +15,7 @@ from candu_sync.syncs.spec import Spec
 __all__ = ["ID", "SHIPPED", "json_schema", "text"]
 
 ID = "urn:candu-sync:schema:sync:1"
-"""The schema's name. It stays while every YAML that was right stays right; a change that makes one wrong raises the number."""
+"""The schema's name. A change that makes a YAML wrong that was right raises the number; all others keep it."""
 
 SHIPPED = Path(__file__).with_name("sync.schema.json")
 """Where the schema is in an installed package."""
