@@ -196,7 +196,8 @@ def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, reporter: Repo
     project, sync, snapshot = wanted.target.project, wanted.target.sync, wanted.snapshot
     values = parameters(sync, wanted.target.partition, snapshot.newest)
     read = project.warehouse.empty if wanted.target.ended else project.warehouse.read
-    with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock) as reading:
+    with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock,
+              tag=sync.name) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
         prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen, wanted.refreshed)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -258,7 +258,7 @@ class Project:
         ended = [key for key in self.ended(sync, chosen) if not chosen or key in chosen]
         others = [key for key in chosen if key not in ended]
         keys = [] if chosen and not others else partitions_to_run(
-            sync, others, values=self.known_values, now=dt.datetime.now(dt.UTC),
+            sync, others, values=partial(self.known_values, tag=sync.name), now=dt.datetime.now(dt.UTC),
             done=lambda key: self._done(sync, key))
         return [*(Target(self, sync, key) for key in keys), *(Target(self, sync, key, ended=True) for key in ended)]
 
@@ -300,7 +300,7 @@ class Project:
     def segments(self, sync: Sync) -> Collection[str] | None:
         """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
         once."""
-        return present_segments(sync, self.known_values)
+        return present_segments(sync, partial(self.known_values, tag=sync.name))
 
     def share_ended(self, sync: Sync) -> tuple[int, int]:
         """How many rows the partitions that have ended hold, and how many all partitions of the sync.
@@ -322,10 +322,10 @@ class Project:
             return True
         return version.rows > 0 or read_claim(state, version.number + 1) is not None
 
-    def known_values(self, sql: str) -> list[str]:
+    def known_values(self, sql: str, tag: str | None = None) -> list[str]:
         """As ``warehouse_values``, asked once."""
         if sql not in self._values:
-            self._values[sql] = self.warehouse_values(sql)
+            self._values[sql] = self.warehouse_values(sql, tag)
         return self._values[sql]
 
     def _done(self, sync: Sync, partition: str) -> bool:
@@ -333,9 +333,9 @@ class Project:
         last = read_last_run(self.state.of(sync.name, partition))
         return last.get("status") == "succeeded" and not last.get("waiting")
 
-    def warehouse_values(self, sql: str) -> list[str]:
-        """The keys that the SQL of dynamic partitions finds."""
-        return self.warehouse.values(resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql)
+    def warehouse_values(self, sql: str, tag: str | None = None) -> list[str]:
+        """The keys that the SQL of dynamic partitions finds. ``tag``: the sync, as for ``Warehouse.read``."""
+        return self.warehouse.values(resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql, tag)
 
     def model(self, sync: Sync) -> str:
         """A sync's SQL as the warehouse takes it: dbt's ref and source are the names of relations.

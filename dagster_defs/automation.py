@@ -69,7 +69,7 @@ def partitions_sensor(sync: Sync) -> SensorDefinition:
     def look(context: SensorEvaluationContext, candu_sync: CanduSyncResource) -> SensorResult | SkipReason:
         try:
             with candu_sync.project() as project:
-                found = project.known_values(values)
+                found = project.known_values(values, sync.name)
                 known = context.instance.get_dynamic_partitions(name)
                 ended = _last_runs(project, sync, known)
         except SettingsError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from candu_sync.dbt import resolve_sync
@@ -106,7 +107,8 @@ def _check_model(project: Project, sync: Sync, traits: dict[str, str]) -> Iterat
     """Yields what is wrong or odd, and adds the traits with their kinds."""
     # Not ``project.model``: the columns are checked also where a precondition fails.
     sql = resolve_sync(sync, project.settings.dbt_manifest).sql
-    schema = project.warehouse.columns(sql, _any_parameters(project, sync), timezone=sync.timezone, clock=sync.clock)
+    schema = project.warehouse.columns(sql, _any_parameters(project, sync), timezone=sync.timezone, clock=sync.clock,
+                                       tag=sync.name)
     Result(sync, schema.names)
     for column in sync.required_columns:
         try:
@@ -142,9 +144,13 @@ def _check_required(sync: Sync, column: str, type_: object) -> None:
 def _some_target(project: Project, sync: Sync) -> list[Target]:
     """The sync with the newest partition that is due, or one to prepare the model with."""
     due = [target for target in project.targets(sync, []) if not target.ended]
-    return due[-1:] or [Target(project, sync, partition_to_prepare(sync, project.warehouse_values))]
+    return due[-1:] or [Target(project, sync, _partition(project, sync))]
 
 
 def _any_parameters(project: Project, sync: Sync) -> dict[str, str | dt.datetime]:
     """Values to bind so that the query can be prepared."""
-    return parameters(sync, partition_to_prepare(sync, project.warehouse_values), None)
+    return parameters(sync, _partition(project, sync), None)
+
+
+def _partition(project: Project, sync: Sync) -> str | None:
+    return partition_to_prepare(sync, partial(project.warehouse_values, tag=sync.name))

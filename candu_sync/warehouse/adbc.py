@@ -40,7 +40,7 @@ def read_adbc(query: Query) -> Reading | None:
         import psycopg  # noqa: F401  (quotes the parameters; an engine of psycopg2 may do without)
     except ImportError:
         return None
-    address = address_of(query.engine)
+    address = address_of(query.engine, query.tag)
     if address is None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
@@ -51,8 +51,8 @@ def read_adbc(query: Query) -> Reading | None:
             return _reading(cursor, query, stack, errors)
 
 
-def address_of(engine: Engine) -> str | None:
-    """The engine's URL as libpq reads it, None when libpq does not know all of its options."""
+def address_of(engine: Engine, tag: str) -> str | None:
+    """The engine's URL as libpq reads it, with a tag; None when libpq does not know all of its options."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import make_conninfo
 
@@ -60,7 +60,7 @@ def address_of(engine: Engine) -> str | None:
     options.pop("context", None)
     try:
         # Literals are quoted for UTF-8.
-        return make_conninfo(**{**options, "client_encoding": "UTF8"})
+        return make_conninfo(**{"fallback_application_name": tag, **options, "client_encoding": "UTF8"})
     except ProgrammingError:
         return None
 

@@ -20,6 +20,7 @@ from candu_sync.warehouse.faults import Errors, described, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.tags import labels
 
 
 def read_bigquery(query: Query) -> Reading | None:
@@ -41,6 +42,7 @@ def read_bigquery(query: Query) -> Reading | None:
             config = bigquery.QueryJobConfig(query_parameters=[
                 bigquery.ScalarQueryParameter(name, "STRING" if isinstance(value, str) else "TIMESTAMP", value)
                 for name, value in query.values.items()])
+            config.labels = labels(query.tag)
             if query.timeout is not None:
                 config.job_timeout_ms = math.ceil(query.timeout * 1000) + 1000
             job = client.query(placed(query.sql, "bigquery", lambda name: f"@{name}"), job_config=config)

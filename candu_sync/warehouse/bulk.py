@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Table
 from candu_sync.warehouse.adbc import address_of
 from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.tags import REPORT
 
 _DOING = "the rows cannot be written"
 
@@ -56,7 +57,7 @@ def _adbc(engine: Engine) -> tuple[Any, str] | None:
         import psycopg  # noqa: F401  (writes the address)
     except ImportError:
         return None
-    address = address_of(engine)
+    address = address_of(engine, REPORT)
     return None if address is None else (driver, address)
 
 

@@ -19,6 +19,7 @@ from candu_sync.warehouse.arrays import Odd
 from candu_sync.warehouse.duckdb_engine import duckdb_engine
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.psycopg_loaders import register_loaders
+from candu_sync.warehouse.tags import tag_connections
 
 _EXTRAS = {
     "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "clickhousedb": "clickhouse",
@@ -44,8 +45,9 @@ def open_engine(url_text: str, memory: int | None = None, timeout: float | None 
         if backend == "duckdb":
             return _duckdb(url, memory)
         if backend == "snowflake":
-            return _snowflake(url, timeout)
-        return _OPENERS.get(backend, _server)(url)
+            return tag_connections(_snowflake(url, timeout))
+        engine = _OPENERS.get(backend, _server)(url)
+        return engine if backend in _FILES else tag_connections(engine)
     except (ImportError, NoSuchModuleError) as error:
         raise WarehouseError(f"there is no driver for {url.drivername}:// here: {install_hint(backend)}") from error
     except (ArgumentError, ValueError, TypeError) as error:

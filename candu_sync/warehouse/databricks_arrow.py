@@ -26,7 +26,7 @@ def read_databricks(query: Query) -> Reading | None:
     errors: Errors = (Error, pa.ArrowException)
     with ExitStack() as stack:
         with connecting(query.engine.url, *errors):
-            connection = stack.enter_context(query.engine.connect())
+            connection = stack.enter_context(query.connect())
             prepare(connection, query)
         cursor: Any = connection.connection.cursor()
         stack.callback(cursor.close)

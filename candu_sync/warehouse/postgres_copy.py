@@ -87,7 +87,7 @@ def read_copy(query: Query) -> Reading | None:
 
 
 def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
-    connection = stack.enter_context(query.engine.connect())
+    connection = stack.enter_context(query.connect())
     # A COPY that is under way cannot be rolled back, so this connection is not used again.
     stack.callback(connection.invalidate)
     for setting in session(query):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
 import pyarrow as pa
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from candu_sync.errors import WarehouseError
 from candu_sync.sql_text import Value
+from candu_sync.warehouse.tags import PRODUCT, carrying
 
 BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
 """Values, and rows, of a batch: enough to make the cost of a batch small, few enough for one of a wide table."""
@@ -24,18 +25,21 @@ class Query:
     ``timeout`` is in seconds, from its start to its last row; None: no limit. ``size`` is the rows of a batch;
     None: ``values_of_batch`` by its columns, ``BATCH_ROWS`` at most. ``declared`` are types that columns were declared
     with, where that was asked for before the query. ``timezone`` is the IANA name of the zone of columns without one,
-    and so of the session; ``clock`` is the column of the result that bounds are compared with.
+    and so of the session; ``clock`` is the column of the result that bounds are compared with. ``tag`` is what names
+    the query at the warehouse (see ``tags``).
     """
 
     def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
                  timeout: float | None = None, size: int | None = None,
-                 values_of_batch: int = BATCH_VALUES, timezone: str = "UTC", clock: str | None = None) -> None:
+                 values_of_batch: int = BATCH_VALUES, timezone: str = "UTC", clock: str | None = None,
+                 tag: str = PRODUCT) -> None:
         self.engine = engine
         self.sql = sql
         self.values = dict(values or {})
         self.timeout = timeout
         self.timezone = timezone
         self.clock = clock
+        self.tag = tag
         self._size = size
         self._values_of_batch = values_of_batch
         self._cancel: Callable[[], object] | None = None
@@ -45,6 +49,11 @@ class Query:
         # A cancellation under way is waited for before its connection is closed or used by another.
         self._lock = threading.RLock()
         self._timer = self._started_timer()
+
+    def connect(self) -> Connection:
+        """A connection of the engine that carries the query's tag."""
+        with carrying(self.tag):
+            return self.engine.connect()
 
     def batch_rows(self, columns: int) -> int:
         """Rows of a batch with so many columns."""

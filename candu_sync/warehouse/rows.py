@@ -86,7 +86,7 @@ def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
 
 def _connection(query: Query, stack: ExitStack) -> tuple[Connection, Cancel | None]:
     with connecting(query.engine.url):
-        connection = stack.enter_context(query.engine.connect())
+        connection = stack.enter_context(query.connect())
         prepare(connection, query)
     cancel = canceller(connection)
     query.cancel_by(cancel, stack)

@@ -33,7 +33,7 @@ def read_snowflake(query: Query) -> Reading | None:
     errors: Errors = (Error, pa.ArrowException)
     with ExitStack() as stack:
         with connecting(query.engine.url, *errors):
-            connection = stack.enter_context(query.engine.connect())
+            connection = stack.enter_context(query.connect())
         cursor: Any = connection.connection.cursor()
         stack.callback(cursor.close)
         query.cancel_by(canceller(connection), stack)

@@ -24,6 +24,7 @@ from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
 from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
+from candu_sync.warehouse.tags import commented, tag_of
 
 # A value of a batch for so many bytes of memory: of 16 bytes a value, a batch then takes an eighth.
 _BYTES_OF_MEMORY = 125
@@ -56,7 +57,7 @@ class Warehouse:
         self.dialect: str = engine.dialect.name
 
     def read(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
-             clock: str | None = None) -> Reading:
+             clock: str | None = None, tag: str | None = None) -> Reading:
         """Runs one query until its first rows, with those of our parameters bound that it uses. A connection that fails
         before the first row is tried once more, never after.
 
@@ -66,6 +67,7 @@ class Warehouse:
             timezone: IANA name of the zone of columns without one. The session has it, where the dialect knows zones.
             clock: the column of the result that ``:since`` and the windows' bounds are compared with, where there is
                 one. MySQL and MariaDB need it for correct comparisons.
+            tag: the sync that it belongs to, for the warehouse's bill and history.
 
         Raises:
             ModelError: the SQL is not one query, uses a parameter without a value, names a column twice, or compares
@@ -74,18 +76,18 @@ class Warehouse:
         """
         sql, values = self._prepared(sql, parameters, timezone)
         try:
-            return self._started(self._new_query(sql, values, timezone, clock))
+            return self._started(self._new_query(sql, values, timezone, clock, tag))
         except WarehouseUnreachable:
-            return self._started(self._new_query(sql, values, timezone, clock))
+            return self._started(self._new_query(sql, values, timezone, clock, tag))
 
     def columns(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
-                clock: str | None = None) -> pa.Schema:
+                clock: str | None = None, tag: str | None = None) -> pa.Schema:
         """The query's columns without its rows. A type that only a row can show, as in SQLite, is ``pa.null()``.
 
         Takes and raises what ``read`` does.
         """
         sql, values = self._prepared(sql, parameters, timezone)
-        query = self._new_query(sql, values, timezone, clock)
+        query = self._new_query(sql, values, timezone, clock, tag)
         try:
             with query.explained():
                 return duckdb_columns(query) if self.dialect == "duckdb" else rows_columns(query)
@@ -93,13 +95,13 @@ class Warehouse:
             query.end()
 
     def empty(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
-              clock: str | None = None) -> Reading:
+              clock: str | None = None, tag: str | None = None) -> Reading:
         """The query's columns as a reading without rows: the query is prepared, and not run.
 
         Takes and raises what ``read`` does.
         """
-        names = self.columns(sql, parameters, timezone=timezone, clock=clock).names
-        return Reading(self._new_query(sql, {}, timezone, clock), "nothing", names, _no_batches(), ExitStack())
+        names = self.columns(sql, parameters, timezone=timezone, clock=clock, tag=tag).names
+        return Reading(self._new_query(sql, {}, timezone, clock, tag), "nothing", names, _no_batches(), ExitStack())
 
     def cancel(self, why: str = CANCELLED) -> None:
         """Ends the queries that are under way, at the warehouse; safe in any thread.
@@ -109,13 +111,14 @@ class Warehouse:
         for query in self._queries:
             query.cancel(why)
 
-    def values(self, sql: str) -> list[str]:
+    def values(self, sql: str, tag: str | None = None) -> list[str]:
         """The values of a one-column query as text, each once, in the order that they came in; nulls are left out.
+        ``tag`` as for ``read``.
 
         Raises ``ModelError`` when there is not exactly one column, or its values have no text form.
         """
         found: dict[str, None] = {}
-        with self.read(sql, {}) as reading:
+        with self.read(sql, {}, tag=tag) as reading:
             if len(reading.names) != 1:
                 names = ", ".join(reading.names)
                 raise ModelError(f"the query returns {len(reading.names)} columns instead of one: {names}")
@@ -146,9 +149,11 @@ class Warehouse:
     ) -> None:
         self.close()
 
-    def _new_query(self, sql: str, values: Mapping[str, Value], timezone: str, clock: str | None) -> Query:
-        query = Query(self._engine, sql, values, self._timeout, values_of_batch=self._batch_values,
-                      timezone=timezone, clock=clock)
+    def _new_query(self, sql: str, values: Mapping[str, Value], timezone: str, clock: str | None,
+                   tag: str | None) -> Query:
+        text = tag_of(tag)
+        query = Query(self._engine, commented(sql, self.dialect, text), values, self._timeout,
+                      values_of_batch=self._batch_values, timezone=timezone, clock=clock, tag=text)
         self._queries = [*(other for other in self._queries if not other.ended), query]
         return query
 

@@ -33,6 +33,7 @@ from candu_sync.errors import WarehouseError
 from candu_sync.warehouse.bulk import Transaction, open_transaction
 from candu_sync.warehouse.connect import connecting, install_hint, parsed, shown, without_secrets
 from candu_sync.warehouse.faults import translated
+from candu_sync.warehouse.tags import REPORT, tag_connections
 
 # Seconds until a server that does not answer counts as away, and until a lock of others is given up.
 PATIENCE = 10
@@ -186,7 +187,7 @@ def _engine(url: URL, backend: str, memory: int | None) -> Engine:
         case "snowflake":
             options["connect_args"] = {"login_timeout": PATIENCE,
                                        "session_parameters": {"TIMEZONE": "UTC", "LOCK_TIMEOUT": PATIENCE}}
-    return create_engine(url, **options)
+    return tag_connections(create_engine(url, **options), REPORT)
 
 
 def _patient(url: URL) -> URL:

@@ -39,7 +39,8 @@ def mariadb() -> Iterator[str]:
                        check=True, capture_output=True)
         server = subprocess.Popen(
             [MARIADBD, *here, f"--socket={folder}/socket", "--skip-networking", f"--pid-file={folder}/pid",
-             "--innodb-buffer-pool-size=32M", f"--log-error={folder}/log"], stderr=subprocess.DEVNULL)
+             "--innodb-buffer-pool-size=32M", "--performance-schema=ON", f"--log-error={folder}/log"],
+            stderr=subprocess.DEVNULL)
         try:
             _until_it_answers(f"{folder}/socket", server)
             yield f"mysql://root@localhost/wh?unix_socket={folder}/socket"

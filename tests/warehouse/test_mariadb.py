@@ -137,3 +137,21 @@ def test_a_connection_lost_half_way_is_an_error_and_not_a_short_result(
         cursor.execute(f"kill {number}")
     with pytest.raises(WarehouseError, match="reading from the warehouse failed"):
         list(reading)
+
+
+def test_mariadb_has_it_as_program_name(mariadb_url: str) -> None:
+    sql = ("select attr_value from performance_schema.session_connect_attrs "
+           "where processlist_id = connection_id() and attr_name = 'program_name'")
+    with open_warehouse(mariadb_url) as warehouse:
+        assert warehouse.values(sql, tag="users/profile") == ["candu-sync users/profile"]
+    named = make_url(mariadb_url).update_query_dict({"program_name": "nightly"})
+    with open_warehouse(named.render_as_string(hide_password=False)) as warehouse:
+        assert warehouse.values(sql, tag="users/profile") == ["nightly"]
+
+
+def test_each_connection_has_the_tag_of_its_own_query(mariadb_url: str) -> None:
+    sql = ("select attr_value from performance_schema.session_connect_attrs "
+           "where processlist_id = connection_id() and attr_name = 'program_name'")
+    with open_warehouse(mariadb_url) as warehouse:
+        found = [warehouse.values(sql, tag=name) for name in ("users/one", "users/two", None)]
+    assert found == [["candu-sync users/one"], ["candu-sync users/two"], ["candu-sync"]]

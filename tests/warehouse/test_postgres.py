@@ -12,10 +12,12 @@ from decimal import Decimal
 import psycopg
 import pyarrow as pa
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
+from candu_sync import pipeline
 from candu_sync.arrow_types import NUMERIC, UNUSABLE
 from candu_sync.errors import CanduSyncError, WarehouseError
+from candu_sync.project import Target
 from candu_sync.rows.instants import as_instants
 from candu_sync.warehouse import Reading, Warehouse, open_warehouse
 from candu_sync.warehouse.adbc import read_adbc
@@ -23,6 +25,7 @@ from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.rows import read_rows
+from tests.support.lab import Lab
 
 TYPES = """
 create schema wh_types;
@@ -297,3 +300,50 @@ def test_a_parameter_takes_the_type_that_it_is_compared_with(engine: Engine, pat
 def test_nulls_empty_texts_and_lines_are_distinguished(engine: Engine, path: Callable[[Engine, str], Reading]) -> None:
     sql = "select t from (values (null), (''), ('\\N'), (E'two\\nlines'), ('\"'), ('a,b')) as x(t)"
     assert set(values(path(engine, sql))) == {(None,), ("",), ("\\N",), ("two\nlines",), ('"',), ("a,b",)}
+
+
+# By which path PostgreSQL reads it: COPY has float4, and rows alone have intervals.
+_PATHS = {"adbc": "a", "postgres copy": "1.5::float4 as x, a", "rows": "inet '10.0.0.1' as x, a"}
+
+
+def seen_by_postgres(url: str, path: str = "adbc", tag: str | None = "users/profile") -> str:
+    """The application_name that the server has for the session of a query, while it is under way."""
+    sql = (f"select {_PATHS[path]} from (select application_name as a from pg_stat_activity "
+           "where pid = pg_backend_pid()) s")
+    with open_warehouse(url) as warehouse, warehouse.read(sql, {}, tag=tag) as reading:
+        assert reading.path == path
+        [batch] = reading
+        return str(batch.column(batch.num_columns - 1)[0].as_py())
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_postgres_has_it_as_application_name_by_every_path(postgres_url: str, path: str) -> None:
+    assert seen_by_postgres(postgres_url, path) == "candu-sync users/profile"
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_a_name_of_one_s_own_is_kept(postgres_url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = make_url(postgres_url).update_query_dict({"application_name": "nightly"})
+    assert seen_by_postgres(named.render_as_string(hide_password=False), path) == "nightly"
+    monkeypatch.setenv("PGAPPNAME", "by the environment")
+    assert seen_by_postgres(postgres_url, path) == "by the environment"
+
+
+def test_what_belongs_to_no_sync_has_the_product_alone(postgres_url: str) -> None:
+    assert seen_by_postgres(postgres_url, tag=None) == "candu-sync"
+
+
+def test_a_long_name_is_cut_to_what_the_server_keeps(postgres_url: str) -> None:
+    assert seen_by_postgres(postgres_url, tag="users/" + "x" * 100) == ("candu-sync users/" + "x" * 100)[:63]
+
+
+def test_check_a_plan_and_the_keys_of_partitions_carry_it(lab: Lab, postgres_url: str) -> None:
+    lab.overrides["warehouse_url"] = postgres_url
+    name = "(select application_name from pg_stat_activity where pid = pg_backend_pid())"
+    sync = lab.sync("users/tagged", f"select 'u1' as user_id, {name} as tag where :partition > ''",
+                    f'partitions: {{dynamic: names, values: "select {name}"}}\npreview: values')
+    with lab.project() as project:
+        [target] = project.targets(sync, [])
+        assert target.partition == "candu-sync users/tagged"
+        changes = pipeline.plan(Target(project, sync, target.partition))
+    assert "candu-sync users/tagged" in str(changes.summary.sample)

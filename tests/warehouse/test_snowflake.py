@@ -75,7 +75,8 @@ def test_the_session_gets_its_zone_and_its_limit() -> None:
     engine.dialect.connect = connect  # type: ignore[method-assign]
     with pytest.raises(Seen), engine.connect():
         pass
-    assert options["session_parameters"] == {"TIMEZONE": "UTC", "STATEMENT_TIMEOUT_IN_SECONDS": 61}
+    assert options["session_parameters"] == {
+        "TIMEZONE": "UTC", "STATEMENT_TIMEOUT_IN_SECONDS": 61, "QUERY_TAG": "candu-sync"}
 
 
 class Cursor:
@@ -128,3 +129,16 @@ def test_percent_signs_are_doubled_only_where_the_connector_looks_for_them(snowf
     sql = "select '5%' where x = :partition"
     assert pyformat(Query(snowflake_engine, "select '5%'")) == "select '5%'"
     assert pyformat(Query(snowflake_engine, sql, {"partition": "a"})) == "select '5%%' where x = %(partition)s"
+
+
+def test_snowflake_s_session_has_a_query_tag(snowflake_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the arguments of its own connector, which then reads from fakesnow."""
+    given: list[dict[str, Any]] = []
+    connect = snowflake_engine.dialect.connect
+    monkeypatch.setattr(snowflake_engine.dialect, "connect",
+                        lambda *arguments, **options: given.append(options) or connect(*arguments, **options))
+    with Warehouse(snowflake_engine) as warehouse, warehouse.read("select 1 as a", {}, tag="users/profile") as reading:
+        assert [batch.to_pylist() for batch in reading] == [[{"a": 1}]]
+    assert given
+    session = given[0]["session_parameters"]
+    assert (session["QUERY_TAG"], session["TIMEZONE"]) == ("candu-sync users/profile", "UTC")
