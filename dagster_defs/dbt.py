@@ -13,10 +13,7 @@ from candu_sync import ChangeSet, load_settings
 from candu_sync.dbt import DbtColumn, linked, trait_lineage
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Catalog, Sync
-from dagster_defs.metadata import Metadata
-
-# For which Dagster's UI has an icon.
-_TYPES = {"instant": "timestamp"}
+from dagster_defs.metadata import Metadata, column_type
 
 
 def with_upstream(catalog: Catalog) -> Catalog:
@@ -45,7 +42,7 @@ def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> M
     deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]
             for trait, columns in found.items()}
     # The open-source UI draws no lineage of columns: the description has it in words.
-    columns = [TableColumn(trait.name, _TYPES.get(str(trait.kind), str(trait.kind)), _words(found.get(trait.name, ())))
+    columns = [TableColumn(trait.name, column_type(str(trait.kind)), _words(found.get(trait.name, ())))
                for trait in changes.sent_traits]
     return {"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
             "dagster/column_lineage": MetadataValue.column_lineage(TableColumnLineage(deps))}

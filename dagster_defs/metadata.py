@@ -90,10 +90,15 @@ def _noise(noise: Mapping[str, Mapping[str, int]]) -> TableMetadataValue:
     return table(rows[:_MOST_TRAITS])
 
 
+def column_type(kind: str) -> str:
+    """A trait's kind as a type that Dagster's UI has an icon for."""
+    return "timestamp" if kind == "instant" else kind
+
+
 def _columns(changes: ChangeSet) -> Metadata:
     """The traits that the model gives, with their kinds; of one that changed its kind, the newest."""
     kinds = {trait.name: str(trait.kind) for trait in changes.sent_traits}
-    columns = [TableColumn(name, kind) for name, kind in kinds.items()]
+    columns = [TableColumn(name, column_type(kind)) for name, kind in kinds.items()]
     return {COLUMNS: MetadataValue.table_schema(TableSchema(columns))} if columns else {}
 
 
