@@ -22,7 +22,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -40,7 +40,8 @@ BATCH = 20_000
 
 
 def flat_rows(connection: duckdb.DuckDBPyConnection, about: LedgerFile, file: parquet.ParquetFile, run_id: str, *,
-              sync: str, partition: str | None, values: bool) -> Iterator[pa.RecordBatch]:
+              sync: str, partition: str | None, values: bool,
+              ) -> Generator[pa.RecordBatch, None, None]:
     """The rows of a run, ``BATCH`` at a time.
 
     Args:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 
+import pyarrow as pa
 from sqlalchemy import literal, select
 
 from candu_sync.embedded import Embedded
@@ -159,18 +161,24 @@ class Writer:
         with self.database.transaction() as transaction:
             # Rows of a run that ``sync_runs`` does not have: that table was emptied, and this one was not.
             transaction.delete(tables.rows, "run_id", run.run_id)
-            if run.mode != "none":
-                with ledger_of(self._partition(run), run.run_id) as found, self.engine.use() as connection:
-                    for rows in () if found is None else flat_rows(
-                            connection, *found, run.run_id, sync=run.sync, partition=run.partition,
-                            values=run.mode == "values"):
-                        seen.look(rows)
-                        transaction.append(tables.rows, rows)
+            with closing(self._rows_of(run)) as batches:
+                for rows in batches:
+                    seen.look(rows)
+                    transaction.append(tables.rows, rows)
             transaction.append(tables.runs, run_row(run, self.state_id, seen))
             if not self.turn.held():
                 raise Claimed("the report took too long to answer, and another process may write the tables: the next "
                               "run goes on")
         return seen.outcomes.total()
+
+    def _rows_of(self, run: Unreported) -> Generator[pa.RecordBatch, None, None]:
+        """The rows of a run that the tables may have."""
+        if run.mode == "none":
+            return
+        with ledger_of(self._partition(run), run.run_id) as found, self.engine.use() as connection:
+            if found is not None:
+                yield from flat_rows(connection, *found, run.run_id, sync=run.sync, partition=run.partition,
+                                     values=run.mode == "values")
 
     def _partition(self, run: Unreported) -> PartitionState:
         return self.state.of(run.sync, run.partition)

@@ -104,6 +104,25 @@ def test_rows_that_others_removed_stay_removed(lab: Lab, duck: Place) -> None:
     assert (len(duck.runs), duck.rows) == (2, [])
 
 
+def test_groups_events_partitions_and_many_traits(lab: Lab, duck: Place) -> None:
+    traits = ", ".join(f"{n} as t_{n}" for n in range(70))
+    lab.query(f"""create table acts as
+        select 'e1' as event_id, 'u1' as user_id, 'Ordered' as event, timestamp '2026-11-01' as timestamp, {traits};
+        create table members as select 'g1' as group_id, 'u1' as user_id, 'eu' as region, {traits}""")
+    events = lab.sync("events/acts", "select * from acts")
+    groups = lab.sync("groups/all", "select * exclude (region) from members where region = :partition",
+                      "partitions: {static: [eu]}\nhistory: values")
+    lab.run(events)
+    lab.run(groups, "eu")
+    assert [run["partition_key"] for run in duck.runs] == [None, "eu"]
+    rows = {row["message_type"]: row for row in duck.rows}
+    event, group = rows["track"], rows["group"]
+    assert (event["event"], event["row_key"], event["user_id"], event["group_id"]) == ("Ordered", "e1", "u1", None)
+    assert json.loads(event["traits"]) == {f"t_{n}": None for n in range(70)}
+    assert (group["group_id"], group["user_id"], group["partition_key"], group["event"]) == ("g1", "u1", "eu", None)
+    assert json.loads(group["traits"]) == {f"t_{n}": [None, n] for n in range(70)}
+
+
 @pytest.mark.parametrize("mode", ["names", "none"])
 def test_no_value_is_in_the_tables_unless_the_history_keeps_values(lab: Lab, duck: Place, mode: str) -> None:
     lab.overrides["report_schema"] = None
