@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from candu_sync.errors import CanduSyncError, Claimed, SettingsError
 from candu_sync.history import Unreported, unreported_runs
-from candu_sync.naming import counted
 from candu_sync.state import Claim, State
 from candu_sync.warehouse import Writable, file_beside, open_writable
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FILE_SUFFIX = "_report"
+
+# Sentences about damaged files in one message.
+_SENTENCES = 3
 
 # Seconds between the reports of one process.
 _PAUSE = 5.0
@@ -110,6 +112,8 @@ class Reports:
             with self._turn("report") as turn, self._opened() as database:
                 written = Writer(self._state, database, self._engine(), turn).write(found)
             runs, rows, waiting = runs + written.runs, rows + written.rows, waiting + written.waiting
+            if written.unreadable:
+                self._say("; ".join(written.unreadable[:_SENTENCES]))
         return runs, rows
 
     @contextmanager
@@ -181,8 +185,3 @@ class Reports:
             return {}
         with self._turn("forget"), self._opened() as database:
             return remove_person(database, schemas, user_id, is_of)
-
-
-def said_of(runs: int, rows: int) -> str:
-    """For people: what a report has written."""
-    return f"{counted(runs, 'run')} and {counted(rows, 'row')} written to the report tables"

@@ -21,6 +21,7 @@ from sqlalchemy import literal, select
 from candu_sync.embedded import Embedded
 from candu_sync.errors import Claimed, StateError, WarehouseError
 from candu_sync.history import Unreported, flat_rows, ledger_of, runs_in_ledger
+from candu_sync.naming import named
 from candu_sync.report.run_rows import Seen, run_row
 from candu_sync.report.tables import Tables, tables_in
 from candu_sync.state import Claim, PartitionState, State, read_claim
@@ -33,13 +34,18 @@ _TOGETHER = 500
 _WHOLE = "report/whole/"
 
 
+class Unreadable(StateError):
+    """The ledger of a run is damaged."""
+
+
 @dataclass
 class Written:
-    """How many runs and rows were written, and the runs that must wait."""
+    """How many runs and rows were written, the runs that must wait, and a sentence for each that cannot be read."""
 
     runs: int = 0
     rows: int = 0
     waiting: list[Unreported] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,14 @@ class Writer:
             return True
         if run.is_under_way(dt.datetime.now(dt.UTC)) or self._is_claimed(run):
             return False
-        with ledger_of(self._partition(run), run.run_id) as found:
-            if found is None:
-                self.state.store.delete(run.name)
-            return found is not None
+        try:
+            with ledger_of(self._partition(run), run.run_id) as found:
+                there = found is not None
+        except (pa.ArrowException, OSError):
+            return True  # that is reported when its rows are read
+        if not there:
+            self.state.store.delete(run.name)
+        return there
 
     def _is_claimed(self, run: Unreported) -> bool:
         """Whether a run that died awaits its recovery."""
@@ -101,15 +111,24 @@ class Writer:
         runs = sorted([*ready, *more], key=lambda run: run.run_id)
         known = self._known(tables, runs)
         for run in runs:
-            if not _is_known(run, known):
-                if run.run_id in known:
-                    self._remove(tables, run)
-                done.rows += self._write_run(tables, run)
-                done.runs += 1
-            if run.name:
-                self.state.store.delete(run.name)
+            try:
+                self._settle(tables, run, known, done)
+            except Unreadable as error:
+                # The others are written.
+                done.unreadable.append(str(error))
+                done.waiting.append(run)
         for run in whole:
             self.state.store.delete(self._whole_name(run))
+
+    def _settle(self, tables: Tables, run: Unreported, known: dict[str, dt.datetime | None], done: Written) -> None:
+        """Write a run unless the table has it, and remove its note."""
+        if not _is_known(run, known):
+            if run.run_id in known:
+                self._remove(tables, run)
+            done.rows += self._write_run(tables, run)
+            done.runs += 1
+        if run.name:
+            self.state.store.delete(run.name)
 
     def _is_whole(self, tables: Tables, run: Unreported) -> bool:
         """Whether the whole ledger of the sync is to be written. That is noted before it begins, since a table that is
@@ -175,10 +194,14 @@ class Writer:
         """The rows of a run that the tables may have."""
         if run.mode == "none":
             return
-        with ledger_of(self._partition(run), run.run_id) as found, self.engine.use() as connection:
-            if found is not None:
-                yield from flat_rows(connection, *found, run.run_id, sync=run.sync, partition=run.partition,
-                                     values=run.mode == "values")
+        try:
+            with ledger_of(self._partition(run), run.run_id) as found, self.engine.use() as connection:
+                if found is not None:
+                    yield from flat_rows(connection, *found, run.run_id, sync=run.sync, partition=run.partition,
+                                         values=run.mode == "values")
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise Unreadable(f"the history of run {run.run_id} of {named(run.sync, run.partition)} cannot be read "
+                             f"({type(error).__name__})") from error
 
     def _partition(self, run: Unreported) -> PartitionState:
         return self.state.of(run.sync, run.partition)

@@ -19,7 +19,7 @@ import pytest
 
 from candu_sync import pipeline
 from candu_sync.embedded import Embedded
-from candu_sync.history import HistoryQuery, note_run, search_history, unreported_runs
+from candu_sync.history import HistoryQuery, note_run, retention, search_history, unreported_runs
 from candu_sync.operate import maintenance
 from candu_sync.project import Target
 from candu_sync.report.writing import Writer
@@ -291,3 +291,36 @@ def test_with_the_state_in_s3(lab: Lab, place: Place, s3_url: str) -> None:
     lab.run(sync)
     check_complete(lab, sync, place)
     assert [run["accepted"] for run in place.runs] == [2, 0]
+
+
+def test_runs_whose_ledger_was_merged_with_others(lab: Lab, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "MOST_FILES", 1)
+    lab.overrides |= {"report_schema": place.schema, "report_url": AWAY}
+    sync = profile(lab)
+    for number in range(3):
+        lab.query(f"update people set plan = 'new {number}'")
+        lab.run(sync)
+    assert [path.name for path in (lab.folder / "state").rglob("*-merged.parquet")]
+    use(lab, place)
+    lab.run(sync)
+    check_complete(lab, sync, place)
+    place.change("delete from {s}sync_runs")
+    lab.run(sync)
+    check_complete(lab, sync, place)
+    assert len(place.rows) == 6
+
+
+def test_one_damaged_file_keeps_no_other_run_out(lab: Lab, place: Place) -> None:
+    lab.overrides |= {"report_schema": place.schema, "report_url": AWAY}
+    first, second = profile(lab, "users/a"), profile(lab, "users/b")
+    lab.run(first)
+    lab.run(second)
+    [damaged] = (lab.folder / "state" / "users.a").rglob("*.parquet")
+    damaged.write_bytes(b"PAR1 and nothing more PAR1")
+    use(lab, place)
+    with lab.project() as project:
+        pipeline.run(Target(project, second))
+        project.reports.write_due()
+        assert "of users/a cannot be read (ArrowInvalid)" in str(project.report_trouble)
+    assert [(run["sync"], run["accepted"]) for run in place.runs] == [("users/b", 2), ("users/b", 0)]
+    assert {row["sync"] for row in place.rows} == {"users/b"}
