@@ -77,8 +77,9 @@ class PhaseEnded:
 
     Attributes:
         seconds: that it took.
-        counts: what it did. read: rows. diff: added, changed, removed, unchanged, invalid, messages. guard: reasons.
-            push: accepted, refused, requests, retries, bytes; only those of this push.
+        counts: what it did. read: rows. diff: added, changed, removed, unchanged, invalid,
+            refreshed, messages. guard: reasons. push: accepted, refused, requests, retries, bytes; only those of this
+            push.
         error: the class of what ended it early; None: it came to its end.
     """
 

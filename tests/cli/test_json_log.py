@@ -70,7 +70,7 @@ def test_what_fails_and_what_is_warned_of_are_objects(folder: Folder, simulator:
     folder.model("users/broken", "select * from people", "gaurd: {}")
     folder.model("users/gone", "select * from nowhere")
     simulator.fault("status", status=503)
-    ended = folder.execute("run", "--all", "--json", rat="1")
+    ended = folder.cli("run", "--all", "--json", rat="1")
     messages = {line["message"]: line for line in objects(ended) if line["event"] == "message"}
     [setting] = [line for text, line in messages.items() if "CANDU_RATE" in text]
     [broken] = [line for text, line in messages.items() if "gaurd" in text]
@@ -114,14 +114,14 @@ def test_another_form_is_a_settings_error(folder: Folder, wrong: str, hint: str)
 def test_the_form_is_read_from_the_env_file_too(folder: Folder) -> None:
     del folder.overrides["log"]
     (folder.folder / ".env").write_text("CANDU_LOG=JSON\n")
-    assert events(folder.execute("run", "users/profile"))[-1] == "ended"
+    assert events(folder.cli("run", "users/profile"))[-1] == "ended"
 
 
 def test_text_that_could_steer_a_terminal_stays_one_ascii_line(folder: Folder) -> None:
     folder.model("users/each", "select * from people where plan = :partition",
                  'partitions: {dynamic: plans, values: "select plan from people"}')
     folder.query("update people set plan = chr(27) || '[2J' || chr(127) || chr(8238) || 'é'")
-    lines = folder.execute("run", "users/each").err
+    lines = folder.cli("run", "users/each").err
     assert lines.isascii()
     assert "\x1b" not in lines
     assert "\x7f" not in lines

@@ -144,7 +144,7 @@ def test_an_endpoint_that_refuses_is_one_sentence(folder: Folder, collector: Col
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:sesame@127.0.0.1:9/")
     collector.status = status or 200
     folder.secrets = ("sesame",)
-    ended = folder.execute("run", "users/profile", log="json")
+    ended = folder.cli("run", "users/profile", log="json")
     assert ended.code == 0
     messages = [line for line in map(json.loads, ended.err.splitlines()) if line["event"] == "message"]
     assert [(line["logger"], line["level"]) for line in messages] == [("candu_sync.telemetry.process", "warning")]
@@ -167,7 +167,6 @@ def test_nothing_is_loaded_where_nothing_is_configured(folder: Folder) -> None:
 
 def test_help_loads_nothing_where_it_is_configured(folder: Folder, collector: Collector) -> None:
     assert loaded(folder, "--help") == "[]"
-    assert loaded(folder, "list") == "[]"
 
 
 def loaded(folder: Folder, *words: str) -> str:
