@@ -17,8 +17,8 @@ from candu_sync.syncs import Sync
 Status = Literal["succeeded", "failed", "guarded", "planned"]
 
 # What a result counts, of the fields of RunResult.
-_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "accepted", "refused",
-           "waiting", "requests", "retries")
+_COUNTS = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "accepted",
+           "refused", "waiting", "requests", "retries")
 
 # Seconds are printed to the millisecond.
 _DIGITS = 3
