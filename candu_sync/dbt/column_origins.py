@@ -83,11 +83,21 @@ def _multiplying(query: exp.Select, resolve: Resolve, dialect: str) -> Iterator[
 
 
 def _joins(query: exp.Select, resolve: Resolve, dialect: str) -> Iterator[str | None]:
+    from sqlglot import exp
+
+    clause = query.args.get("from_")
+    aliases = [clause.this.alias_or_name] if clause else []
     for join in query.args.get("joins") or ():
-        yield " ".join(str(join.args.get(key) or "") for key in ("method", "side", "kind"))
-        yield ",".join(name.name.casefold() for name in join.args.get("using") or ())
+        method = str(join.args.get("method") or "")
+        yield None if method.upper() == "NATURAL" else method
+        yield " ".join(str(join.args.get(key) or "") for key in ("side", "kind"))
+        for name in join.args.get("using") or ():
+            yield resolve(exp.column(name.name, table=join.this.alias_or_name))
+            # Of what is before, whichever has it.
+            yield "/".join(resolve(exp.column(name.name, table=alias)) or "" for alias in aliases)
         condition = join.args.get("on")
         yield expression_digest(condition, resolve, dialect) if condition is not None else ""
+        aliases.append(join.this.alias_or_name)
 
 
 def _by_position(query: exp.Select) -> bool:

@@ -102,6 +102,7 @@ class QueryReader:
 
     Attributes:
         doubtful: the columns that the query reads and that are missing, or not known to be there.
+        of_outer: names without a table, in a query within an expression, that mean a column of the query around it.
     """
 
     def __init__(self, dialect: str, table: Callable[[exp.Table], Columns], *, folds: bool) -> None:
@@ -109,6 +110,7 @@ class QueryReader:
         self._table = table
         self._folds = folds
         self.doubtful: list[Read] = []
+        self.of_outer: set[str] = set()
 
     def read(self, query: exp.Expr, ctes: Mapping[str, Columns] | None = None,
              outer: Mapping[str, Columns] | None = None) -> Columns:
@@ -218,12 +220,15 @@ class QueryReader:
         self._note_using(query, sources)
 
     def _note_using(self, query: exp.Select, sources: Mapping[str, Columns]) -> None:
+        """``using (k)``: a column of what is joined, and of something before it."""
         from sqlglot import exp
 
-        for join in query.args.get("joins") or ():
-            alias = join.this.alias_or_name
-            for name in join.args.get("using") or () if alias.casefold() in sources else ():
-                self._note(exp.column(name.name, table=alias), sources, {}, ())
+        aliases = list(sources)
+        for number, join in enumerate(query.args.get("joins") or ()):
+            at = number + (1 if query.args.get("from_") else 0)
+            for name in join.args.get("using") or ():
+                self._note(exp.column(name.name), {alias: sources[alias] for alias in aliases[:at]}, {}, ())
+                self._note(exp.column(name.name), {alias: sources[alias] for alias in aliases[at : at + 1]}, {}, ())
 
     def _note(self, column: exp.Column, sources: Mapping[str, Columns], outer: Mapping[str, Columns],
               given: Sequence[str], *, sure: bool = True) -> None:
@@ -240,6 +245,8 @@ class QueryReader:
             name, table = column.parts[0].name, ""
         read = [owner] if owner is not None else [*sources.values(), *outer.values()]
         if any(name.casefold() in source.known for source in read):
+            if not table and not any(name.casefold() in source.known for source in sources.values()):
+                self.of_outer.add(name.casefold())
             return
         why = next((source.why for source in read if source.why), None)
         if not table and name.casefold() in given:

@@ -32,6 +32,7 @@ class SyncColumns:
         strangers: the tables that it reads and the manifest does not have.
         columns: those of its result.
         doubtful: the columns that it reads and that are missing, or not known to be there.
+        of_outer: names in a query within an expression that mean a column of the query around it.
         error: why a ref or a source means nothing; None: all do.
         unread: why it is not known what the SQL reads; None: it is.
     """
@@ -40,6 +41,7 @@ class SyncColumns:
     strangers: tuple[str, ...] = ()
     columns: Columns
     doubtful: tuple[Read, ...] = ()
+    of_outer: frozenset[str] = frozenset()
     error: str | None = None
     unread: str | None = None
 
@@ -62,7 +64,8 @@ def columns_of_sync(sync: Sync, models: ModelColumns, other: ModelColumns | None
     except SpecError as error:
         return SyncColumns(columns=unknown("a ref or a source means nothing"), error=error.detail)
     return SyncColumns(nodes=tuple(reading.nodes), strangers=tuple(reading.strangers), columns=columns,
-                       doubtful=tuple(reading.doubtful), unread=reading.unread)
+                       doubtful=tuple(reading.doubtful), of_outer=frozenset(reading.of_outer),
+                       unread=reading.unread)
 
 
 class _Reading:
@@ -73,6 +76,7 @@ class _Reading:
         self.nodes: dict[Node, None] = {}
         self.strangers: dict[str, None] = {}
         self.doubtful: list[Read] = []
+        self.of_outer: set[str] = set()
         self.unread: str | None = None
 
     def read(self, sql: str, path: str) -> Columns:
@@ -87,6 +91,7 @@ class _Reading:
             if query is not None and is_query(query):
                 found = reader.read(query)
                 self.doubtful += reader.doubtful
+                self.of_outer |= reader.of_outer
                 return found
         except Exception as error:
             # sqlglot's own errors are of many types.

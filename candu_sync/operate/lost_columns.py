@@ -23,6 +23,7 @@ def column_impacts(found: Compared) -> Iterator[Impact]:
         return
     yield from _relations(found)
     yield from _missing(found)
+    yield from _other_meaning(found)
     yield from _refused(found)
     yield from _lost(found)
     yield from _keys(found)
@@ -61,6 +62,15 @@ def _missing(found: Compared) -> Iterator[Impact]:
                                model=node.label, column=read.column)
         if not removed:
             yield found.impact("missing_column", nowhere, column=read.column)
+
+
+def _other_meaning(found: Compared) -> Iterator[Impact]:
+    """A name in an inner query that meant a column of a model, and means one of the outer query without it."""
+    for name in sorted(found.now.of_outer - found.before.of_outer) if found.before else ():
+        for node, renamed in found.removals(name):
+            yield found.impact("missing_column", f"removes column {name} of {node.label}: an inner query of "
+                               f"{found.sync.name} reads it, and the name means a column of the outer one now"
+                               f"{_perhaps(renamed)}", model=node.label, column=name)
 
 
 def _perhaps(renamed: str | None) -> str:

@@ -126,6 +126,20 @@ class TestColumns:
         found = shop.impacts(*change(USERS, USERS.replace(" plan,", "")))
         assert "removes column plan of dim_users: the SQL of users/profile reads it" in found["missing_column"]
 
+    def test_a_name_of_an_inner_query_that_means_one_of_the_outer_then(self, shop: Shop) -> None:
+        shop.model("users/profile", "select id as user_id, (select max(plan) from {{ ref('dim_users') }} d where "
+                                    "d.user_id = s.id) as best from {{ source('app', 'users') }} s")
+        found = shop.impacts(*change(USERS, USERS.replace(" plan,", "")))
+        assert found["missing_column"].startswith("removes column plan of dim_users: an inner query of users/profile")
+
+    @pytest.mark.parametrize("sides", ["{{ ref('stg_users') }} join {{ ref('dim_users') }}",
+                                       "{{ ref('dim_users') }} join {{ ref('stg_users') }}"])
+    def test_both_sides_of_using(self, shop: Shop, sides: str) -> None:
+        shop.model("users/profile", f"select user_id, 1 as one from {sides} using (user_id, plan)")
+        old, new = change(USERS, USERS.replace(" plan,", ""))
+        stg = sql("stg_users", USERS)
+        assert "missing_column" in shop.impacts([*old, stg], [*new, stg])
+
     def test_what_the_sql_does_not_read_is_no_trouble(self, shop: Shop) -> None:
         shop.model("users/profile", COLUMNS)
         ended = shop.check(*change(USERS, USERS.replace(", seats::int as seats", ", 1 as one")))
@@ -254,11 +268,19 @@ class TestValues:
          "select * replace (lower(plan) as plan), id as user_id from {{ source('app', 'users') }}"),
         ("select id as user_id, plan from {{ source('app', 'users') }} where exists (select 1)",
          "select id as user_id, plan from {{ source('app', 'users') }} where exists (select 2)"),
+        ("with u as (select id, plan as k from {{ source('app', 'users') }}) select s.id as user_id, s.plan from "
+         "{{ source('app', 'users') }} s join u using (id)",
+         "with u as (select k as id, plan as k from {{ source('app', 'users') }}) select s.id as user_id, s.plan from "
+         "{{ source('app', 'users') }} s join u using (id)"),
+        ("select s.id as user_id, s.plan from {{ source('app', 'users') }} s natural join (select id, plan as k from "
+         "{{ source('app', 'users') }})", "select s.id as user_id, s.plan from {{ source('app', 'users') }} s natural "
+         "join (select id, plan as plan from {{ source('app', 'users') }})"),
         ("with recursive r as (select id as user_id, plan from {{ source('app', 'users') }} union all select * from r) "
          "select * from r", "with recursive r as (select id as user_id, plan from {{ source('app', 'users') }} union "
          "all select * from r where b) select * from r"),
     ], ids=["self join", "group by position", "join", "incremental filter", "unnest", "sample", "aggregate",
-            "a function with several rows", "qualify", "distinct on", "group by all", "replace", "exists", "recursive"])
+            "a function with several rows", "qualify", "distinct on", "group by all", "replace", "exists", "using",
+            "natural", "recursive"])
     def test_changes_that_look_small_are_seen(self, shop: Shop, before: str, now: str) -> None:
         shop.model("users/profile", COLUMNS)
         stg = sql("stg_users", "select id from {{ source('app', 'users') }}")
