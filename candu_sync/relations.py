@@ -122,12 +122,10 @@ COMMIT: dict[str, Relation] = {
         columns="message key user_id outcome reason at"),
     "settled": Relation(
         of="a row of changes with what became of its message", made="history.ledger",
-        columns="key ids op t0 … c0 … message outcome status reason attempts at"),
+        columns="key ids op t0 … c0 … message outcome status reason attempts at digest carried0"),
     "outgoing_rows": Relation(
         of="a row of the change set's messages, where their digests are computed again",
         columns="key ids op t0 … c0 … message", made="history.ledger"),
-    "digests": Relation(
-        of="the digest of a message's values, for the history", columns="message digest", made="history.ledger"),
     "accepted_ranges": Relation(
         of="a range of messages that Candu accepted, from the receipts", columns="low high",
         made="commit.next_version"),

@@ -375,14 +375,8 @@ FROM (
 -- history/ledger.py, expose_settled
 -- settled: Arrow
 
--- history/ledger.py, expose_digests
--- digests: Arrow
-
 -- history/ledger.py, write
 SELECT
-('0x' || substr(md5(coalesce(m.user_id, m.key)), 1, 8))::UINTEGER AS user_hash,
-'20261101T060000-1a2b3c4d' AS run_id,
-1::INTEGER AS version,
 CASE WHEN m.key IS DISTINCT FROM m.user_id THEN m.key END AS key,
 m.user_id,
 m.outcome,
@@ -391,8 +385,8 @@ m.reason,
 false AS refresh,
 m.attempts,
 m.at,
-d.digest,
-(coalesce(m.c0, false)::UBIGINT << 0) | (coalesce(m.c1, false)::UBIGINT << 1) AS carried0,
+m.digest,
+coalesce(m.carried0, 0)::UBIGINT AS carried0,
 CASE WHEN m.c0 AND m.op = 'changed' THEN ('0x' || substr(md5('00000000-0000-0000-0000-000000000000' || coalesce(to_json(m.t0)::VARCHAR, NULL::VARCHAR, 'null')), 1, 8))::UINTEGER END AS h0,
 CASE WHEN m.c1 AND m.op = 'changed' THEN ('0x' || substr(md5('00000000-0000-0000-0000-000000000000' || coalesce(CASE WHEN m.t1 = trunc(m.t1) AND abs(m.t1) <= 9007199254740992 THEN m.t1::BIGINT::VARCHAR ELSE m.t1::VARCHAR END, NULL::VARCHAR, 'null')), 1, 8))::UINTEGER END AS h1
 FROM (
@@ -400,8 +394,7 @@ FROM (
     UNION ALL BY NAME
     FROM new_invalid
 ) AS m
-LEFT JOIN digests AS d ON d.message = m.message
-ORDER BY user_hash, m.at;
+ORDER BY coalesce(m.user_id, m.key), m.at;
 
 -- history/ledger.py, record_run
 SELECT table_name FROM duckdb_tables();

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
@@ -59,3 +60,53 @@ class DigestFile:
             yield
         except OSError:
             self._failed = True
+
+
+class Digests:
+    """The digests of a file like that of ``DigestFile``, read in the order of their messages.
+
+    Args:
+        path: None: there are none.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._batches = iter(()) if path is None else _batches(path)
+        self._held = _SCHEMA.empty_table()
+        self._left = True
+
+    def of(self, numbers: pa.Array) -> pa.Array:
+        """The digests (binary) of messages, null where there is none.
+
+        Args:
+            numbers: int64, rising, and above those of the calls before.
+        """
+        if not len(numbers):
+            return pa.array([], pa.binary())
+        self._read(numbers[-1].as_py())
+        known, wanted = self._held["message"].to_numpy(), numbers.to_numpy(zero_copy_only=False)
+        place = np.searchsorted(known, wanted)
+        there = place < len(known)
+        there[there] = known[place[there]] == wanted[there]
+        held = self._held["digest"].combine_chunks()
+        self._held = self._held.slice(int(np.searchsorted(known, wanted[-1], "right")))
+        if there.all() and place[-1] - place[0] == len(place) - 1:
+            # Nearly always: each message has one.
+            return held.slice(place[0], len(place))
+        return held.take(pa.array(place, mask=~there))
+
+    def _read(self, last: int) -> None:
+        """Hold the digests up to this message."""
+        parts = [self._held]
+        while self._left and (not len(parts[-1]) or parts[-1]["message"][-1].as_py() < last):
+            batch = next(self._batches, None)
+            self._left = batch is not None
+            if batch is not None:
+                parts.append(pa.Table.from_batches([batch], _SCHEMA))
+        self._held = pa.concat_tables(parts)
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as source:
+        reader = ipc.open_file(source)
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)

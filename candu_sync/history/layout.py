@@ -1,11 +1,10 @@
 """Where the ledger is in the state: in ``history/`` of the partition, a Parquet file for each run that sent something.
 
-A file's rows are sorted by ``user_hash``. Parquet keeps the least and the greatest value of each row group. So the rows
-of one user are found in the footers and one row group of each file.
+A file's rows are sorted by the user's id, or by the key where there is none. Parquet keeps the least and the greatest
+id of each row group. So the rows of one user are found in the footers and one row group of each file.
 
 | column       | Arrow type             |                                                                        |
 |--------------|------------------------|------------------------------------------------------------------------|
-| `user_hash`  | uint32                 | of the user's id, or of the key where there is none (``user_hash``)    |
 | `run_id`     | string                 | the run that sent the row                                              |
 | `version`    | int32                  | of the snapshot that the run began from: orders runs of one second     |
 | `key`        | string                 | the row's key; null: it is the user's id                               |
@@ -28,7 +27,6 @@ The file's metadata names the sync, partition, type of message, the traits, and 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Sequence
@@ -50,19 +48,9 @@ BITS = 64
 ROW_GROUP = 50_000
 
 
-def user_hash(user_id: str) -> int:
-    """The hash that the rows of a file are sorted by: 32 bits of MD5, equal in every version of every library.
-
-    Example:
-        >>> 0 <= user_hash("u17") < 2**32
-        True
-    """
-    return int.from_bytes(hashlib.md5(user_id.encode(), usedforsecurity=False).digest()[:4], "big")
-
-
-def user_hash_sql(column: str) -> str:
-    """SQL of ``user_hash``."""
-    return f"('0x' || substr(md5({column}), 1, 8))::UINTEGER"
+def hash_sql(text: str) -> str:
+    """SQL of 32 bits of the MD5 of a text: equal in every version of every library."""
+    return f"('0x' || substr(md5({text}), 1, 8))::UINTEGER"
 
 
 def message_id(digest: bytes | None) -> str | None:
@@ -135,12 +123,12 @@ def carried_columns(traits: int) -> int:
 
 
 def parquet_options(names: Sequence[str]) -> dict[str, Any]:
-    """How the columns of a ledger file are written: texts that repeat as a dictionary, the sorted hashes as their
-    differences. The digests cannot be compressed, and are written as they are."""
+    """How the columns of a ledger file are written: texts that repeat as a dictionary, the sorted ids as what differs
+    from the one before. The digests cannot be compressed, and are written as they are."""
     repeating = {"run_id", "event", "outcome", "reason"}
     return {"compression": {name: "none" if name == "digest" else "zstd" for name in names},
-            "write_statistics": ["user_hash", "at"], "use_dictionary": [name for name in names if name in repeating],
-            "column_encoding": {"user_hash": "DELTA_BINARY_PACKED"}}
+            "write_statistics": ["user_id", "at"], "use_dictionary": [name for name in names if name in repeating],
+            "column_encoding": {"user_id": "DELTA_BYTE_ARRAY"}}
 
 
 def run_of(name: str) -> str:

@@ -7,28 +7,27 @@ crash writes the same file again: a row is in the ledger exactly once, and only 
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
 from candu_sync.changes import INVALID, ChangeSet, json_text
-from candu_sync.embedded import Embedded, arrow_file, literal, scalar
-from candu_sync.history.fates import Fates, with_fates, with_fates_schema
+from candu_sync.embedded import Embedded, arrow_file, literal, scalar, write_arrow
+from candu_sync.history.digests import Digests
+from candu_sync.history.fates import Fates
 from candu_sync.history.layout import (
-    BITS,
     FOLDER,
     ROW_GROUP,
     HistoryPolicy,
     LedgerFile,
     carried_columns,
+    hash_sql,
     parquet_options,
-    user_hash_sql,
 )
+from candu_sync.history.sent_rows import sent_rows
 from candu_sync.history.unreported import note_run
 from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot, expose
@@ -94,8 +93,7 @@ class _Writing:
         settled = bool(outcome.accepted or outcome.rejected or outcome.uncertain)
         if not settled and not scalar(self._connection, "SELECT count(*) FROM new_invalid"):
             return 0
-        self._expose_settled(outcome)
-        self._expose_digests(digests)
+        self._expose_settled(outcome, Digests(digests or self._digests_again(path.parent)))
         if self._policy.mode == "values":
             expose(self._connection, before)
         return self._save(self._connection.sql(self._query(before)).to_arrow_reader(ROW_GROUP), path)
@@ -106,54 +104,50 @@ class _Writing:
 
         about = LedgerFile(sync=self._changes.sync, partition=self._changes.partition, kind=self._changes.kind,
                            traits=self._encoding.names, mode=self._policy.mode)
-        schema = pa.schema([field.with_type(_STORED.get(field.name, field.type)) for field in reader.schema],
+        # They are the same in each row. Sorted with the others, they would cost a tenth of the whole.
+        same = {"run_id": pa.scalar(self._changes.run_id), "version": pa.scalar(self._changes.base, pa.int32())}
+        fields = [*(pa.field(name, value.type) for name, value in same.items()), *reader.schema]
+        schema = pa.schema([field.with_type(_STORED.get(field.name, field.type)) for field in fields],
                            about.metadata())
         rows = 0
         with parquet.ParquetWriter(path, schema, **parquet_options(schema.names)) as writer:
             for batch in reader:
-                writer.write_batch(batch.cast(schema), row_group_size=ROW_GROUP)
+                columns = [*(pa.repeat(value, batch.num_rows) for value in same.values()), *batch.columns]
+                whole = pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+                writer.write_batch(whole.cast(schema), row_group_size=ROW_GROUP)
                 rows += batch.num_rows
         return rows
 
-    def _expose_settled(self, outcome: Outcome) -> None:
+    def _expose_settled(self, outcome: Outcome, digests: Digests) -> None:
         """Make ``settled``: the rows whose message was sent, with what became of it."""
-        names, batches = _outgoing(self._changes, values=self._values)
-        fates = Fates(outcome, self._at)
-        schema = with_fates_schema(names)
-        rows = pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in with_fates(batches, fates)))
+        rows = sent_rows(self._changes, Fates(outcome, self._at), digests, traits=len(self._encoding.names),
+                         values=self._values)
         self._connection.register("settled", rows)
 
-    def _expose_digests(self, digests: Path | None) -> None:
-        """Make ``digests``: message (BIGINT) and digest (BLOB) of the messages of the change set."""
+    def _digests_again(self, folder: Path) -> Path | None:
+        """Compute the digests of the change set's messages, into a file; None: they have none."""
         if self._encoding.identity is None:
-            self._connection.execute("""
-                CREATE TEMP VIEW digests AS
-                SELECT 0::BIGINT AS message, NULL::BLOB AS digest
-                LIMIT 0""")
-        elif digests is not None:
-            self._connection.register("digests", arrow_file(digests))
-        else:
-            self._connection.register("outgoing_rows", arrow_file(self._changes.outgoing))
-            rows = "(FROM outgoing_rows WHERE message IS NOT NULL)"
-            self._connection.execute(f"""
-                CREATE TEMP VIEW digests AS
-                SELECT message, digest
-                FROM ({self._encoding.messages(rows)}
-                )""")
+            return None
+        self._connection.register("outgoing_rows", arrow_file(self._changes.outgoing))
+        path = folder / "digests.arrow"
+        write_arrow(self._connection, f"""
+            SELECT message, digest
+            FROM ({self._encoding.messages("(FROM outgoing_rows WHERE message IS NOT NULL)")}
+            )
+            ORDER BY message""", path)
+        return path
 
     def _query(self, before: Snapshot) -> str:
         """SQL of the file's rows, in its order."""
         kind = self._changes.kind
         columns = [
-            f"{user_hash_sql('coalesce(m.user_id, m.key)')} AS user_hash",
-            f"{literal(self._changes.run_id)} AS run_id",
-            f"{self._changes.base}::INTEGER AS version",
             "CASE WHEN m.key IS DISTINCT FROM m.user_id THEN m.key END AS key",
             "m.user_id",
             *(["m.group_id"] if kind == "groups" else []),
             *(["m.event"] if kind == "events" else []),
-            "m.outcome", "m.status", "m.reason", f"{self._refreshed} AS refresh", "m.attempts", "m.at", "d.digest",
-            *_carried(len(self._encoding.names)),
+            "m.outcome", "m.status", "m.reason", f"{self._refreshed} AS refresh", "m.attempts", "m.at", "m.digest",
+            *(f"coalesce(m.carried{n}, 0)::UBIGINT AS carried{n}"
+              for n in range(carried_columns(len(self._encoding.names)))),
             *(column for n, name in enumerate(self._encoding.names) for column in self._trait(n, name, before)),
         ]
         listed = ",\n            ".join(columns)
@@ -166,9 +160,8 @@ class _Writing:
                 UNION ALL BY NAME
                 FROM new_invalid
             ) AS m
-            LEFT JOIN digests AS d ON d.message = m.message
             {old}
-            ORDER BY user_hash, m.at"""
+            ORDER BY coalesce(m.user_id, m.key), m.at"""
 
     @property
     def _refreshed(self) -> str:
@@ -187,36 +180,13 @@ class _Writing:
             salted = f"{literal(str(self._policy.salt))} || {new}"
             # A group has one message for several rows, and any of them may have changed.
             changed = "" if self._changes.kind == "groups" else " AND m.op = 'changed'"
-            yield f"CASE WHEN m.c{n}{changed} THEN {user_hash_sql(salted)} END AS h{n}"
-
-
-def _carried(traits: int) -> Iterator[str]:
-    """SQL of the columns ``carried0`` …: bits of the traits that a message carried."""
-    for column in range(carried_columns(traits)):
-        bits = [f"coalesce(m.c{n}, false)::UBIGINT << {n % BITS}"
-                for n in range(column * BITS, min((column + 1) * BITS, traits))]
-        yield f"{' | '.join(f'({bit})' for bit in bits)} AS carried{column}"
+            yield f"CASE WHEN m.c{n}{changed} THEN {hash_sql(salted)} END AS h{n}"
 
 
 def _json_of(name: str, traits: tuple[Trait, ...], row: str) -> str:
     """SQL of a trait's value as JSON text, of any kind."""
     texts = [json_text(f"{row}.t{i}", trait.kind) for i, trait in enumerate(traits) if trait.name == name]
     return f"coalesce({', '.join([*texts, 'NULL::VARCHAR'])}, 'null')"
-
-
-def _outgoing(changes: ChangeSet, *, values: bool) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """The rows of the messages, without their values unless these are wanted."""
-    with pa.OSFile(str(changes.outgoing)) as source:
-        schema = ipc.open_file(source).schema
-    wanted = [n for n, name in enumerate(schema.names) if values or not re.fullmatch(r"t\d+", name)]
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        with pa.OSFile(str(changes.outgoing)) as source:
-            reader = ipc.open_file(source, options=ipc.IpcReadOptions(included_fields=wanted))
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
-
-    return pa.schema([schema.field(n) for n in wanted]), batches()
 
 
 def _expose_invalid(connection: duckdb.DuckDBPyConnection, state: PartitionState, kind: str, at: dt.datetime) -> None:

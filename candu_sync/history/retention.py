@@ -144,7 +144,7 @@ def _join(state: PartitionState, about: LedgerFile, names: list[str]) -> int:
 
     paths = [path for path in map(state.store.local, names) if path is not None]
     tables = [parquet.ParquetFile(path).read() for path in paths]
-    table = pa.concat_tables(tables, promote_options="default").sort_by("user_hash")
+    table = pa.concat_tables(tables, promote_options="default").sort_by("user_id")
     parts = tuple(run_of(name) for name in names)
     merged = LedgerFile(sync=about.sync, partition=about.partition, kind=about.kind, traits=about.traits,
                         mode=about.mode, parts=parts)

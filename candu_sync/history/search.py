@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from candu_sync.history.layout import BITS, FOLDER, TYPES, LedgerFile, message_id, run_of, user_hash
+from candu_sync.history.layout import BITS, FOLDER, TYPES, LedgerFile, message_id, run_of
 from candu_sync.state import PartitionState
 
 if TYPE_CHECKING:
@@ -126,13 +126,16 @@ def _row_groups(file: parquet.ParquetFile, query: HistoryQuery) -> list[int]:
     every = range(file.metadata.num_row_groups)
     if query.user_id is None:
         return list(every)
-    column, wanted = file.schema_arrow.names.index("user_hash"), user_hash(query.user_id)
-    found = []
-    for number in every:
-        statistics = file.metadata.row_group(number).column(column).statistics
-        if statistics is None or statistics.min <= wanted <= statistics.max:
-            found.append(number)
-    return found
+    column, wanted = file.schema_arrow.names.index("user_id"), query.user_id.encode()
+    return [number for number in every
+            if _may_be_among(wanted, file.metadata.row_group(number).column(column).statistics)]
+
+
+def _may_be_among(user_id: bytes, statistics: parquet.Statistics | None) -> bool:
+    """A row without a user has its key in place of the id. Ids are in the order of their bytes."""
+    if statistics is None or not statistics.has_min_max or statistics.null_count:
+        return True
+    return bool(statistics.min.encode() <= user_id <= statistics.max.encode())
 
 
 def _wanted(table: pa.Table, query: HistoryQuery) -> pa.Array:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from candu_sync import Target
-from candu_sync.history import HistoryQuery, search_history
+from candu_sync.history import DigestFile, HistoryQuery, ledger, search, search_history
+from candu_sync.history.digests import Digests
 from candu_sync.operate import maintenance
 from candu_sync.simulator import Simulator
 from candu_sync.syncs import Sync
@@ -38,6 +42,40 @@ def test_a_user_has_a_row_for_each_message(lab: Lab, simulator: Simulator) -> No
     assert {(row["sync"], row["partition"], row["key"], row["user_id"], row["type"], row["outcome"], row["attempts"])
             for row in delivered} == {("users/profile", None, "u1", "u1", "identify", "accepted", 1)}
     assert all(dt.datetime.fromisoformat(row["at"]) <= dt.datetime.now(dt.UTC) for row in delivered)
+
+
+def test_of_a_user_one_row_group_is_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the ids are; rows without a user are found by their key, too."""
+    monkeypatch.setattr(ledger, "ROW_GROUP", 10)
+    ids = [*(f"u{n}" for n in range(60)), *"ABcé中𝒳~", "a" * 300, "B" * 300]
+    lab.table("people", user_id=ids, plan=["pro"] * len(ids))
+    sync = lab.sync("users/profile", "select * from people")
+    lab.run(sync)
+    [name] = [name for name in lab.state(sync).store.list("") if name.endswith(".parquet")]
+    with parquet.ParquetFile(lab.folder / "state" / name) as file:
+        assert file.metadata.num_row_groups == -(-len(ids) // 10)
+        for user in ids:
+            assert len(search._row_groups(file, HistoryQuery(user_id=user))) == 1
+        assert search._row_groups(file, HistoryQuery(user_id="0")) == []
+    assert [row["user_id"] for user in ids for row in of_user(lab, sync, user)] == ids
+    lab.query("create table visits as select 'e' || i as event_id, if(i = 7, null, 'u' || i) as user_id, 'x' as event, "
+              "timestamp '2026-11-01' as timestamp from range(30) t(i)")
+    events = lab.sync("events/visits", "select * from visits")
+    lab.run(events)
+    assert [row["outcome"] for row in of_user(lab, events, "e7")] == ["invalid"]
+
+
+def test_digests_are_given_to_the_messages_that_have_one(tmp_path: Path) -> None:
+    digests = [bytes([n]) * 16 for n in range(9)]
+    with DigestFile(tmp_path) as file:
+        for part in ([0, 1, 2], [3], [5, 6], [8]):
+            file.add(pa.record_batch({"message": part, "digest": [digests[n] for n in part]}))
+    found = Digests(file.path)
+    assert found.of(pa.array([], pa.int64())).to_pylist() == []
+    for part in ([0, 1], [2, 4, 5], [6], [7, 8, 9], [10]):
+        assert found.of(pa.array(part)).to_pylist() == [
+            digests[n] if n in (0, 1, 2, 3, 5, 6, 8) else None for n in part]
+    assert Digests(None).of(pa.array([3])).to_pylist() == [None]
 
 
 def test_its_message_ids_are_those_that_candu_received(lab: Lab, simulator: Simulator) -> None:
