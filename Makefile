@@ -15,20 +15,35 @@ WORKERS ?= auto
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
+# For the demo alone a smaller environment will do, where the whole one has not been made.
+DEMO_VENV := $(if $(wildcard $(VENV)/installed),$(VENV),.venv-demo)
+
+OLD_PYTHON := candu-sync needs Python 3.11 or newer: make PYTHON=python3.11 …
+CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "$(OLD_PYTHON)")'
+PIP_INSTALL := pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
 # Made again when what is to be installed changes.
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "candu-sync needs Python 3.11 or newer: make PYTHON=python3.11 …")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(CHECK_PYTHON)
+	@echo "installing what the tests need into $(VENV): 1.6 GB, some minutes when it is not in pip's cache"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+.venv-demo/installed: pyproject.toml constraints.txt
+	@$(CHECK_PYTHON)
+	@echo "installing candu-sync and Dagster into .venv-demo: 500 MB, a minute or two when they are not in pip's cache"
+	@$(PYTHON) -m venv .venv-demo
+	@.venv-demo/bin/$(PIP_INSTALL) --no-compile --editable '.[dagster]'
 	@touch $@
 
 install: $(VENV)/installed ## Make the virtual environment in .venv
 
-demo: install ## The whole story on made-up data, through Dagster, in half a minute
-	@$(BIN)/python -m dagster_defs.demo $(DEMO)
+demo: $(DEMO_VENV)/installed ## The whole story on made-up data, through Dagster, in half a minute
+	@$(DEMO_VENV)/bin/python -m dagster_defs.demo $(DEMO)
 
-ui: install ## Open Dagster and the simulator on the demo's result
-	@$(BIN)/python -m dagster_defs.demo.ui $(DEMO) --port $(PORT) --simulator-port $(SIMULATOR_PORT)
+ui: $(DEMO_VENV)/installed ## Open Dagster and the simulator on the demo's result
+	@$(DEMO_VENV)/bin/python -m dagster_defs.demo.ui $(DEMO) --port $(PORT) --simulator-port $(SIMULATOR_PORT)
 
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -71,4 +86,4 @@ check-deploy: install ## The files of deploy/: schemas, the image's layers, its 
 	DEPLOY_VENV=$(CURDIR)/.check/image/venv $(BIN)/python -m pytest tests/deploy
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(DEMO) .check .site .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .venv-demo $(DEMO) .check .site .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

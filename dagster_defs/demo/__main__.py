@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from candu_sync.demo.story import tell
 from candu_sync.errors import CanduSyncError
@@ -18,15 +21,31 @@ def main(folder: Path) -> int:
 
     def by_dagster(candu: dict[str, str], windows: list[str]) -> list[dict[str, Any]]:
         command = [sys.executable, "-m", "dagster_defs.demo.day", *windows]
-        done = subprocess.run(command, env=environment(folder, candu), capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise CanduSyncError(f"a day of the demo failed in Dagster:\n{done.stderr[-4000:]}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        said = folder / "dagster.log"
+        with said.open("w") as log, subprocess.Popen(
+                command, env=environment(folder, candu), stdout=subprocess.PIPE, stderr=log, text=True) as process:
+            results = list(_reported(process))
+        if process.returncode:
+            raise CanduSyncError(f"a day of the demo failed in Dagster:\n{said.read_text()[-4000:]}")
+        return results
 
     code = tell(folder, by_dagster)
     print(f"\nEach line was run by Dagster, in {folder / 'dagster'}. To look at the runs and at what the "  # noqa: T201
           "simulator received:\n\n    make ui        Dagster on http://127.0.0.1:3000, the simulator on http://127.0.0.1:8800")
     return code
+
+
+def _reported(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    """The results of the runs; as they come in, a line on stderr for each sync."""
+    say = Console(stderr=True, highlight=False).print
+    say("Dagster starts, and runs each sync:")
+    shown = ""
+    for line in process.stdout or ():
+        result = json.loads(line)
+        if result["sync"] != shown:
+            shown = result["sync"]
+            say(f"  {shown}")
+        yield result
 
 
 if __name__ == "__main__":
