@@ -23,7 +23,7 @@ from candu_sync.dbt.manifest import Manifest, ManifestError, read_manifest
 from candu_sync.dbt.nodes import Node
 from candu_sync.errors import SpecError
 from candu_sync.suggestions import hint
-from candu_sync.syncs import KINDS, Catalog, Kind, Sync, build_sync, is_name, load_syncs, spec_of
+from candu_sync.syncs import KINDS, Catalog, Kind, Sync, build_sync, is_name, read_syncs, spec_of
 
 __all__ = ["declared_syncs", "load_catalog"]
 
@@ -56,7 +56,7 @@ def load_catalog(folder: Path, manifest: Path | None, *, required: bool | None =
     declared = _declared_by(manifest)
     required = folder != _DEFAULT if required is None else required
     missing = not required and bool(declared.names) and not folder.exists()
-    return _joined(Catalog({}, ()) if missing else load_syncs(folder), declared)
+    return _joined(Catalog({}, ()) if missing else read_syncs(folder), declared)
 
 
 def _declared_by(manifest: Path | None) -> Catalog:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.syncs.components import read_syncs as read_syncs
     from candu_sync.syncs.constraints import conflicts as conflicts
     from candu_sync.syncs.cron_gap import late_after as late_after
     from candu_sync.syncs.cron_gap import longest_gap as longest_gap
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.sync import read_model as read_model
 else:
     __getattr__, __all__ = lazy_names(__name__, {
+        "components": "read_syncs",
         "constraints": "conflicts",
         "cron_gap": "late_after longest_gap",
         "due_partitions": "has_ended is_partition is_present partition_to_prepare partitions_to_run present_segments",
