@@ -35,9 +35,16 @@ class Telemetry:
         self._failures = _Failures()
 
     def __call__(self, event: Event) -> None:
-        if self._listener is None:
-            self._listener = self._made()
-        self._listener(event)
+        """Pass an event on. Whatever goes wrong with it is no trouble of the run."""
+        try:
+            if self._listener is None:
+                self._listener = self._made()
+            self._listener(event)
+        except Exception as error:
+            self._listener = silent
+            # Its text may quote a variable, which may be a secret.
+            _log.warning("no more metrics and traces are sent: OpenTelemetry failed with %s; look at the variables "
+                         "OTEL_*. The runs are not affected", type(error).__name__)
 
     def close(self) -> None:
         """Send what was not sent yet. It takes a limited time, also where the endpoint does not answer."""

@@ -14,6 +14,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     AGGREGATION_TEMPORALITY_DELTA,
 )
 
+from candu_sync.telemetry import Signals
 from tests.support.folder import Folder
 from tests.telemetry.collector import Collector, collecting
 
@@ -149,6 +150,31 @@ def test_an_endpoint_that_refuses_is_one_sentence(folder: Folder, collector: Col
     messages = [line for line in map(json.loads, ended.err.splitlines()) if line["event"] == "message"]
     assert [(line["logger"], line["level"]) for line in messages] == [("candu_sync.telemetry.process", "warning")]
     assert "not all sent" in messages[0]["message"]
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip-sesame"), ("OTEL_METRIC_EXPORT_INTERVAL", "sesame"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "sesame"), ("OTEL_BSP_SCHEDULE_DELAY", "-1"), ("OTEL_TRACES_SAMPLER", "sesame"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/sesame.pem"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "sesame")])
+def test_a_wrong_variable_never_fails_a_run(folder: Folder, collector: Collector, monkeypatch: pytest.MonkeyPatch,
+                                            name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    folder.secrets = ("sesame",)
+    ended = folder.cli("run", "users/profile", "--json", log="json")
+    assert (ended.code, ended.row["accepted"]) == (0, 3)
+    assert all(json.loads(line) for line in ended.err.splitlines())
+
+
+def test_a_failure_within_does_not_fail_the_run(folder: Folder, monkeypatch: pytest.MonkeyPatch,
+                                                     collector: Collector) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("sesame")
+
+    monkeypatch.setattr(Signals, "_start", broken)
+    folder.secrets = ("sesame",)
+    ended = folder.cli("run", "users/profile", "--json", log="json")
+    assert (ended.code, ended.row["accepted"]) == (0, 3)
+    assert "OpenTelemetry failed with RuntimeError" in ended.err
 
 
 def test_without_the_extra_the_run_goes_on_and_says_what_to_install(
