@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.dbt.columns import Column as Column
+    from candu_sync.dbt.columns import Columns as Columns
+    from candu_sync.dbt.columns import Read as Read
     from candu_sync.dbt.declared import declared_syncs as declared_syncs
     from candu_sync.dbt.declared import load_catalog as load_catalog
     from candu_sync.dbt.lineage import DbtColumn as DbtColumn
@@ -23,9 +26,6 @@ if TYPE_CHECKING:
     from candu_sync.dbt.nodes import Node as Node
     from candu_sync.dbt.preconditions import check_preconditions as check_preconditions
     from candu_sync.dbt.preconditions import without_contract as without_contract
-    from candu_sync.dbt.query_columns import Column as Column
-    from candu_sync.dbt.query_columns import Columns as Columns
-    from candu_sync.dbt.query_columns import Read as Read
     from candu_sync.dbt.references import linked as linked
     from candu_sync.dbt.references import resolve as resolve
     from candu_sync.dbt.references import resolve_sync as resolve_sync
@@ -41,7 +41,7 @@ else:
         "model_columns": "ModelColumns",
         "nodes": "Node",
         "preconditions": "check_preconditions without_contract",
-        "query_columns": "Column Columns Read",
+        "columns": "Column Columns Read",
         "references": "linked resolve resolve_sync",
         "sync_columns": "SyncColumns columns_of_sync",
         "value_sorts": "sort_of",

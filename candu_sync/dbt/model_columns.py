@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from candu_sync.dbt.column_origins import digest
+from candu_sync.dbt.columns import Column, Columns, columns_of, unknown
 from candu_sync.dbt.manifest import Manifest
 from candu_sync.dbt.model_sql import NodeNames, dialect_of, incremental_filters, query_of
 from candu_sync.dbt.nodes import Node
-from candu_sync.dbt.query_columns import Column, Columns, QueryReader, columns_of, unknown
+from candu_sync.dbt.query_columns import QueryReader
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -7,89 +7,23 @@ incomplete, with the reason. Nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from candu_sync.dbt.column_origins import digest, expression_digest, frame_of
+from candu_sync.dbt.columns import Column, Columns, Read, columns_of, paired, renamed, starred, unknown
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-__all__ = ["Column", "Columns", "QueryReader", "Read", "unknown"]
+__all__ = ["QueryReader"]
 
 # Arguments of a table in sqlglot that do not change what is read.
 _PLAIN_TABLE = {"this", "db", "catalog", "alias", "hints"}
 
 # Parts of a select in which only some warehouses know the names that the select gives.
 _BEFORE_SELECT = ("where", "from_", "joins", "laterals")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a query or of a table.
-
-    Attributes:
-        name: as the warehouse gives it.
-        type: the SQL type; None: the text does not say it.
-        origin: digits that change with how the values are made; None: that is not known.
-    """
-
-    name: str
-    type: str | None
-    origin: str | None
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a query or of a table.
-
-    Attributes:
-        known: by name, letter case aside.
-        why: why there may be more of them; None: these are all.
-        frame: digits that change with what rows there are; None: that is not known.
-        open: the digits that the origin of a column begins with which is not known by name; None: it has no origin.
-    """
-
-    known: Mapping[str, Column]
-    why: str | None
-    frame: str | None
-    open: str | None = None
-
-    def get(self, name: str) -> Column | None:
-        """The column of a name, letter case aside; also one that is not known, where its origin is."""
-        found = self.known.get(name.casefold())
-        if found is None and self.open is not None:
-            return Column(name, None, digest(self.open, name.casefold()))
-        return found
-
-
-@dataclass(frozen=True)
-class Read:
-    """A column that the SQL reads of a table or of a query within it.
-
-    Attributes:
-        column: its name.
-        source: the alias that it is read of; "": the SQL does not say which, and all are meant.
-        why: why it is not known whether it is there; None: it is certainly missing.
-    """
-
-    column: str
-    source: str
-    why: str | None
-
-
-def unknown(why: str) -> Columns:
-    """A table or a query of which nothing is known."""
-    return Columns({}, why, None)
-
-
-def columns_of(found: Iterable[Column], why: str | None, frame: str | None, open_: str | None = None) -> Columns:
-    """Columns by their names; of two of one name the first."""
-    by_name: dict[str, Column] = {}
-    for column in found:
-        by_name.setdefault(column.name.casefold(), column)
-    return Columns(by_name, why, frame, open_)
 
 
 class QueryReader:
@@ -137,7 +71,7 @@ class QueryReader:
             name = cte.alias.casefold()
             if clause and clause.args.get("recursive"):
                 found[name] = unknown(f"{cte.alias} is recursive")
-            found[name] = _renamed(self.read(cte.this, {**around, **found}), cte.alias_column_names)
+            found[name] = renamed(self.read(cte.this, {**around, **found}), cte.alias_column_names)
         return found
 
     def _both(self, query: exp.SetOperation, ctes: Mapping[str, Columns], outer: Mapping[str, Columns]) -> Columns:
@@ -150,7 +84,7 @@ class QueryReader:
             return columns_of((Column(column.name, None, None) for column in left.known.values()), left.why, None)
         else:
             pairs = list(zip(left.known.values(), right.known.values(), strict=True))
-        found = list(_paired(pairs))
+        found = list(paired(pairs))
         # Which rows are equal depends on all columns.
         rows = digest(kind, *frames, *(column.origin for column in found))
         return columns_of(found, left.why or right.why, rows)
@@ -191,15 +125,15 @@ class QueryReader:
         if source.args.get("pivots") or source.args.get("joins"):
             return unknown("a pivot, or a join in brackets, is not read")
         if isinstance(source, exp.Subquery):
-            return _renamed(self.read(source.this, ctes), source.alias_column_names)
+            return renamed(self.read(source.this, ctes), source.alias_column_names)
         if isinstance(source, exp.Lateral) and isinstance(source.this, exp.Subquery):
-            return _renamed(self.read(source.this, ctes, before), source.alias_column_names)
+            return renamed(self.read(source.this, ctes, before), source.alias_column_names)
         if not isinstance(source, exp.Table) or not source.name:
             return unknown("a function in the place of a table is not read")
         found = (None if source.db else ctes.get(source.name.casefold())) or self._table(source)
         if any(value for name, value in source.args.items() if name not in _PLAIN_TABLE):
             found = replace(found, frame=None)
-        return _renamed(found, source.alias_column_names)
+        return renamed(found, source.alias_column_names)
 
     def _read_inner(self, query: exp.Select, sources: Mapping[str, Columns], ctes: Mapping[str, Columns],
                     outer: Mapping[str, Columns]) -> None:
@@ -263,7 +197,7 @@ class QueryReader:
         if isinstance(part, exp.Columns) or (part.is_star and not isinstance(part, (exp.Star, exp.Column))):
             return [], "the SQL chooses columns by a pattern", None
         if part.is_star:
-            return _starred(part, sources)
+            return starred(part, sources)
         name = part.alias_or_name
         if not name:
             return [], "a column of the SQL has no name", None
@@ -313,54 +247,3 @@ def _resolve(column: exp.Column, sources: Mapping[str, Columns]) -> Column | Non
     having = [found for source in sources.values() if (found := source.get(column.name))]
     certain = len(sources) == 1 or all(source.why is None for source in sources.values())
     return having[0] if len(having) == 1 and certain else None
-
-
-def _starred(part: exp.Expr, sources: Mapping[str, Columns]) -> tuple[list[Column], str | None, str | None]:
-    from sqlglot import exp
-
-    star = part if isinstance(part, exp.Star) else part.this
-    table = part.args.get("table") if isinstance(part, exp.Column) else None
-    if table is not None and table.name.casefold() not in sources:
-        return [], f"{table.name}.* is of no table that is known", None
-    read = [sources[table.name.casefold()]] if table is not None else list(sources.values())
-    found = {name: column for source in reversed(read) for name, column in source.known.items()}
-    ordered = [found[name] for name in dict.fromkeys(name for source in read for name in source.known)]
-    why = next((source.why for source in read if source.why), None)
-    begin = read[0].open if len(read) == 1 and not any(star.args.values()) else None
-    return _changed(ordered, star), why, begin
-
-
-def _renamed(columns: Columns, names: Sequence[str]) -> Columns:
-    """``t(a, b)``: the columns by other names."""
-    if not names:
-        return columns
-    if columns.why is not None or len(columns.known) < len(names):
-        return unknown(columns.why or "an alias has more columns than its query")
-    old = list(columns.known.values())
-    return columns_of([*(replace(column, name=name) for column, name in zip(old, names, strict=False)),
-                       *old[len(names):]], None, columns.frame)
-
-
-def _paired(pairs: Sequence[tuple[Column | None, Column | None]]) -> Iterator[Column]:
-    """Columns of a union: of one type where both sides have it."""
-    for left, right in pairs:
-        one = left or right
-        assert one is not None
-        origin = digest("union", left.origin if left else "", right.origin if right else "")
-        same = left is not None and right is not None and left.type == right.type
-        yield Column(one.name, one.type if same else None, origin)
-
-
-def _changed(columns: list[Column], star: exp.Expr) -> list[Column]:
-    """``* exclude (a) replace (1 as b) rename (c as d)``."""
-    gone = {part.name.casefold() for part in star.args.get("except_") or ()}
-    replaced = {part.alias.casefold() for part in star.args.get("replace") or ()}
-    renamed = {part.this.name.casefold(): part.alias for part in star.args.get("rename") or ()}
-    found = []
-    for column in columns:
-        name = column.name.casefold()
-        if name in replaced:
-            found.append(Column(column.name, None, None))
-        elif name not in gone:
-            found.append(replace(column, name=renamed.get(name, column.name)))
-    return found

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from candu_sync.dbt.column_origins import digest
+from candu_sync.dbt.columns import Columns, Read, unknown
 from candu_sync.dbt.model_columns import ModelColumns
 from candu_sync.dbt.model_sql import is_query, parsed, placed_name
 from candu_sync.dbt.nodes import Node
-from candu_sync.dbt.query_columns import Columns, Read, unknown
 from candu_sync.dbt.references import with_nodes
 from candu_sync.errors import SpecError
 from candu_sync.syncs import Sync
