@@ -9,7 +9,7 @@ from typing import Any
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
 from candu_sync import ChangeSet, RunResult
-from candu_sync.changes import backfill_notes
+from candu_sync.changes import backfill_notes, redacted_key
 
 Metadata = dict[str, MetadataValue]
 
@@ -55,6 +55,26 @@ def push_metadata(result: RunResult) -> Metadata:
     if result.accepted or result.refused:
         found["history"] = MetadataValue.text(f"candu-sync history {result.sync} --run {result.run_id}")
     return found | {"change set": MetadataValue.text(result.run_id)}
+
+
+def told_rows(rows: Sequence[Mapping[str, Any]], *, values: bool) -> TableMetadataValue:
+    """Some rows of the history: what Candu was sent of whom, and what it answered.
+
+    Args:
+        rows: as ``history.first_rows`` gives them; at least one.
+        values: old and new ones, where the history keeps them.
+    """
+    return table([{"key": "–" if row["key"] is None else redacted_key(row["key"]), "outcome": row["outcome"],
+                   "why": row["reason"] or "", "traits": _told_traits(row["traits"], values=values)} for row in rows])
+
+
+def _told_traits(traits: Mapping[str, list[Any] | None], *, values: bool) -> str:
+    return ", ".join(name if pair is None or not values else f"{name}: {_said(pair[0])} → {_said(pair[1])}"
+                     for name, pair in traits.items())
+
+
+def _said(value: Any) -> str:
+    return "–" if value is None else str(value)
 
 
 def _seconds(seconds: Mapping[str, float]) -> Metadata:

@@ -30,6 +30,7 @@ from candu_sync import (
 )
 from candu_sync.changes import anything_staged, discard, staged
 from candu_sync.errors import GuardTripped
+from candu_sync.history import first_rows
 from candu_sync.naming import named
 from candu_sync.operate import OtherSyncs, findings_of, preview_rows, set_aside, why_refused
 from dagster_defs.checks import MOST_KEYS, guard_result, how_to_pass, set_aside_result
@@ -37,7 +38,7 @@ from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import fail, failures
 from dagster_defs.lasting import opened
 from dagster_defs.launch import Launch
-from dagster_defs.metadata import Metadata, changes_metadata, push_metadata
+from dagster_defs.metadata import Metadata, changes_metadata, push_metadata, told_rows
 from dagster_defs.names import changes_key, push_key
 from dagster_defs.oddities import oddities_result
 from dagster_defs.outlook import estimate, ratios
@@ -196,6 +197,9 @@ class SyncRun:
     def _sent(self, target: Target, result: RunResult) -> Metadata:
         rows = target.state.current().rows
         metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
+        if result.accepted or result.refused:
+            told = first_rows(target.state, result.run_id, MOST_KEYS)
+            metadata |= {"first rows": told_rows(told, values=self.launch.values)} if told else {}
         if self.launch.force or self.launch.allow:
             metadata["forced"] = MetadataValue.text(self.launch.why(self.context.run.tags))
         return metadata

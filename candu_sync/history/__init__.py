@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from candu_sync.history.runs import ledger_of as ledger_of
     from candu_sync.history.runs import runs_in_ledger as runs_in_ledger
     from candu_sync.history.search import HistoryQuery as HistoryQuery
+    from candu_sync.history.search import first_rows as first_rows
     from candu_sync.history.search import search_history as search_history
     from candu_sync.history.unreported import Unreported as Unreported
     from candu_sync.history.unreported import change_unreported as change_unreported
@@ -38,6 +39,6 @@ else:
         "ledger": "record_run",
         "retention": "run_began tidy",
         "runs": "ledger_of runs_in_ledger",
-        "search": "HistoryQuery search_history",
+        "search": "HistoryQuery first_rows search_history",
         "unreported": "Unreported change_unreported move_unreported note_run unreported_runs",
     })

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from candu_sync.history.layout import BITS, FOLDER, TYPES, LedgerFile, message_id, run_of
+from candu_sync.history.runs import ledger_of
 from candu_sync.state import PartitionState
 
 if TYPE_CHECKING:
@@ -69,6 +70,30 @@ def search_history(states: Iterable[PartitionState], query: HistoryQuery) -> Ite
         return
     for about, file in sorted(files, key=lambda pair: _newest(pair[1]), reverse=True):
         yield from (row for _, row in _rows(about, file, query))
+
+
+def first_rows(state: PartitionState, run_id: str, most: int) -> list[dict[str, Any]]:
+    """Some rows of one run, as ``search_history`` gives them, read without the others; none where there is no ledger
+    of it.
+
+    Example:
+        >>> from candu_sync import run
+        >>> done = run(Target(project, sync))
+        >>> [row["outcome"] for row in first_rows(project.state.of("users/profile", None), done.run_id, 1)]
+        ['accepted']
+    """
+    with ledger_of(state, run_id) as found:
+        if found is None:
+            return []
+        about, file = found
+        query = HistoryQuery(run_id=run_id)
+        rows: list[dict[str, Any]] = []
+        for batch in file.iter_batches(batch_size=_TOGETHER):
+            table = pa.Table.from_batches([batch])
+            rows += table.filter(_wanted(table, query)).slice(0, most - len(rows)).to_pylist()
+            if len(rows) >= most:
+                break
+        return [_row(about, row) for row in rows]
 
 
 def _files(state: PartitionState, query: HistoryQuery) -> list[tuple[LedgerFile, parquet.ParquetFile]]:

@@ -41,7 +41,18 @@ def test_the_push_says_how_to_ask_what_it_sent(room: Room) -> None:
     people(room)
     sent = metadata(room.materialize(CHANGES, PUSH), PUSH)
     assert sent["history"] == f"candu-sync history users/people --run {sent['change set']}"
+    assert sent["first rows"].records[0].data == {
+        "key": "u0", "outcome": "accepted", "why": "", "traits": "plan"}
     assert "history" not in metadata(room.materialize(CHANGES, PUSH), PUSH)
+
+
+def test_the_first_rows_have_values_where_they_are_kept_and_asked_for(room: Room) -> None:
+    people(room, yaml="history: values")
+    room.simulator.fault("refuse", user_ids=["u1"], status=422)
+    sent = metadata(room.materialize(CHANGES, PUSH, values=True), PUSH)
+    rows = {row.data["key"]: (row.data["outcome"], row.data["traits"]) for row in sent["first rows"].records}
+    assert rows == {"u0": ("accepted", "plan: – → free"), "u1": ("refused", "plan: – → free"),
+                    "u2": ("accepted", "plan: – → free")}
 
 
 def test_every_trait_has_its_count_and_a_wide_table_is_cut_at_fifty(room: Room) -> None:
