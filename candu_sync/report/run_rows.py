@@ -12,8 +12,8 @@ import pyarrow as pa
 from candu_sync.history import Unreported, run_began
 from candu_sync.report.tables import RUNS
 
-_COUNTS = ("added", "changed", "removed", "unchanged", "invalid", "messages", "accepted", "refused", "waiting",
-           "requests", "retries")
+_COUNTS = ("added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "accepted", "refused",
+           "waiting", "requests", "retries")
 _PHASES = ("read", "diff", "push", "commit")
 
 
@@ -55,4 +55,5 @@ def _of_ledger(seen: Seen) -> dict[str, Any]:
 def _of_result(result: dict[str, Any]) -> dict[str, Any]:
     seconds = result.get("seconds") or {}
     return {"status": result["status"], "model_rows": result["rows"], "error": result["error"],
-            **{name: result[name] for name in _COUNTS}, **{f"{name}_seconds": seconds.get(name) for name in _PHASES}}
+            **{name: result.get(name) for name in _COUNTS},
+            **{f"{name}_seconds": seconds.get(name) for name in _PHASES}}

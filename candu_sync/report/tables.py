@@ -18,8 +18,9 @@ INSTANT = pa.timestamp("us", "UTC")
 RUNS = pa.schema([
     ("run_id", pa.string()), ("state_id", pa.string()), ("sync", pa.string()), ("partition_key", pa.string()),
     ("status", pa.string()), ("began_at", INSTANT), ("ended_at", INSTANT),
-    *((name, pa.int64()) for name in ("model_rows", "added", "changed", "removed", "unchanged", "invalid", "messages",
-                                      "accepted", "refused", "waiting", "uncertain", "requests", "retries")),
+    *((name, pa.int64()) for name in ("model_rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid",
+                                      "messages", "accepted", "refused", "waiting", "uncertain", "requests",
+                                      "retries")),
     *((f"{phase}_seconds", pa.float64()) for phase in ("read", "diff", "push", "commit")),
     ("error", pa.string()), ("reported_at", INSTANT)])
 """Columns and Arrow types of ``sync_runs``."""
