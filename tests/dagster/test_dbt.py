@@ -28,7 +28,9 @@ from dagster import (
 )
 
 from candu_sync.dbt.manifest import read_manifest
+from candu_sync.dbt.preconditions import check_preconditions
 from candu_sync.simulator import Simulator
+from candu_sync.syncs.spec import DbtRules
 from candu_sync.syncs.sync import load_syncs
 from dagster_defs.build import build_definitions
 from tests.dagster.room import Room, failure, metadata
@@ -138,6 +140,11 @@ def test_dbt_builds_the_syncs_follow_and_candu_gets_the_change(shop: Shop, simul
     assert metadata(second, "candu/users/profile")["messages"] == 1
     assert metadata(second, "candu/events/product_events")["requests"] == 0
     assert simulator.users() == {"u5": {"plan": "pro"}}
+
+    # The results of these runs are in folders of their own.
+    (shop.folder / "target" / "run_results.json").unlink()
+    rules = load_syncs(shop.folder / "candu").syncs["users/profile"].model_copy(update={"dbt": DbtRules(tests=True)})
+    check_preconditions(rules, shop.folder / "target" / "manifest.json")
 
 
 def test_the_columns_of_dbt_that_a_trait_is_made_of(shop: Shop) -> None:
