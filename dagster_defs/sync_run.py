@@ -69,10 +69,13 @@ class SyncRun:
         asked = self.context.selected_asset_keys
         if changes_key(self.sync.name) in asked:
             yield from self._stage()
-        if push_key(self.sync.name) in asked:
+        if self._pushes():
             yield from self._push()
         if not asked:
             yield from self._check()
+
+    def _pushes(self) -> bool:
+        return push_key(self.sync.name) in self.context.selected_asset_keys
 
     def _stage(self) -> Iterator[Event]:
         """Stage the changes of each partition. Where a guard stops one, the run ends here."""
@@ -86,8 +89,8 @@ class SyncRun:
                     stopped_by = self._stopped_by(target, found)
                     checks.append(self._judged(target, found, stopped_by))
                     note(partition, self._seen(target, found))
-                    if stopped_by is not None and push_key(self.sync.name) in self.context.selected_asset_keys:
-                        # It is how a run ends. Of a preview it is not.
+                    if stopped_by is not None and not found.keys and self._pushes():
+                        # It is how a run ends. Of a preview it is not, and a run of a few rows tells of no others.
                         note_stopped(target, found, stopped_by)
                 if stopped_by is not None:
                     stopped.append(self._stopped(partition, stopped_by))
