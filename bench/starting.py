@@ -1,5 +1,5 @@
-"""What a person waits for who only looks: ``--help``, and the plan of a small sync of which nothing changed; and a run
-of many small partitions of which none changed."""
+"""What a person waits for who only looks: ``--help``, and the plan of a small sync of which nothing changed; and runs
+of many small partitions, the first one and one in which none changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bench.bench import Bench
-from bench.lab import SYNC, Lab
+from bench.lab import SYNC, Lab, open_sink
 from bench.process import Failed
 
 # The last two characters of user_0 … user_999.
@@ -16,15 +16,15 @@ PARTITIONS = 110
 
 
 def starting(bench: Bench) -> None:
-    """``start/help``, ``start/plan`` and ``start/partitions``: seconds of the whole process."""
+    """``start/help``, ``plan``, ``first_partitions`` and ``partitions``: seconds of the whole process."""
     warehouse, table = bench.warehouses.table("duckdb", 1_000)
     with Lab(bench.scratch / "lab", warehouse, table) as lab:
         lab.baseline()
         bench.measure("start/help", partial(_help, lab))
         bench.measure("start/plan", partial(lab.sync, "plan"))
-    with Lab(bench.scratch / "lab", warehouse, table) as lab:
+    with open_sink() as sink, Lab(bench.scratch / "lab", warehouse, table, sink) as lab:
         _split(lab, table)
-        lab.baseline()
+        bench.measure("start/first_partitions", partial(_first, lab))
         bench.measure("start/partitions", partial(_unchanged, lab))
 
 
@@ -39,9 +39,18 @@ def _split(lab: Lab, table: str) -> None:
     (lab.folder / "sql/users/u.yaml").write_text(f'partitions: {{dynamic: ends, values: "{values}"}}')
 
 
+def _first(lab: Lab) -> dict[str, Any]:
+    lab.forget()
+    return _run(lab, sends=True)
+
+
 def _unchanged(lab: Lab) -> dict[str, Any]:
+    return _run(lab, sends=False)
+
+
+def _run(lab: Lab, *, sends: bool) -> dict[str, Any]:
     ended = lab.command("run", SYNC, "--json")
     results = [json.loads(line) for line in ended.out.splitlines()]
-    if len(results) != PARTITIONS or any(result["messages"] for result in results):
-        raise Failed(f"{len(results)} of {PARTITIONS} partitions ran, or one of them changed")
+    if len(results) != PARTITIONS or any(bool(result["accepted"]) is not sends for result in results):
+        raise Failed(f"{len(results)} of {PARTITIONS} partitions ran, or one of them sent what it should not")
     return {**ended.costs, "partitions": len(results)}

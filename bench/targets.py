@@ -55,6 +55,7 @@ def targets(book: Book) -> Iterator[Target]:
     yield _of("`candu-sync --help`, whole process", 0.3, book.get("start/help", "wall"))
     yield _of("`plan` of an unchanged sync of 1,000 rows, whole process", 0.8, book.get("start/plan", "wall"))
     yield _of("`run` of 110 unchanged partitions, CPU of the whole process", 3.0, book.get("start/partitions", "cpu"))
+    yield from _first_partitions(book)
     yield from _sending(book)
 
 
@@ -71,6 +72,11 @@ def _two(book: Book, name: str, other: str, of: Callable[[float, float], float],
 
 def ratio(a: float, b: float) -> float:
     return a / b
+
+
+def _first_partitions(book: Book) -> Iterator[Target]:
+    value, detail = _two(book, "start/first_partitions", "start/partitions", ratio, "cpu")
+    yield Target("first `run` of 110 partitions, CPU, against an unchanged one", 3, value, " ×", detail=detail)
 
 
 def _reading(book: Book) -> Iterator[Target]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -97,14 +98,12 @@ class ClaimedPush:
             log.close()
 
     def _delivery(self, outcome: Outcome, log: ReceiptLog) -> Delivery:
-        # httpx takes longer to load than a plan with nothing to send takes altogether.
-        from candu_sync.delivery import Candu
-
         project, settings = self.target.project, self.target.project.settings
-        key = settings.require_api_key()
-        limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=settings.concurrency,
-                        max_attempts=settings.max_attempts)
         total = self.changes.summary.messages - sum(outcome.settled) if self.sample is None else self.sample
+        # No more workers than requests.
+        workers = min(settings.concurrency, max(1, math.ceil(total / settings.batch_size)))
+        limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=workers,
+                        max_attempts=settings.max_attempts)
         done = 0
 
         def record(line: dict[str, Any]) -> None:
@@ -118,7 +117,7 @@ class ClaimedPush:
             done += messages
             self.reporter.count("push", done, total)
 
-        return Delivery(lambda: Candu(settings.api_url, key, settings.timeout), limits, record,
+        return Delivery(project.connections.lend, limits, record,
                         may_send=self.claim.held, progress=count, announce=self._announce, report=self.report)
 
     def _announce(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -14,10 +14,12 @@ import duckdb
 import pyarrow as pa
 
 from candu_sync.changes import (
+    FEW_ROWS,
     ChangeSet,
     Encoding,
     Summary,
     anything_set_aside,
+    first_changes,
     hold_refused,
     identity_changes,
     identity_of,
@@ -52,7 +54,7 @@ from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Reporter
-from candu_sync.project import Target
+from candu_sync.project import Project, Target
 from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import Snapshot, snapshot_of
 from candu_sync.state import RowIdentity, Version, remove_folder
@@ -113,6 +115,12 @@ class _Wanted:
         return row_identity(self.target.sync)
 
     @property
+    def first(self) -> bool:
+        """Whether rows are compared with nothing."""
+        return not (self.version.number or self.full or self.keys or self.target.ended or self.tombstones.hashes
+                    or self.refresh)
+
+    @property
     def may_end_early(self) -> bool:
         """Whether there is nothing to do when the snapshot has all rows as they are."""
         # The list of invalid rows changes when a plan is staged with its files.
@@ -130,15 +138,16 @@ class _Wanted:
         return None if self.full or self.refresh is None or self.refresh.begins else self.refresh
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Read:
     """A result that was read: its rows that the snapshot does not know are in the table ``result``.
 
     Attributes:
         prefilter: what its rows went through; None: all were loaded.
         path: how the warehouse was read.
-        rows: how many were loaded; 0: there is no table.
+        rows: how many are new or differ; 0: there is no table.
         forgotten: rows that were left out, of people who are forgotten.
+        few: these rows themselves, where they are few and the first ones; they are not in a table yet.
     """
 
     result: Result
@@ -146,6 +155,20 @@ class _Read:
     path: str
     rows: int
     forgotten: int
+    few: tuple[pa.RecordBatch, ...] = ()
+
+
+class _Engine:
+    """The connection to work in, opened at its first use."""
+
+    def __init__(self, project: Project, stack: ExitStack) -> None:
+        self._project = project
+        self._stack = stack
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Of the stack."""
+        return self._stack.enter_context(self._project.engine.use())
 
 
 def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
@@ -166,12 +189,13 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
                      tombstones=read_tombstones(target.project.state),
                      refresh=None if keys or target.ended else refresh_of(target.sync, version.refreshed, _now()))
     run_id = reporter.run_id
-    with target.project.engine.use() as connection:
+    with ExitStack() as stack:
+        engine = _Engine(target.project, stack)
         with reporter.phase("read") as counts:
-            read = _read(connection, wanted, reporter, counts)
+            read = _read(engine, wanted, reporter, counts)
         with reporter.phase("diff") as counts:
             nothing = _nothing(wanted, read)
-            found, summary, folder, refresh = (_written(connection, wanted, read, run_id) if nothing is None else
+            found, summary, folder, refresh = (_written(engine, wanted, read, run_id) if nothing is None else
                                                (nothing, summary_of_nothing(nothing), None, None))
             counts |= {name: getattr(summary, name) for name in _COUNTED}
     changes = ChangeSet(
@@ -190,8 +214,7 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
     return changes
 
 
-def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, reporter: Reporter,
-          counts: dict[str, int]) -> _Read:
+def _read(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str, int]) -> _Read:
     """Load the rows that are new, or differ from the snapshot."""
     project, sync, snapshot = wanted.target.project, wanted.target.sync, wanted.snapshot
     values = parameters(sync, wanted.target.partition, snapshot.newest)
@@ -200,17 +223,29 @@ def _read(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, reporter: Repo
               tag=sync.name) as reading:
         result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = (Prefilter(connection, sync, snapshot, result, wanted.chosen, wanted.refreshed)
+        prefilter = (Prefilter(engine.connection, sync, snapshot, result, wanted.chosen, wanted.refreshed)
                      if snapshot.base and not wanted.full else None)
         forgotten, loaded = _Count(), _Count()
         # The thread that reads ahead must always end before the reading is closed.
         with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
-            rows = wanted.tombstones.left_out(connection, _counted(made, reporter, counts), forgotten.add)
+            rows = _counted(made, reporter, counts)
+            if wanted.tombstones.hashes:
+                rows = wanted.tombstones.left_out(engine.connection, rows, forgotten.add)
             left = loaded.counted(rows if prefilter is None else prefilter.unmatched(rows))
-            first = next(left, None)
-            if first is not None:
-                load(connection, sync, result, chain([first], left))
-        return _Read(result, prefilter, reading.path, rows=loaded.rows, forgotten=forgotten.rows)
+            few = _few(left, loaded, FEW_ROWS if wanted.first else 0)
+            if loaded.rows and (not wanted.first or loaded.rows > FEW_ROWS):
+                load(engine.connection, sync, result, chain(few, left))
+                few = ()
+        return _Read(result=result, prefilter=prefilter, path=reading.path, rows=loaded.rows, forgotten=forgotten.rows,
+                     few=few)
+
+
+def _few(batches: Iterator[pa.RecordBatch], taken: _Count, most: int) -> tuple[pa.RecordBatch, ...]:
+    """The first batches: all, if they have so few rows, or with the one that is beyond."""
+    found: list[pa.RecordBatch] = []
+    while taken.rows <= most and (batch := next(batches, None)) is not None:
+        found.append(batch)
+    return tuple(found)
 
 
 def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
@@ -220,7 +255,7 @@ def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
     return diff_of_nothing(wanted.target.sync, read.result, wanted.snapshot, read.prefilter)
 
 
-def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read, run_id: str,
+def _written(engine: _Engine, wanted: _Wanted, read: _Read, run_id: str,
              ) -> tuple[Diff, Summary, Path, Refresh | None]:
     """Compare what was loaded, and write the files of the change set into a scratch folder: what was found, in numbers,
     the folder, and whose turn it was to be sent again."""
@@ -230,8 +265,11 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
         target.project.release_warehouse()
     folder = target.state.store.scratch()
     try:
-        if not read.rows:
-            load(connection, sync, read.result, ())
+        if read.few and (first := _first(wanted, read, folder)) is not None:
+            return *first, folder, None
+        connection = engine.connection
+        if read.few or not read.rows:
+            load(connection, sync, read.result, read.few)
         found = diff(connection, sync, read.result, wanted.snapshot, prefilter=read.prefilter, full=wanted.full,
                      chosen=wanted.chosen, refresh=wanted.refreshed, unless=wanted.tombstones.condition)
         if wanted.full and not wanted.keys:
@@ -245,6 +283,18 @@ def _written(connection: duckdb.DuckDBPyConnection, wanted: _Wanted, read: _Read
     except BaseException:
         remove_folder(folder)
         raise
+
+
+def _first(wanted: _Wanted, read: _Read, folder: Path) -> tuple[Diff, Summary] | None:
+    """What a first reading of a few rows finds, without the engine; None: it is needed."""
+    target, version = wanted.target, wanted.version
+    made = first_changes(target.sync, read.result, read.few, folder / "changes.arrow",
+                         lambda traits: _encoding(target, version, traits))
+    if made is None:
+        return None
+    diff, summary = made
+    former = target.project.former_partitions(target.sync)
+    return diff, notice_resent(None, summary, target.sync, version, target.partition, former)
 
 
 def _counted(batches: Iterator[pa.RecordBatch], reporter: Reporter, counts: dict[str, int],

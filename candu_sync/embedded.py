@@ -73,7 +73,7 @@ class Embedded:
         except IndexError:
             database = _Database(self._memory, self._scratch, self._remove)
         try:
-            with _explained(database.folder), database.connection() as connection:
+            with explained(database.folder), database.connection() as connection:
                 yield connection
             database.clear()
         except BaseException:
@@ -134,8 +134,8 @@ def open_embedded(memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def _explained(scratch: Path) -> Iterator[None]:
-    """An error of the disk as one sentence."""
+def explained(scratch: Path) -> Iterator[None]:
+    """An error of the disk as one sentence: StateError. ``scratch``: the folder that is written to."""
     try:
         yield
     except (OSError, duckdb.IOException) as error:
@@ -181,9 +181,19 @@ def write_arrow(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
     """
     reader = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
     rows = 0
-    with ipc.new_file(str(path), reader.schema, options=ipc.IpcWriteOptions(compression="zstd")) as writer:
+    with _new_file(path, reader.schema) as writer:
         for batch in reader:
             rows += batch.num_rows
             look(batch)
             writer.write_batch(batch)
     return rows
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table of a few rows as ``write_arrow`` writes a query's. Raises StateError where the disk is full."""
+    with explained(path.parent), _new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _new_file(path: Path, schema: pa.Schema) -> ipc.RecordBatchFileWriter:
+    return ipc.new_file(str(path), schema, options=ipc.IpcWriteOptions(compression="zstd"))

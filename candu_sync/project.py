@@ -23,7 +23,7 @@ from candu_sync.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions
-    from candu_sync.delivery import Delivery
+    from candu_sync.delivery import Delivery, KeptConnections
     from candu_sync.embedded import Embedded
     from candu_sync.report import Reports
     from candu_sync.warehouse import Warehouse
@@ -135,6 +135,19 @@ class Project:
     def _key(self) -> str | None:
         key = self.settings.api_key
         return None if key is None else key.get_secret_value()
+
+    @cached_property
+    def connections(self) -> KeptConnections:
+        """Connections to Candu, kept from one sync and partition to the next.
+
+        Raises:
+            SettingsError: there is no API key.
+        """
+        # httpx takes longer to load than a plan with nothing to send takes altogether.
+        from candu_sync.delivery import Candu, KeptConnections
+
+        settings, key = self.settings, self.settings.require_api_key()
+        return KeptConnections(lambda: Candu(settings.api_url, key, settings.timeout))
 
     @cached_property
     def engine(self) -> Embedded:

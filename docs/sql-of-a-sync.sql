@@ -3,6 +3,9 @@
 -- The snapshot has five users. In the model one is new, one left, two changed, of which Candu refuses one, and two rows
 -- of one key differ. The sync says `removed: {plan: none}`.
 --
+-- This is what more than 500 rows would take. With so few, candu-sync builds the messages and the rows of the history
+-- without SQL, and all of a first run of users. The result is the same.
+--
 -- candu_sync/relations.py lists the tables and views with their columns. `-- name: Arrow` means that an Arrow file or
 -- batch is readable under that name from here on. A comment names the module and the function that runs what follows.
 -- This file is made and kept true by tests/test_relations.py.
@@ -312,7 +315,8 @@ WHERE before IS NOT NULL;
 -- changes/change_set.py, write_files
 FROM changes
 WHERE op <> 'held';
-SELECT 0 AS message LIMIT 0;
+
+-- changes/change_set.py, write_any
 SELECT key, reason, status, refused_at, run, hash FROM held;
 SELECT key, reason, '20261101T060000-1a2b3c4d' AS run
 FROM result
@@ -372,10 +376,8 @@ FROM (
     FROM known_invalid
 );
 
--- history/ledger.py, expose_settled
--- settled: Arrow
-
 -- history/ledger.py, write
+-- settled: Arrow
 SELECT
 CASE WHEN m.key IS DISTINCT FROM m.user_id THEN m.key END AS key,
 m.user_id,
@@ -505,7 +507,7 @@ SELECT hash, 2::BIGINT AS version
 FROM moves
 WHERE message IS NULL OR message IN (FROM accepted_messages) LIMIT 250000;
 
--- commit/next_version.py, commit
+-- commit/next_version.py, merged
 SELECT table_name FROM duckdb_tables();
 DROP TABLE "accepted_messages";
 DROP TABLE "unanswered_messages";

@@ -303,7 +303,8 @@ def test_the_partitions_of_a_run_share_one_opening_of_the_warehouse(lab: Lab, mo
     assert opened.count(str(lab.warehouse)) == 1
 
 
-def test_the_partitions_of_a_first_run_share_one_opening_too(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_partitions_of_a_first_run_share_the_warehouse_and_a_connection(
+        lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     people(lab, "('a', 'pro', 1.5), ('b', 'free', 2)")
     sync = lab.sync("users/model", "select * from people where plan = :partition", "partitions: {static: [pro, free]}")
     opened: list[str] = []
@@ -315,7 +316,10 @@ def test_the_partitions_of_a_first_run_share_one_opening_too(lab: Lab, monkeypat
 
     with monkeypatch.context() as patch, lab.project() as project:
         patch.setattr(duckdb, "connect", counted)
+        # However slow this machine is.
+        patch.setattr(project_module, "_MOMENT", 60.0)
         assert [pipeline.run(target).accepted for target in project.targets(sync, [])] == [1, 1]
+        assert project.connections.made == 1
     assert opened.count(str(lab.warehouse)) == 1
 
 

@@ -27,6 +27,9 @@ ABOUT = """\
 -- The snapshot has five users. In the model one is new, one left, two changed, of which Candu refuses one, and two rows
 -- of one key differ. The sync says `removed: {plan: none}`.
 --
+-- This is what more than 500 rows would take. With so few, candu-sync builds the messages and the rows of the history
+-- without SQL, and all of a first run of users. The result is the same.
+--
 -- candu_sync/relations.py lists the tables and views with their columns. `-- name: Arrow` means that an Arrow file or
 -- batch is readable under that name from here on. A comment names the module and the function that runs what follows.
 -- This file is made and kept true by tests/test_relations.py.

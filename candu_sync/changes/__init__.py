@@ -11,11 +11,14 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.changes.change_set import FILES as FILES
+    from candu_sync.changes.change_set import HELD as HELD
     from candu_sync.changes.change_set import INVALID as INVALID
     from candu_sync.changes.change_set import ChangeSet as ChangeSet
     from candu_sync.changes.change_set import write_files as write_files
     from candu_sync.changes.examples import SORTS as SORTS
     from candu_sync.changes.examples import example_rows as example_rows
+    from candu_sync.changes.few_messages import FEW_ROWS as FEW_ROWS
+    from candu_sync.changes.first_rows import first_changes as first_changes
     from candu_sync.changes.former_partitions import FormerPartitions as FormerPartitions
     from candu_sync.changes.full_run import leave_out_sent as leave_out_sent
     from candu_sync.changes.guard import LEAST_ROWS_FOR_RATIOS as LEAST_ROWS_FOR_RATIOS
@@ -68,8 +71,10 @@ if TYPE_CHECKING:
     from candu_sync.changes.summary import with_unidentified as with_unidentified
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "change_set": "ChangeSet FILES INVALID write_files",
+        "change_set": "ChangeSet FILES HELD INVALID write_files",
         "examples": "SORTS example_rows",
+        "few_messages": "FEW_ROWS",
+        "first_rows": "first_changes",
         "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names limits tripped",

@@ -3,20 +3,20 @@
 | file             | columns                                                                           |
 |------------------|-----------------------------------------------------------------------------------|
 | `changes.arrow`  | the table ``changes`` (``relations.py``), without rows that are held              |
-| `outgoing.arrow` | of groups: the view ``outgoing``, a row a message; else empty                     |
-| `held.arrow`     | rows that Candu refused before and that have not changed since                    |
+| `outgoing.arrow` | of groups: the view ``outgoing``, a row a message                                 |
+| `held.arrow`     | rows that Candu refused before and that have not changed since; missing: none     |
 | `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary            |
 
 Messages are built from these rows while they are sent. They are the same at any time.
 
 `invalid.arrow` (key, reason, run) has the rows that cannot be sent, and the run that found them so. It is kept next to
-the versions until the next plan.
+the versions until the next plan. Where there is none, no row is invalid.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,12 @@ from candu_sync.snapshot import FORGOTTEN
 from candu_sync.state import RowIdentity
 from candu_sync.syncs import Sync
 
-FILES = ("changes.arrow", "outgoing.arrow", "held.arrow", "plan.json")
+FILES = ("changes.arrow", "plan.json")
+
+HELD = "held.arrow"
+
+# Those that a change set has only where there is something to say.
+MORE_FILES = ("outgoing.arrow", HELD)
 
 INVALID = "invalid.arrow"
 
@@ -116,7 +121,9 @@ class ChangeSet:
 
     def body(self) -> dict[str, Any]:
         """What ``plan.json`` holds."""
-        return asdict(self) | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
+        # asdict would copy every value of the summary.
+        plain = {name: dict(vars(value)) if is_dataclass(value) else value for name, value in vars(self).items()}
+        return plain | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
 
     @classmethod
     def load(cls, folder: Path) -> ChangeSet:
@@ -155,13 +162,19 @@ def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path,
         FROM changes
         WHERE op <> 'held'
         {order}""", folder / "changes.arrow")
-    outgoing = "SELECT 0 AS message LIMIT 0" if sync.kind != "groups" else """
-        FROM outgoing
-        ANTI JOIN held USING (message)
-        ORDER BY message"""
-    write_arrow(connection, outgoing, folder / "outgoing.arrow")
-    write_arrow(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / "held.arrow")
-    write_arrow(connection, f"""
+    if sync.kind == "groups":
+        write_arrow(connection, """
+            FROM outgoing
+            ANTI JOIN held USING (message)
+            ORDER BY message""", folder / "outgoing.arrow")
+    _write_any(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / HELD)
+    _write_any(connection, f"""
         SELECT key, reason, {literal(run_id)} AS run
         FROM result
         WHERE reason IS NOT NULL""", folder / INVALID)
+
+
+def _write_any(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """Write a query's rows to a file, if there are any."""
+    if not write_arrow(connection, query, path):
+        path.unlink()

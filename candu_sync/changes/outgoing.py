@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from uuid import UUID
 
 import duckdb
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
+from candu_sync.changes.few_messages import FEW_ROWS, in_array, messages_of_few
 from candu_sync.changes.messages import Encoding, encode
 from candu_sync.embedded import Embedded, literal, scalar
 from candu_sync.prefetch import ahead
@@ -128,7 +129,12 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
         Batches of message (int64), body (string) and digest (binary), of at most 25,000 rows.
     """
     rows, encoding = _outgoing(changes, outcome, sample), changes.encoding(namespace)
-    with (engine.use() as connection, closing(ahead(encode(connection, encoding, rows), 1)) as messages):
+    with ExitStack() as stack:
+        if changes.summary.messages <= FEW_ROWS:
+            messages: Iterator[pa.RecordBatch] = (in_array(messages_of_few(encoding, batch)) for batch in rows)
+        else:
+            connection = stack.enter_context(engine.use())
+            messages = stack.enter_context(closing(ahead(encode(connection, encoding, rows), 1)))
         for batch in messages:
             if built is not None:
                 built(batch)

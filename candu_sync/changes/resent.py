@@ -27,12 +27,12 @@ from candu_sync.state import RowIdentity, Version
 from candu_sync.syncs import Sync
 
 
-def notice_resent(connection: duckdb.DuckDBPyConnection, summary: Summary, sync: Sync, version: Version,
+def notice_resent(connection: duckdb.DuckDBPyConnection | None, summary: Summary, sync: Sync, version: Version,
                   partition: str | None, former: FormerPartitions) -> Summary:
     """Note in the summary what shows that rows are sent again.
 
     Args:
-        connection: with the table ``changes``, as the diff made it.
+        connection: with the table ``changes``, as the diff made it; None: of users and groups it is not needed.
         version: the newest one of this partition.
 
     Raises:
@@ -45,6 +45,7 @@ def notice_resent(connection: duckdb.DuckDBPyConnection, summary: Summary, sync:
     summary = replace(summary, identity_changes=list(dict.fromkeys(changes)))
     if sync.kind != "events" or not summary.added:
         return summary
+    assert connection is not None
     ranges = [found for found in (_sent(own, now, version.newest), _sent(others, now, None)) if found]
     summary = replace(summary, sent_between=ranges, rows_elsewhere=sum(other.rows for other in others))
     late, missed = connection.execute(f"""

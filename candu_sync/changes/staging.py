@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from candu_sync.changes.change_set import FILES, INVALID, ChangeSet
+from candu_sync.changes.change_set import FILES, INVALID, MORE_FILES, ChangeSet
 from candu_sync.changes.noise import MOVES
 from candu_sync.errors import Claimed, StaleChanges
 from candu_sync.naming import named
@@ -68,13 +68,16 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Coll
 
 
 def _add_files(state: PartitionState, changes: ChangeSet) -> None:
-    for file in FILES:
-        state.store.add(state.name("runs", changes.run_id, file), changes.file(file))
-    if changes.file(MOVES).exists():
-        state.store.add(state.name("runs", changes.run_id, MOVES), changes.file(MOVES))
-    if not changes.keys:
-        # The invalid rows of the last plan of all rows are kept.
-        state.store.add(state.name(INVALID), changes.file(INVALID))
+    *files, last = [*(file for file in (*MORE_FILES, MOVES) if changes.file(file).exists()), *FILES]
+    for file in (*files, last):
+        state.store.add(state.name("runs", changes.run_id, file), changes.file(file), more=file != last)
+    if changes.keys:
+        return  # the invalid rows of the last plan of all rows are kept
+    if changes.file(INVALID).exists():
+        # The pointer follows, in the same folder.
+        state.store.add(state.name(INVALID), changes.file(INVALID), more=True)
+    else:
+        state.store.delete(state.name(INVALID))
 
 
 def staged(state: PartitionState) -> ChangeSet:
@@ -111,8 +114,9 @@ def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
 def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
     """The change set that a run has staged; None: its files are not all there any more."""
     folder = local_folder(state, run_id, FILES)
-    # Many change sets have none.
-    state.store.local(state.name("runs", run_id, MOVES))
+    for file in (*MORE_FILES, MOVES) if folder else ():
+        # Most change sets have none of these.
+        state.store.local(state.name("runs", run_id, file))
     return None if folder is None else ChangeSet.load(folder)
 
 
@@ -208,5 +212,5 @@ def _unstage_others(state: PartitionState, run_id: str) -> None:
 
 def _unstage(state: PartitionState, run_id: str) -> None:
     """Remove a change set's files; its receipts stay."""
-    for file in (*FILES, MOVES):
+    for file in (*FILES, *MORE_FILES, MOVES):
         state.store.delete(state.name("runs", run_id, file))

@@ -24,6 +24,7 @@ from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tag
 from candu_sync.errors import UsageError
 
 if TYPE_CHECKING:
+
     from candu_sync.changes import ChangeSet
     from candu_sync.errors import GuardTripped
     from candu_sync.operate import Finding

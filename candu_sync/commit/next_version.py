@@ -5,13 +5,14 @@ same for a run that sent the messages and for a later run that commits for a kil
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.ipc as ipc
 
-from candu_sync.changes import FILES, ChangeSet, Encoding
+from candu_sync.changes import FEW_ROWS, FILES, HELD, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.new_traits import arriving_traits, dropped_traits
@@ -21,7 +22,16 @@ from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
-from candu_sync.snapshot import FORGOTTEN, REJECTED, Merged, Snapshot, expose_refused, lay_over, snapshot_of
+from candu_sync.snapshot import (
+    FORGOTTEN,
+    REJECTED,
+    Merged,
+    Snapshot,
+    expose_refused,
+    first_files,
+    lay_over,
+    snapshot_of,
+)
 from candu_sync.state import (
     EventTimes,
     Outcome,
@@ -60,30 +70,81 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     _check_there(state, changes, outcome)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
-    if history is not None and record_run(state, changes, outcome, before, history, engine=engine, digests=digests):
-        tidy(state, history, dt.datetime.now(dt.UTC))
     folder = state.store.scratch()
     try:
-        with engine.use() as connection:
-            _make_accepted(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
-            after = Snapshot(kind=sync.kind, traits=() if sync.kind == "events" else changes.traits)
-            merged = lay_over(connection, before, after, after.given(changes.given), folder)
-            expose_refused(connection, before)
-            refused = outcome.rejected or before.rejected is not None
-            rejected = _rejected(connection, changes, folder) if refused else None
-            newest, events = _times(connection, sync, changes, before.newest, old)
-            nulled = nulled_traits(connection, old, changes, outcome)
-            refreshed = refreshed_until(connection, sync, changes, old)
-            moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
+        if history is not None and record_run(state, changes, outcome, before, history, engine=engine, folder=folder,
+                                              digests=digests):
+            tidy(state, history, dt.datetime.now(dt.UTC))
+        found = (_first_of_few(changes, before, engine, folder) if _is_first_of_few(old, sync, changes, outcome) else
+                 _merged(state, old, sync, changes, outcome, before, engine, folder))
+        merged, rejected = found.merged, found.rejected
         forgets, identity = bool(changes.summary.gone_traits), _identity(changes, old)
-        renewed = old.number > 0 and (identity, refreshed) != (old.identity, old.refreshed)
+        renewed = old.number > 0 and (identity, found.refreshed) != (old.identity, old.refreshed)
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
-        made = replace(_next(old, changes, merged, newest), identity=identity, events=events, nulled=nulled,
-                       arriving=arriving_traits(changes, outcome), refreshed=refreshed)
-        return _put(state, made, merged, {"rejected": rejected, "moves": moves})
+        made = replace(_next(old, changes, merged, found.newest), identity=identity, events=found.events,
+                       nulled=found.nulled, arriving=arriving_traits(changes, outcome), refreshed=found.refreshed)
+        return _put(state, made, merged, {"rejected": rejected, "moves": found.moves})
     finally:
         remove_folder(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What a version is made of.
+
+    Attributes:
+        rejected, moves: new files.
+        newest, events, nulled, refreshed: as the version has them.
+    """
+
+    merged: Merged
+    newest: dt.datetime | None
+    rejected: Path | None = None
+    moves: Path | None = None
+    events: EventTimes | None = None
+    nulled: tuple[str, ...] = ()
+    refreshed: str | None = None
+
+
+def _merged(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, before: Snapshot,
+            engine: Embedded, folder: Path) -> _Found:
+    """Lay over the old version what was accepted."""
+    with engine.use() as connection:
+        _make_accepted(connection, changes, outcome, skip=sync.kind == "events" and sync.uncertain == "skip")
+        after = _after(changes)
+        merged = lay_over(connection, before, after, after.given(changes.given), folder)
+        expose_refused(connection, before)
+        refused = outcome.rejected or before.rejected is not None
+        rejected = _rejected(connection, changes, folder) if refused else None
+        newest, events = _times(connection, sync, changes, before.newest, old)
+        nulled = nulled_traits(connection, old, changes, outcome)
+        refreshed = refreshed_until(connection, sync, changes, old)
+        moves = lay_moves_over(connection, changes, state.open(old.files.get("moves")), old.number + 1, folder)
+    return _Found(merged=merged, newest=newest, rejected=rejected, moves=moves, events=events, nulled=nulled,
+                  refreshed=refreshed)
+
+
+def _is_first_of_few(old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome) -> bool:
+    """Whether this is a first version of a few users, all of whom Candu accepted."""
+    summary = changes.summary
+    return (old.number == 0 and sync.kind == "users" and sync.refresh is None and summary.added <= FEW_ROWS
+            and not (summary.changed or summary.removed or summary.held or changes.full)
+            and outcome.settled == (summary.messages, 0) and not outcome.uncertain)
+
+
+def _first_of_few(changes: ChangeSet, before: Snapshot, engine: Embedded, folder: Path) -> _Found:
+    """As ``_merged``, almost without the engine."""
+    with pa.OSFile(str(changes.file("changes.arrow"))) as source:
+        rows = ipc.open_file(source).read_all()
+    after = _after(changes)
+    merged = first_files(rows, after, after.given(changes.given), engine, folder)
+    return _Found(merged=merged, newest=before.newest)
+
+
+def _after(changes: ChangeSet) -> Snapshot:
+    """Kind and traits of the next snapshot."""
+    return Snapshot(kind=changes.kind, traits=() if changes.kind == "events" else changes.traits)
 
 
 def _times(connection: duckdb.DuckDBPyConnection, sync: Sync, changes: ChangeSet, newest: dt.datetime | None,
@@ -144,7 +205,8 @@ def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ou
         skip: messages without an answer count as accepted.
     """
     connection.register("changes", arrow_file(changes.file("changes.arrow")))
-    connection.register("held", arrow_file(changes.file("held.arrow")))
+    held = changes.file(HELD)
+    connection.register("held", arrow_file(held) if held.exists() else REJECTED.empty_table())
     connection.register("outgoing", arrow_file(changes.outgoing))
     connection.register("refused_now", _refused_now(outcome))
     connection.register("accepted_ranges", ranges_table(outcome.accepted_ranges))

@@ -12,6 +12,7 @@ from candu_sync.lazy import lazy_names
 if TYPE_CHECKING:
     from candu_sync.delivery.candu import Candu as Candu
     from candu_sync.delivery.delivery import Delivery as Delivery
+    from candu_sync.delivery.kept import KeptConnections as KeptConnections
     from candu_sync.delivery.limits import Limits as Limits
     from candu_sync.delivery.limits import Report as Report
     from candu_sync.delivery.pace import Pace as Pace
@@ -19,6 +20,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "candu": "Candu",
         "delivery": "Delivery",
+        "kept": "KeptConnections",
         "limits": "Limits Report",
         "pace": "Pace",
     })

@@ -27,8 +27,8 @@ from candu_sync.delivery.environment import ProxyChoice, bad_certificates, check
 from candu_sync.delivery.words import Words
 from candu_sync.errors import Transient
 
-# Seconds that an idle connection is used again, as httpx has it.
-_IDLE = 5.0
+# Seconds for which an idle connection is used again. Servers close it after 5 s or more (uvicorn: timeout_keep_alive).
+_IDLE = 2.0
 
 # What httpcore raises. httpx has an exception of the same name for each.
 _FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,

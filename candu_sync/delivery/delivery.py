@@ -2,7 +2,7 @@
 
 | file             | knows                                                                        |
 |------------------|------------------------------------------------------------------------------|
-| `candu.py`       | HTTP: one connection                                                         |
+| `candu.py`       | HTTP: one connection; `kept.py`: used again by the next push                 |
 | `answers.py`     | what an answer means; `acceptance.py`: what the body of a 2xx means          |
 | `environment.py` | proxies and certificates; `deadline.py`: the time that a request may take    |
 | `requests.py`    | one request with its receipts, and again after a pause; `pace.py`: the rate  |

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.refresh import cut_refresh as cut_refresh
     from candu_sync.diff.refresh import refresh_of as refresh_of
     from candu_sync.diff.trait_rules import Compared as Compared
+    from candu_sync.diff.trait_rules import compared_traits as compared_traits
     from candu_sync.diff.trait_rules import iso_text as iso_text
     from candu_sync.diff.trait_rules import nulls_to_replace as nulls_to_replace
 else:
@@ -37,5 +38,5 @@ else:
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
         "refresh": "Refresh cut_refresh refresh_of",
-        "trait_rules": "Compared iso_text nulls_to_replace",
+        "trait_rules": "Compared compared_traits iso_text nulls_to_replace",
     })

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from candu_sync.changes import INVALID, ChangeSet, json_text
-from candu_sync.embedded import Embedded, arrow_file, literal, scalar, write_arrow
+from candu_sync.changes import FEW_ROWS, INVALID, ChangeSet, json_text
+from candu_sync.embedded import Embedded, arrow_file, explained, literal, scalar, write_arrow
 from candu_sync.history.digests import Digests
 from candu_sync.history.fates import Fates
+from candu_sync.history.few_rows import rows_of_few
 from candu_sync.history.layout import (
     FOLDER,
     ROW_GROUP,
@@ -31,7 +32,7 @@ from candu_sync.history.sent_rows import sent_rows
 from candu_sync.history.unreported import note_run
 from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot, expose
-from candu_sync.state import Outcome, PartitionState, remove_folder
+from candu_sync.state import Outcome, PartitionState
 
 # The invalid rows that the ledger has already: rows that stay invalid are not added with each run.
 _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
@@ -43,7 +44,7 @@ _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
 
 def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, before: Snapshot, policy: HistoryPolicy, *,
-               engine: Embedded, digests: Path | None = None) -> int:
+               engine: Embedded, folder: Path, digests: Path | None = None) -> int:
     """Write the ledger file of a run.
 
     Args:
@@ -51,6 +52,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         outcome: the receipts of the run.
         before: the snapshot that the changes were computed from, for the old values.
         engine: to work in.
+        folder: a scratch folder, which the caller removes.
         digests: the file of a ``DigestFile``; None: they are computed again.
 
     Returns:
@@ -61,44 +63,62 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
     """
     if not policy.written:
         return 0
-    folder = state.store.scratch()
-    at = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    try:
+    writing = _Writing(changes, policy, dt.datetime.now(dt.UTC).replace(microsecond=0))
+    path = folder / f"{changes.run_id}.parquet"
+    if _plain_few(state, changes, policy, digests):
+        with explained(folder):
+            rows = writing.write_few(path, outcome, digests)
+    else:
         with engine.use() as connection:
-            _expose_invalid(connection, state, changes.kind, at)
-            writing = _Writing(connection, changes, policy, at)
-            path = folder / f"{changes.run_id}.parquet"
-            rows = writing.write(path, outcome, before, digests)
-            if rows:
-                note_run(state, changes.run_id, policy)
-                state.store.add(state.name(FOLDER, path.name), path)
-            _remember_invalid(state, folder)
-        return rows
-    finally:
-        remove_folder(folder)
+            _expose_invalid(connection, state, changes.kind, writing.at)
+            rows = writing.write(connection, path, outcome, before, digests)
+    if rows:
+        note_run(state, changes.run_id, policy)
+        state.store.add(state.name(FOLDER, path.name), path)
+    _remember_invalid(state, folder)
+    return rows
+
+
+def _plain_few(state: PartitionState, changes: ChangeSet, policy: HistoryPolicy, digests: Path | None) -> bool:
+    """Whether ``few_rows`` has what the file needs."""
+    return (changes.summary.messages <= FEW_ROWS and not changes.summary.changed and policy.mode != "values"
+            and changes.refresh is None and (digests is not None or not policy.message_ids)
+            and state.store.local(state.name(INVALID)) is None)
 
 
 class _Writing:
-    """One ledger file that is being written."""
+    """One ledger file that is being written.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, changes: ChangeSet, policy: HistoryPolicy,
-                 at: dt.datetime) -> None:
-        self._connection, self._changes, self._policy, self._at = connection, changes, policy, at
+    Attributes:
+        at: the time of the commit (UTC, whole seconds).
+    """
+
+    def __init__(self, changes: ChangeSet, policy: HistoryPolicy, at: dt.datetime) -> None:
+        self._changes, self._policy, self.at = changes, policy, at
         self._encoding = changes.encoding(policy.salt if policy.message_ids else None)
         # Values are read where they are kept, or hashed: of the rows of a first run neither.
         self._values = policy.mode == "values" or changes.summary.changed > 0
 
-    def write(self, path: Path, outcome: Outcome, before: Snapshot, digests: Path | None) -> int:
+    def write_few(self, path: Path, outcome: Outcome, digests: Path | None) -> int:
+        """Write the file without the engine; returns its rows. A file without rows is not written."""
+        rows = rows_of_few(self._sent(outcome, Digests(digests)).read_all())
+        return self._save(rows.schema, [rows], path) if rows.num_rows else 0
+
+    def write(self, connection: duckdb.DuckDBPyConnection, path: Path, outcome: Outcome, before: Snapshot,
+              digests: Path | None) -> int:
         """Write the file; returns its rows. A file without rows is not written."""
         settled = bool(outcome.accepted or outcome.rejected or outcome.uncertain)
-        if not settled and not scalar(self._connection, "SELECT count(*) FROM new_invalid"):
+        if not settled and not scalar(connection, "SELECT count(*) FROM new_invalid"):
             return 0
-        self._expose_settled(outcome, Digests(digests or self._digests_again(path.parent)))
+        found = Digests(digests or self._digests_again(connection, path.parent))
+        # The rows whose message was sent, with what became of it.
+        connection.register("settled", self._sent(outcome, found))
         if self._policy.mode == "values":
-            expose(self._connection, before)
-        return self._save(self._connection.sql(self._query(before)).to_arrow_reader(ROW_GROUP), path)
+            expose(connection, before)
+        reader = connection.sql(self._query(before)).to_arrow_reader(ROW_GROUP)
+        return self._save(reader.schema, reader, path)
 
-    def _save(self, reader: pa.RecordBatchReader, path: Path) -> int:
+    def _save(self, columns: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> int:
         # Loading this takes as long as a small commit.
         import pyarrow.parquet as parquet
 
@@ -106,31 +126,29 @@ class _Writing:
                            traits=self._encoding.names, mode=self._policy.mode)
         # They are the same in each row. Sorted with the others, they would cost a tenth of the whole.
         same = {"run_id": pa.scalar(self._changes.run_id), "version": pa.scalar(self._changes.base, pa.int32())}
-        fields = [*(pa.field(name, value.type) for name, value in same.items()), *reader.schema]
+        fields = [*(pa.field(name, value.type) for name, value in same.items()), *columns]
         schema = pa.schema([field.with_type(_STORED.get(field.name, field.type)) for field in fields],
                            about.metadata())
         rows = 0
         with parquet.ParquetWriter(path, schema, **parquet_options(schema.names)) as writer:
-            for batch in reader:
-                columns = [*(pa.repeat(value, batch.num_rows) for value in same.values()), *batch.columns]
-                whole = pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+            for batch in batches:
+                values = [*(pa.repeat(value, batch.num_rows) for value in same.values()), *batch.columns]
+                whole = pa.RecordBatch.from_arrays(values, schema=pa.schema(fields))
                 writer.write_batch(whole.cast(schema), row_group_size=ROW_GROUP)
                 rows += batch.num_rows
         return rows
 
-    def _expose_settled(self, outcome: Outcome, digests: Digests) -> None:
-        """Make ``settled``: the rows whose message was sent, with what became of it."""
-        rows = sent_rows(self._changes, Fates(outcome, self._at), digests, traits=len(self._encoding.names),
+    def _sent(self, outcome: Outcome, digests: Digests) -> pa.RecordBatchReader:
+        return sent_rows(self._changes, Fates(outcome, self.at), digests, traits=len(self._encoding.names),
                          values=self._values)
-        self._connection.register("settled", rows)
 
-    def _digests_again(self, folder: Path) -> Path | None:
+    def _digests_again(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> Path | None:
         """Compute the digests of the change set's messages, into a file; None: they have none."""
         if self._encoding.identity is None:
             return None
-        self._connection.register("outgoing_rows", arrow_file(self._changes.outgoing))
+        connection.register("outgoing_rows", arrow_file(self._changes.outgoing))
         path = folder / "digests.arrow"
-        write_arrow(self._connection, f"""
+        write_arrow(connection, f"""
             SELECT message, digest
             FROM ({self._encoding.messages("(FROM outgoing_rows WHERE message IS NOT NULL)")}
             )
@@ -220,3 +238,5 @@ def _remember_invalid(state: PartitionState, folder: Path) -> None:
         copy = folder / "invalid.arrow"
         shutil.copyfile(current, copy)
         state.store.add(state.name(_KNOWN_INVALID), copy)
+    else:
+        state.store.delete(state.name(_KNOWN_INVALID))

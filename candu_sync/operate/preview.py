@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from candu_sync.changes import INVALID, SORTS, ChangeSet, example_rows
@@ -25,10 +26,8 @@ def preview_rows(target: Target, changes: ChangeSet, *, staged: bool, sorts: Seq
     """
     if changes.folder is None:
         return []
-    invalid = changes.file(INVALID)
+    invalid: Path | None = changes.file(INVALID)
     if staged and not changes.keys:
-        found = target.state.store.local(target.state.name(INVALID))
-        assert found is not None
-        invalid = found
-    return example_rows(changes, invalid if invalid.exists() else None, target.project.engine,
+        invalid = target.state.store.local(target.state.name(INVALID))
+    return example_rows(changes, invalid if invalid and invalid.exists() else None, target.project.engine,
                         target.project.message_namespace, sorts=sorts, limit=limit, values=values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.snapshot.few_rows import first_files as first_files
     from candu_sync.snapshot.merge import Merged as Merged
     from candu_sync.snapshot.merge import lay_over as lay_over
     from candu_sync.snapshot.row_index import Index as Index
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.versions import snapshot_of as snapshot_of
 else:
     __getattr__, __all__ = lazy_names(__name__, {
+        "few_rows": "first_files",
         "merge": "Merged lay_over",
         "row_index": "Index hashes key_hash row_hash",
         "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused index_of layout renewed_index select_list "

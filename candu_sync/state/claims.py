@@ -12,7 +12,6 @@ import datetime as dt
 import json
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from candu_sync.errors import Claimed, StateError
@@ -75,7 +74,7 @@ class Claim:
                 continue  # the next beat tries again; after SENDING seconds ``held`` stops the sending
 
     def _body(self) -> bytes:
-        return json.dumps(asdict(self._owner) | {"heartbeat": _now().isoformat()}).encode()
+        return json.dumps(vars(self._owner) | {"heartbeat": _now().isoformat()}).encode()
 
 
 def read_claim(state: PartitionState, number: int) -> Owner | None:

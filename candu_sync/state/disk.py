@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,79 +35,98 @@ class DiskStore:
             raise _unwritable(root, error) from error
 
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
-        path = self._root / name
-        return self._written(path, lambda: self._put(path, data, create=create))
+        path = self._path(name)
+        return self._written(name, lambda: self._put(path, data, create=create))
 
-    def _written(self, path: Path, write: Callable[[], _T]) -> _T:
+    def _path(self, name: str) -> str:
+        # Not a Path: a small run makes hundreds of these.
+        return f"{self._root}/{name}"
+
+    def _written(self, name: str, write: Callable[[], _T]) -> _T:
         """What a write returns. It is tried again if a delete removed its empty folder at the same time."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(_ATTEMPTS):
             try:
-                folder = self._root
-                # One by one: with parents=True all but the last would be readable by others.
-                for part in path.relative_to(self._root).parts[:-1]:
-                    folder /= part
-                    folder.mkdir(exist_ok=True, mode=0o700)
+                self._make_folders(name)
                 return write()
             except OSError as error:
                 # mkdir says "exists" of a folder that is gone when it looks again.
-                if not isinstance(error, (FileNotFoundError, FileExistsError)) or attempt == _ATTEMPTS:
-                    raise _unwritable(path, error) from error
+                if not isinstance(error, (FileNotFoundError, FileExistsError)) or attempt == _ATTEMPTS - 1:
+                    raise _unwritable(self._path(name), error) from error
         raise AssertionError
 
-    def _put(self, path: Path, data: bytes, *, create: bool) -> bool:
+    def _make_folders(self, name: str) -> None:
+        """The folders of a name, and the one of files that are being made."""
+        for path in (self._path(name), f"{self._path(_SCRATCH)}/"):
+            if not os.path.isdir(folder := os.path.dirname(path)):
+                self._make_folder(folder)
+
+    def _make_folder(self, folder: str) -> None:
+        # The root itself is not made again: who removed it must know.
+        if len(folder) <= len(str(self._root)):
+            return
+        # One by one: with os.makedirs all but the last would be readable by others.
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            self._make_folder(os.path.dirname(folder))
+            os.mkdir(folder, 0o700)
+
+    def _put(self, path: str, data: bytes, *, create: bool) -> bool:
         # A killed process leaves the file that it was writing. It is removed later.
-        folder = self._root / _SCRATCH
-        folder.mkdir(exist_ok=True, mode=0o700)
-        temporary = folder / f".{uuid.uuid4().hex}"
+        temporary = self._temporary()
         try:
             _write_synced(temporary, data)
             if not create:
-                temporary.replace(path)
+                os.replace(temporary, path)
             else:
                 try:
                     os.link(temporary, path)
                 except FileExistsError:
                     return False
         finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+            _unlink(temporary)
+        _sync_folder(path)
         return True
+
+    def _temporary(self) -> str:
+        return f"{self._root}/{_SCRATCH}/.{uuid.uuid4().hex}"
 
     def get(self, name: str) -> bytes | None:
         try:
-            return (self._root / name).read_bytes()
+            with open(self._path(name), "rb") as file:
+                return file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StateError(f"{self._root / name} cannot be read: {error.strerror}") from error
+            raise StateError(f"{self._path(name)} cannot be read: {error.strerror}") from error
 
-    def add(self, name: str, path: Path) -> int:
+    def add(self, name: str, path: Path, *, more: bool = False) -> int:
         # Its size is read before the move: another process may delete the file as soon as it is there.
-        target = self._root / name
+        target = self._path(name)
         try:
             size = _synced(path)
         except OSError as error:
             raise _unwritable(target, error) from error
-        self._written(target, lambda: path.replace(target))
-        _sync_folder(target.parent)
+        self._written(name, lambda: os.replace(path, target))
+        if not more:
+            _sync_folder(target)
         return size
 
     def copy(self, source: str, target: str) -> None:
-        path = self._root / target
-        self._written(path, lambda: self._copy(self._root / source, path))
-        _sync_folder(path.parent)
+        self._written(target, lambda: self._copy(self._path(source), self._path(target)))
+        _sync_folder(self._path(target))
 
-    def _copy(self, source: Path, target: Path) -> None:
+    def _copy(self, source: str, target: str) -> None:
         # Files of the state are never changed. So two names of one file are as good as two files.
-        folder = self._root / _SCRATCH
-        folder.mkdir(exist_ok=True, mode=0o700)
-        temporary = folder / f".{uuid.uuid4().hex}"
+        temporary = self._temporary()
         try:
             os.link(source, temporary)
-            temporary.replace(target)
+            os.replace(temporary, target)
         finally:
             # Of two names of one file the replace removes neither.
-            temporary.unlink(missing_ok=True)
+            _unlink(temporary)
 
     def local(self, name: str) -> Path | None:
         path = self._root / name
@@ -121,10 +140,7 @@ class DiskStore:
         return sorted(entry.name for entry in found if any(files for _, _, files in os.walk(entry.path)))
 
     def list(self, prefix: str) -> list[str]:
-        # os.walk leaves out a folder that is removed at the same time.
-        found = (Path(folder, file) for folder, _, files in os.walk(self._root / prefix) for file in files
-                 if not file.startswith("."))
-        return sorted(p.relative_to(self._root).as_posix() for p in found)
+        return sorted(_files(self._path(prefix.rstrip("/")), prefix))
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = {}
@@ -135,17 +151,16 @@ class DiskStore:
         return found
 
     def delete(self, name: str) -> None:
-        path = self._root / name
+        path = self._path(name)
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+            os.unlink(path)
         with contextlib.suppress(OSError):
-            path.parent.rmdir()
+            os.rmdir(os.path.dirname(path))
 
     def scratch(self) -> Path:
         try:
-            folder = self._root / _SCRATCH
-            folder.mkdir(exist_ok=True, mode=0o700)
-            return make_folder(folder)
+            self._make_folders("")
+            return make_folder(self._root / _SCRATCH, shared=True)
         except OSError as error:
             raise _unwritable(self._root, error) from error
 
@@ -153,15 +168,33 @@ class DiskStore:
         return str(self._root / name)
 
 
+def _files(folder: str, prefix: str) -> Iterator[str]:
+    """The names of the files below a folder; ``prefix``: its own name with a slash. A folder that is removed at the
+    same time has none."""
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except OSError:
+        return
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path, f"{prefix}{entry.name}/")
+        elif not entry.name.startswith("."):
+            yield prefix + entry.name
+
+
 def _synced(path: Path) -> int:
     """A file's bytes, once they are on the disk, readable only by their owner."""
-    path.chmod(0o600)
-    with path.open("rb") as file:
-        system.flush(file.fileno())
-        return os.fstat(file.fileno()).st_size
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fchmod(file, 0o600)
+        system.flush(file)
+        return os.fstat(file).st_size
+    finally:
+        os.close(file)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write_synced(path: str, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
@@ -169,10 +202,10 @@ def _write_synced(path: Path, data: bytes) -> None:
         system.flush(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """A rename is on disk only when its folder is. One that is gone again was emptied by a delete."""
+def _sync_folder(path: str) -> None:
+    """A rename is on disk only when the folder of its path is. One that is gone again was emptied by a delete."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(os.path.dirname(path), os.O_RDONLY)
     except FileNotFoundError:
         return
     try:
@@ -181,6 +214,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritable(path: Path, error: OSError) -> StateError:
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _unwritable(path: str | Path, error: OSError) -> StateError:
     return StateError(f"the state {path} cannot be written: {error.strerror or error}. Check CANDU_STATE_URL, "
                       "the folder's owner and the space on its disk")

@@ -54,7 +54,7 @@ class ObjectStore:
         except FileNotFoundError:
             return None
 
-    def add(self, name: str, path: Path) -> int:
+    def add(self, name: str, path: Path, *, more: bool = False) -> int:
         with self._reported(name, written=True):
             self._obstore.put(self._store, name, path)
         kept = self._cache / name

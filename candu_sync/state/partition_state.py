@@ -18,7 +18,7 @@ from candu_sync.errors import DamagedState, StaleChanges, StateError
 from candu_sync.naming import named
 from candu_sync.state import folder_names
 from candu_sync.state.store import Store
-from candu_sync.state.versions import File, Version, decode, encode
+from candu_sync.state.versions import File, Version, as_json, decode, encode
 
 KEPT_VERSIONS = 3
 
@@ -39,7 +39,7 @@ class PartitionState:
     def introduce(self) -> None:
         """Before anything else is written: a folder whose name does not say the partition's key has it in a file."""
         if not self._introduced and folder_names.is_digest(self.prefix.rpartition("/")[2]):
-            self.store.put(self.name(folder_names.KEY_FILE), _json({"partition": self.partition}), create=True)
+            self.store.put(self.name(folder_names.KEY_FILE), as_json({"partition": self.partition}), create=True)
         self._introduced = True
 
     @property
@@ -120,11 +120,11 @@ class PartitionState:
         """
         self.introduce()
         files = dict(version.files)
-        for role, path in added.items():
+        for left, (role, path) in zip(range(len(added) - 1, -1, -1), added.items(), strict=True):
             digest = _sha256(path)
             # Another process may commit for this run, too. It never overwrites a file that a version names.
             name = self.name("data", version.run_id, f"{path.stem}-{digest[:16]}{path.suffix}")
-            files[role] = File(name, self.store.add(name, path), digest)
+            files[role] = File(name, self.store.add(name, path, more=left > 0), digest)
         version = replace(version, files=files)
         if not self.store.put(self._version_name(version.number), encode(version), create=True):
             raise self._overtaken(version.number)
@@ -179,7 +179,7 @@ class PartitionState:
     def write_json(self, name: str, body: dict[str, Any]) -> None:
         """Write a small file of the partition. It replaces the old one."""
         self.introduce()
-        self.store.put(self.name(name), _json(body))
+        self.store.put(self.name(name), as_json(body))
 
     def forget(self, number: int, run_id: str, *, keep: str | None = None) -> None:
         """Make an empty version of this number, and remove all else that is known of this partition, except the
@@ -202,10 +202,6 @@ class PartitionState:
 
 def _what_to_do(sync: str) -> str:
     return f"restore it from a backup, or run `candu-sync reset {sync}`: the next run then sends everything again"
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, indent=1).encode()
 
 
 def _age(at: str) -> float:

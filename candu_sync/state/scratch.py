@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,15 +25,37 @@ _OWNER = ".owner"
 # Folder → the open file whose lock says that this process lives.
 _locked: dict[Path, int] = {}
 
+# Folder → the folder of this process in it, and how many folders that one has.
+_shared: dict[Path, tuple[Path, int]] = {}
+_lock_of_shared = threading.Lock()
 
-def make_folder(beside: Path, prefix: str = "") -> Path:
+
+def make_folder(beside: Path, prefix: str = "", *, shared: bool = False) -> Path:
     """A new private folder of this process, after old ones with the same prefix in ``beside`` were removed.
+
+    Args:
+        shared: it is in a folder that all such folders of this process share while there is one.
 
     Raises:
         OSError: it cannot be made.
     """
-    for left in beside.glob(f"{prefix}*"):
-        if _abandoned(left):
+    if not shared:
+        return _made(beside, prefix)
+    with _lock_of_shared:
+        mine, others = _shared.get(beside, (None, 0))
+        if mine is None or not mine.exists():
+            mine, others = _made(beside, prefix), 0
+        folder = mine / uuid.uuid4().hex
+        folder.mkdir(mode=0o700)
+        _shared[beside] = mine, others + 1
+    return folder
+
+
+def _made(beside: Path, prefix: str) -> Path:
+    with os.scandir(beside) as entries:
+        others = [beside / entry.name for entry in entries if entry.name.startswith(prefix)]
+    for left in others:
+        if left not in _locked and _abandoned(left):
             _remove(left)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
     _locked[folder] = _own(folder)
@@ -43,6 +67,16 @@ def remove_folder(folder: Path) -> None:
     if (file := _locked.pop(folder, None)) is not None:
         os.close(file)
     _remove(folder)
+    beside = folder.parent.parent
+    with _lock_of_shared:
+        mine, count = _shared.get(beside, (None, 0))
+        if mine != folder.parent:
+            return
+        if count > 1:
+            _shared[beside] = mine, count - 1
+            return
+        del _shared[beside]
+    remove_folder(mine)
 
 
 def _own(folder: Path) -> int:
@@ -97,6 +131,12 @@ def _lock(file: int) -> bool:
 
 
 def _remove(path: Path) -> None:
+    with suppress(OSError):
+        # Most have a few files and no folder.
+        for name in os.listdir(path):
+            os.unlink(path / name)
+        os.rmdir(path)
+        return
     shutil.rmtree(path, ignore_errors=True)
     with suppress(OSError):
         path.unlink()

@@ -25,8 +25,9 @@ class Store(Protocol):
     def get(self, name: str) -> bytes | None:
         """An object's bytes; None: there is none."""
 
-    def add(self, name: str, path: Path) -> int:
-        """Move a local file in; returns its bytes."""
+    def add(self, name: str, path: Path, *, more: bool = False) -> int:
+        """Move a local file in; returns its bytes. With ``more`` another one is moved into the same folder right after
+        it: a power cut may lose this one until that one is there."""
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object, over one of that name."""

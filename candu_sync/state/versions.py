@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
+
+import orjson
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,17 @@ class Version:
 
 def encode(version: Version) -> bytes:
     """The body of a version's file."""
-    return json.dumps(asdict(version), indent=1).encode()
+    plain = {name: vars(value) if is_dataclass(value) else value for name, value in vars(version).items()}
+    return as_json(plain | {"files": {role: vars(file) for role, file in version.files.items()}})
+
+
+def as_json(body: Mapping[str, Any]) -> bytes:
+    """A small file of the state."""
+    try:
+        return orjson.dumps(body, option=orjson.OPT_INDENT_2)
+    except TypeError:
+        # Half a surrogate pair, or a number that is too large: orjson has no form for them.
+        return json.dumps(body, indent=2).encode()
 
 
 def decode(body: bytes) -> Version:

@@ -5,6 +5,7 @@ The SQL is not parsed: its dialect is not known here, and after a wrong guess, a
 
 from __future__ import annotations
 
+import functools
 import re
 
 from candu_sync.sql_text import blanked
@@ -24,6 +25,7 @@ _NO_ALIAS = frozenset(["select", "distinct", "all", "and", "or", "not", "when", 
 _OTHER_LISTS = frozenset(["from", "where", "by", "having", "qualify", "limit", "with", "values"])
 
 
+@functools.lru_cache(maxsize=256)
 def expressions_of(sql: str, column: str) -> tuple[str, ...]:
     """The expressions that a model gives as ``column``, in subqueries too, each once and in order; empty: none is
     found, as in ``select *``.

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from candu_sync.changes.few_messages import messages_of_few
 from candu_sync.changes.messages import Encoding, Identity, encode
 from candu_sync.changes.outgoing import make_outgoing, set_large_aside
 from candu_sync.diff.changed_rows import diff
@@ -54,6 +55,9 @@ def bodies(sync: Sync, rows: pa.Table, identity: Identity | None = IDENTITY) -> 
         encoding = _build(connection, sync, rows, identity)
         outgoing = connection.sql("SELECT * FROM outgoing ORDER BY message").to_arrow_table().to_batches()
         found = [body for batch in encode(connection, encoding, outgoing) for body in batch.column("body").to_pylist()]
+        if outgoing:
+            messages = connection.sql(encoding.messages("(FROM outgoing ORDER BY message)")).to_arrow_table()
+            assert pa.Table.from_batches([messages_of_few(encoding, batch) for batch in outgoing]).equals(messages)
     assert all(body.endswith(",") for body in found)
     return [body[:-1] for body in found]
 

@@ -22,6 +22,7 @@ import duckdb
 
 import candu_sync
 from candu_sync import embedded
+from tests.support.engine import by_the_engine
 
 _PACKAGE = str(Path(candu_sync.__file__).parent)
 
@@ -115,13 +116,15 @@ def _caller() -> tuple[str, str]:
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Every statement that embedded engines run in the block, in order; their settings are left out."""
+    """Every statement that embedded engines run in the block, in order; their settings are left out. No number of rows
+    is few."""
     found: list[Statement] = []
 
     def connect(database: str) -> _Recording:
         return _Recording(duckdb.connect(database), found)
 
-    with mock.patch.object(embedded, "duckdb", SimpleNamespace(connect=connect, IOException=duckdb.IOException)):
+    duckdb_module = SimpleNamespace(connect=connect, IOException=duckdb.IOException)
+    with mock.patch.object(embedded, "duckdb", duckdb_module), by_the_engine():
         yield found
     found[:] = [statement for statement in found if not statement.sql.startswith("SET ")]
 
