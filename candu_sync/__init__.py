@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from candu_sync.changes import Summary as Summary
     from candu_sync.commit import RunResult as RunResult
     from candu_sync.dbt import load_catalog as load_catalog
+    from candu_sync.endings import note_stopped as note_stopped
     from candu_sync.errors import CanduSyncError as CanduSyncError
     from candu_sync.pipeline import guard as guard
-    from candu_sync.pipeline import note_stopped as note_stopped
     from candu_sync.pipeline import plan as plan
     from candu_sync.pipeline import push as push
     from candu_sync.pipeline import push_staged as push_staged
@@ -40,8 +40,9 @@ else:
         "changes": "ChangeSet Summary",
         "commit": "RunResult",
         "dbt": "load_catalog",
+        "endings": "note_stopped",
         "errors": "CanduSyncError",
-        "pipeline": "guard note_stopped plan push push_staged run",
+        "pipeline": "guard plan push push_staged run",
         "project": "Project Target",
         "settings": "Settings load_settings",
         "syncs": "Catalog Sync load_syncs",

@@ -11,9 +11,8 @@ project's ``listeners``.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from candu_sync.changes import (
     ChangeSet,
@@ -25,31 +24,21 @@ from candu_sync.changes import (
     forced,
     new_run_id,
     renamed_perhaps,
-    settle,
     stage,
     staged,
     tripped,
 )
 from candu_sync.claimed_push import ClaimedPush
-from candu_sync.commit import RunResult, failed, recover, remember, result_of
+from candu_sync.commit import RunResult, recover, result_of
 from candu_sync.comparison import compare
 from candu_sync.delivery import Report
-from candu_sync.errors import (
-    CanduSyncError,
-    Claimed,
-    GuardTripped,
-    ModelError,
-    StaleChanges,
-    StateError,
-    WarehouseError,
-)
+from candu_sync.endings import end_of_push, guarded, note_end, note_failed_plan, remembered, succeeded
+from candu_sync.errors import Claimed, GuardTripped, ModelError, WarehouseError
 from candu_sync.forgetting import read_tombstones
-from candu_sync.history import note_run
-from candu_sync.naming import counted
 from candu_sync.progress import Operation, Progress, Reporter, silent
 from candu_sync.project import Target
 from candu_sync.state import Claim, Version
-from candu_sync.syncs import declared_parts, follows_schedule, schedule_lag
+from candu_sync.syncs import declared_parts
 
 
 def plan(target: Target, *, full: bool = False, force: bool = False, allow: Collection[str] = (), keep: bool = True,
@@ -112,10 +101,7 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
     except (ModelError, WarehouseError) as error:
         target.project.release_warehouse()
         if keep:
-            result = failed(target.sync.name, target.partition, str(error), error.exit_code)
-            _note_report(target, result)
-            result = remember(state, result, target.sync, launched_as=target.project.launched_as)
-            _end(reporter, target, result, type(error).__name__)
+            note_failed_plan(target, reporter, error)
         raise
 
 
@@ -191,129 +177,22 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
             sample: int | None) -> RunResult:
     """Claim, deliver, commit: ``push`` after its guard."""
     if stopped_by is not None:
-        return _noted(target, changes, reporter, _guarded(changes, stopped_by), type(stopped_by).__name__)
+        return note_end(target, changes, reporter, guarded(changes, stopped_by), type(stopped_by).__name__)
     state = target.state
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
     report = Report()
     if _anything(changes, version):
-        with (_remembered(target, changes, report, reporter), target.project.push_under_way(changes.summary.messages),
+        with (remembered(target, changes, report, reporter), target.project.push_under_way(changes.summary.messages),
               Claim(state, version.number + 1, changes.run_id) as claim):
             ClaimedPush(target=target, changes=changes, claim=claim, report=report, sample=sample,
                         reporter=reporter).deliver_and_commit(version)
-    result = _ended(target, changes, version, report, reporter.seconds, sampled=sample is not None)
-    result = _noted(target, changes, reporter, result, type(report.error).__name__ if report.error else None)
+    result = end_of_push(target, changes, version, report, reporter.seconds, sampled=sample is not None)
+    result = note_end(target, changes, reporter, result, type(report.error).__name__ if report.error else None)
     if report.requests and target.history.report is not None:
         target.project.reports.write_soon()
     return result
-
-
-def _guarded(changes: ChangeSet, stopped_by: GuardTripped) -> RunResult:
-    return result_of(changes, "guarded", error=str(stopped_by), guard=stopped_by.reasons,
-                     exit_code=stopped_by.exit_code)
-
-
-def note_stopped(target: Target, changes: ChangeSet, stopped_by: GuardTripped) -> RunResult:
-    """Write down that a run was stopped between its plan and its push, where these are steps of another tool.
-
-    Returns:
-        The result: ``guarded``.
-
-    Example:
-        >>> from candu_sync.errors import GuardTripped
-        >>> target = Target(project, sync)
-        >>> note_stopped(target, plan(target), GuardTripped(target.name, ["0 rows"], ["min_rows"])).status
-        'guarded'
-    """
-    return _remember(target, changes, _guarded(changes, stopped_by))
-
-
-def _remember(target: Target, changes: ChangeSet, result: RunResult) -> RunResult:
-    _note_report(target, result)
-    return remember(target.state, result, target.sync, full=changes.full, launched_as=target.project.launched_as)
-
-
-def _noted(target: Target, changes: ChangeSet, reporter: Reporter, result: RunResult,
-           error: str | None = None) -> RunResult:
-    """Write down how a run ended, for the next one and for ``status``. A run of a few rows says nothing about the
-    others.
-
-    Args:
-        error: the class of what ended it early.
-    """
-    if changes.keys:
-        _note_report(target, result)
-        reporter.end(result.status, result.counts(), error=error)
-        return result
-    result = _remember(target, changes, result)
-    _end(reporter, target, result, error)
-    return result
-
-
-def _end(reporter: Reporter, target: Target, result: RunResult, error: str | None) -> None:
-    """Report how a run ended that was remembered."""
-    now = dt.datetime.now(dt.UTC)
-    good = None if result.good_before is None else dt.datetime.fromisoformat(result.good_before)
-    last = now if result.status == "succeeded" else good
-    timely = last is not None and follows_schedule(target.sync, target.partition, now)
-    age = max(0.0, (now - last).total_seconds()) if last and timely else None
-    reporter.end(result.status, result.counts() if result.run_id else None, error=error,
-                 lag=schedule_lag(target.sync, target.partition, good, now), age=age)
-
-
-def _note_report(target: Target, result: RunResult) -> None:
-    """Note that the report tables do not have a run yet. A failure before there was a change set has no name."""
-    if target.history.report is not None:
-        # The run was made, and is in the state. A state that fails now costs its row in the tables only.
-        with suppress(StateError):
-            note_run(target.state, result.run_id or new_run_id(), target.history, result.to_json())
-        target.project.reports.note()
-
-
-def _ended(target: Target, changes: ChangeSet, version: Version, report: Report, seconds: dict[str, float], *,
-           sampled: bool) -> RunResult:
-    """How a push ended. The change set of one that went well is settled: nothing of it awaits a push."""
-    error = str(report.error) if report.error else None
-    if error is None and _left(changes, report) and not sampled:
-        error = _stopped(changes, report)
-    if error is not None:
-        return result_of(changes, "failed", report=report, seconds=seconds, error=error, exit_code=1)
-    result = _succeeded(target, changes, version.number, report, seconds)
-    settle(target.state, changes)
-    return result
-
-
-def _succeeded(target: Target, changes: ChangeSet, number: int, report: Report,
-               seconds: dict[str, float]) -> RunResult:
-    if number and not report.requests:
-        # A state from before it knew its workspace.
-        target.project.take_on_workspace()
-    return result_of(changes, "succeeded", report=report, seconds=seconds)
-
-
-@contextmanager
-def _remembered(target: Target, changes: ChangeSet, report: Report, reporter: Reporter) -> Iterator[None]:
-    """Write down how a push ended, also when an exception ends it."""
-    try:
-        yield
-    except (Claimed, StaleChanges):
-        raise  # another run is at work, or was: what is written down is how that one ends
-    except BaseException as error:
-        why = str(error) if isinstance(error, CanduSyncError) else _stopped(changes, report)
-        with suppress(StateError):
-            _noted(target, changes, reporter, result_of(changes, "failed", report=report, seconds=reporter.seconds,
-                                                        error=why, exit_code=1))
-        raise
-
-
-def _stopped(changes: ChangeSet, report: Report) -> str:
-    left = counted(_left(changes, report), "message")
-    return f"stopped with {left} waiting; the next run goes on from there"
-
-
-def _left(changes: ChangeSet, report: Report) -> int:
-    return changes.summary.messages - report.accepted - report.rejected
 
 
 def push_staged(target: Target, *, force: bool = False, allow: Collection[str] = (), sample: int | None = None,
@@ -359,7 +238,7 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
         stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
         if stopped_by is None and changes.folder is None and not anything_staged(target.state):
             # Nothing to do, and no other change set to take the place of.
-            return _noted(target, changes, reporter, _succeeded(target, changes, changes.base, Report(),
+            return note_end(target, changes, reporter, succeeded(target, changes, changes.base, Report(),
                                                                 reporter.seconds))
         return _pushed(target, _staged(target, changes), reporter, stopped_by, sample)
 
