@@ -5,8 +5,9 @@ registers an Arrow file or batch under its name, and a later room reads it by th
 everywhere. ``docs/sql-of-a-sync.sql`` shows all of it at work.
 
 In the columns, ``t0 …`` are the traits' values and ``c0 …`` the flags of the traits' names: whether the message carries
-that trait. ``ids`` means ``user_id`` and, for groups, ``group_id``; for events ``user_id``, ``event``, ``occurred``
-and, with a cursor, ``cursor``. ``snapshot`` means the columns of a snapshot's rows (``snapshot/snapshot.py``).
+that trait, with ``new_traits_only`` beside them where the model gives new traits. ``ids`` means ``user_id`` and, for
+groups, ``group_id``; for events ``user_id``, ``event``, ``occurred`` and, with a cursor, ``cursor``. ``snapshot`` means
+the columns of a snapshot's rows (``snapshot/snapshot.py``).
 """
 
 from __future__ import annotations

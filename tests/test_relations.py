@@ -42,7 +42,7 @@ _GROUPS = {
     "ids": r"user_id|group_id|event|occurred|cursor",
     "snapshot": r"key|gone|doubt|user_id|group_id|t\d+",
     "t0 …": r"t\d+",
-    "c0 …": r"c\d+",
+    "c0 …": r"c\d+|new_traits_only",
 }
 
 
@@ -75,10 +75,10 @@ def test_the_page_shows_the_sql_of_a_sync(lab: Lab, simulator: Simulator) -> Non
 
 
 def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator) -> None:
-    """Those of users, of groups, of events with a cursor, of partitions, of a full run, of a delta, of a refresh, of a
-    check."""
+    """Those of users, of groups, of events with a cursor, of partitions, of a full run, of a delta, of a refresh,
+    of new traits, of a check."""
     found = [*statements_of_a_users_sync(lab, simulator), *_of_groups(lab), *_of_events(lab), *_of_partitions(lab),
-             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_refresh(lab), *_of_a_check(lab)]
+             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_refresh(lab), *_of_new_traits(lab), *_of_a_check(lab)]
     made = {(statement.verb, name) for statement in found for name in statement.made}
     listed = {(verb, name) for verb, there in LISTED.items() for name in there}
     assert made == listed
@@ -123,6 +123,14 @@ def _of_a_refresh(lab: Lab) -> list[Statement]:
         time.wait(days=27)
         result = lab.run(sync)
         assert (result.changed, result.refreshed) == (2, 1)
+    return statements
+
+
+def _of_new_traits(lab: Lab) -> list[Statement]:
+    lab.table("teams", group_id=["g", "h"], user_id=["1", "2"], plan=["pro", "free"])
+    with recorded() as statements:
+        lab.run(lab.sync("groups/grown", "select * from teams"))
+        assert lab.run(lab.sync("groups/grown", "select *, 5 as seats from teams")).new_traits == {"seats": 2}
     return statements
 
 
