@@ -18,19 +18,20 @@ _NEVER = -(2**62)
 def newest_cursor(connection: duckdb.DuckDBPyConnection, sync: Sync, before: dt.datetime | None,
                   held_from: str | None = None) -> dt.datetime | None:
     """The newest cursor value that was sent, but not later than an event that was not sent: the next run must find that
-    one. It is not later than now, either: an event dated in 2099 must not hide all others.
+    one. Times of the future do not count: an event dated in 2099 must not hide all others.
 
     Args:
         held_from: the oldest value of events that were held back; None: none were.
     """
     if sync.cursor is None:
         return None
-    accepted = _time(connection, "max(cursor)", "IN")
+    now = dt.datetime.now(dt.UTC)
+    accepted = _time(connection, f"max(cursor) FILTER (cursor <= TIMESTAMP '{now.replace(tzinfo=None)}')", "IN")
     unsent = _time(connection, "min(cursor)", "NOT IN")
     newest = max((t for t in (before, accepted) if t is not None), default=None)
     if newest is None:
         return None
-    return min(t for t in (newest, unsent, _moment(held_from), dt.datetime.now(dt.UTC)) if t is not None)
+    return min(t for t in (newest, unsent, _moment(held_from), now) if t is not None)
 
 
 def event_times(connection: duckdb.DuckDBPyConnection, old: Version, held_from: str | None = None) -> EventTimes | None:

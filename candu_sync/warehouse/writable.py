@@ -32,6 +32,7 @@ from sqlalchemy.schema import CreateColumn, CreateSchema, CreateTable
 from candu_sync.errors import WarehouseError
 from candu_sync.warehouse.bulk import Transaction, open_transaction
 from candu_sync.warehouse.connect import connecting, install_hint, parsed, shown, without_secrets
+from candu_sync.warehouse.duckdb_writing import writing_engine
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.tags import REPORT, tag_connections
 
@@ -175,8 +176,7 @@ def _engine(url: URL, backend: str, memory: int | None) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool}
     match backend:
         case "duckdb":
-            url = url.difference_update_query(["access_mode", "read_only"])
-            options["connect_args"] = {} if memory is None else {"config": {"memory_limit": f"{memory}B"}}
+            return writing_engine(url, memory=memory)
         case "postgresql":
             url = _patient(url)
         case "mysql" | "mariadb":

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from candu_sync.settings import Settings
+from candu_sync.warehouse.duckdb_writing import writing_engine
 from tests.support.lab import Lab
 
 
@@ -68,4 +69,6 @@ def place_at(dialect: str, url: str, engine: Engine | None = None) -> Place:
     """A place with a new schema."""
     driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}.get(dialect)
     full = url if driver is None else url.replace(f"{dialect}://", f"{driver}://", 1)
-    return Place(dialect, url, f"r{uuid.uuid4().hex[:12]}", engine or create_engine(full))
+    if engine is None:
+        engine = writing_engine(make_url(full), memory=None) if dialect == "duckdb" else create_engine(full)
+    return Place(dialect, url, f"r{uuid.uuid4().hex[:12]}", engine)
