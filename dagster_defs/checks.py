@@ -9,10 +9,18 @@ import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetKey, MetadataValue, PreviewWarning
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    MetadataValue,
+    PreviewWarning,
+    TableMetadataValue,
+)
 
 from candu_sync import ChangeSet, Sync
-from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, limits, redacted_key
+from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, Summary, limits, redacted_key
 from candu_sync.errors import GuardTripped
 from candu_sync.operate import SetAside, next_steps
 from dagster_defs.markdown import fenced
@@ -70,8 +78,7 @@ def guard_result(sync: Sync, changes: ChangeSet, tripped: GuardTripped | None, s
     """
     summary, asset = changes.summary, changes_key(sync.name)
     figures: Metadata = _partition(changes) | {
-        "limits": table([{"figure": name, "found": found, "limit": limit}
-                         for name, (found, limit) in limits(sync, summary).items()]),
+        "limits": _limits(sync, summary, tripped.guards if tripped else ()),
         "rows": MetadataValue.int(summary.rows),
         "rows that Candu has": MetadataValue.int(summary.snapshot_rows),
         "messages": MetadataValue.int(summary.messages)}
@@ -86,19 +93,29 @@ def guard_result(sync: Sync, changes: ChangeSet, tripped: GuardTripped | None, s
                             metadata=figures, description=text)
 
 
+def _limits(sync: Sync, summary: Summary, tripped: Sequence[str]) -> TableMetadataValue:
+    over = {name.replace("_rows", "").replace("_", " ") for name in tripped}
+    return table([{"figure": name, "found": found, "limit": limit, "verdict": "stops" if name in over else ""}
+                  for name, (found, limit) in limits(sync, summary).items()])
+
+
 def set_aside_result(sync: Sync, changes: ChangeSet, refused: int, refusals: Mapping[str, int],
-                     rows: Sequence[SetAside]) -> AssetCheckResult:
+                     rows: Sequence[SetAside], reasons: Mapping[str, int] | None = None) -> AssetCheckResult:
     """Warns, with a count for each reason and some keys, when more rows were set aside than ``max_invalid`` lets pass.
 
     Args:
         refused: rows that Candu refused and that have not changed since.
         refusals: reason of a refusal, with Candu's words → rows.
         rows: some of them.
+        reasons: reason → invalid rows; None: as the changes have them.
     """
     summary = changes.summary
-    counts = dict(summary.reasons) | ({"refused by Candu": refused} if refused else {})
-    aside = summary.invalid + refused
-    share = aside / summary.rows if summary.rows else 0.0
+    counts = dict(summary.reasons if reasons is None else reasons)
+    invalid = sum(counts.values())
+    counts |= ({"refused by Candu": refused} if refused else {})
+    aside = invalid + refused
+    rows_in_all = max(summary.rows, aside)
+    share = aside / rows_in_all if rows_in_all else 0.0
     found = _partition(changes) | {"rows": MetadataValue.int(aside), "share": MetadataValue.float(round(share, 4))}
     found |= {reason: MetadataValue.int(count) for reason, count in counts.items()}
     if refusals:
@@ -107,19 +124,20 @@ def set_aside_result(sync: Sync, changes: ChangeSet, refused: int, refusals: Map
     if rows:
         found["some of them"] = table([_row(row) for row in rows])
     limit = sync.guard.max_invalid
-    grave = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS
+    grave = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS and reasons is None
     return AssetCheckResult(
         asset_key=push_key(sync.name), check_name=SET_ASIDE, passed=not aside or (limit is not None and share <= limit),
         severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN, metadata=found,
-        description=_sentences(changes, counts, refused, limit) if counts else None)
+        description=_sentences(changes, counts, invalid, refused, limit) if counts else None)
 
 
-def _sentences(changes: ChangeSet, counts: Mapping[str, int], refused: int, limit: float | None) -> str:
+def _sentences(changes: ChangeSet, counts: Mapping[str, int], invalid: int, refused: int,
+               limit: float | None) -> str:
     sync = changes.sync if changes.partition is None else f"{changes.sync} --partition {shlex.quote(changes.partition)}"
     said = [", ".join(f"{reason}: {count:,}" for reason, count in counts.items())]
     if limit is not None:
         said.append(f"max_invalid lets {limit:.1%} of the rows pass")
-    return ". ".join([*said, *next_steps(sync, invalid=changes.summary.invalid, refused=refused)])
+    return ". ".join([*said, *next_steps(sync, invalid=invalid, refused=refused)])
 
 
 def _row(row: SetAside) -> dict[str, str]:

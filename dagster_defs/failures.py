@@ -33,7 +33,7 @@ def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, sta
         transient = isinstance(error, _WORTH_ANOTHER_TRY)
         hint = f" ({stale_hint})" if isinstance(error, StaleChanges) and stale_hint else ""
         if isinstance(error, OtherWorkspace) and error.key:
-            hint = " (in Dagster: materialize the push once with `new_key: true`)"
+            hint = ". In Dagster `new_key: true` in the launchpad stands for --new-key"
         fail(f"{error}{hint}", context, retries if transient else None)
 
 

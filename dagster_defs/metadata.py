@@ -89,6 +89,10 @@ def _oddities(changes: ChangeSet) -> Metadata:
     found: Metadata = {}
     if changes.full:
         found["full"] = MetadataValue.bool(True)
+    if changes.keys:
+        found["only the rows with these keys"] = MetadataValue.int(changes.summary.keys)
+        if changes.summary.missing_keys:
+            found["keys that no row has"] = MetadataValue.int(len(changes.summary.missing_keys))
     if changes.summary.held:
         found["refused before"] = MetadataValue.int(changes.summary.held)
     if changes.summary.new_traits:

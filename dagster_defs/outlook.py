@@ -13,14 +13,17 @@ from dagster_defs.metadata import Metadata
 
 _RATIO = "change ratio"
 _RUNS = 20
+_MINUTE = 60
 
 
 def estimate(changes: ChangeSet, settings: Settings) -> Metadata:
     """Requests at the configured batch size, and minutes at the configured rate, if there is one; retries and Candu's
     own pace come on top."""
     requests = math.ceil(changes.summary.messages / settings.batch_size)
-    minutes = f", {requests / settings.rate / 60:,.1f} minutes at {settings.rate:g} a second" if settings.rate else ""
-    return {"estimate": MetadataValue.text(f"{counted(requests, 'request')}{minutes}")}
+    took = requests / settings.rate if settings.rate else 0.0
+    shown = f"{took:,.1f} s" if took < _MINUTE else f"{took / _MINUTE:,.1f} minutes"
+    pace = f", {shown} at {settings.rate:g} a second" if settings.rate else ""
+    return {"estimate": MetadataValue.text(f"{counted(requests, 'request')}{pace}")}
 
 
 def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Metadata:
@@ -34,7 +37,7 @@ def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Me
     before = _before(instance, asset, changes.partition)
     if before:
         found["usual change ratio"] = MetadataValue.text(
-            f"median {median(before):.4g}, highest {max(before):.4g} of the last {_RUNS} runs")
+            f"median {median(before):.2%}, highest {max(before):.2%}, over the last {counted(len(before), 'run')}")
     return found
 
 

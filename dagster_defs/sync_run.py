@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckResult,
+    AssetCheckSeverity,
     AssetExecutionContext,
     DagsterEventType,
     MaterializeResult,
@@ -33,7 +36,7 @@ from candu_sync.errors import GuardTripped
 from candu_sync.history import first_rows
 from candu_sync.naming import named
 from candu_sync.operate import OtherSyncs, findings_of, preview_rows, set_aside, why_refused
-from dagster_defs.checks import MOST_KEYS, guard_result, how_to_pass, set_aside_result
+from dagster_defs.checks import GUARD, MOST_KEYS, guard_result, how_to_pass, set_aside_result
 from dagster_defs.dbt import lineage_metadata
 from dagster_defs.failures import fail, failures
 from dagster_defs.lasting import opened
@@ -117,7 +120,21 @@ class SyncRun:
                     yield from self._asked(checks)
                     fail(result.error, self.context, tries if result.transient else None, metadata=metadata)
                 note(partition, metadata)
+        self._correct_guard()
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
+
+    def _correct_guard(self) -> None:
+        """Where changes that were looked at before were let past the guard, its check says so. It is of another asset
+        than this run makes, so that Dagster takes its result only this way."""
+        passes = self.launch.force or self.launch.allow
+        if not passes or changes_key(self.sync.name) in self.context.selected_asset_keys:
+            return
+        why = self.launch.why(self.context.run.tags)
+        for partition in partitions_of(self.context, self.sync):
+            self.context.instance.report_runless_asset_event(AssetCheckEvaluation(
+                asset_key=changes_key(self.sync.name), check_name=GUARD, passed=False, severity=AssetCheckSeverity.WARN,
+                description=f"Pushed past the guard: {why}", blocking=True, partition=partition,
+                metadata={"run": MetadataValue.dagster_run(self.context.run_id)}))
 
     def _check(self) -> Iterator[Event]:
         """What the checks say now. Nothing is staged."""
@@ -184,6 +201,12 @@ class SyncRun:
 
     def _left(self, target: Target, found: ChangeSet, result: RunResult | None = None) -> AssetCheckResult:
         refused = found.summary.held if result is None else result.refused
+        if found.keys:
+            # Of the other rows the run knows nothing: what is known of them stays.
+            aside = set_aside(target)
+            return set_aside_result(self.sync, found, sum(row.outcome == "refused" for row in aside),
+                                    why_refused(target), aside[:MOST_KEYS],
+                                    Counter(row.reason for row in aside if row.outcome == "invalid"))
         return set_aside_result(self.sync, found, refused, why_refused(target) if refused else {},
                                 set_aside(target, most=MOST_KEYS) if refused or found.summary.invalid else [])
 
@@ -204,7 +227,8 @@ class SyncRun:
             told = first_rows(target.state, result.run_id, MOST_KEYS)
             metadata |= {"first rows": told_rows(told, values=self.launch.values)} if told else {}
         if self.launch.force or self.launch.allow:
-            metadata["forced"] = MetadataValue.text(self.launch.why(self.context.run.tags))
+            passed = "all" if self.launch.force else ", ".join(sorted(self.launch.guards()))
+            metadata["guards passed"] = MetadataValue.text(f"{passed}: {self.launch.why(self.context.run.tags)}")
         return metadata
 
     def _asked(self, checks: Sequence[Sequence[AssetCheckResult]]) -> list[AssetCheckResult]:

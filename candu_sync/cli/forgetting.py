@@ -54,7 +54,9 @@ def _undo(project: Project, user_id: str, *, as_json: bool) -> None:
     if as_json:
         print_lines([{"undone": True}])
     else:
-        say("the id is sent and stored again, from the next run on")
+        say("the id is sent and stored again, from the next run on. It is not known any more which events of it "
+            "Candu has: those that a model still gives go again. `candu-sync baseline SYNC` before that run takes them "
+            "as sent")
 
 
 def _show(found: Forgotten) -> None:

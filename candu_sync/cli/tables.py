@@ -50,8 +50,10 @@ def show_results(results: Sequence[RunResult]) -> None:
         for note in (*r.identity_changes, *backfill_notes(r.new_traits), *noise_notes(r)):
             console().print(text_of(f"{named(r.sync, r.partition)}: {note}"))
     of = {r.sync for r in results if r.invalid or r.refused or r.waiting}
+    # What a guard stopped does not go with the next run: its sentence says what to do.
+    waiting = sum(r.waiting for r in results if r.status != "guarded")
     show_next_steps(of.pop() if len(of) == 1 else "SYNC", invalid=sum(r.invalid for r in results),
-                    refused=sum(r.refused for r in results), waiting=sum(r.waiting for r in results))
+                    refused=sum(r.refused for r in results), waiting=waiting)
 
 
 def _lines(results: Sequence[RunResult]) -> Iterator[tuple[str, list[RunResult]]]:

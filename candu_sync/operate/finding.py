@@ -13,7 +13,8 @@ Severity = Literal["error", "warning"]
 SEVERITIES: dict[str, Severity] = {
     "model": "error", "precondition": "error", "unsendable": "error", "unsteady": "warning",
     "email_not_text": "error", "not_email": "warning", "alike": "warning", "space": "warning", "long_name": "warning",
-    "many_traits": "warning", "near": "warning", "two_senders": "error", "no_users": "warning",
+    "no_traits": "warning", "many_traits": "warning",
+    "near": "warning", "two_senders": "error", "no_users": "warning",
     "id_spaces": "warning", "id_case": "warning", "identity": "warning", "unidentified": "warning",
     "late_window": "warning",
     "unused_window": "error", "unused_partition": "error", "unused_cursor": "warning", "always_true": "warning",

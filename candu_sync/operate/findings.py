@@ -73,6 +73,9 @@ def about_traits(sync: Sync, kinds: Mapping[str, str]) -> Iterator[Finding]:
     """
     if kinds.get("email", ValueKind.EMPTY) not in (ValueKind.TEXT, ValueKind.EMPTY):
         yield _email_not_text(sync)
+    if sync.kind == "users" and not kinds:
+        yield Finding(code="no_traits", sync=sync.name, sentence="the model gives no traits: nothing would be sent",
+                      advice="Select a column beside the key; each is a trait, named as the column")
     alike: dict[str, list[str]] = defaultdict(list)
     for name in sorted(kinds):
         alike["".join(name.casefold().split())].append(name)

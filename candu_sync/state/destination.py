@@ -67,8 +67,9 @@ class Destination:
                 "or forget what was sent there: `candu-sync reset --all`", key=False)
         if key and known.key and not new_key and _digest(known.salt, key) != known.key:
             raise OtherWorkspace(
-                f"the state {self._store.place('')} was filled with another API key of Candu at {url}. If the key was "
-                "replaced and the workspace is the same, run once with --new-key. If it is another workspace, give it "
+                f"the state {self._store.place('')} was filled with another API key of Candu at {url}. If "
+                "CANDU_API_KEY is wrong, correct it. If the key was replaced and the workspace is the same, run once "
+                "with --new-key. If it is another workspace, give it "
                 "a state of its own (set CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
 
     def take_on(self, url: str, key: str | None, *, new_key: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagster import AssetCheckSeverity
+from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
 
 from candu_sync.operate.maintenance import baseline
 from candu_sync.project import Target
@@ -173,7 +173,12 @@ class TestGuard:
         people(room, yaml=self.YAML)
         room.materialize(CHANGES)
         result = room.materialize(PUSH, force=True, reason="three it is")
-        assert metadata(result, PUSH)["forced"] == "three it is"
+        assert metadata(result, PUSH)["guards passed"] == "all: three it is"
+        key = AssetCheckKey(AssetKey(CHANGES.split("/")), "guard")
+        [latest] = room.instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).values()
+        said = latest.event.dagster_event.event_specific_data  # type: ignore[union-attr]
+        assert (said.passed, said.severity, said.description) == (
+            False, AssetCheckSeverity.WARN, "Pushed past the guard: three it is")
         assert len(room.simulator.users()) == 3
 
     def test_force_on_the_changes_reaches_the_push_and_the_check_warns_with_the_reason(self, room: Room) -> None:

@@ -125,7 +125,7 @@ def test_the_page_of_the_changes_says_what_would_be_sent_and_why_it_is_not(page:
     row = page.locator("tr")
     expect(row.filter(has_text=re.compile("^plan90$"))).to_be_visible()
     expect(row.filter(has_text=re.compile("^change ratio.*0.75$"))).to_be_visible()
-    expect(row.filter(has_text=re.compile("^usual change ratio.*highest 0.1 of the last 20 runs$"))).to_be_visible()
+    expect(row.filter(has_text=re.compile("^usual change ratio.*highest 10.00%, over the last 1 run$"))).to_be_visible()
     expect(page.get_by_text("select * from people").first).to_be_visible()
     page.get_by_text("Checks", exact=True).click()
     expect(page.get_by_text("90 of 120 rows changed (75.0%), max_changed is 50.0%")).to_be_visible()

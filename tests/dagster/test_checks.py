@@ -159,7 +159,7 @@ class TestOutlook:
         monkeypatch.setenv("CANDU_RATE", "0.5")
         people(room, count=450)
         output = metadata(room.materialize(CHANGES), CHANGES)
-        assert output["estimate"] == "5 requests, 0.2 minutes at 0.5 a second"
+        assert output["estimate"] == "5 requests, 10.0 s at 0.5 a second"
 
     def test_without_a_rate_there_are_no_minutes(self, room: Room) -> None:
         people(room)
@@ -172,7 +172,7 @@ class TestOutlook:
             room.query(f"update people set plan = '{plan}' where user_id < 'u{of}'")
             output = metadata(room.materialize(CHANGES, PUSH), CHANGES)
         assert output["change ratio"] == 0.2
-        assert output["usual change ratio"] == "median 0.3, highest 0.5 of the last 20 runs"
+        assert output["usual change ratio"] == "median 30.00%, highest 50.00%, over the last 2 runs"
 
     def test_the_traits_are_the_columns_of_the_page(self, room: Room) -> None:
         people(room)

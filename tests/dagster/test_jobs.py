@@ -18,7 +18,7 @@ from candu_sync.syncs.sync import Sync
 from dagster_defs.jobs import build_schedule
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.live import instance_of
-from tests.dagster.room import CHANGES, PUSH, Room, metadata, people
+from tests.dagster.room import CHANGES, PUSH, Room, evaluation, metadata, people
 
 NOW = datetime(2026, 11, 15, 10, tzinfo=UTC)
 
@@ -70,6 +70,16 @@ class TestLaunch:
         people(room)
         assert room.materialize(CHANGES, PUSH, keys=["u1"]).success
         assert set(room.simulator.users()) == {"u1"}
+
+    def test_a_run_of_some_keys_says_so_and_forgets_no_row_that_was_set_aside(self, room: Room) -> None:
+        people(room)
+        room.query("insert into people values (null, 'pro')")
+        room.materialize(CHANGES, PUSH, sample=1)
+        result = room.materialize(CHANGES, PUSH, keys=["u2", "nobody"])
+        shown = metadata(result, CHANGES)
+        assert (shown["only the rows with these keys"], shown["keys that no row has"]) == (2, 1)
+        check = evaluation(result, "set_aside")
+        assert (check.passed, check.metadata["null key"].value) == (False, 1)
 
     def test_a_push_alone_with_keys_leaves_what_was_staged_aside(self, room: Room) -> None:
         people(room)

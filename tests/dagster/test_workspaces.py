@@ -36,7 +36,7 @@ def test_a_rotated_key_is_asked_about_and_taken_on(room: Room, monkeypatch: pyte
     people(room, count=4)
     refused = room.materialize(CHANGES, PUSH)
     assert "another API key" in failure(refused, PUSH)
-    assert "(in Dagster: materialize the push once with `new_key: true`)" in failure(refused, PUSH)
+    assert "In Dagster `new_key: true` in the launchpad stands for --new-key" in failure(refused, PUSH)
     assert room.materialize(PUSH, new_key=True).success
     assert len(room.simulator.users()) == 4
     people(room, count=5)

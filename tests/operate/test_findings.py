@@ -42,6 +42,7 @@ OF_COLUMNS = {
     "alike": Shown('select user_id, plan as "Tier", plan as x from people', "'Tier' and 'tier' differ",
                    yaml="rename: {x: tier}"),
     "space": Shown('select user_id, plan as " plan" from people', "' plan' begins or ends with a space"),
+    "no_traits": Shown("select user_id from people", "the model gives no traits: nothing would be sent"),
     "long_name": Shown(f'select user_id, plan as "{"long" * 40}" from people', "over 150 bytes"),
     "many_traits": Shown("select user_id, 1 as a, 2 as b, 3 as c from people", "sends 3 traits, over 2"),
     "two_senders": Shown("select user_id, 1 as seats from people",
@@ -180,10 +181,10 @@ def test_a_late_window_names_its_partition(project: Folder) -> None:
 
 def test_check_alone_finds_models_types_and_what_differs(project: Folder) -> None:
     project.people(1)
-    project.model("users/a", "select user_id, [1] as tags from people")
+    project.model("users/a", "select user_id, 1 as seats, [1] as tags from people")
     project.model("users/b", "select nothing from people")
     project.model("users/c", "select user_id, uuid()::varchar as x from people")
-    project.model("users/d", "select user_id from people", "dbt: {tests: true}")
+    project.model("users/d", "select user_id, plan from people", "dbt: {tests: true}")
     found = checked(project, "--twice")
     assert [(one["code"], one["sync"], one["column"]) for one in found] == [
         ("unsendable", "users/a", "tags"), ("model", "users/b", None), ("unsteady", "users/c", "x"),
