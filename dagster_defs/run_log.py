@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -43,8 +44,9 @@ class FailedRun:
 
     def known_to(self, standing: Standing) -> bool:
         """Whether the state has it, or a later run."""
+        # The state keeps whole seconds.
         ended = standing.ended.timestamp() if standing.ended else 0.0
-        return ended >= self.at or self.run_id in (standing.link or "")
+        return ended >= math.floor(self.at) or self.run_id in (standing.link or "")
 
     def problem(self, partition: str | None) -> Problem:
         """What is wrong, since the state does not know of it."""
