@@ -27,10 +27,14 @@ def forget(user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The u
             _undo(project, user_id, as_json=as_json)
             return
         found = _forget(project, catalog, user_id)
+        simulated, place = _in_simulator(project.settings.api_url, user_id), project.settings.api_url
     if as_json:
-        print_lines([{"removed": [asdict(row) for row in found.removed], "certificate": found.certificate}])
+        print_lines([{"removed": [asdict(row) for row in found.removed], "certificate": found.certificate,
+                      "simulator": simulated}])
     else:
         _show(found)
+        if simulated is not None:
+            say(f"the simulator at {place}: {counted(simulated, 'row')} removed")
     for sentence in found.busy:
         complain(f"{sentence}. Forget the id again then: what is there is not removed yet")
     finish([1 for _ in found.busy])
@@ -44,6 +48,16 @@ def _forget(project: Project, catalog: Catalog, user_id: str) -> Forgotten:
     if catalog.errors:
         raise UsageError(f"{catalog.errors[0]}. Correct this first: the files of a sync say how its keys are made")
     return forgetting.forget(project, catalog.syncs, user_id)
+
+
+def _in_simulator(api_url: str, user_id: str) -> int | None:
+    """The rows that were removed from the simulator; None: none answers at Candu's URL."""
+    if "127.0.0.1" not in api_url and "localhost" not in api_url and "[::1]" not in api_url:
+        return None
+    # Its server takes a while to load.
+    from candu_sync.simulator import forget_user, on_this_machine
+
+    return forget_user(api_url, user_id) if on_this_machine(api_url) else None
 
 
 def _undo(project: Project, user_id: str, *, as_json: bool) -> None:

@@ -67,7 +67,7 @@ class Inspection:
         """The routes under ``/_sim``."""
         return [
             Route("/_sim/users", self.users),
-            Route("/_sim/users/{user_id:path}", self.user),
+            Route("/_sim/users/{user_id:path}", self.user, methods=["GET", "DELETE"]),
             Route("/_sim/groups", self.groups),
             Route("/_sim/events", self.events),
             Route("/_sim/requests", self.requests),
@@ -82,6 +82,9 @@ class Inspection:
         return _json({"total": total, "users": users})
 
     async def user(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            await read_control(request)
+            return _json({"removed": self._store.forget(request.path_params["user_id"])})
         user = self._reading.user(request.path_params["user_id"])
         return _json({"error": "no identify has named this user"}, 404) if user is None else _json(user)
 

@@ -87,6 +87,21 @@ class Store:
             self._types.clear()
             self._body_bytes = self._last_request = 0
 
+    def forget(self, user_id: str) -> int:
+        """Removes a user, and rewrites the file so that nothing of them is left in it. Returns the rows."""
+        with self.lock:
+            with self.db:
+                self.db.execute("DELETE FROM message_ids WHERE message_id IN "
+                                "(SELECT message_id FROM messages WHERE user_id = ?)", (user_id,))
+                removed = sum(self.db.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,)).rowcount
+                              for table in ("users", "members", "messages"))
+                self.db.execute("UPDATE requests SET error = NULL WHERE instr(error, ?)", (user_id,))
+            self.bodies.clear()
+            self._body_bytes = 0
+            self.db.execute("VACUUM")
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return removed
+
     def record(self, entry: Entry, body: bytes, accepted: Batch | None) -> None:
         """One request, and in the same transaction the messages that were accepted with it."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

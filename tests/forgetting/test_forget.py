@@ -38,6 +38,15 @@ def test_no_byte_of_the_state_holds_the_id(full: Folder) -> None:
         assert json.load(file)["removed"]["snapshot"] >= 3
 
 
+def test_the_simulator_forgets_too_where_one_answers(full: Folder, simulator: Simulator) -> None:
+    assert ID in simulator.users()
+    ended = full.cli("forget", ID)
+    assert f"the simulator at {simulator.url}: " in ended.out
+    assert ID not in simulator.users()
+    assert len(simulator.users()) == OTHERS
+    assert full.cli("forget", ID, "--json").row["simulator"] == 0
+
+
 def test_the_others_are_as_they_were(full: Folder, simulator: Simulator) -> None:
     full.cli("run", "--all")
     full.cli("forget", ID)
@@ -90,7 +99,7 @@ def test_a_snapshot_of_nobody_else_and_an_id_like_others(project: Folder, simula
     project.table("people", user_id=["u1", "u11"], plan=["a", "b"])
     rows = project.cli("run", "--all", "--json").rows
     assert [(row["rows"], row["accepted"]) for row in rows] == [(1, 1), (1, 1)]
-    assert set(simulator.users()) == {"u1", "u11"}
+    assert set(simulator.users()) == {"u11"}
 
 
 def test_a_run_at_work_is_left_alone_and_forgotten_later(project: Folder, simulator: Simulator) -> None:

@@ -26,6 +26,13 @@ def test_one_user_by_any_id(send: Send, http: httpx.Client) -> None:
     assert http.get("/_sim/users/nobody").status_code == 404
 
 
+def test_a_user_is_removed_by_any_id(send: Send, http: httpx.Client) -> None:
+    send(identify("a/b ü?", plan="pro"))
+    assert http.delete("/_sim/users/a%2Fb%20%C3%BC%3F", headers={"origin": "http://evil.example"}).status_code == 403
+    assert http.delete("/_sim/users/a%2Fb%20%C3%BC%3F").json() == {"removed": 2}
+    assert http.get("/_sim/users/a%2Fb%20%C3%BC%3F").status_code == 404
+
+
 def test_groups_events_messages_requests_and_stats(send: Send, http: httpx.Client) -> None:
     send(*[{"type": "group", "groupId": "g1", "userId": f"u{n}"} for n in range(5)])
     send(track("u1", "first", "m1"), track("u1", "second", "m2"))

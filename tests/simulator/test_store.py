@@ -43,6 +43,21 @@ def test_a_file_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
         assert plain.execute("SELECT count(*) FROM messages").fetchone() == (2,)
 
 
+def test_of_a_person_who_is_forgotten_no_byte_is_left_in_the_file(tmp_path: Path) -> None:
+    store = Store(tmp_path / "candu.db")
+    put(store, identify("person-17", plan="pro"), identify("u2", plan="free"))
+    put(store, *({"type": "group", "groupId": "g1", "userId": user} for user in ("person-17", "u2")))
+    assert store.forget("person-17") == 4
+    reading = Reading(store)
+    assert reading.traits("users") == {"u2": {"plan": "free"}}
+    assert [message["payload"].get("userId") for message in reading.messages()] == ["u2", "u2"]
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert [b"person-17" in data for data in files] == [False] * len(files)
+    assert any(b"u2" in data for data in files)
+    assert store.forget("person-17") == 0
+    store.close()
+
+
 def test_only_the_last_bodies_are_kept() -> None:
     store = Store()
     for n in range(KEPT_BODIES + 5):
