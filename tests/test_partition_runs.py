@@ -159,14 +159,22 @@ class TestCursor:
         wrong = ("2099", NOON, dt.datetime(2099, 1, 1))
         seen(lab, [wrong])
         assert lab.run(sync).accepted == 1
-        now = dt.datetime.now(dt.UTC)
-        found = self.newest(lab, sync)
-        assert found is not None
-        assert dt.datetime.fromisoformat(found) <= now
-        today = now.replace(tzinfo=None)
+        assert self.newest(lab, sync) is None
+        today = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         seen(lab, [wrong, ("today", today, today)])
         assert lab.run(sync).accepted == 1
         assert arrived(simulator) == ["2099", "today"]
+
+    def test_an_event_of_the_future_moves_it_nowhere(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
+        seen(lab, [("a", NOON, NOON)])
+        lab.run(sync)
+        seen(lab, [("a", NOON, NOON), ("2099", NOON, dt.datetime(2099, 1, 1))])
+        lab.run(sync)
+        assert self.newest(lab, sync) == NOON.replace(tzinfo=dt.UTC).isoformat()
+        late = NOON + dt.timedelta(hours=1)
+        seen(lab, [("a", NOON, NOON), ("late", late, late)])
+        assert lab.run(sync).accepted == 1
+        assert arrived(simulator) == ["2099", "a", "late"]
 
     def test_a_run_without_new_events_leaves_it_where_it_was(self, lab: Lab, sync: Sync) -> None:
         seen(lab, [("a", NOON, NOON)])

@@ -54,7 +54,9 @@ class Api:
         batch, problem = self._examine(request, body, size)
         verdict = self._faults.draw(_user_ids(batch) if problem is None else set())
         # A client that gives up while it waits is served, too, as by a slow server.
-        if verdict.delay and await self._stops_within(verdict.delay):
+        resets = self._store.resets
+        if verdict.delay and (await self._stops_within(verdict.delay) or resets != self._store.resets):
+            # What came in before a reset is forgotten, too.
             await _hang_up(scope, receive)
             return
         answer = _answer(batch, problem, verdict.fault)

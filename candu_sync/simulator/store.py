@@ -68,6 +68,7 @@ class Store:
         self.lock = threading.RLock()
         self.db = _connect(database)
         self.bodies: deque[tuple[int, bytes]] = deque()
+        self.resets = 0
         self._body_bytes = 0
         self._log = log
         self._types = {(row[0], row[1]): row[2] for row in self.db.execute("SELECT * FROM trait_types")}
@@ -83,6 +84,7 @@ class Store:
         with self.lock, self.db:
             for table in _TABLES:
                 self.db.execute(f"DELETE FROM {table}")
+            self.resets += 1
             self.bodies.clear()
             self._types.clear()
             self._body_bytes = self._last_request = 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -70,6 +73,16 @@ def test_reset_forgets_everything(sim: Simulator, send: Send, http: httpx.Client
     send(identify("u1", seats="one") | {"messageId": "m1"})
     assert (sim.stats()["warning_count"], sim.stats()["repeated_message_ids"]) == (0, 0)
     assert [request["body"] is not None for request in sim.requests()] == [True]
+
+
+def test_reset_forgets_a_request_that_is_being_delayed(sim: Simulator, send: Send, http: httpx.Client) -> None:
+    sim.fault("delay", seconds=0.3)
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send, identify("u1"))
+        time.sleep(0.1)
+        assert http.post("/_sim/reset").status_code == 200
+        assert isinstance(sent.exception(10), httpx.RemoteProtocolError)
+    assert (sim.users(), sim.messages(), sim.requests()) == ({}, [], [])
 
 
 def test_a_web_page_elsewhere_cannot_read_it_under_its_own_name(http: httpx.Client) -> None:
