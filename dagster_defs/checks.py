@@ -20,11 +20,11 @@ from dagster import (
 )
 
 from candu_sync import ChangeSet, Sync
-from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, Summary, limits, redacted_key
+from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, Summary, limits
 from candu_sync.errors import GuardTripped
 from candu_sync.operate import SetAside, next_steps
 from dagster_defs.markdown import fenced
-from dagster_defs.metadata import Metadata, table
+from dagster_defs.metadata import Metadata, shown_key, table
 from dagster_defs.names import changes_key, job_name, push_key
 from dagster_defs.oddities import ODDITIES
 from dagster_defs.partitions import partitions_def
@@ -141,7 +141,7 @@ def _sentences(changes: ChangeSet, counts: Mapping[str, int], invalid: int, refu
 
 
 def _row(row: SetAside) -> dict[str, str]:
-    return {"key": "–" if row.key is None else redacted_key(row.key), "what": row.outcome, "why": row.reason}
+    return {"key": shown_key(row.key), "what": row.outcome, "why": row.reason}
 
 
 def _partition(changes: ChangeSet) -> Metadata:

@@ -93,9 +93,8 @@ class _Syncs(Attributes, Component):
 class CanduSync(Spec, _Syncs):
     """One sync: the rows of a SQL model become users, groups or events in Candu.
 
-    Two assets, candu/<name>_changes (what would be sent) and candu/<name> (sends it), with a guard between them,
-    and a job. The other
-    keys are those of a sync's YAML file, each of them optional:
+    A job, and two assets: candu/<name>_changes (what would be sent) and candu/<name> (sends it), with a guard between
+    them. The other keys are those of a sync's YAML file, each of them optional:
 
         type: dagster_defs.CanduSync
         attributes:

@@ -57,24 +57,25 @@ def push_metadata(result: RunResult) -> Metadata:
     return found | {"change set": MetadataValue.text(result.run_id)}
 
 
-def told_rows(rows: Sequence[Mapping[str, Any]], *, values: bool) -> TableMetadataValue:
+def history_rows(rows: Sequence[Mapping[str, Any]], *, values: bool) -> TableMetadataValue:
     """Some rows of the history: what Candu was sent of whom, and what it answered.
 
     Args:
         rows: as ``history.first_rows`` gives them; at least one.
         values: old and new ones, where the history keeps them.
     """
-    return table([{"key": "–" if row["key"] is None else redacted_key(row["key"]), "outcome": row["outcome"],
-                   "why": row["reason"] or "", "traits": _told_traits(row["traits"], values=values)} for row in rows])
+    return table([{"key": shown_key(row["key"]), "outcome": row["outcome"], "why": row["reason"] or "",
+                   "traits": _traits_of_row(row["traits"], values=values)} for row in rows])
 
 
-def _told_traits(traits: Mapping[str, list[Any] | None], *, values: bool) -> str:
-    return ", ".join(name if pair is None or not values else f"{name}: {_said(pair[0])} → {_said(pair[1])}"
+def _traits_of_row(traits: Mapping[str, list[Any] | None], *, values: bool) -> str:
+    return ", ".join(name if pair is None or not values else f"{name}: {_shown(pair[0])} → {_shown(pair[1])}"
                      for name, pair in traits.items())
 
 
-def _said(value: Any) -> str:
-    return "–" if value is None else str(value)
+def shown_key(key: str | None) -> str:
+    """A row's key without an e-mail address in it; a dash where it has none."""
+    return "–" if key is None else redacted_key(key)
 
 
 def _seconds(seconds: Mapping[str, float]) -> Metadata:
@@ -147,8 +148,8 @@ def _changed_traits(traits: list[str] | dict[str, list[str | None]]) -> str:
     return ", ".join(f"{name}: {_shown(before)} → {_shown(after)}" for name, (before, after) in traits.items())
 
 
-def _shown(value: str | None) -> str:
-    return "–" if value is None else value
+def _shown(value: Any) -> str:
+    return "–" if value is None else str(value)
 
 
 def table(rows: list[dict[str, Any]]) -> TableMetadataValue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,18 +32,13 @@ from candu_sync import (
 )
 from candu_sync.changes import anything_staged, discard, staged
 from candu_sync.errors import GuardTripped
-from candu_sync.history import first_rows
 from candu_sync.naming import named
-from candu_sync.operate import OtherSyncs, findings_of, preview_rows, set_aside, why_refused
-from dagster_defs.checks import GUARD, MOST_KEYS, guard_result, how_to_pass, set_aside_result
-from dagster_defs.dbt import lineage_metadata
+from dagster_defs.checks import GUARD, how_to_pass
+from dagster_defs.evidence import Evidence
 from dagster_defs.failures import fail, failures
 from dagster_defs.lasting import opened
 from dagster_defs.launch import Launch
-from dagster_defs.metadata import Metadata, changes_metadata, push_metadata, told_rows
 from dagster_defs.names import changes_key, push_key
-from dagster_defs.oddities import oddities_result
-from dagster_defs.outlook import estimate, ratios
 from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
@@ -89,11 +83,12 @@ class SyncRun:
                     target = project.target(self.sync, partition)
                     # A second try goes on with what the first one staged: part of it may be sent.
                     found = staged(target.state) if self._staged_before() else self._planned(target)
-                    stopped_by = self._stopped_by(target, found)
-                    checks.append(self._judged(target, found, stopped_by))
-                    note(partition, self._seen(target, found))
+                    evidence, tripped = self._evidence(target, found), guard(target, found)
+                    stopped_by = self._stopped_by(target, found, tripped)
+                    checks.append(evidence.checks_of_changes(tripped, stopped_by))
+                    note(partition, evidence.of_changes(tripped))
                     if stopped_by is not None and not found.keys and self._pushes():
-                        # It is how a run ends. Of a preview it is not, and a run of a few rows tells of no others.
+                        # So the run ended. A preview ends no run, and a run of a few rows says nothing of the others.
                         note_stopped(target, found, stopped_by)
                 if stopped_by is not None:
                     stopped.append(self._stopped(partition, stopped_by))
@@ -111,9 +106,11 @@ class SyncRun:
             for partition in partitions:
                 with self._project(tries) as project:
                     target, found, result = self._pushed(project, partition)
-                    checks.append([self._left(target, found, result)])
-                    metadata = self._sent(target, result)
-                    stopped_by = self._stopped_by(target, found) if result.status == "guarded" else None
+                    evidence = self._evidence(target, found)
+                    checks.append([evidence.check_of_push(result)])
+                    metadata = evidence.of_push(result)
+                    guarded = guard(target, found) if result.status == "guarded" else None
+                    stopped_by = self._stopped_by(target, found, guarded)
                 if stopped_by is not None:
                     fail(self._stopped(partition, stopped_by), self.context)
                 if result.error is not None:
@@ -124,8 +121,8 @@ class SyncRun:
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
 
     def _correct_guard(self) -> None:
-        """Where changes that were looked at before were let past the guard, its check says so. It is of another asset
-        than this run makes, so that Dagster takes its result only this way."""
+        """Say in the guard's check that changes which were looked at before were let past it. The check is of an asset
+        that this run does not make. Dagster takes its result only in this way."""
         passes = self.launch.force or self.launch.allow
         if not passes or changes_key(self.sync.name) in self.context.selected_asset_keys:
             return
@@ -144,8 +141,9 @@ class SyncRun:
                 target = project.target(self.sync, partition)
                 found = plan(target, keep=False, progress=log_progress(self.context.log))
                 try:
-                    checks.append([*self._judged(target, found, self._stopped_by(target, found)),
-                                   self._left(target, found)])
+                    evidence, tripped = self._evidence(target, found), guard(target, found)
+                    stopped_by = self._stopped_by(target, found, tripped)
+                    checks.append([*evidence.checks_of_changes(tripped, stopped_by), evidence.check_of_push()])
                 finally:
                     discard(found)
         yield from self._asked(checks)
@@ -158,9 +156,14 @@ class SyncRun:
             project.new_key = self.launch.new_key
             yield project
 
-    def _stopped_by(self, target: Target, found: ChangeSet) -> GuardTripped | None:
-        """What stops the changes; None: no guard is tripped, or the launch lets them pass."""
-        return None if self.launch.force else guard(target, found, allow=self.launch.guards())
+    def _evidence(self, target: Target, found: ChangeSet) -> Evidence:
+        return Evidence(target, found, self.launch, self.context, self.beside)
+
+    def _stopped_by(self, target: Target, found: ChangeSet, tripped: GuardTripped | None) -> GuardTripped | None:
+        """What of the guards that are tripped stops the changes; None: the launch lets them pass."""
+        if tripped is None or self.launch.force:
+            return None
+        return guard(target, found, allow=self.launch.guards()) if self.launch.allow else tripped
 
     def _stopped(self, partition: str | None, by: GuardTripped) -> str:
         return f"{named(self.sync.name, partition)}: stopped by a guard: {how_to_pass(self.sync, by)}"
@@ -192,44 +195,6 @@ class SyncRun:
         found = self._planned(target)
         return target, found, push(target, found, force=force, allow=allow, sample=sample,
                                    progress=progress)
-
-    def _judged(self, target: Target, found: ChangeSet, stopped_by: GuardTripped | None) -> list[AssetCheckResult]:
-        findings = findings_of(target, found, OtherSyncs(target.project, self.beside))
-        reason = self.launch.why(self.context.run.tags)
-        return [guard_result(self.sync, found, guard(target, found), stopped_by, reason),
-                oddities_result(self.sync, found, findings)]
-
-    def _left(self, target: Target, found: ChangeSet, result: RunResult | None = None) -> AssetCheckResult:
-        refused = found.summary.held if result is None else result.refused
-        if found.keys:
-            # Of the other rows the run knows nothing: what is known of them stays.
-            aside = set_aside(target)
-            return set_aside_result(self.sync, found, sum(row.outcome == "refused" for row in aside),
-                                    why_refused(target), aside[:MOST_KEYS],
-                                    Counter(row.reason for row in aside if row.outcome == "invalid"))
-        return set_aside_result(self.sync, found, refused, why_refused(target) if refused else {},
-                                set_aside(target, most=MOST_KEYS) if refused or found.summary.invalid else [])
-
-    def _seen(self, target: Target, found: ChangeSet) -> Metadata:
-        outlook = ratios(found, self.context.instance, changes_key(self.sync.name))
-        outlook |= estimate(found, target.project.settings)
-        if (tripped := guard(target, found)) is not None:
-            outlook["guard"] = MetadataValue.text("; ".join(tripped.reasons))
-        show = self.launch.values or self.sync.preview != "none"
-        invalid = preview_rows(target, found, staged=True, sorts=["invalid"], values=self.launch.values) if show else []
-        return (changes_metadata(found, outlook, invalid)
-                | lineage_metadata(self.sync, found, target.project.settings.dbt_manifest))
-
-    def _sent(self, target: Target, result: RunResult) -> Metadata:
-        rows = target.state.current().rows
-        metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
-        if result.accepted or result.refused:
-            told = first_rows(target.state, result.run_id, MOST_KEYS)
-            metadata |= {"first rows": told_rows(told, values=self.launch.values)} if told else {}
-        if self.launch.force or self.launch.allow:
-            passed = "all" if self.launch.force else ", ".join(sorted(self.launch.guards()))
-            metadata["guards passed"] = MetadataValue.text(f"{passed}: {self.launch.why(self.context.run.tags)}")
-        return metadata
 
     def _asked(self, checks: Sequence[Sequence[AssetCheckResult]]) -> list[AssetCheckResult]:
         """The results of the checks that the run asks for, those of all partitions in one.

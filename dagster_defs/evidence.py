@@ -1,0 +1,97 @@
+"""What Dagster is shown of a partition: metadata of its changes and its push, and the results of its checks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dagster import AssetCheckResult, AssetExecutionContext, MetadataValue
+
+from candu_sync import Catalog, ChangeSet, RunResult, Target
+from candu_sync.errors import GuardTripped
+from candu_sync.history import first_rows
+from candu_sync.operate import OtherSyncs, findings_of, preview_rows, set_aside, why_refused
+from dagster_defs.checks import MOST_KEYS, guard_result, set_aside_result
+from dagster_defs.dbt import lineage_metadata
+from dagster_defs.launch import Launch
+from dagster_defs.metadata import Metadata, changes_metadata, history_rows, push_metadata
+from dagster_defs.names import changes_key
+from dagster_defs.oddities import oddities_result
+from dagster_defs.outlook import estimate, ratios
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of one partition.
+
+    Attributes:
+        beside: the project's syncs, whose traits are compared with those of this one.
+    """
+
+    target: Target
+    found: ChangeSet
+    launch: Launch
+    context: AssetExecutionContext
+    beside: Catalog
+
+    def of_changes(self, tripped: GuardTripped | None) -> Metadata:
+        """The metadata of the changes.
+
+        Args:
+            tripped: what the guard has against them, whether the launch lets them pass or not.
+        """
+        sync, settings = self.target.sync, self.target.project.settings
+        outlook = ratios(self.found, self.context.instance, changes_key(sync.name)) | estimate(self.found, settings)
+        if tripped is not None:
+            outlook["guard"] = MetadataValue.text("; ".join(tripped.reasons))
+        show = self.launch.values or sync.preview != "none"
+        invalid = (preview_rows(self.target, self.found, staged=True, sorts=["invalid"], values=self.launch.values)
+                   if show else [])
+        return (changes_metadata(self.found, outlook, invalid)
+                | lineage_metadata(sync, self.found, settings.dbt_manifest))
+
+    def of_push(self, result: RunResult) -> Metadata:
+        """The metadata of the push."""
+        rows = self.target.state.current().rows
+        metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
+        if result.accepted or result.refused:
+            first = first_rows(self.target.state, result.run_id, MOST_KEYS)
+            metadata |= {"first rows": history_rows(first, values=self.launch.values)} if first else {}
+        if self.launch.force or self.launch.allow:
+            passed = "all" if self.launch.force else ", ".join(sorted(self.launch.guards()))
+            metadata["guards passed"] = MetadataValue.text(f"{passed}: {self._why()}")
+        return metadata
+
+    def checks_of_changes(self, tripped: GuardTripped | None, stopped_by: GuardTripped | None,
+                          ) -> Sequence[AssetCheckResult]:
+        """The guard and the findings.
+
+        Args:
+            tripped: as ``of_changes`` takes it.
+            stopped_by: what of it the launch does not let pass.
+        """
+        sync = self.target.sync
+        findings = findings_of(self.target, self.found, OtherSyncs(self.target.project, self.beside))
+        return [guard_result(sync, self.found, tripped, stopped_by, self._why()),
+                oddities_result(sync, self.found, findings)]
+
+    def check_of_push(self, result: RunResult | None = None) -> AssetCheckResult:
+        """The check of the rows that were set aside.
+
+        Args:
+            result: of the push; None: there was none.
+        """
+        sync, summary = self.target.sync, self.found.summary
+        refused = summary.held if result is None else result.refused
+        if self.found.keys:
+            # A run of some keys knows nothing of the other rows: what the state has of them counts.
+            aside = set_aside(self.target)
+            return set_aside_result(sync, self.found, sum(row.outcome == "refused" for row in aside),
+                                    why_refused(self.target), aside[:MOST_KEYS],
+                                    Counter(row.reason for row in aside if row.outcome == "invalid"))
+        return set_aside_result(sync, self.found, refused, why_refused(self.target) if refused else {},
+                                set_aside(self.target, most=MOST_KEYS) if refused or summary.invalid else [])
+
+    def _why(self) -> str:
+        return self.launch.why(self.context.run.tags)
