@@ -1,4 +1,4 @@
-"""One notice for each change, whoever looks, however often; and what a crash or a dead webhook does to that."""
+"""One notice for each change, by however many processes it is seen; and what a crash or a dead webhook changes."""
 
 from __future__ import annotations
 

@@ -357,7 +357,7 @@ class TestKeysAndRules:
         assert found["key"].startswith("changes the unique_key of dim_users from user_id to user_id, day: "
                                        "users/profile may find several rows of one user_id")
 
-    def test_a_test_of_the_key_that_is_gone_is_told(self, shop: Shop) -> None:
+    def test_a_test_of_the_key_that_is_gone_is_reported(self, shop: Shop) -> None:
         shop.model("users/profile", COLUMNS)
         found = shop.impacts([RAW, sql("dim_users", USERS, primary_key=["user_id"])], [RAW, sql("dim_users", USERS)])
         assert "it is not known whether users/profile may find several rows of one user_id" in found["untested_key"]
@@ -396,7 +396,7 @@ class TestKeysAndRules:
         ("select user_id, tier from {{ ref('dim_users') }}", "reads column tier, which no model that it reads has"),
         ("select plan from {{ ref('dim_users') }}", "the model has no column user_id, which a sync of users needs"),
     ])
-    def test_what_was_broken_before_is_told_and_not_blamed_on_the_change(
+    def test_what_was_broken_before_is_shown_and_not_blamed_on_the_change(
             self, shop: Shop, text: str, says: str) -> None:
         shop.model("users/profile", text)
         ended = shop.check(*change(USERS, f"{USERS} "))

@@ -36,7 +36,7 @@ def utc(value: Any) -> dt.datetime:
     return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-def as_told(rows: list[dict[str, Any]]) -> list[str]:
+def as_written(rows: list[dict[str, Any]]) -> list[str]:
     """The rows of the table as ``history --json`` has them, in order."""
     return sorted(repr((row["run_id"], row["row_key"], row["user_id"], row["message_type"], row["outcome"],
                         row["status"], row["reason"], row["attempts"], utc(row["answered_at"]), row["message_id"],
@@ -63,7 +63,7 @@ def test_each_database_takes_runs_and_rows_once(lab: Lab, simulator: Simulator, 
         first.rows, first.accepted, first.refused, first.invalid, first.added, first.requests]
     assert utc(run["began_at"]) <= utc(run["ended_at"]) <= utc(run["reported_at"])
     assert list(place.rows[0]) == ROWS.names
-    assert as_told(place.rows) == of_ledger(lab, sync)
+    assert as_written(place.rows) == of_ledger(lab, sync)
 
     for table, column in (("sync_runs", "error"), ("sync_rows", "message_id")):
         place.change(f"alter table {{s}}{table} drop column {column}")
@@ -77,7 +77,7 @@ def test_each_database_takes_runs_and_rows_once(lab: Lab, simulator: Simulator, 
 
     place.change("delete from {s}sync_runs")
     third = lab.run(sync)
-    assert as_told(place.rows) == of_ledger(lab, sync)
+    assert as_written(place.rows) == of_ledger(lab, sync)
     runs = {run["run_id"]: (run["status"], run["accepted"], run["refused"], run["invalid"]) for run in place.runs}
     assert runs == {first.run_id: (None, 2, 1, 1), second.run_id: (None, 1, 0, 0),
                     third.run_id: ("succeeded", 0, 1, 1)}

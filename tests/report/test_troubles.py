@@ -171,7 +171,7 @@ def test_two_processes_at_once(project: Folder, place: Place) -> None:
     assert Counter(row["sync"] for row in place.rows) == dict.fromkeys(syncs, 50)
 
 
-def test_a_role_that_may_only_read_is_told_so(project: Folder, postgres_url: str) -> None:
+def test_a_role_that_may_only_read_gets_a_message(project: Folder, postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("drop role if exists report_reader")
         admin.execute("create role report_reader login")

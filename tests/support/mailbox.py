@@ -9,8 +9,9 @@ import socketserver
 import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
-from threading import Thread
-from typing import Self, cast
+from typing import cast
+
+from tests.support.serving import InThread
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Letter:
     login: tuple[str, str] | None
 
 
-class Mailbox(socketserver.ThreadingTCPServer):
+class Mailbox(InThread, socketserver.ThreadingTCPServer):
     """A context manager.
 
     Attributes:
@@ -40,17 +41,6 @@ class Mailbox(socketserver.ThreadingTCPServer):
         self.letters: list[Letter] = []
         self.refuses: set[str] = set()
         self.port: int = self.server_address[1]
-        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
 
     def handle_error(self, *_: object) -> None:
         """A client that ends a session early is what some tests are about."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, Self
+from typing import Any
+
+from tests.support.serving import InThread
 
 
-class Webhook(ThreadingHTTPServer):
+class Webhook(InThread, ThreadingHTTPServer):
     """A context manager.
 
     Attributes:
@@ -29,16 +30,6 @@ class Webhook(ThreadingHTTPServer):
         self.status = 200
         self.location: str | None = None
         self.kills: subprocess.Popen[str] | None = None
-        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     def url(self, path: str = "hook", form: str = "") -> str:
         """``form``: ``slack+`` for Slack's."""

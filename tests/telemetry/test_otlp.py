@@ -62,7 +62,7 @@ def test_a_command_sends_its_spans_and_metrics(folder: Folder, collector: Collec
     rows = collector.instruments["candu_sync.rows"]
     assert {point.attributes[-1].value.string_value: point.as_int for point in rows.sum.data_points} == {
         "added": 3, "changed": 0, "removed": 0, "unchanged": 0, "invalid": 0}
-    # Deltas: the sums of a process that ends could not be told from those of the next one.
+    # Deltas: the sums of a process that ends would look like those of the next one.
     assert rows.sum.aggregation_temporality == AGGREGATION_TEMPORALITY_DELTA
     assert rows.unit == "{row}"
     assert collector.instruments["candu_sync.state.age"].gauge.data_points[0].as_double == 0
