@@ -91,8 +91,8 @@ def _announce(state: State, condition: Condition, addresses: Sequence[Address]) 
 
 
 def _news(condition: Condition, addresses: Sequence[Address], said: Announced) -> Iterator[tuple[Address, Notice]]:
-    """What each address does not know yet. One that the sync's notices do not go to any more hears of the end of what
-    it was told, and nothing else."""
+    """What each address does not know yet. An address that no longer gets the sync's notices is sent the end of what it
+    knows of, and nothing else."""
     mine = addresses_for(addresses, condition.owners)
     for address in mine:
         if (notice := _notice(condition, said.said.get(address.id, {}))) is not None:

@@ -7,6 +7,7 @@ incomplete, too.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 __all__ = ["ModelColumns"]
+
+_log = logging.getLogger(__name__)
 
 # Materializations that keep rows of earlier runs; "": the manifest does not say it.
 _MERGED = ("incremental", "snapshot", "")
@@ -90,8 +93,9 @@ class ModelColumns:
             return None
         try:
             found = self.reader().read(query)
-        except Exception:
+        except Exception as error:
             # sqlglot's own errors are of many types.
+            _log.debug("the SQL of %s is not read: %s", node.id, type(error).__name__)
             return None
         # How a model is merged decides on its rows, too. Nothing is added for other models: one more is no other frame.
         merged = [incremental_filters(node), *node.unique_key] if node.materialized in _MERGED else []

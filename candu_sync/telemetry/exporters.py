@@ -88,8 +88,8 @@ def _metrics(resource: Resource) -> tuple[MeterProvider, list[Close]]:
 
 
 def _temporality() -> dict[type, AggregationTemporality] | None:
-    """Deltas, unless the environment says something else: each run is a process of its own, and the sums of one run
-    cannot be told from the next run's by their numbers."""
+    """Deltas, unless the environment says something else: each run is a process of its own, and its sums would
+    look like those of the run before."""
     if _value(_NAME.format("METRICS_TEMPORALITY_PREFERENCE")):
         return None
     from opentelemetry.sdk.metrics import Counter, Histogram
