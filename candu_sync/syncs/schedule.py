@@ -1,11 +1,12 @@
-"""How far a sync is behind its cron line. The line is in UTC."""
+"""How far a sync is behind its cron line."""
 
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 from candu_sync.syncs.cron_gap import ticks_on
-from candu_sync.syncs.fields import cron_fields
+from candu_sync.syncs.fields import cron_and_zone, cron_fields
 from candu_sync.syncs.partitions import declared_parts, is_newest, window
 from candu_sync.syncs.sync import Sync
 
@@ -50,23 +51,29 @@ def _due_since(sync: Sync, partition: str | None, good: dt.datetime | None, now:
     return end if good is None else max(end, good)
 
 
-def next_tick(line: str, since: dt.datetime) -> dt.datetime | None:
+def next_tick(automation: str, since: dt.datetime) -> dt.datetime | None:
     """The first tick of a cron line at or after an instant (aware), in UTC; None: it has none, as on the 30th of
     February.
+
+    Args:
+        automation: the line, in UTC or with a time zone at its end.
 
     Example:
         >>> next_tick("30 6 * * *", dt.datetime(2026, 11, 1, 6, 31, tzinfo=dt.UTC)).isoformat()
         '2026-11-02T06:30:00+00:00'
     """
+    line, name = cron_and_zone(automation)
     minutes, hours, days, months, weekdays = cron_fields(line)
-    since = since.astimezone(dt.UTC)
-    times = [dt.time(hour, minute, tzinfo=dt.UTC) for hour in sorted(hours or range(24))
+    zone = ZoneInfo(name) if name else dt.UTC
+    since = since.astimezone(zone)
+    times = [dt.time(hour, minute, tzinfo=zone) for hour in sorted(hours or range(24))
              for minute in sorted(minutes or range(60))]
     for number in range(_DAYS):
         date = since.date() + dt.timedelta(days=number)
         if ticks_on(date, days, months, weekdays):
-            ticks = (dt.datetime.combine(date, time) for time in times)
-            tick = next((tick for tick in ticks if tick >= since), None)
+            # Clocks that are set compare rightly in UTC alone.
+            ticks = (dt.datetime.combine(date, time).astimezone(dt.UTC) for time in times)
+            tick = next((tick for tick in ticks if tick >= since.astimezone(dt.UTC)), None)
             if tick is not None:
                 return tick
     return None

@@ -67,6 +67,22 @@ def test_the_next_tick(line: str, since: str, tick: str | None) -> None:
     assert next_tick(line, at(since)) == (tick and at(tick))
 
 
+@pytest.mark.parametrize(("line", "since", "tick"), [
+    ("0 6 * * 1-5 Europe/Paris", "2026-11-01T08:00:00", "2026-11-02T05:00:00"),
+    ("0 6 * * 1-5 Europe/Paris", "2026-07-01T03:59:00", "2026-07-01T04:00:00"),
+    ("0 1 * * * Asia/Tokyo", "2026-11-01T15:30:00", "2026-11-01T16:00:00"),      # the next day in Tokyo
+    ("0 22 * * * America/New_York", "2026-11-02T02:30:00", "2026-11-02T03:00:00"),  # the day before in New York
+])
+def test_a_line_with_a_zone_ticks_by_its_clocks(line: str, since: str, tick: str) -> None:
+    assert next_tick(line, at(since)) == at(tick)
+
+
+def test_a_sync_whose_line_has_a_zone_is_run_again(lab: Lab) -> None:
+    lab.table("people", user_id=["u1"], plan=["free"])
+    sync = lab.sync("users/people", "select * from people", "automation: 0 6 * * 1-5 Europe/Paris")
+    assert [lab.run(sync).status for _ in range(2)] == ["succeeded", "succeeded"]
+
+
 def test_an_instant_in_another_zone_is_the_same_instant() -> None:
     since = dt.datetime(2026, 11, 1, 23, 30, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
     assert next_tick("0 4 * * *", since) == at("2026-11-03T04:00:00")
