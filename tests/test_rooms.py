@@ -42,11 +42,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "starting": set(),
     "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations",
+KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "routes",
                 "sql_text", "suggestions", "terminal"}
 ABOVE = {"pipeline", "comparison", "claimed_push", "endings", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
-HTTPX_AT_HOME = PACKAGE / "delivery" / "candu.py"
+HTTPX_AT_HOME = PACKAGE / "delivery" / "connection.py"
 
 
 def modules(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""The delivery: messages → Candu, with a receipt for each. Only ``candu.py`` imports httpx.
+"""The delivery: messages → Candu or Segment, with a receipt for each. Only ``connection.py`` imports httpx.
 
 Knows neither warehouses nor Dagster.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.delivery.by_route import CONNECTIONS as CONNECTIONS
     from candu_sync.delivery.candu import Candu as Candu
     from candu_sync.delivery.delivery import Delivery as Delivery
     from candu_sync.delivery.kept import KeptConnections as KeptConnections
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from candu_sync.delivery.pace import Pace as Pace
 else:
     __getattr__, __all__ = lazy_names(__name__, {
+        "by_route": "CONNECTIONS",
         "candu": "Candu",
         "delivery": "Delivery",
         "kept": "KeptConnections",

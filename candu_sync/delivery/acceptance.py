@@ -6,7 +6,7 @@
 | JSON with an outcome for each message                 | accepted or not, message by message                   |
 | JSON that says that it failed                         | not accepted                                          |
 | other JSON: an object, an array, true, null           | accepted, all of them                                 |
-| HTML, other text, a number, broken JSON               | no answer of Candu's API: nothing is known            |
+| HTML, other text, a number, broken JSON               | no answer of such an API: nothing is known            |
 
 JSON *says that it failed* by any of these, also inside `data`, `response`, `result`, `body` or `meta`:
 
@@ -62,10 +62,10 @@ class Item:
     """The outcome of one message of a request.
 
     Attributes:
-        accepted: whether Candu took it.
+        accepted: whether the destination took it.
         status: the HTTP status that the answer gives for this message; None: it gives none.
         answer: what the answer says of this message, JSON, where it is not accepted. It may repeat values.
-        words: Candu's words, without the values that were sent.
+        words: the destination's words, without the values that were sent.
     """
 
     accepted: bool
@@ -75,7 +75,7 @@ class Item:
 
 
 class NotJson(ValueError):
-    """The body is not what an API like Candu's answers with."""
+    """The body is not what an API of messages answers with."""
 
 
 class SaysNo(ValueError):
@@ -95,7 +95,7 @@ def read_acceptance(body: bytes, messages: int, *, each: bool = False) -> tuple[
 
     Raises:
         SaysNo: the request failed.
-        NotJson: this is no answer of Candu's API.
+        NotJson: this is no answer of such an API.
 
     Example:
         >>> read_acceptance(b'{"success": true}', 2) is None

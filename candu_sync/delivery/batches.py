@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-# The limits of Segment and Customer.io a request; Candu publishes none (docs/candu.md).
-LARGEST_REQUEST = 500_000
-
 
 class Chunk:
     """Messages next to each other in memory, each with a comma after it. The messages of a request are one slice of it.

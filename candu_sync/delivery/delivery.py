@@ -1,12 +1,13 @@
-"""Messages → Candu: workers take batches from a short queue; a receipt for every message.
+"""Messages → a destination: workers take batches from a short queue; a receipt for every message.
 
 | file             | knows                                                                        |
 |------------------|------------------------------------------------------------------------------|
-| `candu.py`       | HTTP: one connection; `kept.py`: used again by the next push                 |
+| `destination.py` | what a destination is; `candu.py`, `segment.py`: the two of them             |
+| `connection.py`  | HTTP: one connection; `kept.py`: used again by the next push                 |
 | `answers.py`     | what an answer means; `acceptance.py`: what the body of a 2xx means          |
 | `environment.py` | proxies and certificates; `deadline.py`: the time that a request may take    |
 | `requests.py`    | one request with its receipts, and again after a pause; `pace.py`: the rate  |
-| `words.py`       | what Candu said, without the values that were sent (`masking.py`)            |
+| `words.py`       | what was answered, without the values that were sent (`masking.py`)            |
 | `splitting.py`   | how a batch is cut down                                                      |
 | `evidence.py`    | whether a row or the destination is to blame                                 |
 | `settling.py`    | what becomes of a batch                                                      |
@@ -29,6 +30,7 @@ from candu_sync.delivery.requests import Connection, Requests
 from candu_sync.delivery.settling import Settling
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.errors import CanduSyncError, Unauthorized
+from candu_sync.routes import CANDU, Route
 
 
 class Delivery:
@@ -40,8 +42,9 @@ class Delivery:
         record: writes a receipt line down, durably; what it raises ends the delivery.
         may_send: asked before every request; False: this run has lost its claim.
         progress: called with the number of messages that were settled.
-        announce: called with the seconds of a long pause that Candu asked for.
+        announce: called with the seconds of a long pause that the destination asked for.
         report: filled in as the delivery goes; a caller whose delivery is interrupted reads it there.
+        route: names the destination.
 
     Example:
         >>> import pyarrow as pa
@@ -58,7 +61,8 @@ class Delivery:
 
     def __init__(self, connect: Callable[[], Connection], limits: Limits, record: Callable[[dict[str, Any]], None], *,
                  may_send: Callable[[], bool] = lambda: True, progress: Callable[[int], None] = lambda _: None,
-                 announce: Callable[[float], None] = lambda _: None, report: Report | None = None) -> None:
+                 announce: Callable[[float], None] = lambda _: None, report: Report | None = None,
+                 route: Route = CANDU) -> None:
         self._connect = connect
         self._limits = limits
         self._queue: queue.Queue[Batch | None] = queue.Queue(2 * limits.concurrency)
@@ -66,11 +70,11 @@ class Delivery:
         self._stop = threading.Event()
         self._crash: BaseException | None = None
         self.report = Report() if report is None else report
-        self._evidence = Evidence()
+        self._evidence = Evidence(route, limits.unproven)
         requests = Requests(limits=limits, record=record, may_send=may_send, announce=announce, report=self.report,
                             evidence=self._evidence, stop=self._stop)
         self._settling = Settling(limits=limits, requests=requests, evidence=self._evidence, record=record,
-                                  progress=progress, report=self.report)
+                                  progress=progress, report=self.report, service=route.service)
 
     def stop(self) -> None:
         """No new request from now on; those under way are waited for. Safe in a signal handler and other threads."""

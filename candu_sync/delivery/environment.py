@@ -1,4 +1,4 @@
-"""The environment's settings for the way to Candu: the proxy, and the files of certificates.
+"""The environment's settings for the way to the destination: the proxy, and the files of certificates.
 
 The variables are curl's (everything.curl.dev, "Proxy environment variables"):
 

@@ -1,19 +1,22 @@
 """Who is to blame for what is refused: a row, or the destination.
 
-A message that is refused alone is set aside once Candu accepted something that was sent later: then Candu works, and
-the message is bad. Until then its rejection is held back. When whole batches fall apart one after the other and nothing
-is accepted in between, the destination is in trouble, or its contract has changed: no row is to blame.
+A message that is refused alone is set aside once something was accepted that was sent later: then the destination
+works, and the message is bad. Until then its rejection is held back. When whole batches fall apart one after the other
+and nothing is accepted in between, the destination is in trouble, or its contract has changed: no row is to blame.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from candu_sync.delivery.destination import NOT_FOUND
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.errors import DestinationTrouble
 from candu_sync.naming import shortened
+from candu_sync.routes import CANDU, Route
 
 # With nothing accepted in between: so many batches that fall apart are the destination's fault, and so many messages
 # that are refused alone may still be the rows'.
@@ -26,9 +29,6 @@ _UNAVAILABLE = 503
 
 # Characters of a reason in an error.
 _REASON = 400
-
-# It is about the address, unless Candu accepts something at the same address.
-_NOT_FOUND = 404
 
 Line = dict[str, Any]
 
@@ -43,9 +43,16 @@ class _Held:
 
 
 class Evidence:
-    """What the answers say so far. Safe to use from several threads."""
+    """What the answers say so far. Safe to use from several threads.
 
-    def __init__(self) -> None:
+    Args:
+        route: names the destination.
+        unproven: statuses that are about the address or the key, unless something is accepted.
+    """
+
+    def __init__(self, route: Route = CANDU, unproven: Collection[int] = (NOT_FOUND,)) -> None:
+        self._route = route
+        self._unproven = unproven
         self._lock = threading.Lock()
         self._held: list[_Held] = []
         self._waiting: list[Splitting] = []
@@ -70,7 +77,7 @@ class Evidence:
         return self._last_accepted > request
 
     def accepted(self, request: int) -> list[Line]:
-        """Candu accepted a request. Returns the rejections that are proven by it."""
+        """The destination accepted a request. Returns the rejections that are proven by it."""
         with self._lock:
             self._last_accepted = max(self._last_accepted, request)
             self._refused_alone = 0
@@ -121,9 +128,9 @@ class Evidence:
     def left_over(self) -> Splitting | None:
         """A batch that still waits when all others are settled. It has to be settled without further evidence.
 
-        With several workers, what was sent after the request that Candu refused first may have been accepted before the
+        With several workers, what was sent after the request that was refused first may have been accepted before the
         batch began to wait. At the end that is evidence enough. What was sent before it is none, though the batch may
-        have been sent before, and been put off: Candu may have stopped working in between.
+        have been sent before, and been put off: the destination may have stopped working in between.
 
         Raises:
             DestinationTrouble: there are too many messages in such batches.
@@ -149,24 +156,26 @@ class Evidence:
         accepted.
 
         Raises:
-            DestinationTrouble: nothing was accepted, and the answers are about the address, or are too many.
+            DestinationTrouble: nothing was accepted, and the answers may be about the address or the key, or are too
+                many.
         """
         with self._lock:
             failed = [held.line for held in self._held if held.line["status"] >= 500]
-            # Candu says that it is not available, or fails for several: it may be down, and they stay unsent.
+            # The destination says that it is not available, or fails for several: it may be down, and they stay unsent.
             down = len(failed) > _FAILED_ROWS or any(line["status"] == _UNAVAILABLE for line in failed)
             lines = [held.line for held in self._held if not held.failed and not (down and held.line in failed)]
-            not_found = any(line["status"] == _NOT_FOUND for line in lines)
-            if not self._last_accepted and (not_found or len(lines) > _FEW):
+            unproven = any(line["status"] in self._unproven for line in lines)
+            if not self._last_accepted and (unproven or len(lines) > _FEW):
                 raise self._trouble()
             self._held = []
         return lines
 
     def _trouble(self) -> DestinationTrouble:
-        line = self._held[-1].line if self._held else {"reason": "Candu refused it", "status": 0}
+        line = self._held[-1].line if self._held else {"reason": f"{self._route.service} refused it", "status": 0}
         return DestinationTrouble(
             f"{shortened(line['reason'], _REASON)}: that was the answer to the last {len(self._held):,} messages that "
             "were sent one by one, and nothing was accepted in between. The destination is in trouble, or its "
-            "contract has changed; no row is to blame and none of these was set aside. Check CANDU_API_URL and the "
-            "key's rights, and run again; candu-sync check asks Candu without sending anything",
+            "contract has changed; no row is to blame and none of these was set aside. Check "
+            f"{self._route.url_setting} and the key's rights, and run again; candu-sync check asks "
+            f"{self._route.service} without sending anything",
             status=line["status"] or None)

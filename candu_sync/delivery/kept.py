@@ -1,4 +1,4 @@
-"""Connections to Candu that are kept from one push to the next: a small push takes less time than a new connection."""
+"""Connections that are kept from one push to the next: a small push takes less time than a new connection."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from candu_sync.delivery.batches import LARGEST_REQUEST
+from candu_sync.delivery.destination import LARGEST_REQUEST, NOT_FOUND
 from candu_sync.errors import CanduSyncError
 
 
@@ -13,11 +13,12 @@ class Limits:
     """How to deliver.
 
     Attributes:
-        batch_size, batch_bytes: the most messages and bytes of a request.
+        batch_size, batch_bytes: the most messages of a request, and bytes of its array of messages.
         rate: requests a second; 0: no limit.
         concurrency: workers, each with one request at a time.
         max_attempts: how often a request is sent, at most.
         first_pause, longest_pause: seconds between two attempts: up to the first, then up to twice as long each time.
+        unproven: as the destination has it.
     """
 
     batch_size: int = 100
@@ -27,6 +28,7 @@ class Limits:
     max_attempts: int = 8
     first_pause: float = 0.5
     longest_pause: float = 30.0
+    unproven: frozenset[int] = frozenset({NOT_FOUND})
 
 
 @dataclass(kw_only=True)
@@ -34,10 +36,10 @@ class Report:
     """What a delivery did.
 
     Attributes:
-        accepted, rejected: messages that Candu took, and those that are set aside.
+        accepted, rejected: messages that were taken, and those that are set aside.
         requests: sent, also those that prove the key.
         retries: requests that repeated another one.
-        bytes: of request bodies, repeated ones too.
+        bytes: of the arrays of messages in requests, repeated ones too.
         error: what ended the delivery, or left messages unsent.
     """
 

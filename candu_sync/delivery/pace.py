@@ -1,4 +1,5 @@
-"""How fast requests may be sent: a fixed time between two of them, longer while Candu says that it is too much."""
+"""How fast requests may be sent: a fixed time between two of them, longer while the destination says that it is too
+much."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ _SLOWER = 2.0
 _SLOWEST = 64.0
 _FASTER = 0.9
 
-# A little below the limit: requests reach Candu some milliseconds sooner or later than they left here, and must not be
-# one too many in a second by Candu's clock. That is 15 ms for the first and the last of a second together, at any rate.
+# A little below the limit: requests arrive some milliseconds sooner or later than they left here, and must not be one
+# too many in a second by the destination's clock. That is 15 ms for the first and the last of a second together, at any
+# rate.
 _MARGIN = 1.015
 
 # Seconds in which no more requests go than the rate says; a little over one, for the same reason.
@@ -66,7 +68,7 @@ class Pace:
         return self._distance if self._factor <= 1.0 else self._slowed * self._factor
 
     def slow_down(self, seconds: float | None) -> None:
-        """Candu said that it is too much; ``seconds``: what it asked to wait, for everybody."""
+        """The destination said that it is too much; ``seconds``: what it asked to wait, for everybody."""
         with self._lock:
             self._factor = min(max(self._factor, 1.0) * _SLOWER, _SLOWEST)
             self._next = max(self._next, time.monotonic() + (seconds or 0.0))

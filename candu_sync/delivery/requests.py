@@ -24,13 +24,13 @@ _SAME_PAUSE = 5.0
 
 
 class Connection(Protocol):
-    """What a worker sends by: ``candu.Candu``."""
+    """What a worker sends by: ``HttpConnection``."""
 
     def send(self, body: bytes, messages: int) -> tuple[Item, ...] | None:
-        """Post one JSON array of messages. See ``Candu.send``."""
+        """Post one JSON array of messages. See ``HttpConnection.send``."""
 
     def probe(self) -> None:
-        """A harmless read. See ``Candu.probe``."""
+        """A harmless read. See ``HttpConnection.probe``."""
 
     @property
     def status(self) -> int | None:
@@ -49,7 +49,7 @@ class GaveUp(Exception):
 
     Attributes:
         error: of the last attempt.
-        answered: Candu answered each attempt with a 5xx, and did not ask to wait.
+        answered: the destination answered each attempt with a 5xx, and did not ask to wait.
     """
 
     def __init__(self, error: Transient, *, answered: bool) -> None:
@@ -93,7 +93,7 @@ class Requests:
         Raises:
             GaveUp: every attempt failed.
             Stopped: the delivery was stopped.
-            CanduError: what Candu's answer is, except Transient.
+            CanduError: what the answer is, except Transient.
         """
         body, answered = batch.body(), True
         for attempt in range(1, attempts + 1):
@@ -110,7 +110,7 @@ class Requests:
         """Prove the key.
 
         Raises:
-            Unauthorized, DestinationTrouble: as ``Candu.probe``.
+            Unauthorized, DestinationTrouble: as ``HttpConnection.probe``.
             GaveUp, Stopped: as ``send``.
         """
         for attempt in range(1, self._limits.max_attempts + 1):
@@ -129,10 +129,10 @@ class Requests:
 
     def _once(self, connection: Connection, batch: Batch, body: bytes,
               attempt: int) -> tuple[tuple[Item, ...] | None, int]:
-        """One request with its receipts. Raises what Candu's answer is.
+        """One request with its receipts. Raises what the answer is.
 
-        Whatever ends it, the receipts say what is known: ``unsent`` when Candu did not take the messages, nothing when
-        it may have taken them.
+        Whatever ends it, the receipts say what is known: ``unsent`` when the messages were not taken, nothing when they
+        may have been.
         """
         if not self._pace.wait(self._stop):
             raise Stopped
@@ -195,7 +195,7 @@ class Requests:
 
 
 def _was_not_taken(error: BaseException, connection: Connection) -> bool:
-    """Whether Candu certainly did not take the messages of a request that ended with an error."""
+    """Whether the destination certainly did not take the messages of a request that ended with an error."""
     if isinstance(error, CanduError):
         return error.status is not None or not error.reached
     # A mistake in the code, no memory: only what the status line said is known.

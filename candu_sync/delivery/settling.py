@@ -1,11 +1,11 @@
 """What becomes of a batch: accepted, split until each bad message is alone, sent again, or given up.
 
 - Accepted: a receipt, done.
-- Refused: it is split (``splitting.py``); a message that is refused alone is set aside once Candu is known to work
-  (``evidence.py``); the rest is delivered.
+- Refused: it is split (``splitting.py``); a message that is refused alone is set aside once the destination is known to
+  work (``evidence.py``); the rest is delivered.
 - An error that may pass: it is sent again after a pause (``requests.py``), and given up after ``max_attempts``, unsent.
-- A 5xx on every attempt, while others are accepted: a message makes Candu fail. The batch is split like one that was
-  refused, and that message is set aside.
+- A 5xx on every attempt, while others are accepted: a message makes the destination fail. The batch is split like one
+  that was refused, and that message is set aside.
 - Anything else ends the delivery.
 """
 
@@ -41,20 +41,23 @@ class Settling:
     Args:
         limits: how to deliver.
         requests: sends.
-        evidence: whether Candu is known to work.
+        evidence: whether the destination is known to work.
         record: writes a receipt line down, durably.
         progress: called with the number of messages that were settled.
         report: counts what was settled; its ``error`` says that something stayed unsent.
+        service: the name of the destination.
     """
 
     def __init__(self, *, limits: Limits, requests: Requests, evidence: Evidence,
-                 record: Callable[[dict[str, Any]], None], progress: Callable[[int], None], report: Report) -> None:
+                 record: Callable[[dict[str, Any]], None], progress: Callable[[int], None], report: Report,
+                 service: str) -> None:
         self._limits = limits
         self._requests = requests
         self._evidence = evidence
         self._record = record
         self._progress = progress
         self._report = report
+        self._service = service
         self._lock = threading.Lock()
         self._given_up = 0
 
@@ -123,7 +126,8 @@ class Settling:
                 item = items[place - part.first]
                 if not again[place - part.first]:
                     status = f" (status {item.status})" if item.status else ""
-                    reason = with_words(f"Candu refused this message of a request{status}", item.words, most=LONGEST)
+                    reason = with_words(f"{self._service} refused this message of a request{status}", item.words,
+                                        most=LONGEST)
                     self._refuse(batch, Batch(part.chunk, place, place + 1), item.status or 0, reason, request)
         if accepted := sum(item.accepted for item in items):
             self._accept(batch, accepted, request)
@@ -133,7 +137,7 @@ class Settling:
     def _send_again(self, batch: Splitting, parts: list[Batch], status: int | None) -> None:
         """Messages of a request had a passing trouble of their own."""
         batch.passing_troubles += 1
-        trouble = Transient(f"Candu answered HTTP {status} for a message of a request", status=status)
+        trouble = Transient(f"{self._service} answered HTTP {status} for a message of a request", status=status)
         if batch.passing_troubles >= self._limits.max_attempts:
             self._give_up(trouble)
             return
@@ -150,7 +154,7 @@ class Settling:
         self._progress(count)
 
     def _refuse(self, batch: Splitting, part: Batch, status: int, reason: str, request: int | None = None) -> None:
-        """A message was refused alone. It is set aside as soon as Candu is known to work."""
+        """A message was refused alone. It is set aside as soon as the destination is known to work."""
         batch.refused_alone += 1
         at = self._evidence.latest if request is None else request
         line = {"rejected": part.span[0], "status": status, "reason": reason, "at": now()}
@@ -193,8 +197,8 @@ class Settling:
         self._evidence.wait(batch)
 
     def _search(self, batch: Splitting) -> bool:
-        """Nothing is left that could show whether Candu works, except the parts of a batch that fails: split it.
-        False when it is given up: it is one message, or Candu says that it is not available."""
+        """Nothing is left that could show whether the destination works, except the parts of a batch that fails: split
+        it. False when it is given up: it is one message, or the destination says that it is not available."""
         part, failure = batch.take(), batch.failure
         if part is None or failure is None:
             return False
@@ -206,7 +210,7 @@ class Settling:
 
     def _give_up(self, error: Transient) -> None:
         """Some messages stay unsent. When that happens as often as there are workers, with nothing accepted in between,
-        Candu is down: the others would only fail in the same way."""
+        the destination is down: the others would only fail in the same way."""
         failure = self._failure(error)
         self._count_failure(failure, self._limits.concurrency)
         self._note(failure)

@@ -22,12 +22,12 @@ class Splitting:
         accepted: whether some of it was accepted.
         refused_alone: messages of it that were refused alone.
         probed: whether the key was probed because of it.
-        failing: Candu answered 5xx to it on every attempt; ``failure`` is the last answer.
+        failing: the destination answered 5xx to it on every attempt; ``failure`` is the last answer.
         passing_troubles: answers that had a passing trouble for some of its messages.
         troubled_at: the request by which some of it was refused first, or the newest one before the part of it that
             fails was sent; 0: neither has happened.
         last_sent: the newest request when it began to wait.
-        last_resort: there is nothing else left to send that could show whether Candu works.
+        last_resort: there is nothing else left to send that could show whether the destination works.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -47,7 +47,7 @@ class Splitting:
 
     @property
     def trusted(self) -> bool:
-        """Whether Candu is known to take other messages: those that it does not take are bad."""
+        """Whether the destination is known to take other messages: those that it does not take are bad."""
         return self.proven or self.accepted
 
     @property

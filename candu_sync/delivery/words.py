@@ -1,4 +1,4 @@
-"""The text of a refusal: the body of Candu's answer as one line, of bounded length, without the values that were sent.
+"""The text of a refusal: the body of an answer as one line, of bounded length, without the values that were sent.
 
 From JSON, the texts and numbers are kept, each with its path of names; flags and nulls are not. From HTML, the tags are
 left out.
@@ -7,7 +7,7 @@ left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -33,24 +33,24 @@ class Words:
     """Reads the answers to one request.
 
     Args:
-        sent: the request's body, JSON; None: it has none.
-        secret: the API key.
+        sent: the messages of the request, a JSON array; None: it has none.
+        secrets: the key, in each form in which it was sent.
 
     Example:
-        >>> words = Words(b'[{"type": "identify", "userId": "u1", "traits": {"plan": "gold"}}]', "key")
+        >>> words = Words(b'[{"type": "identify", "userId": "u1", "traits": {"plan": "gold"}}]', ("key",))
         >>> words.of(b'{"success": false, "errors": [{"field": "plan", "message": "gold is no plan"}]}')
         'errors.field: plan; errors.message: […] is no plan'
         >>> words.of(b'<html><title>Sign in</title></html>')
         'Sign in'
     """
 
-    def __init__(self, sent: bytes | None, secret: str) -> None:
+    def __init__(self, sent: bytes | None, secrets: Iterable[str] = ()) -> None:
         self._sent = sent
-        self._secret = secret
+        self._secrets = tuple(secrets)
 
     @cached_property
     def _masking(self) -> Masking:
-        return Masking(orjson.loads(self._sent) if self._sent else (), (self._secret,))
+        return Masking(orjson.loads(self._sent) if self._sent else (), self._secrets)
 
     def of(self, body: bytes | None) -> str:
         """The words of an answer, at most ``LONGEST`` bytes; empty: it says nothing, or nothing that can be kept."""
@@ -66,7 +66,7 @@ class Words:
 
 
 def with_words(sentence: str, words: str, *, most: int = IN_AN_ERROR) -> str:
-    """A sentence with what Candu said.
+    """A sentence with what the destination said.
 
     Args:
         most: characters of the words.

@@ -20,9 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candu_sync.delivery import candu
+from candu_sync.delivery import connection as connections
 from candu_sync.delivery.batches import Batch, Chunk, batches
-from candu_sync.delivery.candu import Candu, _reply
+from candu_sync.delivery.candu import Candu
+from candu_sync.delivery.connection import _reply
 from candu_sync.delivery.delivery import Delivery
 from candu_sync.delivery.limits import Limits, Report
 from candu_sync.errors import CanduError, DestinationTrouble, StateError, Transient, Unauthorized
@@ -175,7 +176,8 @@ class TestRefusals:
         items = [{"status": 200}] * 2 + [{"status": 422, "error": f"u{n} is bad, {n} too"} for n in (2, 3)]
         body = orjson.dumps({"success": False, "results": items}).decode()
         simulator.fault("status", status=422, body=body, times=1)
-        with mock.patch.object(candu, "_reply", lambda answer: dataclasses.replace(_reply(answer), status=200)):
+        with mock.patch.object(
+                connections, "_reply", lambda *answer: dataclasses.replace(_reply(*answer), status=200)):
             sending = Sending(simulator, 4)
             sending.run()
         assert {n: reason for n, (_, reason, _) in sending.outcome.rejected.items()} == dict.fromkeys(
@@ -485,7 +487,7 @@ class TestReceipts:
         def broken(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(candu, "judge", broken)
+        monkeypatch.setattr(connections, "judge", broken)
         if status != 200:
             simulator.fault("status", status=status, times=1)
         sending = Sending(simulator, 10)
@@ -499,7 +501,7 @@ class TestReceipts:
         def broken(*_: object) -> None:
             raise RuntimeError("a mistake")
 
-        monkeypatch.setattr(candu.Candu, "_ask", broken)
+        monkeypatch.setattr(Candu, "_ask", broken)
         sending = Sending(simulator, 10)
         with pytest.raises(RuntimeError):
             sending.run()
