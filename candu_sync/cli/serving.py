@@ -14,16 +14,18 @@ from candu_sync.errors import UsageError
 def simulate(port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=0, max=65535)] = 8800,
              key: Annotated[str, typer.Option(help="The API key that it expects.")] = "simulator-key",
              database: Annotated[Path | None, typer.Option(help="A SQLite file that keeps what it accepted.")] = None,
+             write_key: Annotated[str, typer.Option(help="The write key of its Segment source.")] = "simulator",
              ) -> None:
     """A stand-in for Candu on this machine, with a page that shows what it holds."""
     from candu_sync.simulator import Simulator, serve
 
     def ready(simulator: Simulator) -> None:
-        typer.echo(f"page: {simulator.page}\nCANDU_API_URL={simulator.url}\nCtrl-C ends it")
+        typer.echo(f"page: {simulator.page}\nCANDU_API_URL={simulator.url}\n"
+                   f"SEGMENT_API_URL={simulator.segment_url}\nCtrl-C ends it")
         sys.stdout.flush()
 
     try:
-        serve(port, key, database, ready=ready)
+        serve(port, key, database, write_key=write_key, ready=ready)
     except OSError as error:
         raise UsageError(str(error)) from None
 

@@ -1,4 +1,5 @@
-"""The web application: Candu's endpoints under ``/api``, inspection and faults under ``/_sim``, the page at ``/``."""
+"""The web application: Candu's endpoints under ``/api``, Segment's under ``/v1``, inspection and faults under
+``/_sim``, the page at ``/``."""
 
 from __future__ import annotations
 
@@ -18,19 +19,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from candu_sync.simulator.api import Api
 from candu_sync.simulator.control import ControlError, read_control
+from candu_sync.simulator.endpoint import Endpoint
 from candu_sync.simulator.faults import Faults
 from candu_sync.simulator.reading import Reading
 from candu_sync.simulator.store import Entry, Store
 
 PREFIX = "/api"
+_SEGMENT_CALLS = ("batch", "identify", "group", "track", "page", "screen", "alias")
 # Only the names of this machine: so no other web page can read people's traits by pointing its own name here.
 _HOSTS = ["127.0.0.1", "localhost", "[::1]", "::1"]
 
 
-def make_app(store: Store, faults: Faults, api: Api) -> Starlette:
-    """The application over ``store`` and ``faults``; ``api`` serves Candu's own two endpoints."""
+def make_app(store: Store, faults: Faults, candu: Endpoint, segment: Endpoint) -> Starlette:
+    """The application over ``store`` and ``faults``; ``candu`` serves Candu's own two endpoints, ``segment`` those of
+    Segment's Tracking API."""
     inspection = Inspection(store, faults)
     page = files("candu_sync.simulator").joinpath("page.html").read_text("utf-8")
     headers = {"content-security-policy": _policy(page), "cache-control": "no-store"}
@@ -42,8 +45,9 @@ def make_app(store: Store, faults: Faults, api: Api) -> Starlette:
         return _missed(store, request, error)
 
     routes = [
-        Route(f"{PREFIX}/eventWebhook", api, methods=["POST"]),
-        Route(f"{PREFIX}/contentMetadata", api, methods=["GET"]),
+        Route(f"{PREFIX}/eventWebhook", candu, methods=["POST"]),
+        Route(f"{PREFIX}/contentMetadata", candu, methods=["GET"]),
+        *(Route(f"/v1/{call}", segment, methods=["POST"]) for call in _SEGMENT_CALLS),
         Route("/", index),
         *inspection.routes(),
     ]
@@ -133,10 +137,11 @@ async def _not_changed(_: Request, error: Exception) -> Response:
 def _missed(store: Store, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path
-    said = f"{request.method} {path} is not known; try POST {PREFIX}/eventWebhook or GET {PREFIX}/contentMetadata"
+    said = (f"{request.method} {path} is not known; try POST {PREFIX}/eventWebhook, GET {PREFIX}/contentMetadata "
+            "or POST /v1/batch")
     if not path.startswith("/_sim"):
         store.record(Entry(method=request.method, path=path, status=error.status_code, messages=0, bytes=0,
-                           error=said), b"", None)
+                           error=said), b"")
     return _json({"success": False, "error": said}, error.status_code)
 
 

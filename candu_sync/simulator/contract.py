@@ -66,9 +66,9 @@ def parse(content_type: str, body: bytes, size: int) -> Batch:
     messages = _messages(body)
     payloads = [orjson.dumps(message) for message in messages]
     _refuse_repeated_names(body, payloads)
-    kind = _check_message(messages[0], payloads[0], 0)
+    kind = check_message(messages[0], payloads[0], 0)
     for index in range(1, len(messages)):
-        if _check_message(messages[index], payloads[index], index) != kind:
+        if check_message(messages[index], payloads[index], index) != kind:
             raise ContractError("type: all messages of a request must be of one type", index=index)
     return Batch(kind, messages, payloads)
 
@@ -105,7 +105,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> Message:
     return names
 
 
-def _check_message(message: Message, payload: bytes, index: int) -> str:
+def check_message(message: Message, payload: bytes, index: int) -> str:
+    """The type of a message; ``payload`` is its compact JSON. ContractError with ``index`` says what is wrong."""
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ContractError(
             f"the message has {len(payload)} bytes, more than {MAX_MESSAGE_BYTES}", index=index, status=413

@@ -21,16 +21,29 @@ class Reading:
         self._store = store
 
     def users(self, limit: int = -1, offset: int = 0, search: str = "") -> tuple[int, list[Row]]:
-        """How many users fit ``search``, and one page of them by id: user_id, traits, first_seen, last_seen."""
-        return self._page("users", limit, offset, search)
+        """How many users fit ``search``, and one page of them by id: user_id, traits, first_seen, last_seen, and the
+        ``ways`` by which identify calls for them came."""
+        total, users = self._page("users", limit, offset, search)
+        ways = self._ways([user["user_id"] for user in users])
+        return total, [user | {"ways": ways.get(user["user_id"], [])} for user in users]
+
+    def _ways(self, user_ids: list[str]) -> dict[str, list[str]]:
+        marks = ", ".join("?" * len(user_ids))
+        ways: dict[str, list[str]] = {}
+        for row in self._rows(f"SELECT user_id, way FROM user_ways WHERE user_id IN ({marks}) ORDER BY way", user_ids):
+            ways.setdefault(row["user_id"], []).append(row["way"])
+        return ways
 
     def user(self, user_id: str) -> Row | None:
-        """One user as in ``users``, with the ``groups`` it is a member of; None when no identify named it."""
+        """One user as in ``users``, with the ``groups`` it is a member of, and its traits as each way sent them under
+        ``sent``; None when no identify named it."""
         rows = self._rows("SELECT * FROM users WHERE user_id = ?", (user_id,))
         if not rows:
             return None
         groups = self._rows("SELECT group_id FROM members WHERE user_id = ? ORDER BY group_id", (user_id,))
-        return _decoded(rows[0], "traits") | {"groups": [row["group_id"] for row in groups]}
+        sent = self._rows("SELECT way, traits, last_seen FROM user_ways WHERE user_id = ? ORDER BY way", (user_id,))
+        by_way = {row.pop("way"): _decoded(row, "traits") for row in sent}
+        return _decoded(rows[0], "traits") | {"groups": [row["group_id"] for row in groups], "sent": by_way}
 
     def traits(self, table: Literal["users", "groups"]) -> dict[str, Row]:
         """Traits by id, of all users or groups."""
@@ -96,7 +109,8 @@ class Reading:
 
     def stats(self) -> Row:
         """Counts: requests by status ("closed": no answer), messages by type, bytes, users, groups, members,
-        events, repeated_message_ids, and warnings with their number under ``warning_count``."""
+        events, repeated_message_ids, warnings with their number under ``warning_count``, and of Segment's API the
+        messages that were passed_on to Candu, dropped, and repeated (a known messageId)."""
         with self._store.lock:
             counts = {row["name"]: row["n"] for row in self._rows("SELECT * FROM counts")}
             sizes = {table: self._one(f"SELECT count(*) FROM {table}") for table in ("users", "groups", "members")}
@@ -107,6 +121,7 @@ class Reading:
             "bytes": counts.get("bytes", 0),
             **sizes,
             "events": counts.get("messages.track", 0),
+            "segment": {"passed_on": 0, "dropped": 0, "repeated": 0} | _under("segment.", counts),
             "repeated_message_ids": counts.get("repeated_message_ids", 0),
             "warning_count": sum(warning["times"] for warning in warnings),
             "warnings": warnings,

@@ -15,10 +15,12 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from candu_sync.simulator.api import Api
+from candu_sync.simulator.api import CanduApi
 from candu_sync.simulator.app import PREFIX, make_app
+from candu_sync.simulator.endpoint import Endpoint
 from candu_sync.simulator.faults import FaultKind, Faults
 from candu_sync.simulator.reading import Reading
+from candu_sync.simulator.segment import SegmentApi
 from candu_sync.simulator.store import Store
 
 _START_SECONDS = 10
@@ -33,6 +35,7 @@ class Simulator:
         database: a SQLite file that keeps what was accepted; None: it is kept in memory, until the simulator stops.
         host: an address of this machine.
         log: False: keep states and counts only, for measurements.
+        write_key: the write key of its Segment source.
 
     Raises:
         OSError: the port is taken.
@@ -57,8 +60,10 @@ class Simulator:
         host: str = "127.0.0.1",
         *,
         log: bool = True,
+        write_key: str = "simulator",
     ) -> None:
         self.key = key
+        self.write_key = write_key
         self._store = Store(database, log=log)
         try:
             self._socket = _listen(host, port)
@@ -69,7 +74,9 @@ class Simulator:
         self._faults = Faults()
         self._reading = Reading(self._store)
         stopping = asyncio.Event()
-        app = make_app(self._store, self._faults, Api(self._store, self._faults, key, stopping))
+        candu, segment = (Endpoint(api, self._store, self._faults, stopping)
+                          for api in (CanduApi(key), SegmentApi(write_key)))
+        app = make_app(self._store, self._faults, candu, segment)
         self._server = _Server(_config(app), stopping)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="simulator", daemon=True)
 
@@ -107,6 +114,11 @@ class Simulator:
     def url(self) -> str:
         """The base URL of the API, for ``CANDU_API_URL``."""
         return f"http://{self._host}:{self.port}{PREFIX}"
+
+    @property
+    def segment_url(self) -> str:
+        """The base URL of Segment's API, for ``SEGMENT_API_URL``."""
+        return self.page.rstrip("/")
 
     def users(self) -> dict[str, dict[str, Any]]:
         """Traits by user id."""
@@ -151,13 +163,13 @@ class Simulator:
 
 
 def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *, log: bool = True,
-          ready: Callable[[Simulator], None] = lambda _: None) -> None:
+          write_key: str = "simulator", ready: Callable[[Simulator], None] = lambda _: None) -> None:
     """Runs in the foreground until SIGINT or SIGTERM; ``ready`` is called when it answers. OSError, ValueError as for
     ``Simulator``."""
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Simulator(port, key, database, host, log=log) as simulator:
+        with Simulator(port, key, database, host, log=log, write_key=write_key) as simulator:
             ready(simulator)
             ended.wait()
     finally:

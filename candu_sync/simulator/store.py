@@ -1,7 +1,8 @@
 """What the simulator holds, in SQLite: users, groups, members, messages, warnings, the request log.
 
 Users are those that an identify named; a group message adds to the group and its members, a track to the messages.
-Nothing is removed as a duplicate: a repeated messageId is counted and stored like any other.
+Candu removes nothing as a duplicate: a repeated messageId is counted and stored like any other. Segment drops a
+messageId that it saw within 24 hours (its docs, "Handling Duplicate Data"), whichever source it came from.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
 from candu_sync.simulator.contract import Batch, Message
+
+# How a message reached Candu: by its REST API, by Segment, or from its script in a browser.
+Way = Literal["api", "segment", "browser"]
+
+SEGMENT_REMEMBERS = timedelta(hours=24)
 
 # Enough for the page and for a person who looks back; older bodies are in the messages table.
 KEPT_BODIES = 200
@@ -24,6 +32,9 @@ KEPT_BODY_BYTES = 16_000_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     user_id TEXT PRIMARY KEY, traits TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS user_ways (
+    user_id TEXT NOT NULL, way TEXT NOT NULL, traits TEXT NOT NULL, last_seen TEXT NOT NULL,
+    PRIMARY KEY (user_id, way)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS groups (
     group_id TEXT PRIMARY KEY, traits TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS members (
@@ -36,6 +47,8 @@ CREATE TABLE IF NOT EXISTS messages (
     group_id TEXT, event TEXT, message_id TEXT, payload TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS messages_track ON messages (id) WHERE type = 'track';
 CREATE TABLE IF NOT EXISTS message_ids (message_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS segment_ids (message_id TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS segment_ids_at ON segment_ids (at);
 CREATE TABLE IF NOT EXISTS trait_types (
     kind TEXT NOT NULL, trait TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (kind, trait));
 CREATE TABLE IF NOT EXISTS warnings (
@@ -43,7 +56,8 @@ CREATE TABLE IF NOT EXISTS warnings (
     first_request INTEGER NOT NULL, last_at TEXT NOT NULL, PRIMARY KEY (kind, trait, was, became));
 CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
 """
-_TABLES = ["users", "groups", "members", "requests", "messages", "message_ids", "trait_types", "warnings", "counts"]
+_TABLES = ["users", "user_ways", "groups", "members", "requests", "messages", "message_ids", "segment_ids",
+           "trait_types", "warnings", "counts"]
 _JSON_TYPES = {str: "string", int: "number", float: "number", bool: "boolean"}
 
 
@@ -60,17 +74,24 @@ class Entry:
     error: str | None = None
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Store:
     """The tables, in the file ``database`` or in memory. ``log`` False keeps states and counts only: no messages, no
-    events, and only the last requests. Safe to use from several threads. OSError when the file cannot be used."""
+    events, no ways, and only the last requests. Safe to use from several threads. OSError when the file cannot be
+    used."""
 
-    def __init__(self, database: Path | None = None, *, log: bool = True) -> None:
+    def __init__(self, database: Path | None = None, *, log: bool = True,
+                 clock: Callable[[], datetime] = _utc_now) -> None:
         self.lock = threading.RLock()
         self.db = _connect(database)
         self.bodies: deque[tuple[int, bytes]] = deque()
         self.resets = 0
         self._body_bytes = 0
         self._log = log
+        self._clock = clock
         self._types = {(row[0], row[1]): row[2] for row in self.db.execute("SELECT * FROM trait_types")}
         self._last_request: int = self.db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
 
@@ -93,8 +114,10 @@ class Store:
         """Removes a user, and rewrites the file so that nothing of them is left in it. Returns the rows."""
         with self.lock:
             with self.db:
-                self.db.execute("DELETE FROM message_ids WHERE message_id IN "
-                                "(SELECT message_id FROM messages WHERE user_id = ?)", (user_id,))
+                for table in ("message_ids", "segment_ids"):
+                    self.db.execute(f"DELETE FROM {table} WHERE message_id IN "
+                                    "(SELECT message_id FROM messages WHERE user_id = ?)", (user_id,))
+                self.db.execute("DELETE FROM user_ways WHERE user_id = ?", (user_id,))
                 removed = sum(self.db.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,)).rowcount
                               for table in ("users", "members", "messages"))
                 self.db.execute("UPDATE requests SET error = NULL WHERE instr(error, ?)", (user_id,))
@@ -104,19 +127,41 @@ class Store:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
 
-    def record(self, entry: Entry, body: bytes, accepted: Batch | None) -> None:
-        """One request, and in the same transaction the messages that were accepted with it."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def record(self, entry: Entry, body: bytes, batches: Sequence[Batch] = (), way: Way = "api",
+               counts: Mapping[str, int] | None = None) -> None:
+        """One request, and in the same transaction the messages that were accepted with it.
+
+        Args:
+            entry: the line of the request log.
+            body: of the request.
+            batches: the accepted messages, by the ``way`` that they came.
+            counts: by name, added to the counts.
+        """
+        at = _text(self._clock())
         with self.lock, self.db:
             self._last_request += 1
             self._add_request(entry, at)
             self._keep_body(body)
-            counts = Counter({f"requests.{entry.status or 'closed'}": 1, "bytes": entry.bytes})
-            if accepted is not None:
-                counts += self._accept(accepted, at)
+            added = Counter({f"requests.{entry.status or 'closed'}": 1, "bytes": entry.bytes, **(counts or {})})
+            for batch in self._first_time(batches, at, added) if way == "segment" else batches:
+                added += self._accept(batch, way, at)
             self.db.executemany(
-                "INSERT INTO counts VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", counts.items()
+                "INSERT INTO counts VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", added.items()
             )
+
+    def _first_time(self, batches: Iterable[Batch], at: str, counts: Counter[str]) -> list[Batch]:
+        """Without the messages whose messageId Segment has seen; those of this request are seen from now on."""
+        forgotten = _text(self._clock() - SEGMENT_REMEMBERS)
+        self.db.execute("DELETE FROM segment_ids WHERE at <= ?", (forgotten,))
+        kept = []
+        for batch in batches:
+            new = [n for n, message in enumerate(batch.messages) if self.db.execute(
+                "INSERT OR IGNORE INTO segment_ids VALUES (?, ?)", (message["messageId"], at)).rowcount]
+            counts["segment.repeated"] += len(batch) - len(new)
+            if new:
+                kept.append(Batch(batch.type, [batch.messages[n] for n in new], [batch.payloads[n] for n in new]))
+        counts["segment.passed_on"] -= counts["segment.repeated"]
+        return kept
 
     def _add_request(self, entry: Entry, at: str) -> None:
         self.db.execute(
@@ -133,9 +178,11 @@ class Store:
         while len(self.bodies) > KEPT_BODIES or self._body_bytes > KEPT_BODY_BYTES:
             self._body_bytes -= len(self.bodies.popleft()[1])
 
-    def _accept(self, batch: Batch, at: str) -> Counter[str]:
+    def _accept(self, batch: Batch, way: Way, at: str) -> Counter[str]:
         if batch.type == "identify":
             self._merge("users", "user_id", "userId", batch.messages, at)
+            if self._log:
+                self._merge_way(way, batch.messages, at)
         elif batch.type == "group":
             self._merge("groups", "group_id", "groupId", batch.messages, at)
             pairs = [(message["groupId"], message["userId"]) for message in batch.messages]
@@ -157,6 +204,18 @@ class Store:
             "SET traits = excluded.traits, last_seen = excluded.last_seen",
             [(key, orjson.dumps(traits).decode(), at, at) for key, traits in merged.items()],
         )
+
+    def _merge_way(self, way: Way, messages: list[Message], at: str) -> None:
+        """The traits of each user by the way that they came: one way may send other values than another."""
+        merged: dict[str, Message] = {}
+        for message in messages:
+            user_id = message["userId"]
+            if user_id not in merged:
+                known = self.db.execute("SELECT traits FROM user_ways WHERE user_id = ? AND way = ?", (user_id, way))
+                merged[user_id] = orjson.loads((known.fetchone() or ("{}",))[0])
+            merged[user_id].update(message["traits"])
+        self.db.executemany("INSERT OR REPLACE INTO user_ways VALUES (?, ?, ?, ?)",
+                            [(key, way, orjson.dumps(traits).decode(), at) for key, traits in merged.items()])
 
     def _note_types(self, batch: Batch, at: str) -> None:
         if batch.type == "track":
@@ -195,6 +254,10 @@ class Store:
                 for message, payload in zip(batch.messages, batch.payloads, strict=True)
             ],
         )  # fmt: skip
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _connect(database: Path | None) -> sqlite3.Connection:

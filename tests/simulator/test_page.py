@@ -71,6 +71,17 @@ def test_what_arrives_appears_by_itself(sim: Simulator, send: Send, page: Page) 
 
 
 @needs_browser
+def test_by_which_way_values_came_and_what_segment_dropped(sim: Simulator, send: Send, page: Page) -> None:
+    send(identify("u1", plan="pro"))
+    messages = [identify("u1", plan="free"), {"type": "track", "userId": "u1"}]
+    answer = httpx.post(f"{sim.segment_url}/v1/batch", json={"batch": messages, "writeKey": sim.write_key})
+    assert answer.status_code == 200
+    expect(page.locator("#users .way")).to_have_text(["api", "segment"])
+    expect(page.locator("#tiles")).to_contain_text("1dropped by Segment")
+    expect(page.locator("#last")).to_contain_text("dropped: message 1: event: required for track")
+
+
+@needs_browser
 def test_search_and_pages(send: Send, page: Page) -> None:
     send(*[identify(f"u{n:02}", plan="pro" if n == 33 else "free") for n in range(40)])
     page.get_by_label("Next users").click()

@@ -10,14 +10,14 @@ import pytest
 
 from candu_sync.simulator.contract import parse
 from candu_sync.simulator.reading import Reading
-from candu_sync.simulator.store import KEPT_BODIES, KEPT_BODY_BYTES, Entry, Store
+from candu_sync.simulator.store import KEPT_BODIES, KEPT_BODY_BYTES, Entry, Store, Way
 
 
-def put(store: Store, *messages: dict[str, object], body: bytes | None = None) -> None:
+def put(store: Store, *messages: dict[str, object], body: bytes | None = None, way: Way = "api") -> None:
     raw = orjson.dumps(messages)
     batch = parse("application/json", raw, len(raw))
     store.record(Entry(method="POST", path="/api/eventWebhook", status=200, messages=len(batch),
-                       bytes=len(raw)), raw if body is None else body, batch)
+                       bytes=len(raw)), raw if body is None else body, [batch], way)
 
 
 def identify(user_id: str, **traits: object) -> dict[str, object]:
@@ -47,7 +47,8 @@ def test_of_a_person_who_is_forgotten_no_byte_is_left_in_the_file(tmp_path: Path
     store = Store(tmp_path / "candu.db")
     put(store, identify("person-17", plan="pro"), identify("u2", plan="free"))
     put(store, *({"type": "group", "groupId": "g1", "userId": user} for user in ("person-17", "u2")))
-    assert store.forget("person-17") == 4
+    put(store, identify("person-17", plan="team") | {"messageId": "s-person-17"}, way="segment")
+    assert store.forget("person-17") == 5
     reading = Reading(store)
     assert reading.traits("users") == {"u2": {"plan": "free"}}
     assert [message["payload"].get("userId") for message in reading.messages()] == ["u2", "u2"]
