@@ -120,7 +120,9 @@ class Project:
         Raises:
             OtherWorkspace: it does.
         """
-        self.state.destination.check(self.settings.api_url, self._key if key else None, new_key=self.new_key)
+        settings = self.settings
+        self.state.destination.check(settings.api_url, self._key if key else None, settings.environment,
+                                     new_key=self.new_key)
 
     def take_on_workspace(self) -> None:
         """The state belongs to the settings' workspace from now on: it holds what that one accepted.
@@ -129,7 +131,8 @@ class Project:
             OtherWorkspace: it belongs to another one.
             StateError: the state cannot be written.
         """
-        self.state.destination.take_on(self.settings.api_url, self._key, new_key=self.new_key)
+        settings = self.settings
+        self.state.destination.take_on(settings.api_url, self._key, settings.environment, new_key=self.new_key)
 
     @property
     def _key(self) -> str | None:

@@ -1,5 +1,7 @@
 """The settings, from the environment or from ``.env`` in the current folder (the environment wins).
 
+Those of a workspace with a name have the name in theirs (``workspaces``): ``CANDU_EU_API_KEY``.
+
 Secrets (``CANDU_API_KEY``, and ``CANDU_WAREHOUSE_URL`` and ``CANDU_ALERTS_URL``, which may hold passwords and tokens)
 are never part of a message or of what ``repr`` shows.
 """
@@ -14,19 +16,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError
+from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from candu_sync.alerts import Address, parse_addresses
 from candu_sync.errors import SettingsError
 from candu_sync.state import short_lived, take_apart
 from candu_sync.suggestions import did_you_mean, nearest
+from candu_sync.workspaces import CHOICE, PREFIX, chosen_workspace, in_words_of, others_settings, prefix_of, state_of
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "in_words", "load_settings"]
 
-_PREFIX = "CANDU_"
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT])(i?)B", re.IGNORECASE)
 _LOGS = ("text", "json")
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -58,12 +61,26 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _api_key(value: object) -> str:
+def _environment(value: object) -> str:
+    text = str(value).strip()
+    if not re.fullmatch(_ENVIRONMENT, text):
+        raise ValueError("must be a name of letters, digits, _ and -, like production")
+    return text
+
+
+def _api_key(value: object, about: ValidationInfo) -> str:
+    """The key. It may have the name of its environment before it: a copy of it then works nowhere else."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     text = text.strip()
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError("holds a space or a character that an HTTP header cannot carry; copy the key again from Candu")
-    return text
+    # Candu's keys were once the user of Basic authentication, which can have no colon.
+    environment, colon, key = text.rpartition(":")
+    here = about.data.get("environment")
+    if colon and environment != here:
+        raise ValueError("is the key of another environment, by the name before its colon: CANDU_ENVIRONMENT is "
+                         f"{here or 'not set'} here. Use the key of this environment")
+    return key
 
 
 def _bytes(value: object) -> int:
@@ -179,9 +196,11 @@ class Settings(BaseSettings):
     """What ``load_settings`` read. Each field is the ``CANDU_`` variable of its name."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
+        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
         frozen=True, hide_input_in_errors=True)
 
+    environment: Annotated[str, BeforeValidator(_environment)] | None = None
+    """What this deployment is, like production or staging; a state of another one is refused."""
     api_key: Annotated[SecretStr, BeforeValidator(_api_key)] | None = None
     api_url: Annotated[str, BeforeValidator(_url)] = "https://api.candu.ai/api"
     """Without a slash at its end."""
@@ -224,6 +243,12 @@ class Settings(BaseSettings):
     """A dbt project's manifest.json."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _workspace: str | None = PrivateAttr(default=None)
+
+    @property
+    def workspace(self) -> str | None:
+        """The name of the workspace whose settings these are; None: it has none."""
+        return self._workspace
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -246,21 +271,25 @@ class Settings(BaseSettings):
                          "the warehouse's SQLAlchemy URL, like duckdb:///warehouse.duckdb")
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings; ``overrides`` (by field name, None for none) have priority over the environment.
+def load_settings(workspace: str | None = None, **overrides: Any) -> Settings:
+    """The settings of a workspace; ``overrides`` (by field name, None for none) have priority over the environment.
+
+    Args:
+        workspace: its name; None: by ``CANDU_WORKSPACE``; empty: the one without a name.
 
     Raises SettingsError with every wrong setting, by name and without its value where that may be secret.
     """
     strangers = overrides.keys() - Settings.model_fields
     if strangers:
         raise TypeError(f"no such setting: {', '.join(sorted(strangers))}")
+    workspace = chosen_workspace(workspace)
+    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
-        settings._warnings = tuple(filter(None, (*_unknown(), short_lived(settings.state_url))))
+        settings = _read(workspace, given)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise SettingsError("\n".join(f"{_PREFIX}{str(detail['loc'][0]).upper()} {_sentence(detail)}"
-                                      for detail in details)) from None
+        wrong = "\n".join(f"{PREFIX}{str(detail['loc'][0]).upper()} {_sentence(detail)}" for detail in details)
+        raise SettingsError(in_words(workspace, wrong)) from None
     except UnicodeDecodeError:
         raise SettingsError(".env is not UTF-8; save it in that encoding") from None
     except OSError as error:
@@ -268,15 +297,36 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
-def _unknown() -> Iterable[str]:
-    known = [name.upper() for name in Settings.model_fields]
+def in_words(workspace: str | None, text: str) -> str:
+    """A sentence about settings and commands, as the people of a workspace write them."""
+    return in_words_of(workspace, text, _names())
+
+
+def _read(workspace: str | None, given: dict[str, Any]) -> Settings:
+    # pydantic-settings takes a prefix for one object.
+    settings = Settings(_env_prefix=prefix_of(workspace), **given)  # type: ignore[call-arg]
+    if workspace is not None and "state_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"state_url": state_of(workspace)})
+    settings._workspace = workspace
+    settings._warnings = tuple(filter(None, (*_unknown(workspace), short_lived(settings.state_url))))
+    return settings
+
+
+def _names() -> list[str]:
+    return [name.upper() for name in Settings.model_fields]
+
+
+def _unknown(workspace: str | None) -> Iterable[str]:
+    """A sentence for each variable with the workspace's prefix that is no setting, and is none of other workspaces."""
+    known, prefix = _names(), prefix_of(workspace)
     for place, source in ((".env", DotEnvSettingsSource(Settings)), ("the environment", EnvSettingsSource(Settings))):
-        for variable in sorted(name.upper() for name in source.env_vars):
-            name = variable.removeprefix(_PREFIX)
+        variables = {name.upper() for name in source.env_vars}
+        for variable in sorted(variables - others_settings(variables, known) - {CHOICE}):
+            name = variable.removeprefix(prefix)
             if name != variable and name not in known:
                 close = nearest(name, known)
                 yield (f"{variable} in {place} is not a setting and has no effect"
-                       + (f"; did you mean {_PREFIX}{close}?" if close else ""))
+                       + (f"; did you mean {prefix}{close}?" if close else ""))
 
 
 def _sentence(detail: Any) -> str:

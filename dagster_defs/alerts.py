@@ -24,20 +24,28 @@ from candu_sync import load_settings
 from candu_sync.dbt import load_catalog
 from candu_sync.errors import CanduSyncError, SettingsError
 from candu_sync.operate import alert
-from dagster_defs.resources import SETTINGS, CanduSyncResource
+from dagster_defs.names import Names
+from dagster_defs.resources import CanduSyncResource, settings_of
 from dagster_defs.run_log import RunLog
 
 # One look a minute reads how the last run of each partition ended.
 _SECONDS_BETWEEN_LOOKS = 60
 
 
-def candu_alerts(folder: Path | None = None, *, webserver_base_url: str | None = None) -> Definitions:
+def candu_alerts(folder: Path | None = None, *, webserver_base_url: str | None = None,
+                 resource: CanduSyncResource | None = None) -> Definitions:
     """The sensor of ``candu_alerts_sensor`` with the resource that it needs: merge it with the rest.
 
     ``Definitions.merge(build_definitions(Path("sql")), candu_alerts())``
+
+    Args:
+        folder, webserver_base_url: as ``candu_alerts_sensor`` takes them.
+        resource: of the workspace; None: by the environment. The same object as ``build_definitions`` takes.
     """
-    return Definitions(sensors=[candu_alerts_sensor(folder, webserver_base_url=webserver_base_url)],
-                       resources={"candu_sync": SETTINGS})
+    resource = resource or settings_of()
+    names = resource.names()
+    return Definitions(sensors=[candu_alerts_sensor(folder, names=names, webserver_base_url=webserver_base_url)],
+                       resources={names.resource_key: resource})
 
 
 def alerts_where_set() -> Definitions:
@@ -49,37 +57,40 @@ def alerts_where_set() -> Definitions:
         return candu_alerts() if os.environ.get("CANDU_ALERTS_URL") else Definitions()
 
 
-def candu_alerts_sensor(folder: Path | None = None, *, webserver_base_url: str | None = None,
-                        name: str = "candu_alerts") -> SensorDefinition:
+def candu_alerts_sensor(folder: Path | None = None, *, names: Names | None = None,
+                        webserver_base_url: str | None = None) -> SensorDefinition:
     """A sensor that sends a notice of each sync that got into trouble, and of its recovery. It is on.
 
     An address that does not take a notice is in the tick's log, and the next tick tries again.
 
     Args:
         folder: of the syncs; None: ``CANDU_SQL_DIR``.
+        names: of the workspace; None: by the environment.
         webserver_base_url: of Dagster's pages, for links to runs, like ``https://dagster.example.com``. None: by
             ``CANDU_RUN_URL``, else there are no links.
-        name: of the sensor.
     """
-    def look(context: SensorEvaluationContext, candu_sync: CanduSyncResource) -> SkipReason:
+    named = names or settings_of().names()
+
+    def look(context: SensorEvaluationContext) -> SkipReason:
         try:
-            return SkipReason(_look(context, candu_sync, folder, webserver_base_url))
+            return SkipReason(_look(context, named, folder, webserver_base_url))
         except CanduSyncError as error:
             return SkipReason(f"no notice was sent: {error}")
 
-    return sensor(name=name, default_status=DefaultSensorStatus.RUNNING, target=None,
+    return sensor(name=f"{named.root}_alerts", default_status=DefaultSensorStatus.RUNNING, target=None,
+                  required_resource_keys={named.resource_key},
                   minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
                   description="Sends notices of syncs in trouble, and of their recovery, to CANDU_ALERTS_URL.")(look)
 
 
-def _look(context: SensorEvaluationContext, resource: CanduSyncResource, folder: Path | None,
-          base_url: str | None) -> str:
+def _look(context: SensorEvaluationContext, names: Names, folder: Path | None, base_url: str | None) -> str:
     """Send what is new; what the tick says of it."""
+    resource: CanduSyncResource = getattr(context.resources, names.resource_key)
     with resource.project() as project:
         if not project.settings.alert_addresses:
             return "CANDU_ALERTS_URL is not set"
         catalog = load_catalog(folder or project.settings.sql_dir, project.settings.dbt_manifest)
-        log = RunLog.read(context.instance, context.cursor)
+        log = RunLog.read(context.instance, context.cursor, names)
         sent = alert(project, catalog, look=lambda condition: log.seen(condition, _pages(base_url)))
         context.update_cursor(log.cursor)
     for one in sent:

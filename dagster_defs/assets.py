@@ -5,16 +5,14 @@ The first alone is a preview. The second alone sends exactly what was looked at,
 was staged, it plans first. In one run the guard is between them.
 """
 
-# Annotations are evaluated here: Dagster reads the classes of a context and a configuration from them.
+# Annotations are evaluated here: Dagster reads the class of a configuration from them.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dagster import (
-    AssetCheckResult,
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
-    MaterializeResult,
     RetryPolicy,
     multi_asset,
 )
@@ -25,37 +23,39 @@ from dagster_defs.checks import check_specs
 from dagster_defs.failures import RETRIES, fail
 from dagster_defs.launch import Launch
 from dagster_defs.markdown import fenced
-from dagster_defs.names import SYNC_TAG, op_name, push_key
+from dagster_defs.names import ALONE, SYNC_TAG, Names
 from dagster_defs.ranges import backfill_policy
-from dagster_defs.resources import CanduSyncResource
 from dagster_defs.source import code_references
 from dagster_defs.specs import changes_spec, push_spec
-from dagster_defs.sync_run import SyncRun
+from dagster_defs.sync_run import Event, SyncRun
 
 # Users are sent first, then groups, then events. A run does its steps one by one, those of higher priority first.
 _PRIORITY = {"users": "2", "groups": "1", "events": "0"}
 
 
-def build_sync_assets(sync: Sync, *, retries: RetryPolicy = RETRIES, changes: AssetSpec | None = None,
-                      push: AssetSpec | None = None, beside: Catalog | None = None) -> AssetsDefinition:
-    """The two assets of a sync, with their checks.
+def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy = RETRIES,
+                      changes: AssetSpec | None = None, push: AssetSpec | None = None,
+                      beside: Catalog | None = None) -> AssetsDefinition:
+    """The two assets of a sync, with their checks. They need a ``CanduSyncResource`` under ``names.resource_key``.
 
     Args:
+        names: of the sync's workspace.
         retries: only for errors that may pass by themselves.
         changes, push: the specs of the two assets, in place of ``changes_spec`` and ``push_spec``; with the same keys.
         beside: the project's syncs, whose traits are compared with those of this one; None: there is no other.
     """
-    specs = [changes or changes_spec(sync), push or push_spec(sync)]
+    specs = [changes or changes_spec(sync, names), push or push_spec(sync, names)]
     beside = beside or Catalog({sync.name: sync}, ())
 
-    @multi_asset(name=op_name(sync.name), specs=specs, check_specs=check_specs(sync), can_subset=True,
-                 backfill_policy=backfill_policy(), pool=f"candu_sync/{sync.name}",
+    @multi_asset(name=names.op_name(sync.name), specs=specs, check_specs=check_specs(sync, names), can_subset=True,
+                 backfill_policy=backfill_policy(), pool=f"candu_sync/{names.label(sync.name)}",
+                 required_resource_keys={names.resource_key},
                  op_tags={"dagster/priority": _PRIORITY[sync.kind]})
-    def sync_assets(context: AssetExecutionContext, config: Launch, candu_sync: CanduSyncResource,
-                    ) -> Iterator[AssetCheckResult | MaterializeResult[None]]:
-        _tag(context, sync.name)
-        yield from SyncRun(sync=sync, context=context, launch=config, resource=candu_sync, retries=retries,
-                           beside=beside).events()
+    def sync_assets(context: AssetExecutionContext, config: Launch) -> Iterator[Event]:
+        _tag(context, names.label(sync.name))
+        resource = getattr(context.resources, names.resource_key)
+        yield from SyncRun(sync=sync, context=context, launch=config, resource=resource, retries=retries,
+                           beside=beside, names=names).events()
 
     return sync_assets
 
@@ -69,17 +69,18 @@ def _tag(context: AssetExecutionContext, sync: str) -> None:
         context.instance.add_run_tags(context.run_id, {SYNC_TAG: ", ".join([*named, sync])})
 
 
-def build_broken_asset(name: str, errors: Sequence[SpecError]) -> AssetsDefinition:
+def build_broken_asset(name: str, names: Names, errors: Sequence[SpecError]) -> AssetsDefinition:
     """An asset in the place of a sync whose files are wrong. Its page shows the errors, and its run fails with them.
 
     Args:
         name: parts of letters, digits and _, with / between them: Dagster takes no others.
     """
     sentences = "\n".join(str(error) for error in errors)
-    spec = AssetSpec(push_key(name), description=f"This sync cannot be read:\n\n{fenced(sentences)}",
-                     group_name="candu_broken", kinds={"sql"}, metadata=code_references(Path(errors[0].path)))
+    spec = AssetSpec(names.push_key(name), description=f"This sync cannot be read:\n\n{fenced(sentences)}",
+                     group_name=names.group_name("broken"), kinds={"sql"},
+                     metadata=code_references(Path(errors[0].path)))
 
-    @multi_asset(name=op_name(name), specs=[spec])
+    @multi_asset(name=names.op_name(name), specs=[spec])
     def broken_asset(context: AssetExecutionContext) -> None:
         fail(sentences, context)
 

@@ -24,14 +24,14 @@ from dagster import (
 from candu_sync import Project
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Sync
-from dagster_defs.names import job_name, op_name
+from dagster_defs.names import ALONE, Names
 from dagster_defs.partitions import is_partition_key, newest_partitions
 from dagster_defs.resources import CanduSyncResource
 
 # One query a minute: a person may be waiting for a new segment.
 _SECONDS_BETWEEN_LOOKS = 60
 
-AUTOMATION = "candu_sync_automation"
+AUTOMATION = "automation"
 
 
 def changes_condition(sync: Sync) -> AutomationCondition[Any] | None:
@@ -51,24 +51,25 @@ def push_condition(sync: Sync) -> AutomationCondition[Any] | None:
     return AutomationCondition.any_deps_match(AutomationCondition.will_be_requested()).with_label("with its changes")
 
 
-def automation_sensor(keys: Sequence[AssetKey], name: str = AUTOMATION) -> AutomationConditionSensorDefinition:
+def automation_sensor(keys: Sequence[AssetKey], name: str) -> AutomationConditionSensorDefinition:
     """A sensor of conditions that is on. Dagster's own is off until somebody turns it on."""
     return AutomationConditionSensorDefinition(
         name, target=AssetSelection.assets(*keys), default_status=DefaultSensorStatus.RUNNING,
         description="Runs the syncs whose YAML has `automation: on_upstream`.")
 
 
-def partitions_sensor(sync: Sync) -> SensorDefinition:
+def partitions_sensor(sync: Sync, names: Names = ALONE) -> SensorDefinition:
     """A sensor that adds the new values of a dynamic sync as partitions, and runs them. With windows, it runs the
     newest window that has ended. The partition of a value that is gone is run once more, when constants of ``removed``
     are left to send for it. The sensor is on for a sync with ``automation``. For others, a person turns it on or adds
     partitions by hand."""
-    name, values = _dynamic(sync)
+    name, values = _dynamic(sync, names)
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
 
-    def look(context: SensorEvaluationContext, candu_sync: CanduSyncResource) -> SensorResult | SkipReason:
+    def look(context: SensorEvaluationContext) -> SensorResult | SkipReason:
+        resource: CanduSyncResource = getattr(context.resources, names.resource_key)
         try:
-            with candu_sync.project() as project:
+            with resource.project() as project:
                 found = project.known_values(values, sync.name)
                 known = context.instance.get_dynamic_partitions(name)
                 ended = _last_runs(project, sync, known)
@@ -82,9 +83,11 @@ def partitions_sensor(sync: Sync) -> SensorDefinition:
         return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in newest), *ended],
                             dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)] if new else [])
 
-    return sensor(name=f"{op_name(sync.name)}__partitions", job_name=job_name(sync.name), default_status=status,
+    return sensor(name=f"{names.op_name(sync.name)}__partitions", job_name=names.job_name(sync.name),
+                  default_status=status, required_resource_keys={names.resource_key},
                   minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
-                  description=f"Adds new values of `{name}` as partitions of {sync.name}, and runs them.")(look)
+                  description=f"Adds new values of `{name}` as partitions of {names.label(sync.name)}, and runs "
+                  "them.")(look)
 
 
 def _last_runs(project: Project, sync: Sync, known: Sequence[str]) -> list[RunRequest]:
@@ -95,10 +98,10 @@ def _last_runs(project: Project, sync: Sync, known: Sequence[str]) -> list[RunRe
                        f"{project.state.of(sync.name, key).current().number}") for key in ended]
 
 
-def _dynamic(sync: Sync) -> tuple[str, str]:
+def _dynamic(sync: Sync, names: Names) -> tuple[str, str]:
     """The name of a dynamic sync's partitions, and the SQL that finds their keys."""
     assert sync.partitions is not None
-    return str(sync.partitions.dynamic), str(sync.partitions.values)
+    return names.dynamic(str(sync.partitions.dynamic)), str(sync.partitions.values)
 
 
 def _reason(found: Sequence[str], known: Sequence[str], refused: Sequence[str]) -> str:

@@ -8,7 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from dagster import AssetsDefinition, AssetSpec, Definitions, RetryPolicy, SensorDefinition, in_process_executor
+from dagster import (
+    AssetsDefinition,
+    AssetSpec,
+    Definitions,
+    ExecutorDefinition,
+    RetryPolicy,
+    SensorDefinition,
+    in_process_executor,
+)
 
 from candu_sync.dbt import load_catalog
 from candu_sync.errors import SpecError
@@ -18,49 +26,59 @@ from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_se
 from dagster_defs.dbt import manifest, with_upstream
 from dagster_defs.failures import RETRIES
 from dagster_defs.jobs import build_job, build_schedule
-from dagster_defs.names import changes_key, push_key
+from dagster_defs.names import Names
 from dagster_defs.reports import report_definitions
-from dagster_defs.resources import SETTINGS
+from dagster_defs.resources import CanduSyncResource, settings_of
 from dagster_defs.specs import changes_spec, push_spec
 
-SpecOf = Callable[[Sync], AssetSpec]
+SpecOf = Callable[[Sync, Names], AssetSpec]
 
 _log = logging.getLogger(__name__)
 
 
-def build_definitions(folder: Path, *, retries: RetryPolicy = RETRIES) -> Definitions:
+def build_definitions(folder: Path, *, resource: CanduSyncResource | None = None,
+                      executor: ExecutorDefinition | None = in_process_executor,
+                      retries: RetryPolicy = RETRIES) -> Definitions:
     """The definitions for every sync under ``folder``, and for those that dbt's models declare by
     ``CANDU_DBT_MANIFEST``; to be a code location or most of one.
 
+    Several workspaces are one code location by ``Definitions.merge``: a call for each, whose resource has a
+    ``workspace``. All names have it in them.
+
     Args:
+        resource: of the workspace; None: one that reads the settings of the environment.
+        executor: None: that of the code location. The default does one step after the other: users before groups before
+            events, and one push at a time, which keeps to ``CANDU_RATE``.
         retries: only for errors that may pass by themselves.
 
     Raises:
-        SettingsError: there is no such folder.
+        SettingsError: there is no such folder, or the workspace cannot have this name.
     """
-    # One step after the other: users before groups before events. One push at a time keeps to CANDU_RATE.
-    catalog = load_catalog(folder, manifest())
-    return Definitions.merge(catalog_definitions(catalog, retries=retries),
-                             report_definitions(list(catalog.syncs.values()), retries=retries),
-                             Definitions(executor=in_process_executor))
+    resource = resource or settings_of()
+    names = resource.names()
+    catalog = load_catalog(folder, manifest(names.workspace))
+    return Definitions.merge(catalog_definitions(catalog, names, retries=retries),
+                             report_definitions(list(catalog.syncs.values()), names, retries=retries),
+                             Definitions(executor=executor, resources={names.resource_key: resource}))
 
 
-def catalog_definitions(catalog: Catalog, *, retries: RetryPolicy = RETRIES, changes: SpecOf = changes_spec,
-                        push: SpecOf = push_spec, automation: str = AUTOMATION) -> Definitions:
-    """The definitions for a catalog's syncs, without an executor; an asset for each file that is wrong.
+def catalog_definitions(catalog: Catalog, names: Names, *, retries: RetryPolicy = RETRIES,
+                        changes: SpecOf = changes_spec, push: SpecOf = push_spec,
+                        automation: str = AUTOMATION) -> Definitions:
+    """The definitions for a catalog's syncs, without executor and resource; an asset for each file that is wrong.
 
     Args:
         changes, push: how a sync's two assets are shown; their keys stay.
-        automation: the name of the sensor that runs syncs with ``automation``.
+        automation: the end of the name of the sensor that runs syncs with ``automation``.
     """
-    catalog = _without_clashes(with_upstream(catalog))
+    catalog = _without_clashes(with_upstream(catalog, names.workspace))
     syncs = list(catalog.syncs.values())
-    assets = [build_sync_assets(sync, retries=retries, changes=changes(sync), push=push(sync), beside=catalog)
-              for sync in syncs]
-    schedules = [build_schedule(sync) for sync in syncs]
-    return Definitions(assets=[*assets, *_broken(catalog)], jobs=[build_job(sync) for sync in syncs],
+    assets = [build_sync_assets(sync, names, retries=retries, changes=changes(sync, names), push=push(sync, names),
+                                beside=catalog) for sync in syncs]
+    schedules = [build_schedule(sync, names) for sync in syncs]
+    return Definitions(assets=[*assets, *_broken(catalog, names)], jobs=[build_job(sync, names) for sync in syncs],
                        schedules=[schedule for schedule in schedules if schedule is not None],
-                       sensors=_sensors(syncs, automation), resources={"candu_sync": SETTINGS})
+                       sensors=_sensors(syncs, names, f"{names.engine}_{automation}"))
 
 
 def _without_clashes(catalog: Catalog) -> Catalog:
@@ -73,15 +91,15 @@ def _without_clashes(catalog: Catalog) -> Catalog:
                    (*catalog.errors, *errors))
 
 
-def _sensors(syncs: list[Sync], automation: str) -> list[SensorDefinition]:
+def _sensors(syncs: list[Sync], names: Names, automation: str) -> list[SensorDefinition]:
     automated = [key for sync in syncs if sync.automation == "on_upstream"
-                 for key in (changes_key(sync.name), push_key(sync.name))]
+                 for key in (names.changes_key(sync.name), names.push_key(sync.name))]
     dynamic = [sync for sync in syncs if sync.partitions is not None and sync.partitions.dynamic is not None]
-    sensors: list[SensorDefinition] = [partitions_sensor(sync) for sync in dynamic]
+    sensors: list[SensorDefinition] = [partitions_sensor(sync, names) for sync in dynamic]
     return [*sensors, automation_sensor(automated, automation)] if automated else sensors
 
 
-def _broken(catalog: Catalog) -> list[AssetsDefinition]:
+def _broken(catalog: Catalog, names: Names) -> list[AssetsDefinition]:
     found: dict[str, list[SpecError]] = defaultdict(list)
     for error in catalog.errors:
         _log.warning("%s", error)
@@ -89,7 +107,7 @@ def _broken(catalog: Catalog) -> list[AssetsDefinition]:
     assets: dict[str, AssetsDefinition] = {}
     for name, errors in found.items():
         shown = _free_name(name, {*catalog.syncs, *(f"{sync}_changes" for sync in catalog.syncs), *assets})
-        assets[shown] = build_broken_asset(shown, errors)
+        assets[shown] = build_broken_asset(shown, names, errors)
     return list(assets.values())
 
 

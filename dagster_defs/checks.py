@@ -23,9 +23,10 @@ from candu_sync import ChangeSet, Sync
 from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, Summary, limits
 from candu_sync.errors import GuardTripped
 from candu_sync.operate import SetAside, next_steps
+from candu_sync.settings import in_words
 from dagster_defs.markdown import fenced
 from dagster_defs.metadata import Metadata, shown_key, table
-from dagster_defs.names import changes_key, job_name, push_key
+from dagster_defs.names import Names
 from dagster_defs.oddities import ODDITIES
 from dagster_defs.partitions import partitions_def
 
@@ -39,44 +40,45 @@ MOST_KEYS = 10
 _MOST_ASIDE = 0.5
 
 
-def check_specs(sync: Sync) -> list[AssetCheckSpec]:
+def check_specs(sync: Sync, names: Names) -> list[AssetCheckSpec]:
     """The checks of a sync's two assets."""
-    changes, push = changes_key(sync.name), push_key(sync.name)
+    changes, push = names.changes_key(sync.name), names.push_key(sync.name)
     return [
-        _spec(sync, GUARD, changes, "Stops the push when the changes are out of the ordinary: too few rows, too many "
-              "changed, gone, invalid or to be sent, events that Candu probably has already. The limits are `guard` in "
-              "the sync's YAML.", blocking=True),
-        _spec(sync, ODDITIES, changes, "Warns of traits whose names look like a typo or that another sync sends too, "
-              "of ids that look like another, of changes that look like noise, of old events, and of events without a "
-              "sync of users. All of it is sent as it is."),
-        _spec(sync, SET_ASIDE, push, "Warns of rows that are invalid, or that Candu refused: they keep no other back. "
-              "Up to `max_invalid` of the sync's `guard` it passes.")]
+        _spec(sync, names, GUARD, changes, "Stops the push when the changes are out of the ordinary: too few rows, too "
+              "many changed, gone, invalid or to be sent, events that Candu probably has already. The limits are "
+              "`guard` in the sync's YAML.", blocking=True),
+        _spec(sync, names, ODDITIES, changes, "Warns of traits whose names look like a typo or that another sync sends "
+              "too, of ids that look like another, of changes that look like noise, of old events, and of events "
+              "without a sync of users. All of it is sent as it is."),
+        _spec(sync, names, SET_ASIDE, push, "Warns of rows that are invalid, or that Candu refused: they keep no other "
+              "back. Up to `max_invalid` of the sync's `guard` it passes.")]
 
 
-def _spec(sync: Sync, name: str, asset: AssetKey, description: str, *, blocking: bool = False) -> AssetCheckSpec:
+def _spec(sync: Sync, names: Names, name: str, asset: AssetKey, description: str, *,
+          blocking: bool = False) -> AssetCheckSpec:
     # Dagster warns that partitions of checks are a preview, once for every sync; nothing else happens in this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PreviewWarning)
         return AssetCheckSpec(name, asset=asset, description=description, blocking=blocking,
-                              partitions_def=partitions_def(sync.partitions))
+                              partitions_def=partitions_def(sync.partitions, names))
 
 
-def how_to_pass(sync: Sync, stopped_by: GuardTripped) -> str:
+def how_to_pass(sync: Sync, names: Names, stopped_by: GuardTripped) -> str:
     """Why a guard stopped a push, and what to do in Dagster if the changes are right."""
     return (f"{'; '.join(stopped_by.reasons)}. Nothing was sent. If this is what you want, launch "
-            f"{job_name(sync.name)}, or materialize {push_key(sync.name).to_user_string()}, with "
+            f"{names.job_name(sync.name)}, or materialize {names.push_key(sync.name).to_user_string()}, with "
             f"`allow: [{', '.join(stopped_by.guards)}]` and a `reason`")
 
 
-def guard_result(sync: Sync, changes: ChangeSet, tripped: GuardTripped | None, stopped_by: GuardTripped | None,
-                 reason: str) -> AssetCheckResult:
+def guard_result(sync: Sync, names: Names, changes: ChangeSet, tripped: GuardTripped | None,
+                 stopped_by: GuardTripped | None, reason: str) -> AssetCheckResult:
     """Fails when a guard is tripped, and only warns when a person decided to pass it.
 
     Args:
         stopped_by: those that the launch does not pass.
         reason: why it passes the others.
     """
-    summary, asset = changes.summary, changes_key(sync.name)
+    summary, asset = changes.summary, names.changes_key(sync.name)
     figures: Metadata = _partition(changes) | {
         "limits": _limits(sync, summary, tripped.guards if tripped else ()),
         "rows": MetadataValue.int(summary.rows),
@@ -86,7 +88,7 @@ def guard_result(sync: Sync, changes: ChangeSet, tripped: GuardTripped | None, s
         return AssetCheckResult(asset_key=asset, passed=True, check_name=GUARD, metadata=figures)
     if stopped_by is not None:
         return AssetCheckResult(asset_key=asset, passed=False, check_name=GUARD, metadata=figures,
-                                description=how_to_pass(sync, stopped_by))
+                                description=how_to_pass(sync, names, stopped_by))
     figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
     text = f"{'; '.join(tripped.reasons)}. Forced past the guard: {reason}"
     return AssetCheckResult(asset_key=asset, passed=False, severity=AssetCheckSeverity.WARN, check_name=GUARD,
@@ -99,7 +101,7 @@ def _limits(sync: Sync, summary: Summary, tripped: Sequence[str]) -> TableMetada
                   for name, (found, limit) in limits(sync, summary).items()])
 
 
-def set_aside_result(sync: Sync, changes: ChangeSet, refused: int, refusals: Mapping[str, int],
+def set_aside_result(sync: Sync, names: Names, changes: ChangeSet, refused: int, refusals: Mapping[str, int],
                      rows: Sequence[SetAside], reasons: Mapping[str, int] | None = None) -> AssetCheckResult:
     """Warns, with a count for each reason and some keys, when more rows were set aside than ``max_invalid`` lets pass.
 
@@ -126,9 +128,11 @@ def set_aside_result(sync: Sync, changes: ChangeSet, refused: int, refusals: Map
     limit = sync.guard.max_invalid
     grave = share >= _MOST_ASIDE and summary.rows >= LEAST_ROWS_FOR_RATIOS and reasons is None
     return AssetCheckResult(
-        asset_key=push_key(sync.name), check_name=SET_ASIDE, passed=not aside or (limit is not None and share <= limit),
+        asset_key=names.push_key(sync.name), check_name=SET_ASIDE,
+        passed=not aside or (limit is not None and share <= limit),
         severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN, metadata=found,
-        description=_sentences(changes, counts, invalid, refused, limit) if counts else None)
+        description=(in_words(names.workspace, _sentences(changes, counts, invalid, refused, limit))
+                     if counts else None))
 
 
 def _sentences(changes: ChangeSet, counts: Mapping[str, int], invalid: int, refused: int,

@@ -1,6 +1,7 @@
 """Components for other people's Dagster projects: one sync, or a folder of syncs, by a few lines of YAML.
 
-The settings (``CANDU_API_KEY``, ``CANDU_WAREHOUSE_URL`` …) are those of the command line, from the environment.
+The settings (``CANDU_API_KEY``, ``CANDU_WAREHOUSE_URL`` …) are those of the command line, from the environment; for
+``workspace: eu`` they begin with ``CANDU_EU_``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from dagster import (
+    AssetKey,
     AssetSpec,
     Component,
     ComponentLoadContext,
@@ -27,13 +29,26 @@ from dagster_defs.attributes import Attributes
 from dagster_defs.automation import AUTOMATION
 from dagster_defs.build import catalog_definitions
 from dagster_defs.dbt import manifest
-from dagster_defs.names import changes_key, push_key
+from dagster_defs.names import Names
+from dagster_defs.resources import settings_of
 from dagster_defs.scaffold import OneSync, SyncFolder
 from dagster_defs.specs import changes_spec, push_spec
 
 
 class _Syncs(Attributes, Component):
     """What both components have in common."""
+
+    workspace: str | None = Field(
+        default=None, description="the workspace of Candu, where there are several: settings of eu begin with "
+        "CANDU_EU_, and keys with candu_eu")
+    resource_key: str | None = Field(
+        default=None, description="the key of the CanduSyncResource that the project defines elsewhere; left out: one "
+        "that reads the settings of the environment")
+
+    @property
+    def names(self) -> Names:
+        """How the syncs are called in Dagster. Raises SettingsError when the workspace cannot have this name."""
+        return settings_of(self.workspace).names(self.resource_key)
 
     @abstractmethod
     def read(self, folder: Path) -> Catalog:
@@ -42,35 +57,32 @@ class _Syncs(Attributes, Component):
     def get_changes_spec(self, sync: Sync) -> AssetSpec:
         """How ``candu/<kind>/<name>_changes`` is shown. Override it to change groups, tags, upstream assets; the key
         stays, since the push, its messages and the sensors name it."""
-        return changes_spec(sync)
+        return changes_spec(sync, self.names)
 
     def get_push_spec(self, sync: Sync) -> AssetSpec:
         """How ``candu/<kind>/<name>`` is shown; as ``get_changes_spec``."""
-        return push_spec(sync)
+        return push_spec(sync, self.names)
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
         """The assets and sensors. A file that is wrong stops only its own sync.
 
         Raises:
-            SettingsError: there is no such folder.
+            SettingsError: there is no such folder, or the workspace cannot have this name.
             DagsterInvalidDefinitionError: an override gave an asset another key.
         """
         folder = context.path if context.path.is_dir() else context.path.parent
-        catalog = self.read(folder)
-        return catalog_definitions(catalog, changes=self._changes_spec, push=self._push_spec,
-                                   automation=f"{AUTOMATION}__{_identifier(context, catalog)}")
+        catalog, names = self.read(folder), self.names
+        found = catalog_definitions(catalog, names, changes=self._changes_spec, push=self._push_spec,
+                                    automation=f"{AUTOMATION}__{_identifier(context, catalog)}")
+        if self.resource_key is not None:
+            return found
+        return Definitions.merge(found, Definitions(resources={names.resource_key: settings_of(self.workspace)}))
 
-    def _changes_spec(self, sync: Sync) -> AssetSpec:
-        spec = self.get_changes_spec(sync)
-        if spec.key != changes_key(sync.name):
-            raise _other_key("get_changes_spec", spec, changes_key(sync.name).to_user_string())
-        return spec
+    def _changes_spec(self, sync: Sync, names: Names) -> AssetSpec:
+        return _with_key(names.changes_key(sync.name), self.get_changes_spec(sync), "get_changes_spec")
 
-    def _push_spec(self, sync: Sync) -> AssetSpec:
-        spec = self.get_push_spec(sync)
-        if spec.key != push_key(sync.name):
-            raise _other_key("get_push_spec", spec, push_key(sync.name).to_user_string())
-        return spec
+    def _push_spec(self, sync: Sync, names: Names) -> AssetSpec:
+        return _with_key(names.push_key(sync.name), self.get_push_spec(sync), "get_push_spec")
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
@@ -146,7 +158,7 @@ class CanduSyncs(_Syncs):
         """Every sync of the folder. Raises SettingsError when there is none."""
         models = folder / self.path
         if self.dbt_meta:
-            return load_catalog(models, manifest(), required="path" in self.model_fields_set)
+            return load_catalog(models, manifest(self.names.workspace), required="path" in self.model_fields_set)
         if not models.is_dir():
             raise SettingsError(f"path: there is no folder {models}; create it with users/, groups/ or events/ in it")
         return load_syncs(models)
@@ -158,6 +170,8 @@ def _identifier(context: ComponentLoadContext, catalog: Catalog) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", names[0].replace("/", "__"))
 
 
-def _other_key(method: str, spec: AssetSpec, key: str) -> DagsterInvalidDefinitionError:
-    return DagsterInvalidDefinitionError(
-        f"{method} gave the key {spec.key.to_user_string()} in place of {key}: change anything else of the asset")
+def _with_key(key: AssetKey, spec: AssetSpec, method: str) -> AssetSpec:
+    if spec.key != key:
+        raise DagsterInvalidDefinitionError(f"{method} gave the key {spec.key.to_user_string()} in place of "
+                                            f"{key.to_user_string()}: change anything else of the asset")
+    return spec

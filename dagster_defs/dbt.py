@@ -13,20 +13,21 @@ from candu_sync import ChangeSet, load_settings
 from candu_sync.dbt import DbtColumn, linked, trait_lineage
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Catalog, Sync
+from candu_sync.workspaces import prefix_of
 from dagster_defs.metadata import Metadata, column_type
 
 
-def with_upstream(catalog: Catalog) -> Catalog:
+def with_upstream(catalog: Catalog, workspace: str | None) -> Catalog:
     """The catalog with dbt's models upstream of the syncs that read them, by ``CANDU_DBT_MANIFEST``; a sync whose ref
     or source cannot be resolved is an error of the catalog."""
-    return linked(catalog, manifest())
+    return linked(catalog, manifest(workspace))
 
 
-def manifest() -> Path | None:
-    """``CANDU_DBT_MANIFEST``. If another setting is wrong, the run that needs it fails with its name."""
+def manifest(workspace: str | None) -> Path | None:
+    """``CANDU_DBT_MANIFEST`` of a workspace. If another setting is wrong, the run that needs it fails with its name."""
     with suppress(SettingsError):
-        return load_settings().dbt_manifest
-    path = os.environ.get("CANDU_DBT_MANIFEST")
+        return load_settings(workspace or "").dbt_manifest
+    path = os.environ.get(f"{prefix_of(workspace)}DBT_MANIFEST")
     return Path(path) if path else None
 
 

@@ -16,12 +16,12 @@ from dagster_defs.checks import MOST_KEYS, guard_result, set_aside_result
 from dagster_defs.dbt import lineage_metadata
 from dagster_defs.launch import Launch
 from dagster_defs.metadata import Metadata, changes_metadata, history_rows, push_metadata
-from dagster_defs.names import changes_key
+from dagster_defs.names import Names
 from dagster_defs.oddities import oddities_result
 from dagster_defs.outlook import estimate, ratios
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Of one partition.
 
@@ -34,6 +34,7 @@ class Evidence:
     launch: Launch
     context: AssetExecutionContext
     beside: Catalog
+    names: Names
 
     def of_changes(self, tripped: GuardTripped | None) -> Metadata:
         """The metadata of the changes.
@@ -42,7 +43,8 @@ class Evidence:
             tripped: what the guard has against them, whether the launch lets them pass or not.
         """
         sync, settings = self.target.sync, self.target.project.settings
-        outlook = ratios(self.found, self.context.instance, changes_key(sync.name)) | estimate(self.found, settings)
+        asset = self.names.changes_key(sync.name)
+        outlook = ratios(self.found, self.context.instance, asset) | estimate(self.found, settings)
         if tripped is not None:
             outlook["guard"] = MetadataValue.text("; ".join(tripped.reasons))
         show = self.launch.values or sync.preview != "none"
@@ -54,7 +56,7 @@ class Evidence:
     def of_push(self, result: RunResult) -> Metadata:
         """The metadata of the push."""
         rows = self.target.state.current().rows
-        metadata = push_metadata(result) | {"dagster/row_count": MetadataValue.int(rows)}
+        metadata = push_metadata(result, self.names.workspace) | {"dagster/row_count": MetadataValue.int(rows)}
         if result.accepted or result.refused:
             first = first_rows(self.target.state, result.run_id, MOST_KEYS)
             metadata |= {"first rows": history_rows(first, values=self.launch.values)} if first else {}
@@ -73,8 +75,8 @@ class Evidence:
         """
         sync = self.target.sync
         findings = findings_of(self.target, self.found, OtherSyncs(self.target.project, self.beside))
-        return [guard_result(sync, self.found, tripped, stopped_by, self._why()),
-                oddities_result(sync, self.found, findings)]
+        return [guard_result(sync, self.names, self.found, tripped, stopped_by, self._why()),
+                oddities_result(sync, self.names, self.found, findings)]
 
     def check_of_push(self, result: RunResult | None = None) -> AssetCheckResult:
         """The check of the rows that were set aside.
@@ -87,10 +89,10 @@ class Evidence:
         if self.found.keys:
             # A run of some keys knows nothing of the other rows: what the state has of them counts.
             aside = set_aside(self.target)
-            return set_aside_result(sync, self.found, sum(row.outcome == "refused" for row in aside),
+            return set_aside_result(sync, self.names, self.found, sum(row.outcome == "refused" for row in aside),
                                     why_refused(self.target), aside[:MOST_KEYS],
                                     Counter(row.reason for row in aside if row.outcome == "invalid"))
-        return set_aside_result(sync, self.found, refused, why_refused(self.target) if refused else {},
+        return set_aside_result(sync, self.names, self.found, refused, why_refused(self.target) if refused else {},
                                 set_aside(self.target, most=MOST_KEYS) if refused or summary.invalid else [])
 
     def _why(self) -> str:

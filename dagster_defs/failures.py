@@ -13,6 +13,7 @@ from typing import NoReturn
 from dagster import AssetExecutionContext, Backoff, Failure, Jitter, MetadataValue, RetryPolicy, RetryRequested
 
 from candu_sync.errors import CanduSyncError, OtherWorkspace, StaleChanges, Transient, WarehouseUnreachable
+from candu_sync.settings import in_words
 
 _WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
 
@@ -21,11 +22,13 @@ RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitt
 
 
 @contextmanager
-def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, stale_hint: str = "") -> Iterator[None]:
+def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, stale_hint: str = "",
+             workspace: str | None = None) -> Iterator[None]:
     """End the step, as ``fail`` does with these ``retries``, when the block raises one of the engine's errors.
 
     Args:
         stale_hint: what to do in Dagster when no changes are staged, or stale ones.
+        workspace: whose settings and commands the sentence is to name.
     """
     try:
         yield
@@ -34,7 +37,7 @@ def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, sta
         hint = f" ({stale_hint})" if isinstance(error, StaleChanges) and stale_hint else ""
         if isinstance(error, OtherWorkspace) and error.key:
             hint = ". In Dagster `new_key: true` in the launchpad stands for --new-key"
-        fail(f"{error}{hint}", context, retries if transient else None)
+        fail(in_words(workspace, f"{error}{hint}"), context, retries if transient else None)
 
 
 def fail(message: str, context: AssetExecutionContext, retries: RetryPolicy | None = None, *,

@@ -19,7 +19,7 @@ from dagster import (
 from candu_sync.syncs import Sync, cron_and_zone
 from dagster_defs.launch import Launch
 from dagster_defs.markdown import as_text
-from dagster_defs.names import SYNC_TAG, changes_key, job_name, op_name, push_key
+from dagster_defs.names import ALONE, SYNC_TAG, Names
 from dagster_defs.partitions import is_partition_key, newest_partitions
 from dagster_defs.resources import CanduSyncResource
 
@@ -28,15 +28,16 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 
-def build_job(sync: Sync) -> UnresolvedAssetJobDefinition:
+def build_job(sync: Sync, names: Names = ALONE) -> UnresolvedAssetJobDefinition:
     """The job that plans, guards and pushes a sync. Its launchpad opens with every field and its default."""
-    defaults = {"ops": {op_name(sync.name): {"config": Launch().model_dump()}}}
+    defaults = {"ops": {names.op_name(sync.name): {"config": Launch().model_dump()}}}
+    assets = AssetSelection.assets(names.changes_key(sync.name), names.push_key(sync.name))
     return define_asset_job(
-        job_name(sync.name), AssetSelection.assets(changes_key(sync.name), push_key(sync.name)), config=defaults,
-        tags={SYNC_TAG: sync.name, **sync.tags}, description=as_text(sync.description) if sync.description else None)
+        names.job_name(sync.name), assets, config=defaults, tags={SYNC_TAG: names.label(sync.name), **sync.tags},
+        description=as_text(sync.description) if sync.description else None)
 
 
-def build_schedule(sync: Sync) -> ScheduleDefinition | None:
+def build_schedule(sync: Sync, names: Names = ALONE) -> ScheduleDefinition | None:
     """The schedule of a sync with a cron line, which is on; None for others.
 
     A tick runs each segment that there is, and of windows the last that has ended. It does not wait for the assets
@@ -46,15 +47,16 @@ def build_schedule(sync: Sync) -> ScheduleDefinition | None:
         return None
     line, zone = cron_and_zone(sync.automation)
 
-    @schedule(name=f"{job_name(sync.name)}__schedule", job_name=job_name(sync.name), cron_schedule=line,
+    @schedule(name=f"{names.job_name(sync.name)}__schedule", job_name=names.job_name(sync.name), cron_schedule=line,
+              required_resource_keys={names.resource_key},
               execution_timezone=zone or "UTC", default_status=DefaultScheduleStatus.RUNNING,
-              description=f"Runs {sync.name}.")
-    def tick(context: ScheduleEvaluationContext, candu_sync: CanduSyncResource) -> Iterator[RunRequest | SkipReason]:
+              description=f"Runs {names.label(sync.name)}.")
+    def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         if sync.partitions is None:
             yield RunRequest()
             return
         at = context.scheduled_execution_time
-        keys = newest_partitions(sync, _segments(sync, context, candu_sync), at)
+        keys = newest_partitions(sync, _segments(sync, names, context), at)
         if not keys:
             yield SkipReason("There is no partition to run yet.")
         for key in keys:
@@ -63,13 +65,14 @@ def build_schedule(sync: Sync) -> ScheduleDefinition | None:
     return tick
 
 
-def _segments(sync: Sync, context: ScheduleEvaluationContext, resource: CanduSyncResource) -> list[str]:
+def _segments(sync: Sync, names: Names, context: ScheduleEvaluationContext) -> list[str]:
     """The segments that there are now. A new value of the warehouse is first added by the sensor of partitions; one
     that is gone is not run."""
     assert sync.partitions is not None
     if sync.partitions.dynamic is None:
         return list(sync.partitions.static or ())
-    known = set(context.instance.get_dynamic_partitions(sync.partitions.dynamic))
+    known = set(context.instance.get_dynamic_partitions(names.dynamic(sync.partitions.dynamic)))
+    resource: CanduSyncResource = getattr(context.resources, names.resource_key)
     with resource.project() as project:
         found = project.known_values(str(sync.partitions.values))
     return [key for key in found if key in known and is_partition_key(key, sync.partitions)]

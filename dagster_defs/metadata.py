@@ -10,6 +10,7 @@ from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord,
 
 from candu_sync import ChangeSet, RunResult
 from candu_sync.changes import backfill_notes, redacted_key
+from candu_sync.settings import in_words
 
 Metadata = dict[str, MetadataValue]
 
@@ -45,15 +46,16 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
     return found | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
 
 
-def push_metadata(result: RunResult) -> Metadata:
-    """The result of a push; ``bytes`` counts the bodies of its requests."""
+def push_metadata(result: RunResult, workspace: str | None = None) -> Metadata:
+    """The result of a push to a workspace; ``bytes`` counts the bodies of its requests."""
     names = ("messages", "accepted", "refused", "waiting", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "refreshed", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
     found |= {"traits": _traits(result.traits)} if result.traits else {}
     found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})
     if result.accepted or result.refused:
-        found["history"] = MetadataValue.text(f"candu-sync history {result.sync} --run {result.run_id}")
+        command = f"candu-sync history {result.sync} --run {result.run_id}"
+        found["history"] = MetadataValue.text(in_words(workspace, command))
     return found | {"change set": MetadataValue.text(result.run_id)}
 
 

@@ -9,7 +9,7 @@ from dagster import AssetCheckResult, AssetCheckSeverity, MetadataValue
 from candu_sync import ChangeSet, Sync
 from candu_sync.operate import Finding
 from dagster_defs.metadata import Metadata, table
-from dagster_defs.names import changes_key
+from dagster_defs.names import Names
 
 ODDITIES = "oddities"
 
@@ -17,7 +17,7 @@ ODDITIES = "oddities"
 _MOST_LISTED = 50
 
 
-def oddities_result(sync: Sync, changes: ChangeSet, findings: Sequence[Finding]) -> AssetCheckResult:
+def oddities_result(sync: Sync, names: Names, changes: ChangeSet, findings: Sequence[Finding]) -> AssetCheckResult:
     """The findings about a change set: their sentences as the description, their codes in a table."""
     metadata: Metadata = {}
     if changes.partition is not None:
@@ -27,7 +27,7 @@ def oddities_result(sync: Sync, changes: ChangeSet, findings: Sequence[Finding])
                                        "finding": found.sentence, "what to do": found.advice}
                                       for found in findings[:_MOST_LISTED]])
     grave = any(found.severity == "error" for found in findings)
-    return AssetCheckResult(asset_key=changes_key(sync.name), passed=not findings, check_name=ODDITIES,
+    return AssetCheckResult(asset_key=names.changes_key(sync.name), passed=not findings, check_name=ODDITIES,
                             metadata=metadata,
                             severity=AssetCheckSeverity.ERROR if grave else AssetCheckSeverity.WARN,
                             description="\n\n".join(found.text for found in findings) or None)

@@ -22,6 +22,7 @@ from dagster import (
 )
 
 from candu_sync.syncs import Partitions, Sync, join, windows
+from dagster_defs.names import ALONE, Names
 
 # StaticPartitionsDefinition refuses these. Dagster does not check dynamic keys, but reads A...B as a range of them.
 _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
@@ -30,22 +31,23 @@ _REFUSED = ("...", *"\a\b\f\n\r\t\v\0")
 _REFUSED_IN_PAIRS = tuple("|[],")
 
 
-def partitions_def(partitions: Partitions | None) -> PartitionsDefinition[str] | None:
+def partitions_def(partitions: Partitions | None, names: Names = ALONE) -> PartitionsDefinition[str] | None:
     """The definition for a sync's ``partitions``; windows are in UTC, weeks begin on Monday."""
     if partitions is None:
         return None
     if partitions.every is None:
-        return _segments_def(partitions)
+        return _segments_def(partitions, names)
     if partitions.segments is None:
         return _windows_def(partitions)
-    pairs: Any = MultiPartitionsDefinition({"date": _windows_def(partitions), "segment": _segments_def(partitions)})
+    pairs: Any = MultiPartitionsDefinition({"date": _windows_def(partitions),
+                                            "segment": _segments_def(partitions, names)})
     return cast("PartitionsDefinition[str]", pairs)
 
 
-def _segments_def(partitions: Partitions) -> PartitionsDefinition[str]:
+def _segments_def(partitions: Partitions, names: Names) -> PartitionsDefinition[str]:
     if partitions.static is not None:
         return StaticPartitionsDefinition(list(partitions.static))
-    return DynamicPartitionsDefinition(name=partitions.dynamic)
+    return DynamicPartitionsDefinition(name=names.dynamic(str(partitions.dynamic)))
 
 
 def _windows_def(partitions: Partitions) -> PartitionsDefinition[str]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from dagster import ConfigurableResource
 from pydantic import Field
 
 from candu_sync import Project, load_settings
+from candu_sync.workspaces import chosen_workspace
+from dagster_defs.names import Names
 
 
 class CanduSyncResource(ConfigurableResource[Project]):
-    """Opens the project from the CANDU_ settings of the environment or .env. A field that is given has priority over
-    its setting; the API key is read only from the environment, so that no run's configuration can show it."""
+    """Opens the project from the CANDU_ settings of the environment or .env; those of the workspace eu from CANDU_EU_.
+    A field that is given has priority over its setting. The API key is read only from the environment, so that no
+    run's configuration can show it."""
 
+    workspace: str | None = Field(
+        default=None, description="The name of a workspace, where there are several: the settings of eu begin with "
+        "CANDU_EU_. Default: CANDU_WORKSPACE, or none.")
     warehouse_url: str | None = Field(
         default=None, description="A SQLAlchemy URL; give it as an EnvVar, since it may hold a password. "
         "Default: CANDU_WAREHOUSE_URL.")
@@ -29,10 +36,25 @@ class CanduSyncResource(ConfigurableResource[Project]):
         Raises:
             SettingsError: a setting is wrong.
         """
-        settings = load_settings(warehouse_url=self.warehouse_url, state_url=self.state_url, api_url=self.api_url)
+        settings = load_settings(self.workspace, warehouse_url=self.warehouse_url, state_url=self.state_url,
+                                 api_url=self.api_url)
         with Project(settings) as project:
             yield project
 
+    def names(self, key: str | None = None) -> Names:
+        """How the workspace's syncs are called.
 
-# One object for all definitions of a process: Dagster merges those that share a resource, not those with equal ones.
-SETTINGS = CanduSyncResource()
+        Args:
+            key: of this resource, if it is not ``candu_sync`` or, for the workspace eu, ``candu_sync_eu``.
+
+        Raises:
+            SettingsError: the workspace cannot have this name.
+        """
+        return Names(chosen_workspace(self.workspace), key)
+
+
+@lru_cache
+def settings_of(workspace: str | None = None) -> CanduSyncResource:
+    """The resource that reads a workspace's settings: one object for all definitions of a process. Dagster merges those
+    that share a resource, not those with equal ones."""
+    return CanduSyncResource(workspace=workspace)

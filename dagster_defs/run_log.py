@@ -13,7 +13,7 @@ from typing import Self
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from candu_sync.alerts import Condition, Problem, Standing
-from dagster_defs.names import SYNC_TAG
+from dagster_defs.names import SYNC_TAG, Names
 
 _UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _PARTITION = "dagster/partition"
@@ -69,23 +69,24 @@ class RunLog:
     looked_at: float = field(default_factory=lambda: dt.datetime.now(dt.UTC).timestamp())
 
     @classmethod
-    def read(cls, instance: DagsterInstance, cursor: str | None) -> Self:
+    def read(cls, instance: DagsterInstance, cursor: str | None, names: Names) -> Self:
         """The runs that are new since the last look.
 
         Args:
             cursor: of the last look; None: this is the first.
+            names: of the workspace whose syncs are looked at.
         """
         now = dt.datetime.now(dt.UTC)
         before = json.loads(cursor) if cursor else {"at": (now - _FIRST).timestamp(), "failed": []}
         busy = {(sync, run.tags.get(_PARTITION)) for run in instance.get_runs(RunsFilter(statuses=_UNDER_WAY))
-                for sync in _syncs_of(run)}
+                for sync in _syncs_of(run, names)}
         found = [FailedRun(*one) for one in before["failed"]]
         after = dt.datetime.fromtimestamp(before["at"], dt.UTC) - _OVERLAP
         for record in instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.FAILURE], updated_after=after),
                                                limit=_MOST):
             run = record.dagster_run
             at = record.end_time or record.update_timestamp.timestamp()
-            syncs = _syncs_of(run)
+            syncs = _syncs_of(run, names)
             why = _why(instance, run.run_id) if syncs else ""
             found += [FailedRun(sync, run.tags.get(_PARTITION, ""), run.run_id, at, why) for sync in syncs]
         return cls(busy, {(one.sync, one.partition): one for one in sorted(found, key=lambda one: one.at)[-_MOST:]})
@@ -124,12 +125,13 @@ class RunLog:
         return replace(standing, problems=problems, link=page(failure.run_id))
 
 
-def _syncs_of(run: DagsterRun) -> list[str]:
-    """The syncs that a run pushes: by its assets, and where it is of a whole job, by its tag. The changes of a sync
-    give a name that no sync has: a preview is no run of one."""
+def _syncs_of(run: DagsterRun, names: Names) -> list[str]:
+    """The syncs of the workspace that a run pushes: by its assets, and where it is of a whole job, by its tag. The
+    changes of a sync give a name that no sync has: a preview is no run of one."""
     if not run.asset_selection:
-        return [name for name in run.tags.get(SYNC_TAG, "").split(", ") if name]
-    return ["/".join(key.path[1:]) for key in run.asset_selection if key.path[0] == "candu"]
+        labels = run.tags.get(SYNC_TAG, "").split(", ")
+        return [sync for label in labels if (sync := names.sync_of(label)) is not None]
+    return ["/".join(key.path[1:]) for key in run.asset_selection if key.path[0] == names.root]
 
 
 def _why(instance: DagsterInstance, run_id: str) -> str:

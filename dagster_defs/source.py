@@ -14,6 +14,7 @@ from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeRefer
 
 from candu_sync import Sync, load_settings
 from candu_sync.errors import SettingsError
+from candu_sync.workspaces import prefix_of
 from dagster_defs.metadata import Metadata
 
 _SETTINGS = (".yaml", ".yml")
@@ -22,16 +23,17 @@ _SETTINGS = (".yaml", ".yml")
 _ICONS = {"mssql": "sqlserver", "awsathena": "athena"}
 
 
-def warehouse_kind() -> set[str]:
-    """The dialect of ``CANDU_WAREHOUSE_URL``, like duckdb; nothing where it is not set or another setting is wrong."""
-    return set(_kind(os.getcwd(), os.environ.get("CANDU_WAREHOUSE_URL")))
+def warehouse_kind(workspace: str | None) -> set[str]:
+    """The dialect of a workspace's ``CANDU_WAREHOUSE_URL``, like duckdb; nothing where it is not set or another setting
+    is wrong."""
+    return set(_kind(os.getcwd(), workspace, os.environ.get(f"{prefix_of(workspace)}WAREHOUSE_URL")))
 
 
-@lru_cache(maxsize=1)
-def _kind(folder: str, given: str | None) -> frozenset[str]:
+@lru_cache(maxsize=16)
+def _kind(folder: str, workspace: str | None, given: str | None) -> frozenset[str]:
     """Settings are read once for all syncs of a load, from the environment and from a file in the folder."""
     with suppress(SettingsError):
-        url = load_settings().warehouse_url
+        url = load_settings(workspace or "").warehouse_url
         dialect = url.get_secret_value().partition(":")[0].partition("+")[0] if url else ""
         if re.fullmatch("[a-z0-9_]+", dialect):
             return frozenset({_ICONS.get(dialect, dialect)})

@@ -11,6 +11,7 @@ from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
     AssetExecutionContext,
+    AssetKey,
     DagsterEventType,
     MaterializeResult,
     MetadataValue,
@@ -33,12 +34,13 @@ from candu_sync import (
 from candu_sync.changes import anything_staged, discard, staged
 from candu_sync.errors import GuardTripped
 from candu_sync.naming import named
+from candu_sync.settings import in_words
 from dagster_defs.checks import GUARD, how_to_pass
 from dagster_defs.evidence import Evidence
 from dagster_defs.failures import fail, failures
 from dagster_defs.lasting import opened
 from dagster_defs.launch import Launch
-from dagster_defs.names import changes_key, push_key
+from dagster_defs.names import Names
 from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
@@ -60,11 +62,16 @@ class SyncRun:
     resource: CanduSyncResource
     retries: RetryPolicy
     beside: Catalog
+    names: Names
+
+    @property
+    def _changes(self) -> AssetKey:
+        return self.names.changes_key(self.sync.name)
 
     def events(self) -> Iterator[Event]:
         """Do what the run asks for: the changes, the push, both, or only their checks."""
         asked = self.context.selected_asset_keys
-        if changes_key(self.sync.name) in asked:
+        if self._changes in asked:
             yield from self._stage()
         if self._pushes():
             yield from self._push()
@@ -72,11 +79,11 @@ class SyncRun:
             yield from self._check()
 
     def _pushes(self) -> bool:
-        return push_key(self.sync.name) in self.context.selected_asset_keys
+        return self.names.push_key(self.sync.name) in self.context.selected_asset_keys
 
     def _stage(self) -> Iterator[Event]:
         """Stage the changes of each partition. Where a guard stops one, the run ends here."""
-        asset, stopped, checks = changes_key(self.sync.name), [], []
+        asset, stopped, checks = self._changes, [], []
         with per_partition(self.context, asset) as note:
             for partition in partitions_of(self.context, self.sync):
                 with self._project(self.retries) as project:
@@ -101,7 +108,7 @@ class SyncRun:
         partitions = partitions_of(self.context, self.sync)
         # A second try would plan again for the partitions that the first one has pushed.
         tries = self.retries if len(partitions) == 1 else None
-        asset, checks = push_key(self.sync.name), []
+        asset, checks = self.names.push_key(self.sync.name), []
         with per_partition(self.context, asset) as note:
             for partition in partitions:
                 with self._project(tries) as project:
@@ -115,7 +122,8 @@ class SyncRun:
                     fail(self._stopped(partition, stopped_by), self.context)
                 if result.error is not None:
                     yield from self._asked(checks)
-                    fail(result.error, self.context, tries if result.transient else None, metadata=metadata)
+                    fail(in_words(self.names.workspace, result.error), self.context,
+                         tries if result.transient else None, metadata=metadata)
                 note(partition, metadata)
         self._correct_guard()
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
@@ -124,12 +132,12 @@ class SyncRun:
         """Say in the guard's check that changes which were looked at before were let past it. The check is of an asset
         that this run does not make. Dagster takes its result only in this way."""
         passes = self.launch.force or self.launch.allow
-        if not passes or changes_key(self.sync.name) in self.context.selected_asset_keys:
+        if not passes or self._changes in self.context.selected_asset_keys:
             return
         why = self.launch.why(self.context.run.tags)
         for partition in partitions_of(self.context, self.sync):
             self.context.instance.report_runless_asset_event(AssetCheckEvaluation(
-                asset_key=changes_key(self.sync.name), check_name=GUARD, passed=False, severity=AssetCheckSeverity.WARN,
+                asset_key=self._changes, check_name=GUARD, passed=False, severity=AssetCheckSeverity.WARN,
                 description=f"Pushed past the guard: {why}", blocking=True, partition=partition,
                 metadata={"run": MetadataValue.dagster_run(self.context.run_id)}))
 
@@ -150,14 +158,15 @@ class SyncRun:
 
     @contextmanager
     def _project(self, retries: RetryPolicy | None) -> Iterator[Project]:
-        hint = f"in Dagster: materialize {changes_key(self.sync.name).to_user_string()}"
-        with (failures(self.context, retries, stale_hint=hint), warnings_in(self.context.log),
-              opened(self.context, self.resource) as project):
+        hint = f"in Dagster: materialize {self._changes.to_user_string()}"
+        with (failures(self.context, retries, stale_hint=hint, workspace=self.names.workspace),
+              warnings_in(self.context.log), opened(self.context, self.resource) as project):
             project.new_key = self.launch.new_key
             yield project
 
     def _evidence(self, target: Target, found: ChangeSet) -> Evidence:
-        return Evidence(target, found, self.launch, self.context, self.beside)
+        return Evidence(target=target, found=found, launch=self.launch, context=self.context, beside=self.beside,
+                        names=self.names)
 
     def _stopped_by(self, target: Target, found: ChangeSet, tripped: GuardTripped | None) -> GuardTripped | None:
         """What of the guards that are tripped stops the changes; None: the launch lets them pass."""
@@ -166,14 +175,14 @@ class SyncRun:
         return guard(target, found, allow=self.launch.guards()) if self.launch.allow else tripped
 
     def _stopped(self, partition: str | None, by: GuardTripped) -> str:
-        return f"{named(self.sync.name, partition)}: stopped by a guard: {how_to_pass(self.sync, by)}"
+        return f"{named(self.sync.name, partition)}: stopped by a guard: {how_to_pass(self.sync, self.names, by)}"
 
     def _staged_before(self) -> bool:
         """Whether an earlier try of this step got as far as the push."""
         if not self.context.retry_number:
             return False
         logs = self.context.instance.all_logs(self.context.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
-        return any(log.get_dagster_event().asset_key == changes_key(self.sync.name) for log in logs)
+        return any(log.get_dagster_event().asset_key == self._changes for log in logs)
 
     def _planned(self, target: Target) -> ChangeSet:
         if self.launch.values:
@@ -187,7 +196,7 @@ class SyncRun:
         target = Target(project, self.sync, partition)
         force, allow, sample = self.launch.force, self.launch.guards(), self.launch.sample or None
         progress = log_progress(self.context.log)
-        just_staged = changes_key(self.sync.name) in self.context.selected_asset_keys
+        just_staged = self._changes in self.context.selected_asset_keys
         if anything_staged(target.state) and (just_staged or not self.launch.plans_anew()):
             return target, *push_staged(target, force=force, allow=allow, sample=sample, progress=progress)
         # For a plan the warehouse may be asked whether the partition has ended; a staged change set needs no warehouse.

@@ -30,6 +30,7 @@ from candu_sync.cli.serving import demo, simulate
 from candu_sync.cli.starting import init
 from candu_sync.cli.status import status
 from candu_sync.errors import CanduSyncError
+from candu_sync.workspaces import CHOICE, chosen_workspace
 
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False)
@@ -48,9 +49,17 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback()
-def _common(_: Annotated[bool, typer.Option(
-        "--version", help="The version of candu-sync.", callback=_print_version, is_eager=True)] = False) -> None:
+def _common(
+        workspace: Annotated[str | None, typer.Option(
+            "--workspace", metavar="NAME", envvar=CHOICE, show_envvar=False,
+            help="Which workspace of Candu, where there are several: for eu, settings begin with CANDU_EU_.")] = None,
+        _: Annotated[bool, typer.Option(
+            "--version", help="The version of candu-sync.", callback=_print_version, is_eager=True)] = False) -> None:
     """Data warehouse to Candu: compares SQL models with what Candu accepted, and sends what changed."""
+    if workspace is not None:
+        # For this process, and those that it starts.
+        os.environ[CHOICE] = workspace
+        chosen_workspace()
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from candu_sync.cli import json_log
 from candu_sync.errors import UsageError
 from candu_sync.suggestions import did_you_mean
 from candu_sync.terminal import json_line, printable, printable_lines
+from candu_sync.workspaces import CHOICE
 
 if TYPE_CHECKING:
     from candu_sync.errors import SpecError
@@ -55,6 +56,7 @@ def complain(message: str, *, level: str = "warning", sync: str | None = None, p
         level: warning or error, for ``CANDU_LOG=json``, as the others.
         sync, partition: what it is about.
     """
+    message = in_words(message)
     if logs_json():
         about = {} if sync is None else {"sync": sync, "partition": partition}
         json_log.write("message", level=level, **about, message=message)
@@ -65,6 +67,7 @@ def complain(message: str, *, level: str = "warning", sync: str | None = None, p
 
 def remark(message: str) -> None:
     """A line on stderr that is no complaint."""
+    message = in_words(message)
     if logs_json():
         json_log.write("message", message=message)
     else:
@@ -78,7 +81,17 @@ def logs_json() -> bool:
 
 def say(message: str) -> None:
     """A line of a command's result, on stdout."""
-    typer.echo(printable(message))
+    typer.echo(printable(in_words(message)))
+
+
+def in_words(message: str) -> str:
+    """A message with the settings and commands of the workspace that this process works for."""
+    workspace = os.environ.get(CHOICE)
+    if not workspace:
+        return message
+    from candu_sync import settings
+
+    return settings.in_words(workspace, message)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, keys_of, opened_project, with_state
+from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, keys_of, opened_project, say, with_state
 from candu_sync.errors import UsageError
 from candu_sync.terminal import csv_cell, json_line
 
@@ -105,7 +105,7 @@ def _say_unidentified(project: Project, rows: list[dict[str, Any]]) -> None:
     with project.engine.use() as connection:
         count = count_unidentified(connection, project.state, users)
     for step in next_steps("SYNC", unidentified=count or 0):
-        typer.echo(step)
+        say(step)
 
 
 def _title(row: dict[str, Any]) -> str:

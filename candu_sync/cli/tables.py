@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from candu_sync.cli.common import in_words
 from candu_sync.naming import named, shortened
 from candu_sync.terminal import console, csv_cell, json_line, printable
 
@@ -48,7 +49,7 @@ def show_results(results: Sequence[RunResult]) -> None:
     console().print(table)
     for r in results:
         for note in (*r.identity_changes, *backfill_notes(r.new_traits), *noise_notes(r)):
-            console().print(text_of(f"{named(r.sync, r.partition)}: {note}"))
+            console().print(text_of(in_words(f"{named(r.sync, r.partition)}: {note}")))
     of = {r.sync for r in results if r.invalid or r.refused or r.waiting}
     # What a guard stopped does not go with the next run: its sentence says what to do.
     waiting = sum(r.waiting for r in results if r.status != "guarded")
@@ -79,7 +80,7 @@ def show_next_steps(sync: str, *, invalid: int, refused: int, waiting: int = 0) 
     from candu_sync.operate import next_steps
 
     for step in next_steps(sync, invalid=invalid, refused=refused, waiting=waiting):
-        console().print(text_of(step))
+        console().print(text_of(in_words(step)))
 
 
 def show_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

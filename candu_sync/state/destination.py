@@ -1,7 +1,8 @@
 """The workspace of Candu that a state belongs to.
 
 A snapshot says what *one* workspace accepted. For another workspace, it would call rows unchanged that were never sent
-there. So ``destination.json`` keeps the API's URL, and a salted digest of the key: the key itself is never stored.
+there. So ``destination.json`` keeps the API's URL, and a salted digest of the key: the key itself is never stored. It
+also keeps the name of the environment, if there is one: a laptop or a branch deployment is not production.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ _PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True)
 class _Known:
-    """What is stored: the URL, and the salt and digest of the key; ``key`` None: no key was used yet."""
+    """What is stored: the URL, and the salt and digest of the key; ``key`` None: no key was used yet.
+    ``environment`` None: it has no name."""
 
     url: str
     salt: str
     key: str | None
+    environment: str | None = None
 
 
 class Destination:
@@ -45,21 +48,28 @@ class Destination:
         self._store = store
         self._known: _Known | None = None
 
-    def check(self, url: str, key: str | None, *, new_key: bool = False) -> None:
-        """Refuse another workspace. A state that belongs to none yet takes any.
+    def check(self, url: str, key: str | None, environment: str | None = None, *, new_key: bool = False) -> None:
+        """Refuse another workspace or environment. A state that belongs to none yet takes any.
 
         Args:
             url: the API's URL.
             key: the API key; None: it is not used now.
+            environment: ``CANDU_ENVIRONMENT``; None: it is not set.
             new_key: another key for the same URL is a rotation.
 
         Raises:
-            OtherWorkspace: the URL is another one, or the key is and ``new_key`` is not set.
+            OtherWorkspace: the environment is another one, or the URL, or the key and ``new_key`` is not set.
             DamagedState: ``destination.json`` cannot be read.
         """
         known = self._read()
         if known is None:
             return
+        if known.environment not in (None, environment):
+            raise OtherWorkspace(
+                f"the state {self._store.place('')} is that of the environment {known.environment}, and "
+                f"CANDU_ENVIRONMENT is {environment or 'not set'} here. If this is {known.environment}, set "
+                f"CANDU_ENVIRONMENT={known.environment}. If it is not, give it a state and a key of its own: set "
+                "CANDU_STATE_URL and CANDU_API_KEY", key=False)
         if _normal(known.url) != _normal(url):
             raise OtherWorkspace(
                 f"the state {self._store.place('')} belongs to Candu at {known.url}, and CANDU_API_URL is {url}. What "
@@ -72,23 +82,27 @@ class Destination:
                 "with --new-key. If it is another workspace, give it "
                 "a state of its own (set CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
 
-    def take_on(self, url: str, key: str | None, *, new_key: bool = False) -> None:
+    def take_on(self, url: str, key: str | None, environment: str | None = None, *, new_key: bool = False) -> None:
         """Belong to this workspace from now on. It costs nothing if that is known already. Safe in any thread.
+
+        Args:
+            url, key, environment, new_key: as ``check`` takes them. A name that is known stays.
 
         Raises:
             OtherWorkspace: another process took on another workspace in the meantime.
             StateError: it cannot be written.
         """
-        self.check(url, key, new_key=new_key)
+        self.check(url, key, environment, new_key=new_key)
         known = self._known
-        if known is not None and (not key or known.key == _digest(known.salt, key)):
+        if known is not None and known.environment == environment and (
+                not key or known.key == _digest(known.salt, key)):
             return
-        salt = secrets.token_hex(16)
-        mine = _Known(url, salt, _digest(salt, key) if key else None)
-        if self._store.put(NAME, json.dumps(asdict(mine)).encode(), create=known is None):
+        salt = secrets.token_hex(16) if key or known is None else known.salt
+        mine = _Known(url, salt, _digest(salt, key) if key else known.key if known else None, environment)
+        if self._store.put(NAME, _as_json(mine), create=known is None):
             self._known = mine
         else:
-            self.check(url, key, new_key=new_key)
+            self.check(url, key, environment, new_key=new_key)
 
     def forget(self) -> None:
         """Belong to no workspace: nothing that one accepted is kept any more."""
@@ -104,6 +118,12 @@ class Destination:
                 raise DamagedState(NAME, f"{place} cannot be read: restore it from a backup. Or remove it: the next "
                                    "message that Candu accepts writes it again") from error
         return self._known
+
+
+def _as_json(known: _Known) -> bytes:
+    """Without an environment that has no name: an earlier version reads it then."""
+    return json.dumps({name: value for name, value in asdict(known).items()
+                       if name != "environment" or value is not None}).encode()
 
 
 def _normal(url: str) -> tuple[str, str | None, int | None, str]:

@@ -3,7 +3,8 @@
     type: dagster_defs.CanduSync
     attributes: {name: users/profile, sql: profile.sql, payload: full}
 
-Where the folder of syncs holds such a file, the components are its syncs, and other files are none.
+Where the folder of syncs holds such a file, the components are its syncs, and other files are none. Of components for
+several workspaces, those are taken that are for the one of the settings.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from candu_sync.syncs.spec import Kind
 from candu_sync.syncs.spec_file import spec_of
 from candu_sync.syncs.sync import Catalog, Sync, build_sync, is_name, load_syncs, read_model
 from candu_sync.syncs.yaml_lines import YamlError
+from candu_sync.workspaces import chosen_workspace
 
 __all__ = ["FILE", "read_syncs"]
 
@@ -75,6 +77,10 @@ def _declared(path: Path) -> Iterator[Catalog]:
             continue
         try:
             attributes = _attributes(document, path)
+            workspace = attributes.pop("workspace", None)
+            attributes.pop("resource_key", None)
+            if (workspace or None) != chosen_workspace():
+                continue
             if match[1] == "CanduSyncs":
                 yield _folder(path, str(attributes.get("path", "sql")))
             else:

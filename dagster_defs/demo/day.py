@@ -17,7 +17,7 @@ from candu_sync.settings import load_settings
 from candu_sync.state import read_last_run
 from candu_sync.syncs import Sync, load_syncs
 from dagster_defs.build import build_definitions
-from dagster_defs.names import job_name
+from dagster_defs.names import Names
 
 
 def main(windows: list[str]) -> int:
@@ -36,7 +36,7 @@ def main(windows: list[str]) -> int:
 def _materialize(definitions: Definitions, instance: DagsterInstance, sync: Sync, key: str | None) -> bool:
     if key is not None and sync.partitions is not None and sync.partitions.dynamic is not None:
         instance.add_dynamic_partitions(sync.partitions.dynamic, [key])
-    job = definitions.resolve_job_def(job_name(sync.name))
+    job = definitions.resolve_job_def(Names().job_name(sync.name))
     return job.execute_in_process(partition_key=key, instance=instance, raise_on_error=False).success
 
 

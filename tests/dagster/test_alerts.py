@@ -14,7 +14,6 @@ from dagster import (
     DefaultSensorStatus,
     Definitions,
     SensorDefinition,
-    SkipReason,
     build_sensor_context,
 )
 from dagster._core.test_utils import create_run_for_test
@@ -46,9 +45,8 @@ class Sensor:
         """What the tick says."""
         with build_sensor_context(instance=self.instance, cursor=self.cursor,
                                   resources={"candu_sync": CanduSyncResource()}) as context:
-            found = self.sensor(context)
-            self.cursor = context.cursor or self.cursor
-        assert isinstance(found, SkipReason)
+            found = self.sensor.evaluate_tick(context)
+            self.cursor = found.cursor or self.cursor
         assert "s3cret" not in str(found.skip_message)
         return str(found.skip_message)
 

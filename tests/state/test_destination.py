@@ -169,3 +169,52 @@ class TestCommands:
         project.model("users/profile", "select * from people")
         assert project.cli("baseline", "users/profile", api_key="").code == 0
         assert project.cli("run", "users/profile", api_url=other.url, api_key=other.key).code == 2
+
+
+class TestEnvironment:
+    """A laptop, or a branch deployment, is not production."""
+
+    def test_a_state_of_production_is_refused_elsewhere(self, tmp_path: Path) -> None:
+        State(str(tmp_path / "s")).destination.take_on(URL, "key", "production")
+        State(str(tmp_path / "s")).destination.check(URL, "key", "production")
+        for here, said in ((None, "not set"), ("staging", "staging")):
+            with pytest.raises(OtherWorkspace, match=rf"of the environment production, .* is {said} here"):
+                State(str(tmp_path / "s")).destination.check(URL, None, here)
+
+    def test_a_state_without_a_name_takes_one_on_and_keeps_its_key(self, tmp_path: Path) -> None:
+        State(str(tmp_path / "s")).destination.take_on(URL, "key")
+        assert "environment" not in (tmp_path / "s" / "destination.json").read_text()
+        State(str(tmp_path / "s")).destination.take_on(URL, None, "production")
+        with pytest.raises(OtherWorkspace, match="another API key"):
+            State(str(tmp_path / "s")).destination.check(URL, "other", "production")
+        State(str(tmp_path / "s")).destination.check(URL, "key", "production")
+
+    def test_each_command_that_sends_or_stages_is_refused_and_looking_is_not(self, project: Folder) -> None:
+        project.people(3)
+        project.model("users/profile", "select * from people")
+        assert project.cli("run", "users/profile", environment="production").code == 0
+        project.people(4)
+        for command in (("plan",), ("plan", "--save"), ("run",), ("baseline",)):
+            refused = project.cli(command[0], "users/profile", *command[1:], environment="staging")
+            assert (refused.code, "set CANDU_ENVIRONMENT=production" in refused.err) == (2, True), refused
+        assert project.cli("status").code == 0
+        assert project.cli("run", "users/profile", environment="production").code == 0
+
+
+class TestKeyOfAnEnvironment:
+    """A key with the name of its environment before it works nowhere else, also with a state of its own."""
+
+    def test_it_is_sent_without_the_name(self, project: Folder) -> None:
+        project.people(1)
+        project.model("users/profile", "select * from people")
+        key = f"production:{project.overrides['api_key']}"
+        assert project.cli("run", "users/profile", api_key=key, environment="production").code == 0
+
+    @pytest.mark.parametrize("here", ["", "staging"])
+    def test_elsewhere_it_is_refused_and_not_shown(self, project: Folder, here: str) -> None:
+        project.model("users/profile", "select 1 as user_id")
+        refused = project.cli("run", "users/profile", api_key="production:very-secret", environment=here)
+        assert refused.code == 2
+        assert f"is the key of another environment, by the name before its colon: CANDU_ENVIRONMENT is {here or 'not set'}" in (
+            refused.err)
+        assert "very-secret" not in refused.err

@@ -88,7 +88,8 @@ class Folder(Lab):
             patch.chdir(self.folder)
             for name in os.environ.keys() - self.environment(**settings).keys():
                 patch.delenv(name)
-            for name, value in self.environment(**settings).items():
+            # --workspace sets it.
+            for name, value in {"CANDU_WORKSPACE": "", **self.environment(**settings)}.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["candu-sync", *words])
             with pytest.raises(SystemExit) as exited:
