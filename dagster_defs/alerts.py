@@ -24,6 +24,7 @@ from candu_sync import load_settings
 from candu_sync.dbt import load_catalog
 from candu_sync.errors import CanduSyncError, SettingsError
 from candu_sync.operate import alert
+from candu_sync.workspaces import chosen_workspace, prefix_of
 from dagster_defs.names import Names
 from dagster_defs.resources import CanduSyncResource, settings_of
 from dagster_defs.run_log import RunLog
@@ -54,7 +55,7 @@ def alerts_where_set() -> Definitions:
         return candu_alerts() if load_settings().alert_addresses else Definitions()
     except SettingsError:
         # The tick says what is wrong.
-        return candu_alerts() if os.environ.get("CANDU_ALERTS_URL") else Definitions()
+        return candu_alerts() if os.environ.get(f"{prefix_of(chosen_workspace())}ALERTS_URL") else Definitions()
 
 
 def candu_alerts_sensor(folder: Path | None = None, *, names: Names | None = None,

@@ -14,6 +14,7 @@ from dagster import Definitions
 
 from candu_sync import load_settings
 from candu_sync.errors import SettingsError
+from candu_sync.workspaces import chosen_workspace, prefix_of
 from dagster_defs.alerts import alerts_where_set
 from dagster_defs.build import build_definitions
 
@@ -22,7 +23,7 @@ def _sql_dir() -> Path:
     """``CANDU_SQL_DIR``. If another setting is wrong, the run that needs it fails with its name."""
     with suppress(SettingsError):
         return load_settings().sql_dir
-    return Path(os.environ.get("CANDU_SQL_DIR") or "sql")
+    return Path(os.environ.get(f"{prefix_of(chosen_workspace())}SQL_DIR") or "sql")
 
 
 defs = Definitions.merge(build_definitions(_sql_dir()), alerts_where_set())

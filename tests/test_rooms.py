@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"simulator", "syncs"},
 }
 KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "routes",
-                "sql_text", "suggestions", "terminal"}
+                "sql_text", "suggestions", "terminal", "workspaces"}
 ABOVE = {"pipeline", "comparison", "claimed_push", "endings", "project", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "connection.py"

@@ -31,6 +31,7 @@ def refusal(**overrides: object) -> str:
 def test_the_defaults_are_the_documented_ones() -> None:
     settings = load_settings()
     assert settings.model_dump() == {
+        "environment": None,
         "api_key": None, "api_url": "https://api.candu.ai/api", "warehouse_url": None, "query_timeout": 0.0,
         "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0,
         "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "history": 90.0, "history_size": 0,

@@ -35,7 +35,7 @@ def test_what_cannot_be_a_name(name: str) -> None:
 
 def test_wrong_settings_are_named_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDU_EU_RATE", "much")
-    with pytest.raises(SettingsError, match="^CANDU_EU_RATE must be a number"):
+    with pytest.raises(SettingsError, match=r"^CANDU_EU_RATE must be a number"):
         load_settings("eu")
 
 

@@ -191,7 +191,8 @@ def build_sync(name: str, kind: Kind, path: Path, model: tuple[str, str], spec: 
     if kind == "events" and "min_rows" not in guard.model_fields_set:
         guard = guard.model_copy(update={"min_rows": 0})
     return Sync.model_validate({
-        **{setting: getattr(spec, setting) for setting in Spec.model_fields}, "name": name, "kind": kind, "path": path, "node": node, "sql": sql, "guard": guard,
+        **{setting: getattr(spec, setting) for setting in Spec.model_fields},
+        "name": name, "kind": kind, "path": path, "node": node, "sql": sql, "guard": guard,
         "description": spec.description.strip() or comment, "key": full_key(kind, spec.key)})
 
 

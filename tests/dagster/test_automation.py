@@ -95,7 +95,8 @@ class TestNewPartitions:
         found = sensor.evaluate_tick(context)
         if found.skip_message is not None:
             return SkipReason(found.skip_message)
-        return SensorResult(run_requests=found.run_requests, dynamic_partitions_requests=found.dynamic_partitions_requests)
+        return SensorResult(run_requests=found.run_requests,
+                            dynamic_partitions_requests=found.dynamic_partitions_requests)
 
     def test_new_values_are_added_and_run(self, room: Room) -> None:
         sync = self.sync(room, "trial", "won")
