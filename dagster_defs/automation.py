@@ -63,31 +63,37 @@ def partitions_sensor(sync: Sync, names: Names = ALONE) -> SensorDefinition:
     newest window that has ended. The partition of a value that is gone is run once more, when constants of ``removed``
     are left to send for it. The sensor is on for a sync with ``automation``. For others, a person turns it on or adds
     partitions by hand."""
-    name, values = _dynamic(sync, names)
+    name, _ = _dynamic(sync, names)
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
 
     def look(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-        resource: CanduSyncResource = getattr(context.resources, names.resource_key)
-        try:
-            with resource.project() as project:
-                found = project.known_values(values, sync.name)
-                known = context.instance.get_dynamic_partitions(name)
-                ended = _last_runs(project, sync, known)
-        except SettingsError as error:
-            return SkipReason(str(error))
-        refused = [key for key in found if not is_partition_key(key, sync.partitions)]
-        new = [key for key in found if key not in known and key not in refused]
-        if not new and not ended:
-            return SkipReason(_reason(found, known, refused))
-        newest = newest_partitions(sync, new, dt.datetime.now(dt.UTC))
-        return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in newest), *ended],
-                            dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)] if new else [])
+        return new_partitions(context, sync, names)
 
     return sensor(name=f"{names.op_name(sync.name)}__partitions", job_name=names.job_name(sync.name),
                   default_status=status, required_resource_keys={names.resource_key},
                   minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
                   description=f"Adds new values of `{name}` as partitions of {names.label(sync.name)}, and runs "
                   "them.")(look)
+
+
+def new_partitions(context: SensorEvaluationContext, sync: Sync, names: Names = ALONE) -> SensorResult | SkipReason:
+    """A tick of that sensor."""
+    resource: CanduSyncResource = getattr(context.resources, names.resource_key)
+    name, values = _dynamic(sync, names)
+    try:
+        with resource.project() as project:
+            found = project.known_values(values, sync.name)
+            known = context.instance.get_dynamic_partitions(name)
+            ended = _last_runs(project, sync, known)
+    except SettingsError as error:
+        return SkipReason(str(error))
+    refused = [key for key in found if not is_partition_key(key, sync.partitions)]
+    new = [key for key in found if key not in known and key not in refused]
+    if not new and not ended:
+        return SkipReason(_reason(found, known, refused))
+    newest = newest_partitions(sync, new, dt.datetime.now(dt.UTC))
+    return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in newest), *ended],
+                        dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)] if new else [])
 
 
 def _last_runs(project: Project, sync: Sync, known: Sequence[str]) -> list[RunRequest]:

@@ -11,7 +11,6 @@ from dagster import (
     AutomationConditionSensorDefinition,
     DefaultSensorStatus,
     Definitions,
-    SensorDefinition,
     SensorResult,
     SkipReason,
     build_sensor_context,
@@ -19,7 +18,7 @@ from dagster import (
 )
 
 from candu_sync.syncs.sync import Sync
-from dagster_defs.automation import partitions_sensor
+from dagster_defs.automation import new_partitions
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.live import instance_of
 from tests.dagster.room import CHANGES, PUSH, Room, people
@@ -89,14 +88,9 @@ class TestNewPartitions:
                          "automation: '5 * * * *'")
 
     def look(self, room: Room, sync: Sync) -> SensorResult | SkipReason:
-        sensor: SensorDefinition = partitions_sensor(sync)
         context = build_sensor_context(room.instance, resources={"candu_sync": CanduSyncResource()},
                                        definitions=room.definitions())
-        found = sensor.evaluate_tick(context)
-        if found.skip_message is not None:
-            return SkipReason(found.skip_message)
-        return SensorResult(run_requests=found.run_requests,
-                            dynamic_partitions_requests=found.dynamic_partitions_requests)
+        return new_partitions(context, sync)
 
     def test_new_values_are_added_and_run(self, room: Room) -> None:
         sync = self.sync(room, "trial", "won")

@@ -71,3 +71,11 @@ def test_a_sync_of_a_component_runs_by_its_name(lab: Lab, tmp_path: Path) -> Non
     lab.table("people", user_id=["u1"], plan=["free"])
     folder = write(tmp_path, people__defs_yaml=ONE, people__people_sql="select * from people")
     assert lab.run(read_syncs(folder).syncs["users/people"]).accepted == 1
+
+
+def test_each_workspace_has_the_components_that_are_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = f"{ONE}  workspace: eu\n  resource_key: mine\n---\n{ONE.replace('users/people', 'users/others')}"
+    folder = write(tmp_path, two__defs_yaml=one, two__people_sql="select 1 as user_id")
+    assert (list(read_syncs(folder).syncs), errors(folder)) == (["users/others"], [])
+    monkeypatch.setenv("CANDU_WORKSPACE", "eu")
+    assert (list(read_syncs(folder).syncs), errors(folder)) == (["users/people"], [])
