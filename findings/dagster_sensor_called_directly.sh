@@ -1,12 +1,12 @@
 #!/bin/sh
-# dagster 1.13.27: a sensor with required_resource_keys cannot be called as a function, though the daemon runs it; a
-# schedule made in the same way can be neither called.
+# dagster 1.13.27: a sensor with required_resource_keys cannot be called as a function, though the daemon runs it. The
+# same is true of a schedule.
 #
 # A guess: calling a sensor in a test does what a tick does. A tick gives the function its context alone, as with assets
 # and ops that have required_resource_keys. The call gives the function each resource as a keyword argument too, which it
 # does not have. `evaluate_tick` is what the daemon does.
 #
-# Seen: evaluate_tick: the resource says hello; sensor(context): TypeError, unexpected keyword argument 'greeting'
+# Seen: evaluate_tick: hello; called: TypeError, "got an unexpected keyword argument 'greeting'"
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
