@@ -15,6 +15,9 @@ def simulate(port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", mi
              key: Annotated[str, typer.Option(help="The API key that it expects.")] = "simulator-key",
              database: Annotated[Path | None, typer.Option(help="A SQLite file that keeps what it accepted.")] = None,
              write_key: Annotated[str, typer.Option(help="The write key of its Segment source.")] = "simulator",
+             client_token: Annotated[str, typer.Option(help="What a page gives Candu.init.")] = "simulator-token",
+             identity_secret: Annotated[str | None, typer.Option(
+                 help="Switches Signed Identities on: identify calls of a browser need an HMAC made with it.")] = None,
              ) -> None:
     """A stand-in for Candu on this machine, with a page that shows what it holds."""
     from candu_sync.simulator import Simulator, serve
@@ -25,7 +28,8 @@ def simulate(port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", mi
         sys.stdout.flush()
 
     try:
-        serve(port, key, database, write_key=write_key, ready=ready)
+        serve(Simulator(port, key, database, write_key=write_key, client_token=client_token,
+                        identity_secret=identity_secret), ready)
     except OSError as error:
         raise UsageError(str(error)) from None
 

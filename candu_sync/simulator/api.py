@@ -6,6 +6,7 @@ A request is accepted or refused as a whole: with one bad message it stores noth
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -42,9 +43,9 @@ class CanduApi:
             raise ContractError("the key is not this workspace's", status=403)
 
 
-def refused(problem: ContractError) -> Examined:
+def refused(problem: ContractError, counts: Mapping[str, int] | None = None) -> Examined:
     """Candu's answer to a request that it does not take."""
     content: dict[str, Any] = {"success": False, "error": str(problem)}
     if problem.index is not None:
         content["index"] = problem.index
-    return Examined(status=problem.status, content=content, error=str(problem))
+    return Examined(status=problem.status, content=content, error=str(problem), counts=counts or {})

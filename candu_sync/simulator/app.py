@@ -3,40 +3,47 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from candu_sync.simulator.comparison import browser_users
 from candu_sync.simulator.control import ControlError, read_control
 from candu_sync.simulator.endpoint import Endpoint
 from candu_sync.simulator.faults import Faults
+from candu_sync.simulator.pages import own_script, read_page
 from candu_sync.simulator.reading import Reading
-from candu_sync.simulator.store import Entry, Store
+from candu_sync.simulator.sample import Sample
+from candu_sync.simulator.store import Entry, Store, Way
 
 PREFIX = "/api"
 _SEGMENT_CALLS = ("batch", "identify", "group", "track", "page", "screen", "alias")
 # Only the names of this machine: so no other web page can read people's traits by pointing its own name here.
 _HOSTS = ["127.0.0.1", "localhost", "[::1]", "::1"]
 
+# A product's own page on this machine, at another port, may have the script, too.
+_OWN_PAGES = Middleware(CORSMiddleware, allow_origin_regex=r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
+                        allow_methods=["POST"], allow_headers=["content-type"])
 
-def make_app(store: Store, faults: Faults, candu: Endpoint, segment: Endpoint) -> Starlette:
-    """The application over ``store`` and ``faults``; ``candu`` serves Candu's own two endpoints, ``segment`` those of
-    Segment's Tracking API."""
+
+def make_app(store: Store, faults: Faults, endpoints: Mapping[Way, Endpoint], sample: Sample) -> Starlette:
+    """The application over ``store`` and ``faults``. By the ways of ``endpoints``: ``api`` serves the two of Candu's
+    REST API, ``segment`` those of Segment's Tracking API, ``browser`` the one of Candu's script."""
     inspection = Inspection(store, faults)
-    page = files("candu_sync.simulator").joinpath("page.html").read_text("utf-8")
-    headers = {"content-security-policy": _policy(page), "cache-control": "no-store"}
+    page = read_page("page.html")
+    policy = (f"default-src 'none'; script-src '{own_script(page)}'; style-src 'unsafe-inline'; img-src data:; "
+              "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    headers = {"content-security-policy": policy, "cache-control": "no-store"}
 
     async def index(_: Request) -> Response:
         return HTMLResponse(page, headers=headers)
@@ -45,9 +52,11 @@ def make_app(store: Store, faults: Faults, candu: Endpoint, segment: Endpoint) -
         return _missed(store, request, error)
 
     routes = [
-        Route(f"{PREFIX}/eventWebhook", candu, methods=["POST"]),
-        Route(f"{PREFIX}/contentMetadata", candu, methods=["GET"]),
-        *(Route(f"/v1/{call}", segment, methods=["POST"]) for call in _SEGMENT_CALLS),
+        Route(f"{PREFIX}/eventWebhook", endpoints["api"], methods=["POST"]),
+        Route(f"{PREFIX}/contentMetadata", endpoints["api"], methods=["GET"]),
+        *(Route(f"/v1/{call}", endpoints["segment"], methods=["POST"]) for call in _SEGMENT_CALLS),
+        Route(f"{PREFIX}/batchEvent", endpoints["browser"], methods=["POST", "OPTIONS"], middleware=[_OWN_PAGES]),
+        *sample.routes(),
         Route("/", index),
         *inspection.routes(),
     ]
@@ -72,6 +81,7 @@ class Inspection:
         return [
             Route("/_sim/users", self.users),
             Route("/_sim/users/{user_id:path}", self.user, methods=["GET", "DELETE"]),
+            Route("/_sim/browser", self.browser),
             Route("/_sim/groups", self.groups),
             Route("/_sim/events", self.events),
             Route("/_sim/requests", self.requests),
@@ -91,6 +101,10 @@ class Inspection:
             return _json({"removed": self._store.forget(request.path_params["user_id"])})
         user = self._reading.user(request.path_params["user_id"])
         return _json({"error": "no identify has named this user"}, 404) if user is None else _json(user)
+
+    async def browser(self, request: Request) -> Response:
+        total, users = browser_users(self._store, *_window(request))
+        return _json({"total": total, "users": users})
 
     async def groups(self, request: Request) -> Response:
         search = request.query_params.get("search", "")
@@ -158,13 +172,3 @@ def _whole(request: Request, name: str, default: int) -> int:
 
 def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, {"cache-control": "no-store", **(headers or {})}, "application/json")
-
-
-def _policy(page: str) -> str:
-    # Only the page's own script runs, known by its hash: markup in the page's data stays text.
-    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode() if script else ""
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -59,11 +62,7 @@ class Batch:
 
 def parse(content_type: str, body: bytes, size: int) -> Batch:
     """The messages of a body of ``size`` bytes (``body`` may be cut off beyond the limit); ContractError otherwise."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ContractError("content-type must be application/json")
-    if size > MAX_BODY_BYTES:
-        raise ContractError(f"the body has {size} bytes, more than {MAX_BODY_BYTES}", status=413)
-    messages = _messages(body)
+    messages = _messages(read_json(content_type, body, size))
     payloads = [orjson.dumps(message) for message in messages]
     _refuse_repeated_names(body, payloads)
     kind = check_message(messages[0], payloads[0], 0)
@@ -73,12 +72,20 @@ def parse(content_type: str, body: bytes, size: int) -> Batch:
     return Batch(kind, messages, payloads)
 
 
-def _messages(body: bytes) -> list[Message]:
+def read_json(content_type: str, body: bytes, size: int, too_large: int = 413) -> Any:
+    """The JSON of a body of ``size`` bytes; ContractError, with the status ``too_large`` for one beyond the limit."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise ContractError("content-type must be application/json")
+    if size > MAX_BODY_BYTES:
+        raise ContractError(f"the body has {size} bytes, more than {MAX_BODY_BYTES}", status=too_large)
     try:
-        parsed = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         # Only the position: the parser's own sentence could quote the body.
         raise ContractError(f"the body is not JSON (at character {error.pos})") from None
+
+
+def _messages(parsed: Any) -> list[Message]:
     messages = parsed if isinstance(parsed, list) else [parsed]
     if not messages:
         raise ContractError("the body is an empty array")
@@ -103,6 +110,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> Message:
     if len(names) != len(pairs):
         raise ContractError("a name appears twice in one JSON object")
     return names
+
+
+def batches_of(messages: Iterable[Message]) -> list[Batch]:
+    """Checked messages as batches of one type each, in their order."""
+    runs = ((kind, list(run)) for kind, run in groupby(messages, key=itemgetter("type")))
+    return [Batch(kind, run, [orjson.dumps(message) for message in run]) for kind, run in runs]
 
 
 def check_message(message: Message, payload: bytes, index: int) -> str:

@@ -33,7 +33,7 @@ async def read_control(request: Request) -> Any:
     Raises:
         ControlError: it comes from another site (403), the body is not JSON (415, 400) or too large (413).
     """
-    _check_origin(request)
+    check_origin(request)
     kind = request.headers.get("content-type")
     if kind is not None and kind.partition(";")[0].strip().lower() != "application/json":
         raise ControlError("content-type must be application/json", 415)
@@ -48,7 +48,8 @@ async def read_control(request: Request) -> Any:
         raise ControlError(f"the body is not JSON (at character {error.pos})", 400) from None
 
 
-def _check_origin(request: Request) -> None:
+def check_origin(request: Request) -> None:
+    """ControlError (403) for a request that a web page of another site makes."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     same = origin is None or origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
     if not same or site not in (None, "same-origin", "none"):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
-from candu_sync.simulator.store import Store
+from candu_sync.simulator.store import WAYS, Store
 
 Row = dict[str, Any]
 
@@ -25,14 +25,13 @@ class Reading:
         ``ways`` by which identify calls for them came."""
         total, users = self._page("users", limit, offset, search)
         ways = self._ways([user["user_id"] for user in users])
-        return total, [user | {"ways": ways.get(user["user_id"], [])} for user in users]
+        return total, [user | {"ways": ways[user["user_id"]]} for user in users]
 
     def _ways(self, user_ids: list[str]) -> dict[str, list[str]]:
         marks = ", ".join("?" * len(user_ids))
-        ways: dict[str, list[str]] = {}
-        for row in self._rows(f"SELECT user_id, way FROM user_ways WHERE user_id IN ({marks}) ORDER BY way", user_ids):
-            ways.setdefault(row["user_id"], []).append(row["way"])
-        return ways
+        rows = self._rows(f"SELECT user_id, way FROM user_ways WHERE user_id IN ({marks})", user_ids)
+        known = {(row["user_id"], row["way"]) for row in rows}
+        return {user_id: [way for way in WAYS if (user_id, way) in known] for user_id in user_ids}
 
     def user(self, user_id: str) -> Row | None:
         """One user as in ``users``, with the ``groups`` it is a member of, and its traits as each way sent them under
@@ -110,7 +109,8 @@ class Reading:
     def stats(self) -> Row:
         """Counts: requests by status ("closed": no answer), messages by type, bytes, users, groups, members,
         events, repeated_message_ids, warnings with their number under ``warning_count``, and of Segment's API the
-        messages that were passed_on to Candu, dropped, and repeated (a known messageId)."""
+        messages that were passed_on to Candu, dropped, and repeated (a known messageId), of the browser's script those
+        that were taken, and identify calls that were unsigned."""
         with self._store.lock:
             counts = {row["name"]: row["n"] for row in self._rows("SELECT * FROM counts")}
             sizes = {table: self._one(f"SELECT count(*) FROM {table}") for table in ("users", "groups", "members")}
@@ -121,6 +121,7 @@ class Reading:
             "bytes": counts.get("bytes", 0),
             **sizes,
             "events": counts.get("messages.track", 0),
+            "browser": {"taken": 0, "unsigned": 0} | _under("browser.", counts),
             "segment": {"passed_on": 0, "dropped": 0, "repeated": 0} | _under("segment.", counts),
             "repeated_message_ids": counts.get("repeated_message_ids", 0),
             "warning_count": sum(warning["times"] for warning in warnings),

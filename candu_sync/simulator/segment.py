@@ -15,9 +15,7 @@ import base64
 import binascii
 import hmac
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
@@ -25,12 +23,12 @@ import orjson
 from starlette.requests import Request
 
 from candu_sync.simulator.contract import (
-    MAX_BODY_BYTES,
     MAX_MESSAGE_BYTES,
-    Batch,
     ContractError,
     Message,
+    batches_of,
     check_message,
+    read_json,
 )
 from candu_sync.simulator.endpoint import Examined
 from candu_sync.simulator.store import Way
@@ -85,14 +83,7 @@ class SegmentApi:
 
 
 def _content(content_type: str, body: bytes, size: int) -> Message:
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ContractError("content-type must be application/json")
-    if size > MAX_BODY_BYTES:
-        raise ContractError(f"the body has {size} bytes, more than {MAX_BODY_BYTES}")
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ContractError(f"the body is not JSON (at character {error.pos})") from None
+    content = read_json(content_type, body, size, too_large=400)
     if not isinstance(content, dict):
         raise ContractError("the body must be a JSON object")
     return content
@@ -133,7 +124,7 @@ def _dropped_whole(messages: list[Any], reason: str) -> Examined:
 
 
 def _passed_on(messages: list[Any], envelope: Message) -> Examined:
-    taken: list[tuple[str, Message, bytes]] = []
+    taken: list[Message] = []
     reasons: list[str] = []
     received = datetime.now(UTC)
     unknown = sorted(envelope.keys() - _ENVELOPE)
@@ -143,20 +134,14 @@ def _passed_on(messages: list[Any], envelope: Message) -> Examined:
         try:
             _check(message)
             passed = _as_destination(message, envelope, received)
-            payload = orjson.dumps(passed)
-            taken.append((check_message(passed, payload, index), passed, payload))
+            check_message(passed, orjson.dumps(passed), index)
+            taken.append(passed)
         except DroppedError as error:
             reasons.append(f"message {index}: {error}")
         except ContractError as error:
             reasons.append(f"message {index}, refused by Candu: {error}")
     counts = Counter({"segment.passed_on": len(taken), "segment.dropped": len(reasons)})
-    return Examined(batches=list(_batches(taken)), messages=len(messages), error=_summary(reasons), counts=counts)
-
-
-def _batches(taken: list[tuple[str, Message, bytes]]) -> Iterator[Batch]:
-    for kind, run in groupby(taken, key=lambda item: item[0]):
-        items = list(run)
-        yield Batch(kind, [message for _, message, _ in items], [payload for _, _, payload in items])
+    return Examined(batches=batches_of(taken), messages=len(messages), error=_summary(reasons), counts=counts)
 
 
 def _summary(reasons: list[str]) -> str | None:

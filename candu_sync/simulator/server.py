@@ -17,9 +17,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from candu_sync.simulator.api import CanduApi
 from candu_sync.simulator.app import PREFIX, make_app
+from candu_sync.simulator.browser import BrowserApi
 from candu_sync.simulator.endpoint import Endpoint
 from candu_sync.simulator.faults import FaultKind, Faults
 from candu_sync.simulator.reading import Reading
+from candu_sync.simulator.sample import Sample
 from candu_sync.simulator.segment import SegmentApi
 from candu_sync.simulator.store import Store
 
@@ -36,6 +38,8 @@ class Simulator:
         host: an address of this machine.
         log: False: keep states and counts only, for measurements.
         write_key: the write key of its Segment source.
+        client_token: what a page gives ``Candu.init``.
+        identity_secret: switches Signed Identities on: identify calls of a browser need an HMAC made with it.
 
     Raises:
         OSError: the port is taken.
@@ -61,9 +65,12 @@ class Simulator:
         *,
         log: bool = True,
         write_key: str = "simulator",
+        client_token: str = "simulator-token",
+        identity_secret: str | None = None,
     ) -> None:
         self.key = key
         self.write_key = write_key
+        self.client_token = client_token
         self._store = Store(database, log=log)
         try:
             self._socket = _listen(host, port)
@@ -74,9 +81,9 @@ class Simulator:
         self._faults = Faults()
         self._reading = Reading(self._store)
         stopping = asyncio.Event()
-        candu, segment = (Endpoint(api, self._store, self._faults, stopping)
-                          for api in (CanduApi(key), SegmentApi(write_key)))
-        app = make_app(self._store, self._faults, candu, segment)
+        apis = CanduApi(key), SegmentApi(write_key), BrowserApi(client_token, identity_secret)
+        endpoints = {api.way: Endpoint(api, self._store, self._faults, stopping) for api in apis}
+        app = make_app(self._store, self._faults, endpoints, Sample(client_token, identity_secret))
         self._server = _Server(_config(app), stopping)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="simulator", daemon=True)
 
@@ -162,14 +169,12 @@ class Simulator:
         self._faults.clear()
 
 
-def serve(port: int, key: str, database: Path | None, host: str = "127.0.0.1", *, log: bool = True,
-          write_key: str = "simulator", ready: Callable[[Simulator], None] = lambda _: None) -> None:
-    """Runs in the foreground until SIGINT or SIGTERM; ``ready`` is called when it answers. OSError, ValueError as for
-    ``Simulator``."""
+def serve(simulator: Simulator, ready: Callable[[Simulator], None] = lambda _: None) -> None:
+    """Runs it in the foreground until SIGINT or SIGTERM; ``ready`` is called when it answers."""
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Simulator(port, key, database, host, log=log, write_key=write_key) as simulator:
+        with simulator:
             ready(simulator)
             ended.wait()
     finally:

@@ -22,6 +22,7 @@ from candu_sync.simulator.contract import Batch, Message
 
 # How a message reached Candu: by its REST API, by Segment, or from its script in a browser.
 Way = Literal["api", "segment", "browser"]
+WAYS: tuple[Way, ...] = ("api", "segment", "browser")
 
 SEGMENT_REMEMBERS = timedelta(hours=24)
 

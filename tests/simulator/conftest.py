@@ -1,11 +1,14 @@
-"""A running simulator for each test, and a client that holds its key."""
+"""A running simulator for each test, a client that holds its key, and a browser that looks at its pages."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from candu_sync.simulator import Simulator
 from tests.simulator.messages import Send
@@ -32,3 +35,14 @@ def send(http: httpx.Client) -> Send:
         return http.post("/api/eventWebhook", json=messages[0] if len(messages) == 1 else messages)
 
     return post
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    if not Path(chromium).is_file():
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-quic"])
+        yield browser
+        browser.close()

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from candu_sync.simulator import Simulator
@@ -28,6 +29,12 @@ def test_the_curl_examples(sim: Simulator) -> None:
     assert sim.stats()["messages"]["identify"] == 0, "the last example is the reset"
 
 
-def test_the_python_example() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+def test_the_python_examples() -> None:
+    signing, example = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     exec(compile(example, "docs/simulator.md", "exec"), {})
+    names: dict[str, str] = {}
+    exec(compile(signing, "docs/simulator.md", "exec"), names)
+    with Simulator(identity_secret="identity-secret") as sim:
+        body = {"clientToken": sim.client_token, "userId": "u1", "events": [{"type": "identify", "traits": {}}],
+                "hmac": names["signature"]}
+        assert httpx.post(f"{sim.url}/batchEvent", json=body).is_success

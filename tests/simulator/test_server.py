@@ -19,8 +19,8 @@ from tests.simulator.messages import identify
 SERVE = """
 import sys
 from pathlib import Path
-from candu_sync.simulator import serve
-serve(int(sys.argv[1]), "k", Path(sys.argv[2]))
+from candu_sync.simulator import Simulator, serve
+serve(Simulator(int(sys.argv[1]), "k", Path(sys.argv[2])))
 """
 
 
