@@ -373,6 +373,7 @@ class Target:
     """A sync and partition of a project: what a verb of the pipeline works on.
 
     Attributes:
+        sync: with ``CANDU_NULLS`` where its YAML does not have ``nulls``.
         partition: the key; None: the sync has no partitions.
         ended: it is none of the sync's any more. The model is not read for it, and all of its rows count as removed.
 
@@ -385,6 +386,11 @@ class Target:
     sync: Sync
     partition: str | None = None
     ended: bool = False
+
+    def __post_init__(self) -> None:
+        nulls = self.project.settings.nulls
+        if self.sync.nulls is None and nulls != "send":
+            object.__setattr__(self, "sync", self.sync.model_copy(update={"nulls": nulls}))
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ __all__ = ["Settings", "in_words", "load_settings"]
 
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT])(i?)B", re.IGNORECASE)
 _LOGS = ("text", "json")
+_NULLS = ("send", "omit")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -189,6 +190,13 @@ def _log(value: object) -> str:
     return text
 
 
+def _nulls(value: object) -> str:
+    text = str(value).strip().lower()
+    if text not in _NULLS:
+        raise ValueError(f"must be {' or '.join(_NULLS)}{did_you_mean(text, _NULLS)}; a sync's YAML sets constants")
+    return text
+
+
 _Count = Annotated[int, BeforeValidator(_count)]
 
 
@@ -225,6 +233,8 @@ class Settings(BaseSettings):
     """Times that a request is tried."""
     message_id: Annotated[bool, BeforeValidator(_switch)] = True
     """Send a deterministic ``messageId`` with each message."""
+    nulls: Annotated[Literal["send", "omit"], BeforeValidator(_nulls)] = "send"
+    """What becomes of a sent trait that turns null, in syncs whose YAML does not say it."""
     history: Annotated[float, BeforeValidator(_days)] = 90.0
     """Days that the history of what was sent is kept; 0: none is written."""
     log: Annotated[Literal["text", "json"], BeforeValidator(_log)] = "text"
@@ -252,13 +262,9 @@ class Settings(BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One sentence for each ``CANDU_`` variable that is no setting."""
+        """One sentence for each ``CANDU_`` variable that is no setting, and one where the state may go with a
+        container."""
         return self._warnings
-
-    @property
-    def state_warning(self) -> str | None:
-        """A sentence where the state may go with its container, for those who fill it."""
-        return short_lived(self.state_url)
 
     @property
     def alert_addresses(self) -> tuple[Address, ...]:
@@ -312,7 +318,7 @@ def _read(workspace: str | None, given: dict[str, Any]) -> Settings:
     if workspace is not None and "state_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"state_url": state_of(workspace)})
     settings._workspace = workspace
-    settings._warnings = tuple(_unknown(workspace))
+    settings._warnings = tuple(filter(None, (*_unknown(workspace), short_lived(settings.state_url))))
     return settings
 
 

@@ -34,7 +34,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "environment": None,
         "api_key": None, "api_url": "https://api.candu.ai/api", "warehouse_url": None, "query_timeout": 0.0,
         "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0,
-        "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "history": 90.0, "history_size": 0,
+        "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "nulls": "send", "history": 90.0,
+        "history_size": 0,
         "report_schema": None, "report_url": None, "log": "text", "alerts_url": None, "run_url": None,
         "dbt_manifest": None}
     assert settings.warnings == ()
@@ -68,7 +69,7 @@ def test_memory_is_a_size_with_its_unit(text: str, size: int) -> None:
     ("memory", "12"), ("memory", "0MB"), ("memory", "much"), ("timeout", "0"), ("timeout", "30m"), ("timeout", "inf"),
     ("query_timeout", "-1"), ("query_timeout", "10m"),
     ("rate", "-1"), ("rate", "nan"), ("rate", "fast"), ("batch_size", "0"), ("batch_size", "1.5"),
-    ("concurrency", "-4"), ("max_attempts", "many"), ("message_id", "perhaps"), ("state_url", "  "),
+    ("concurrency", "-4"), ("max_attempts", "many"), ("message_id", "perhaps"), ("nulls", "none"), ("state_url", "  "),
     ("history_size", "-1"), ("history_size", "12")])
 def test_a_wrong_value_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, wrong: str) -> None:
     monkeypatch.setenv(f"CANDU_{name.upper()}", wrong)

@@ -263,10 +263,11 @@ class Spec(_Settings):
         default="changed",
         description="changed (only the traits that changed) or full (all of the row's traits, once any changed)",
     )
-    nulls: Literal["send", "omit"] | _Constants = Field(
-        default="send",
+    nulls: Literal["send", "omit"] | _Constants | None = Field(
+        default=None,
         description="what becomes of a sent trait that turns null: send (as null), omit (not sent), or a mapping "
-        "of trait to the text, number, true or false that replaces null, like {plan: none, seats: 0}",
+        "of trait to the text, number, true or false that replaces null, like {plan: none, seats: 0}; the default is "
+        "that of CANDU_NULLS, which is send",
         examples=["send", "omit", {"plan": "none", "seats": 0}],
     )
     removed: Literal["keep"] | _Constants = Field(

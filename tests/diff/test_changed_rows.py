@@ -6,6 +6,7 @@ The properties that hold for any tables are in test_diff_properties.py.
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -168,6 +169,14 @@ class TestPayload:
         story = Story(lab, simulator, "users/model", "payload: full\nnulls: omit")
         story.sends(user_id=["a"], plan=["pro"], seats=[5])
         assert story.sends(user_id=["a"], plan=pa.array([None], pa.string()), seats=[6]) == {"a": {"seats": 6}}
+
+    @pytest.mark.parametrize(("yaml", "sent"), [
+        ("", {}), ("nulls: send", {"a": {"plan": None}}), ("nulls: {plan: none}", {"a": {"plan": "none"}})])
+    def test_the_settings_say_what_becomes_of_nulls_where_the_yaml_does_not(
+            self, tmp_path: Path, simulator: Simulator, yaml: str, sent: dict[str, object]) -> None:
+        story = Story(Lab(tmp_path, simulator, nulls="omit"), simulator, "users/model", yaml)
+        story.sends(user_id=["a"], plan=["pro"])
+        assert story.sends(user_id=["a"], plan=pa.array([None], pa.string())) == sent
 
     def test_a_full_run_sends_every_row_whole(self, users: Story) -> None:
         users.sends(user_id=["a", "b"], plan=["pro", None], seats=[5, 6])
