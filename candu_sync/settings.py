@@ -262,9 +262,13 @@ class Settings(BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One sentence for each ``CANDU_`` variable that is no setting, and one where the state may go with a
-        container."""
+        """One sentence for each ``CANDU_`` variable that is no setting."""
         return self._warnings
+
+    @property
+    def state_warning(self) -> str | None:
+        """A sentence where the state may go with its container, for those who fill it."""
+        return short_lived(self.state_url)
 
     @property
     def alert_addresses(self) -> tuple[Address, ...]:
@@ -318,7 +322,7 @@ def _read(workspace: str | None, given: dict[str, Any]) -> Settings:
     if workspace is not None and "state_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"state_url": state_of(workspace)})
     settings._workspace = workspace
-    settings._warnings = tuple(filter(None, (*_unknown(workspace), short_lived(settings.state_url))))
+    settings._warnings = tuple(_unknown(workspace))
     return settings
 
 

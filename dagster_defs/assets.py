@@ -23,8 +23,9 @@ from dagster_defs.checks import check_specs
 from dagster_defs.failures import RETRIES, fail
 from dagster_defs.launch import Launch
 from dagster_defs.markdown import fenced
-from dagster_defs.names import ALONE, SYNC_TAG, Names
+from dagster_defs.names import ALONE, Names
 from dagster_defs.ranges import backfill_policy
+from dagster_defs.run_tags import tag_sync
 from dagster_defs.source import code_references
 from dagster_defs.specs import changes_spec, push_spec
 from dagster_defs.sync_run import Event, SyncRun
@@ -52,21 +53,12 @@ def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy 
                  required_resource_keys={names.resource_key},
                  op_tags={"dagster/priority": _PRIORITY[sync.kind]})
     def sync_assets(context: AssetExecutionContext, config: Launch) -> Iterator[Event]:
-        _tag(context, names.label(sync.name))
+        tag_sync(context, names.label(sync.name))
         resource = getattr(context.resources, names.resource_key)
         yield from SyncRun(sync=sync, context=context, launch=config, resource=resource, retries=retries,
                            beside=beside, names=names).events()
 
     return sync_assets
-
-
-def _tag(context: AssetExecutionContext, sync: str) -> None:
-    """Name the sync in the list of runs. A job's runs have the tag already; others get it here."""
-    # Not ``context.run``, which is as it was when the run began.
-    run = context.instance.get_run_by_id(context.run_id)
-    named = [name for name in (run.tags if run else {}).get(SYNC_TAG, "").split(", ") if name]
-    if sync not in named:
-        context.instance.add_run_tags(context.run_id, {SYNC_TAG: ", ".join([*named, sync])})
 
 
 def build_broken_asset(name: str, names: Names, errors: Sequence[SpecError]) -> AssetsDefinition:

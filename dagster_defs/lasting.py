@@ -26,7 +26,7 @@ def opened(context: AssetExecutionContext, resource: CanduSyncResource) -> Itera
     with resource.project() as project:
         project.launched_as = (project.settings.run_url or "{run_id}").replace("{run_id}", context.run_id)
         project.check_state_lasts(launched_by=_starts_containers(context.instance))
-        for warning in project.settings.warnings:
+        for warning in filter(None, (*project.settings.warnings, project.settings.state_warning)):
             context.log.warning(warning)
         yield project
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from dagster import (
     AssetCheckEvaluation,
@@ -44,6 +45,7 @@ from dagster_defs.names import Names
 from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
+from dagster_defs.run_tags import tag_counts, tag_stopped
 
 Event = AssetCheckResult | MaterializeResult[None]
 
@@ -98,10 +100,10 @@ class SyncRun:
                         # So the run ended. A preview ends no run, and a run of a few rows says nothing of the others.
                         note_stopped(target, found, stopped_by)
                 if stopped_by is not None:
-                    stopped.append(self._stopped(partition, stopped_by))
+                    stopped.append((partition, stopped_by))
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
         if stopped:
-            fail("\n".join(stopped), self.context)
+            self._end(stopped)
 
     def _push(self) -> Iterator[Event]:
         """Push each partition, until one fails."""
@@ -118,8 +120,9 @@ class SyncRun:
                     metadata = evidence.of_push(result)
                     guarded = guard(target, found) if result.status == "guarded" else None
                     stopped_by = self._stopped_by(target, found, guarded)
+                tag_counts(self.context, result)
                 if stopped_by is not None:
-                    fail(self._stopped(partition, stopped_by), self.context)
+                    self._end([(partition, stopped_by)])
                 if result.error is not None:
                     yield from self._asked(checks)
                     fail(in_words(self.names.workspace, result.error), self.context,
@@ -174,8 +177,11 @@ class SyncRun:
             return None
         return guard(target, found, allow=self.launch.guards()) if self.launch.allow else tripped
 
-    def _stopped(self, partition: str | None, by: GuardTripped) -> str:
-        return f"{named(self.sync.name, partition)}: stopped by a guard: {how_to_pass(self.sync, self.names, by)}"
+    def _end(self, stopped: Sequence[tuple[str | None, GuardTripped]]) -> NoReturn:
+        """End the run, and say in its tags and its failure which guards stopped which partitions."""
+        tag_stopped(self.context, "; ".join(reason for _, by in stopped for reason in by.reasons))
+        fail("\n".join(f"{named(self.sync.name, partition)}: stopped by a guard: "
+                       f"{how_to_pass(self.sync, self.names, by)}" for partition, by in stopped), self.context)
 
     def _staged_before(self) -> bool:
         """Whether an earlier try of this step got as far as the push."""

@@ -95,9 +95,13 @@ def in_words(message: str) -> str:
 
 
 @contextmanager
-def opened_project() -> Iterator[tuple[Project, Catalog]]:
+def opened_project(*, fills_state: bool = False) -> Iterator[tuple[Project, Catalog]]:
     """The project of the current folder, and its syncs. Reported on stderr: unknown settings, and at the end that the
-    report tables were not written."""
+    report tables were not written.
+
+    Args:
+        fills_state: the command writes what Candu has; reported then: a state that may go with its container.
+    """
     from candu_sync.dbt import load_catalog
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
@@ -107,6 +111,8 @@ def opened_project() -> Iterator[tuple[Project, Catalog]]:
     with json_log.log_messages() if logs_json() else nullcontext():
         for warning in settings.warnings:
             complain(warning)
+        if fills_state and settings.state_warning is not None:
+            complain(settings.state_warning)
         catalog = load_catalog(settings.sql_dir, settings.dbt_manifest)
         project = Project(settings)
         try:

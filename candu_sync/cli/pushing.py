@@ -44,7 +44,7 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
 
     passing = may_pass(allow, force=force)
     results: list[RunResult] = []
-    with opened_project() as (project, catalog), signals(project, complain):
+    with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         syncs, errors = chosen(catalog, [name])
         project.settings.require_api_key()
         project.new_key = new_key

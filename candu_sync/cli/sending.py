@@ -54,7 +54,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     if keys.all and sample is not None:
         raise UsageError(f"--key {keys.all[0]}, or --sample? Leave one of the two out")
     results: list[RunResult] = []
-    with opened_project() as (project, catalog), signals(project, complain):
+    with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
         project.settings.require_api_key()
         project.settings.require_warehouse_url()
@@ -102,7 +102,7 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
 
     asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
     asked.require("baseline")
-    with opened_project() as (project, catalog), signals(project, complain):
+    with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
 
         def act(target: Target) -> int:

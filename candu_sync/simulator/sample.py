@@ -37,8 +37,9 @@ class Sample:
         return Response(self._script, media_type="text/javascript", headers={"cache-control": "no-store"})
 
     async def page(self, request: Request) -> Response:
-        # A page of another site must not write users into the simulator by a link to this one.
-        check_origin(request)
+        if request.query_params:
+            # A page of another site must not write users into the simulator by a link to this one.
+            check_origin(request)
         # "</script>" in a value would end the element.
         params = orjson.dumps(self._params(request.query_params)).decode().replace("<", "\\u003c")
         text = self._page.replace(_PARAMS, _PARAMS.replace("null", params))

@@ -1,0 +1,46 @@
+"""The tags of a run: what the list of runs says of it, without a page having to be opened."""
+
+from __future__ import annotations
+
+from dagster import AssetExecutionContext
+
+from candu_sync import RunResult
+from candu_sync.naming import shortened
+from dagster_defs.names import SYNC_TAG
+
+# What was sent, over all syncs and partitions of the run.
+_COUNTS = {"accepted": "candu/accepted", "refused": "candu/refused", "waiting": "candu/waiting"}
+
+# Why nothing was sent.
+_STOPPED = "candu/stopped"
+_LONGEST = 250
+
+
+def tag_sync(context: AssetExecutionContext, label: str) -> None:
+    """Name the sync in the list of runs. A job's runs have the tag already; others get it here."""
+    named = [name for name in _tags(context).get(SYNC_TAG, "").split(", ") if name]
+    if label not in named:
+        _add(context, {SYNC_TAG: ", ".join([*named, label])})
+
+
+def tag_counts(context: AssetExecutionContext, result: RunResult) -> None:
+    """Add a push's counts to those of the run. A count of 0 makes no tag."""
+    found = {tag: count for name, tag in _COUNTS.items() if (count := getattr(result, name))}
+    if found:
+        before = _tags(context)
+        _add(context, {tag: str(int(before.get(tag, "0")) + count) for tag, count in found.items()})
+
+
+def tag_stopped(context: AssetExecutionContext, why: str) -> None:
+    """Say which guards stopped the run, with their figures."""
+    _add(context, {_STOPPED: shortened(why, _LONGEST)})
+
+
+def _tags(context: AssetExecutionContext) -> dict[str, str]:
+    # Not ``context.run``, which is as it was when the run began.
+    run = context.instance.get_run_by_id(context.run_id)
+    return dict(run.tags) if run else {}
+
+
+def _add(context: AssetExecutionContext, tags: dict[str, str]) -> None:
+    context.instance.add_run_tags(context.run_id, tags)
