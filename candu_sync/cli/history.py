@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.cli.common import Json, Partitions, chosen, complain, finish, keys_of, opened_project, say, with_state
+from candu_sync.cli.common import Json, Partitions, complain, finish, opened_project, say, with_state
+from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import UsageError
 from candu_sync.terminal import csv_cell, json_line
 
 if TYPE_CHECKING:
+    from candu_sync.cli.selection import Selected
+    from candu_sync.history import HistoryQuery
     from candu_sync.project import Project
     from candu_sync.state import PartitionState
-    from candu_sync.syncs import Sync
 
 # Rows of a table on a terminal.
 _SHOWN = 200
@@ -28,7 +30,8 @@ _COLUMNS = ("at", "run_id", "sync", "partition", "key", "user_id", "group_id", "
             "attempts", "message_id", "event", "refresh", "traits")
 
 
-def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None, partition: Partitions = None,
+def history(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+            exclude: Exclude = None, failed: Failed = False,
             user: Annotated[str | None, typer.Option(
                 "--user", metavar="ID", help="What was sent of this user, over all syncs.")] = None,
             run: Annotated[str | None, typer.Option(
@@ -40,25 +43,26 @@ def history(name: Annotated[str | None, typer.Argument(metavar="[SYNC]")] = None
     """What Candu was sent, row by row: when, by which run, what became of it, and why. Newest first."""
     from candu_sync.history import HistoryQuery, search_history
 
-    if name is None and user is None and run is None and since is None:
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
+    if user is None and run is None and since is None and not (names or everything or tag or failed):
         raise UsageError("history of what? Name a sync, --user ID, --run RUN or --since TIME")
     query = HistoryQuery(user_id=user, run_id=run, since=None if since is None else _time(since))
     with opened_project() as (project, catalog):
-        syncs, errors = chosen(catalog, None if name is None else [name])
-        rows = search_history(_states(project, syncs, partition), query)
+        selected = select(project, catalog, asked)
+        rows = search_history(_states(selected), query)
         if as_json:
             for row in rows:
                 typer.echo(json_line({key: row[key] for key in _COLUMNS}))
         elif as_csv:
             _print_csv(rows)
         else:
-            _print_table(project, rows, user)
-    finish([2 for _ in errors])
+            _print_table(project, rows, query)
+    finish([2 for _ in selected.errors])
 
 
-def _states(project: Project, syncs: list[Sync], partitions: list[str] | None) -> Iterator[PartitionState]:
-    for sync in syncs:
-        for target in with_state(project, sync, keys_of(project, sync, partitions)):
+def _states(selected: Selected) -> Iterator[PartitionState]:
+    for sync in selected.syncs:
+        for target in with_state(selected.project, sync, selected.keys(sync)):
             yield target.state
 
 
@@ -79,12 +83,12 @@ def _print_csv(rows: Iterable[dict[str, Any]]) -> None:
         typer.echo(line.getvalue(), nl=False)
 
 
-def _print_table(project: Project, rows: Iterable[dict[str, Any]], user: str | None) -> None:
+def _print_table(project: Project, rows: Iterable[dict[str, Any]], query: HistoryQuery) -> None:
     from candu_sync.cli.tables import short_reason, show_rows
 
     shown = list(itertools.islice(rows, _SHOWN + 1))
     if not shown:
-        typer.echo(f"nothing was sent of the user {user!r}" if user else "nothing was sent")
+        say(_nothing(query))
         return
     show_rows(("at", "run", "sync", "key", "outcome", "what", "why"),
               [(row["at"], row["run_id"], _title(row), row["key"], row["outcome"], _what(row),
@@ -92,6 +96,13 @@ def _print_table(project: Project, rows: Iterable[dict[str, Any]], user: str | N
     if len(shown) > _SHOWN:
         complain(f"these are the newest {_SHOWN} rows; --json and --csv give all of them")
     _say_unidentified(project, shown[:_SHOWN])
+
+
+def _nothing(query: HistoryQuery) -> str:
+    if query.run_id is not None:
+        return (f"no run whose name begins with {query.run_id} sent anything; `candu-sync history SYNC` has the names "
+                "of runs")
+    return "nothing was sent" if query.user_id is None else f"nothing was sent of the user {query.user_id!r}"
 
 
 def _say_unidentified(project: Project, rows: list[dict[str, Any]]) -> None:

@@ -14,7 +14,6 @@ from candu_sync.cli.common import (
     chosen,
     complain,
     finish,
-    keys_of,
     opened_project,
     print_lines,
     say,
@@ -122,7 +121,8 @@ def _show_check(found: ModelCheck, *, as_json: bool) -> None:
         say(f"{found.sync}: {'not ok' if found.errors else 'ok'}, {counted(len(found.traits), one, more)}")
 
 
-def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,
+def rejected(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+             exclude: Exclude = None, failed: Failed = False,
              again: Annotated[bool, typer.Option("--retry", help="Let the next run send them again.")] = False,
              reason: Annotated[str | None, typer.Option(
                  "--reason", help="Only rows whose reason has this in it.")] = None,
@@ -131,27 +131,28 @@ def rejected(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Pa
     from candu_sync.cli.tables import show_set_aside
     from candu_sync.operate import maintenance
 
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
+    asked.require("rejected")
     with opened_project() as (project, catalog):
-        syncs, errors = chosen(catalog, [name])
-        for sync in syncs:
-            targets = with_state(project, sync, keys_of(project, sync, partition))
-            if again:
-                _retry(sync, targets, as_json=as_json)
-                continue
-            rows = [(target.partition, row) for target in targets for row in maintenance.set_aside(target)
-                    if not reason or reason in row.reason]
-            show_set_aside(sync.name, rows, "csv" if as_csv else "json" if as_json else "table")
-    finish([2 for _ in errors])
+        selected = select(project, catalog, asked)
+        targets = [target for sync in selected.syncs for target in with_state(project, sync, selected.keys(sync))]
+        if again:
+            _retry(selected.syncs, targets, as_json=as_json)
+        else:
+            show_set_aside([(target, row) for target in targets for row in maintenance.set_aside(target)
+                            if not reason or reason in row.reason],
+                           "csv" if as_csv else "json" if as_json else "table")
+    finish([2 for _ in selected.errors])
 
 
-def _retry(sync: Sync, targets: list[Target], *, as_json: bool) -> None:
+def _retry(syncs: list[Sync], targets: list[Target], *, as_json: bool) -> None:
     from candu_sync.operate import maintenance
 
     counts = [(target, maintenance.retry(target)) for target in targets]
     if not any(count for _, count in counts):
-        raise UsageError(f"{sync.name}: Candu refused no row that is still waiting")
+        raise UsageError(f"{', '.join(sync.name for sync in syncs)}: Candu refused no row that is still waiting")
     for target, count in counts:
         if count and as_json:
-            print_lines([{"sync": sync.name, "partition": target.partition, "retried": count}])
+            print_lines([{"sync": target.sync.name, "partition": target.partition, "retried": count}])
         elif count:
             say(f"{target.name}: the next run sends {counted(count, 'row')} again")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from candu_sync.cli.alerting import notices_after
 from candu_sync.cli.common import (
@@ -13,10 +11,8 @@ from candu_sync.cli.common import (
     Json,
     NewKey,
     Partitions,
-    chosen,
     complain,
     finish,
-    keys_of,
     may_pass,
     opened_project,
     print_lines,
@@ -24,28 +20,32 @@ from candu_sync.cli.common import (
 )
 from candu_sync.cli.each import each
 from candu_sync.cli.repeated_errors import complain_of
+from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import StaleChanges
 
 if TYPE_CHECKING:
+    from candu_sync.cli.selection import Selected
     from candu_sync.commit import RunResult
-    from candu_sync.project import Project, Target
+    from candu_sync.project import Target
     from candu_sync.syncs import Sync
 
 
-def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partitions = None,
-         force: Force = False, allow: Allow = None,
+def push(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
+         exclude: Exclude = None, failed: Failed = False, force: Force = False, allow: Allow = None,
          new_key: NewKey = False, as_json: Json = False) -> None:
     """Send what `plan --save` staged: that and nothing else. It is refused where the snapshot has moved on since."""
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress
     from candu_sync.cli.signals import signals
     from candu_sync.cli.tables import show_results
-    from candu_sync.commit import failed
+    from candu_sync.commit import failed as failed_result
 
     passing = may_pass(allow, force=force)
+    asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
+    asked.require("push")
     results: list[RunResult] = []
     with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
-        syncs, errors = chosen(catalog, [name])
+        selected = select(project, catalog, asked)
         project.settings.require_api_key()
         project.new_key = new_key
 
@@ -62,17 +62,31 @@ def push(name: Annotated[str, typer.Argument(metavar="SYNC")], partition: Partit
                 complain_of(target.sync.name, target.partition, result.error)
             return result.exit_code
 
-        codes = [2 for _ in errors]
-        for sync in syncs:
-            codes += each(project, [sync], lambda sync: _staged(project, sync, partition), act,
-                          lambda *why: emit(failed(*why)))
-        notices_after(project, catalog, syncs, errors)
+        syncs = _with_staged(selected)
+        codes = each(project, syncs, lambda sync: _staged(selected, sync), act,
+                     lambda *why: emit(failed_result(*why)))
+        codes += [2 for _ in selected.errors]
+        notices_after(project, catalog, syncs, selected.errors)
     if not as_json:
         show_results(results)
     finish(codes)
 
 
-def _staged(project: Project, sync: Sync, partitions: list[str] | None) -> list[str] | None:
+def _with_staged(selected: Selected) -> list[Sync]:
+    """The syncs to push. Of those that only a pattern, a folder or an option stands for, the ones with nothing staged
+    are left out, unless that is all of them."""
+    from candu_sync.changes import anything_staged
+
+    staged = [sync for sync in selected.syncs if sync.name in selected.selection.names
+              or any(anything_staged(target.state) for target in _targets(selected, sync))]
+    return staged or selected.syncs
+
+
+def _targets(selected: Selected, sync: Sync) -> list[Target]:
+    return with_state(selected.project, sync, selected.keys(sync))
+
+
+def _staged(selected: Selected, sync: Sync) -> list[str] | None:
     """The partitions with staged changes; None: the sync has no partitions, and is staged.
 
     Raises:
@@ -80,8 +94,7 @@ def _staged(project: Project, sync: Sync, partitions: list[str] | None) -> list[
     """
     from candu_sync.changes import anything_staged
 
-    targets = with_state(project, sync, keys_of(project, sync, partitions))
-    staged = [target for target in targets if anything_staged(target.state)]
+    staged = [target for target in _targets(selected, sync) if anything_staged(target.state)]
     if not staged:
         raise StaleChanges(f"{sync.name}: no changes are staged; `candu-sync plan {sync.name} --save` stages what it "
                            "shows")

@@ -19,6 +19,7 @@ from candu_sync.terminal import console, csv_cell, json_line, printable
 if TYPE_CHECKING:
     from candu_sync.commit import RunResult
     from candu_sync.operate import SetAside
+    from candu_sync.project import Target
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "accepted",
            "refused", "waiting", "requests")
@@ -109,19 +110,31 @@ def empty_table(*headings: str, numbers: int = 0) -> Table:
     return table
 
 
-def show_set_aside(sync: str, rows: Sequence[tuple[str | None, SetAside]], style: str) -> None:
-    """Rows that are invalid or refused, each with its partition, as a table, as CSV or as JSON lines."""
+def show_set_aside(rows: Sequence[tuple[Target, SetAside]], style: str) -> None:
+    """Rows that are invalid or refused, each with where it belongs, as a table, as CSV or as JSON lines."""
     if style == "json":
-        for partition, row in rows:
-            print(json_line({"sync": sync, "partition": partition, **asdict(row)}))  # noqa: T201
+        for target, row in rows:
+            print(json_line({**_where(target), **asdict(row)}))  # noqa: T201
     elif style == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(("sync", "partition", "key", "outcome", "reason", "status", "at", "run_id"))
-        writer.writerows([csv_cell(cell) for cell in (sync, partition, *asdict(row).values())]
-                         for partition, row in rows)
+        writer.writerows([csv_cell(cell) for cell in (*_where(target).values(), *asdict(row).values())]
+                         for target, row in rows)
     else:
-        show_rows(("partition", "key", "outcome", "reason", "status", "at", "run"),
-                  [(partition, *asdict(replace(row, reason=short_reason(row.reason))).values())
-                   for partition, row in rows])
-        counts = Counter(row.outcome for _, row in rows)
-        show_next_steps(sync, invalid=counts["invalid"], refused=counts["refused"])
+        _show_set_aside(rows)
+
+
+def _show_set_aside(rows: Sequence[tuple[Target, SetAside]]) -> None:
+    syncs = {target.sync.name for target, _ in rows}
+    found = [(*_where(target).values(), *asdict(replace(row, reason=short_reason(row.reason))).values())
+             for target, row in rows]
+    columns = ("sync", "partition", "key", "outcome", "reason", "status", "at", "run")
+    left_out = 0 if len(syncs) > 1 else 1
+    show_rows(columns[left_out:], [row[left_out:] for row in found])
+    counts = Counter(row.outcome for _, row in rows)
+    show_next_steps(syncs.pop() if len(syncs) == 1 else "SYNC", invalid=counts["invalid"], refused=counts["refused"])
+
+
+def _where(target: Target) -> dict[str, str | None]:
+    return {"sync": target.sync.name, "partition": target.partition}
+

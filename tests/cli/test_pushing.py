@@ -55,3 +55,22 @@ def test_each_partition_that_is_staged_is_pushed(project: Folder, simulator: Sim
     project.cli("plan", "users/plans", "--save")
     assert len(project.cli("push", "users/plans", "--json").rows) == 2
     assert len(simulator.users()) == 4
+
+
+def test_a_pattern_pushes_what_is_staged_of_it(project: Folder, simulator: Simulator) -> None:
+    project.people(2)
+    for name in ("users/plans", "users/tiers", "groups/teams"):
+        trait = name.replace("/", "_")
+        project.model(name, f"select user_id, 'g1' as group_id, plan as {trait} from people" if "groups" in name
+                      else f"select user_id, plan as {trait} from people")
+    project.cli("plan", "users/plans", "groups/teams", "--save")
+    assert [row["sync"] for row in project.cli("push", "users/*", "--json").rows] == ["users/plans"]
+    assert [row["sync"] for row in project.cli("push", "--all", "--json").rows] == ["groups/teams"]
+    nothing = project.cli("push", "--all")
+    assert (nothing.code, nothing.err.count("no changes are staged")) == (1, 3)
+    named = project.cli("push", "users/plans", "users/tiers")
+    assert (named.code, named.err.count("no changes are staged")) == (1, 2)
+
+
+def test_push_of_nothing_in_particular_is_refused(project: Folder) -> None:
+    assert "push what? Name a sync" in project.cli("push").err

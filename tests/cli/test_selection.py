@@ -205,3 +205,17 @@ def test_the_state_of_a_sync_that_is_gone_can_be_dropped(shop: Folder) -> None:
     assert "users/plans" not in shop.cli("status").err
     assert names(shop.cli("status", "--json")) == [name for name in ALL if name != "users/plans"]
     assert shop.cli("run", "users/plans").code == 2
+
+
+def test_rejected_and_history_take_several_syncs(shop: Folder) -> None:
+    for name in ("bad", "worse"):
+        shop.model(f"users/{name}", f"select nullif(user_id, 'u2') as user_id, plan as {name} from people")
+    shop.cli("run", "users/bad", "users/billing", "groups")
+    assert names(shop.cli("rejected", "users/*", "--json")) == ["users/bad"]
+    assert "sync" not in shop.cli("rejected", "--all").out.splitlines()[0]
+    shop.cli("run", "users/worse")
+    assert "users/worse" in shop.cli("rejected", "--all").out
+    assert set(names(shop.cli("history", "groups", "users/billing", "--json"))) == {"groups/accounts", "users/billing"}
+    assert set(names(shop.cli("history", "--tag", "domain=growth", "--json"))) == {"groups/accounts"}
+    assert "history of what?" in shop.cli("history", "--exclude", "users").err
+    assert "no run whose name begins with zzz sent anything" in shop.cli("history", "--run", "zzz").out
