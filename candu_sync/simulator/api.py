@@ -11,18 +11,20 @@ from typing import Any
 
 from starlette.requests import Request
 
+from candu_sync.simulator.assumptions import Assumed
 from candu_sync.simulator.contract import ContractError, parse
 from candu_sync.simulator.endpoint import Examined
 from candu_sync.simulator.store import Way
 
 
 class CanduApi:
-    """Candu's REST API. ``key``: the expected bearer key."""
+    """Candu's REST API. ``key``: the expected bearer key; ``assumed``: what Candu does not publish."""
 
     way: Way = "api"
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, assumed: Assumed) -> None:
         self._key = key
+        self._assumed = assumed
 
     def examine(self, request: Request, body: bytes, size: int) -> Examined:
         """See ``endpoint.Api``."""
@@ -30,7 +32,10 @@ class CanduApi:
             self._authorize(request.headers.get("authorization", ""))
             if request.method != "POST":
                 return Examined(content={"content": []})
-            batch = parse(request.headers.get("content-type", ""), body, size)
+            assumed = self._assumed.now
+            kind = request.headers.get("content-type", "")
+            batch = parse(kind, body, size, assumed.most_messages, assumed.too_many)
+            assumed.check(batch)
         except ContractError as problem:
             return refused(problem)
         return Examined(batches=[batch], messages=len(batch))

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from candu_sync.simulator.assumptions import Assumed
 from candu_sync.simulator.comparison import browser_users
 from candu_sync.simulator.control import ControlError, read_control
 from candu_sync.simulator.endpoint import Endpoint
@@ -36,10 +37,11 @@ _OWN_PAGES = Middleware(CORSMiddleware, allow_origin_regex=r"https?://(localhost
                         allow_methods=["POST"], allow_headers=["content-type"])
 
 
-def make_app(store: Store, faults: Faults, endpoints: Mapping[Way, Endpoint], sample: Sample) -> Starlette:
-    """The application over ``store`` and ``faults``. By the ways of ``endpoints``: ``api`` serves the two of Candu's
-    REST API, ``segment`` those of Segment's Tracking API, ``browser`` the one of Candu's script."""
-    inspection = Inspection(store, faults)
+def make_app(store: Store, faults: Faults, assumed: Assumed, endpoints: Mapping[Way, Endpoint],
+             sample: Sample) -> Starlette:
+    """The application over ``store``, ``faults`` and what is ``assumed``. By the ways of ``endpoints``: ``api`` serves
+    the two of Candu's REST API, ``segment`` those of Segment's Tracking API, ``browser`` the one of Candu's script."""
+    inspection = Inspection(store, faults, assumed)
     page = read_page("page.html")
     policy = (f"default-src 'none'; script-src '{own_script(page)}'; style-src 'unsafe-inline'; img-src data:; "
               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -68,12 +70,13 @@ def make_app(store: Store, faults: Faults, endpoints: Mapping[Way, Endpoint], sa
 
 
 class Inspection:
-    """What the simulator holds, and its faults, as JSON. Lists take ``limit`` (50) and ``offset`` (0), and are newest
-    first where there is a time."""
+    """What the simulator holds, its faults and assumptions, as JSON. Lists take ``limit`` (50) and ``offset`` (0), and
+    are newest first where there is a time."""
 
-    def __init__(self, store: Store, faults: Faults) -> None:
+    def __init__(self, store: Store, faults: Faults, assumed: Assumed) -> None:
         self._store = store
         self._faults = faults
+        self._assumed = assumed
         self._reading = Reading(store)
 
     def routes(self) -> list[Route]:
@@ -88,6 +91,7 @@ class Inspection:
             Route("/_sim/messages", self.messages),
             Route("/_sim/stats", self.stats),
             Route("/_sim/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_sim/assumptions", self.assumptions, methods=["GET", "POST", "DELETE"]),
             Route("/_sim/reset", self.reset, methods=["POST"]),
         ]
 
@@ -135,10 +139,22 @@ class Inspection:
             self._faults.clear()
         return _json({"faults": self._faults.listed()})
 
+    async def assumptions(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                self._assumed.change(await read_control(request))
+            except ValueError as error:
+                return _json({"error": str(error)}, 400)
+        elif request.method == "DELETE":
+            await read_control(request)
+            self._assumed.reset()
+        return _json({"assumptions": self._assumed.listed()})
+
     async def reset(self, request: Request) -> Response:
         await read_control(request)
         self._store.reset()
         self._faults.clear()
+        self._assumed.reset()
         return _json({"reset": True})
 
 

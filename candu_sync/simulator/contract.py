@@ -60,9 +60,10 @@ class Batch:
         return len(self.messages)
 
 
-def parse(content_type: str, body: bytes, size: int) -> Batch:
-    """The messages of a body of ``size`` bytes (``body`` may be cut off beyond the limit); ContractError otherwise."""
-    messages = _messages(read_json(content_type, body, size))
+def parse(content_type: str, body: bytes, size: int, most: int = MAX_MESSAGES, too_many: int = 413) -> Batch:
+    """The messages of a body of ``size`` bytes (``body`` may be cut off beyond the limit); ContractError
+    otherwise, with the status ``too_many`` for one of more than ``most`` messages."""
+    messages = _messages(read_json(content_type, body, size), most, too_many)
     payloads = [orjson.dumps(message) for message in messages]
     _refuse_repeated_names(body, payloads)
     kind = check_message(messages[0], payloads[0], 0)
@@ -85,12 +86,12 @@ def read_json(content_type: str, body: bytes, size: int, too_large: int = 413) -
         raise ContractError(f"the body is not JSON (at character {error.pos})") from None
 
 
-def _messages(parsed: Any) -> list[Message]:
+def _messages(parsed: Any, most: int, too_many: int) -> list[Message]:
     messages = parsed if isinstance(parsed, list) else [parsed]
     if not messages:
         raise ContractError("the body is an empty array")
-    if len(messages) > MAX_MESSAGES:
-        raise ContractError(f"the body has {len(messages)} messages, more than {MAX_MESSAGES}", status=413)
+    if len(messages) > most:
+        raise ContractError(f"the body has {len(messages)} messages, more than {most}", status=too_many)
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise ContractError("a message must be a JSON object", index=index)

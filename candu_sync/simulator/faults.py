@@ -100,7 +100,7 @@ class Faults:
         try:
             specs = [FaultSpec.model_validate(item) for item in items]
         except ValidationError as error:
-            raise ValueError(_sentence(error)) from None
+            raise ValueError(sentence(error)) from None
         with self._lock:
             self._active += [_Active(spec, dice=random.Random(spec.seed)) for spec in specs]
 
@@ -137,7 +137,8 @@ class Faults:
         return Verdict(delay, fault)
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
+    """What is wrong with settings, without their values."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from candu_sync.simulator.api import CanduApi
 from candu_sync.simulator.app import PREFIX, make_app
+from candu_sync.simulator.assumptions import Assumed
 from candu_sync.simulator.browser import BrowserApi
 from candu_sync.simulator.endpoint import Endpoint
 from candu_sync.simulator.faults import FaultKind, Faults
@@ -71,7 +72,8 @@ class Simulator:
         self.key = key
         self.write_key = write_key
         self.client_token = client_token
-        self._store = Store(database, log=log)
+        self._assumed = Assumed()
+        self._store = Store(database, log=log, assumed=self._assumed)
         try:
             self._socket = _listen(host, port)
         except (OSError, ValueError):
@@ -81,9 +83,9 @@ class Simulator:
         self._faults = Faults()
         self._reading = Reading(self._store)
         stopping = asyncio.Event()
-        apis = CanduApi(key), SegmentApi(write_key), BrowserApi(client_token, identity_secret)
+        apis = CanduApi(key, self._assumed), SegmentApi(write_key), BrowserApi(client_token, identity_secret)
         endpoints = {api.way: Endpoint(api, self._store, self._faults, stopping) for api in apis}
-        app = make_app(self._store, self._faults, endpoints, Sample(client_token, identity_secret))
+        app = make_app(self._store, self._faults, self._assumed, endpoints, Sample(client_token, identity_secret))
         self._server = _Server(_config(app), stopping)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="simulator", daemon=True)
 
@@ -159,14 +161,19 @@ class Simulator:
         """Adds a fault with the settings of ``FaultSpec``; ValueError says what is wrong."""
         self._faults.add({"kind": kind, **settings})
 
+    def assume(self, **changes: object) -> None:
+        """Changes some of the ``Assumptions``; ValueError says what is wrong."""
+        self._assumed.change(changes)
+
     def clear_faults(self) -> None:
         """Behaves again."""
         self._faults.clear()
 
     def reset(self) -> None:
-        """Forgets all that arrived, and all faults."""
+        """Forgets all that arrived, all faults, and assumptions that were changed."""
         self._store.reset()
         self._faults.clear()
+        self._assumed.reset()
 
 
 def serve(simulator: Simulator, ready: Callable[[Simulator], None] = lambda _: None) -> None:

@@ -1,7 +1,7 @@
 """What the simulator holds, in SQLite: users, groups, members, messages, warnings, the request log.
 
 Users are those that an identify named; a group message adds to the group and its members, a track to the messages.
-Candu removes nothing as a duplicate: a repeated messageId is counted and stored like any other. Segment drops a
+A repeated messageId is counted and stored like any other, unless the assumptions say otherwise. Segment drops a
 messageId that it saw within 24 hours (its docs, "Handling Duplicate Data"), whichever source it came from.
 """
 
@@ -18,6 +18,7 @@ from typing import Literal
 
 import orjson
 
+from candu_sync.simulator.assumptions import Assumed
 from candu_sync.simulator.contract import Batch, Message
 
 # How a message reached Candu: by its REST API, by Segment, or from its script in a browser.
@@ -85,7 +86,7 @@ class Store:
     used."""
 
     def __init__(self, database: Path | None = None, *, log: bool = True,
-                 clock: Callable[[], datetime] = _utc_now) -> None:
+                 clock: Callable[[], datetime] = _utc_now, assumed: Assumed | None = None) -> None:
         self.lock = threading.RLock()
         self.db = _connect(database)
         self.bodies: deque[tuple[int, bytes]] = deque()
@@ -93,6 +94,7 @@ class Store:
         self._body_bytes = 0
         self._log = log
         self._clock = clock
+        self._assumed = Assumed() if assumed is None else assumed
         self._types = {(row[0], row[1]): row[2] for row in self.db.execute("SELECT * FROM trait_types")}
         self._last_request: int = self.db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
 
@@ -145,10 +147,28 @@ class Store:
             self._keep_body(body)
             added = Counter({f"requests.{entry.status or 'closed'}": 1, "bytes": entry.bytes, **(counts or {})})
             for batch in self._first_time(batches, at, added) if way == "segment" else batches:
-                added += self._accept(batch, way, at)
+                added += self._accept(batch if way == "browser" else self._stored(batch), way, at)
             self.db.executemany(
                 "INSERT INTO counts VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", added.items()
             )
+
+    def _stored(self, batch: Batch) -> Batch:
+        """What Candu keeps of a batch, as is assumed."""
+        assumed = self._assumed.now
+        if assumed.message_ids == "once":
+            seen: set[str] = set()
+            new = [n for n, message in enumerate(batch.messages) if not self._knows(message.get("messageId"), seen)]
+            batch = Batch(batch.type, [batch.messages[n] for n in new], [batch.payloads[n] for n in new])
+        return assumed.stored(batch, self._clock())
+
+    def _knows(self, message_id: str | None, seen: set[str]) -> bool:
+        """Whether a messageId is stored, or among those of this request, which get it."""
+        if message_id is None:
+            return False
+        known = message_id in seen or self.db.execute(
+            "SELECT 1 FROM message_ids WHERE message_id = ?", (message_id,)).fetchone() is not None
+        seen.add(message_id)
+        return known
 
     def _first_time(self, batches: Iterable[Batch], at: str, counts: Counter[str]) -> list[Batch]:
         """Without the messages whose messageId Segment has seen; those of this request are seen from now on."""
@@ -200,6 +220,9 @@ class Store:
         merged: dict[str, Message] = {row[0]: orjson.loads(row[1]) for row in known}
         for message in messages:
             merged.setdefault(message[field], {}).update(message.get("traits", {}))
+        if self._assumed.now.nulls == "removed":
+            merged = {key: {name: value for name, value in traits.items() if value is not None}
+                      for key, traits in merged.items()}
         self.db.executemany(
             f"INSERT INTO {table} VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET traits = excluded.traits, last_seen = excluded.last_seen",
