@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import orjson
@@ -28,6 +28,7 @@ class Examined:
         batches: the messages that Candu takes, in order, each batch of one type.
         messages: how many messages the request holds, for the log.
         error: what is wrong, in words without values; also where the answer does not say it.
+        counts: what is added to the counts, by name.
     """
 
     status: int = 200
@@ -54,13 +55,13 @@ class Api(Protocol):
 
 @dataclass(frozen=True)
 class _Answer:
-    """``status`` None: the connection is closed without an answer. ``stored``: what the request is kept for."""
+    """``status`` None: the connection is closed without an answer. ``heard``: the request reached the API behind the
+    fault, if there is one; what the API takes of it is stored."""
 
     status: int | None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    stored: Sequence[Batch] = ()
-    examined: Examined | None = None
+    heard: bool = False
 
 
 class Endpoint:
@@ -89,12 +90,12 @@ class Endpoint:
         answer = _answer(examined, verdict.fault)
         words = [f"delay {verdict.delay:g} s"] if verdict.delay else []
         words += [verdict.fault.described()] if verdict.fault else []
-        happened = answer.examined or Examined()
+        happened = examined if answer.heard else Examined()
         entry = Entry(
             method=request.method, path=request.url.path, status=answer.status, messages=examined.messages, bytes=size,
             fault=", ".join(words) or None, error=happened.error,
         )  # fmt: skip
-        self._store.record(entry, body, answer.stored, self._api.way, happened.counts)
+        self._store.record(entry, body, happened.batches, self._api.way, happened.counts)
         if answer.status is None:
             await _hang_up(scope, receive)
             return
@@ -109,13 +110,9 @@ class Endpoint:
 
 
 def _answer(examined: Examined, fault: FaultSpec | None) -> _Answer:
-    if fault is not None and fault.kind != "lost":
-        return _faulty(fault)
-    if examined.status >= 300:
-        return _json(examined.status, examined.content, examined=examined)
-    if fault is not None:
-        return _Answer(None, stored=examined.batches, examined=examined)
-    return _json(examined.status, examined.content, examined=examined)
+    if fault is None or (fault.kind == "lost" and examined.status >= 300):
+        return replace(_json(examined.status, examined.content), heard=True)
+    return _Answer(None, heard=True) if fault.kind == "lost" else _faulty(fault)
 
 
 def _faulty(fault: FaultSpec) -> _Answer:
@@ -132,11 +129,8 @@ def _faulty(fault: FaultSpec) -> _Answer:
     return _json(fault.status or 503, content, headers)
 
 
-def _json(status: int, content: object, headers: Mapping[str, str] | None = None,
-          examined: Examined | None = None) -> _Answer:
-    stored = examined.batches if examined is not None and status < 300 else ()
-    return _Answer(status, orjson.dumps(content), {"content-type": "application/json", **(headers or {})}, stored,
-                   examined)
+def _json(status: int, content: object, headers: Mapping[str, str] | None = None) -> _Answer:
+    return _Answer(status, orjson.dumps(content), {"content-type": "application/json", **(headers or {})})
 
 
 async def _read(request: Request) -> tuple[bytes, int]:

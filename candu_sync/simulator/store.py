@@ -1,8 +1,8 @@
 """What the simulator holds, in SQLite: users, groups, members, messages, warnings, the request log.
 
 Users are those that an identify named; a group message adds to the group and its members, a track to the messages.
-A repeated messageId is counted and stored like any other, unless the assumptions say otherwise. Segment drops a
-messageId that it saw within 24 hours (its docs, "Handling Duplicate Data"), whichever source it came from.
+A repeated messageId is counted and stored like any other, unless the assumptions say otherwise. Segment drops repeats
+(``repeats.py``).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -20,12 +20,11 @@ import orjson
 
 from candu_sync.simulator.assumptions import Assumed
 from candu_sync.simulator.contract import Batch, Message
+from candu_sync.simulator.repeats import SCHEMA, first_time
 
 # How a message reached Candu: by its REST API, by Segment, or from its script in a browser.
 Way = Literal["api", "segment", "browser"]
 WAYS: tuple[Way, ...] = ("api", "segment", "browser")
-
-SEGMENT_REMEMBERS = timedelta(hours=24)
 
 # Enough for the page and for a person who looks back; older bodies are in the messages table.
 KEPT_BODIES = 200
@@ -49,8 +48,6 @@ CREATE TABLE IF NOT EXISTS messages (
     group_id TEXT, event TEXT, message_id TEXT, payload TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS messages_track ON messages (id) WHERE type = 'track';
 CREATE TABLE IF NOT EXISTS message_ids (message_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS segment_ids (message_id TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS segment_ids_at ON segment_ids (at);
 CREATE TABLE IF NOT EXISTS trait_types (
     kind TEXT NOT NULL, trait TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (kind, trait));
 CREATE TABLE IF NOT EXISTS warnings (
@@ -140,13 +137,16 @@ class Store:
             batches: the accepted messages, by the ``way`` that they came.
             counts: by name, added to the counts.
         """
-        at = _text(self._clock())
+        now = self._clock()
+        at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         with self.lock, self.db:
             self._last_request += 1
             self._add_request(entry, at)
             self._keep_body(body)
             added = Counter({f"requests.{entry.status or 'closed'}": 1, "bytes": entry.bytes, **(counts or {})})
-            for batch in self._first_time(batches, at, added) if way == "segment" else batches:
+            if way == "segment":
+                batches = self._first_time(batches, now, added)
+            for batch in batches:
                 added += self._accept(batch if way == "browser" else self._stored(batch), way, at)
             self.db.executemany(
                 "INSERT INTO counts VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", added.items()
@@ -170,18 +170,10 @@ class Store:
         seen.add(message_id)
         return known
 
-    def _first_time(self, batches: Iterable[Batch], at: str, counts: Counter[str]) -> list[Batch]:
-        """Without the messages whose messageId Segment has seen; those of this request are seen from now on."""
-        forgotten = _text(self._clock() - SEGMENT_REMEMBERS)
-        self.db.execute("DELETE FROM segment_ids WHERE at <= ?", (forgotten,))
-        kept = []
-        for batch in batches:
-            new = [n for n, message in enumerate(batch.messages) if self.db.execute(
-                "INSERT OR IGNORE INTO segment_ids VALUES (?, ?)", (message["messageId"], at)).rowcount]
-            counts["segment.repeated"] += len(batch) - len(new)
-            if new:
-                kept.append(Batch(batch.type, [batch.messages[n] for n in new], [batch.payloads[n] for n in new]))
-        counts["segment.passed_on"] -= counts["segment.repeated"]
+    def _first_time(self, batches: Sequence[Batch], now: datetime, counts: Counter[str]) -> list[Batch]:
+        kept = first_time(self.db, batches, now)
+        repeated = sum(map(len, batches)) - sum(map(len, kept))
+        counts.update({"segment.passed_on": -repeated, "segment.repeated": repeated})
         return kept
 
     def _add_request(self, entry: Entry, at: str) -> None:
@@ -280,17 +272,13 @@ class Store:
         )  # fmt: skip
 
 
-def _text(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _connect(database: Path | None) -> sqlite3.Connection:
     try:
         if database is not None:
             database.touch(mode=0o600)  # what arrives is personal data
         db = sqlite3.connect(database or ":memory:", check_same_thread=False)
         # A simulator may lose its last second in a power cut. It must not be the slow part of a test.
-        db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA}")
+        db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA} {SCHEMA}")
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise OSError(f"The simulator cannot keep its data in {database}: {reason}") from error
