@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
     from candu_sync.operate.preview import preview_rows as preview_rows
     from candu_sync.operate.problems import problem_lines as problem_lines
+    from candu_sync.operate.snippet import snippet_of as snippet_of
     from candu_sync.operate.status import conditions as conditions
     from candu_sync.operate.status import failed_partitions as failed_partitions
     from candu_sync.operate.status import orphan_notes as orphan_notes
@@ -47,6 +48,7 @@ else:
         "other_syncs": "OtherSyncs",
         "preview": "preview_rows",
         "problems": "problem_lines",
+        "snippet": "snippet_of",
         "status": "conditions failed_partitions orphan_notes orphaned overview statuses",
         "what_next": "next_steps",
     })
