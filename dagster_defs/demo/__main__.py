@@ -20,7 +20,8 @@ def main(folder: Path) -> int:
     """Tell the story in a folder; returns the exit code."""
 
     def by_dagster(candu: dict[str, str], windows: list[str]) -> list[dict[str, Any]]:
-        command = [sys.executable, "-m", "dagster_defs.demo.day", *windows]
+        command = [sys.executable, "-m", "dagster_defs.demo.day", "--partition-range",
+                   f"{windows[0]}...{windows[-1]}"]
         said = folder / "dagster.log"
         with said.open("w") as log, subprocess.Popen(
                 command, env=environment(folder, candu), stdout=subprocess.PIPE, stderr=log, text=True) as process:
