@@ -29,7 +29,7 @@ class Assumptions(BaseModel):
         message_ids: a repeated messageId is stored again, or once; or a messageId is refused.
         past_events: the timestamp of an event of the past is kept, or becomes that of its arrival.
         not_stored: messages of these types are answered 200 and not stored.
-        signed_identities: whether they are switched on.
+        signed_identities: whether they are switched on; the script of a browser then needs an HMAC.
         rest_is_exempt: what the REST API identifies without an HMAC is stored then, too; else it is answered 200 and
             not stored.
     """
@@ -78,11 +78,11 @@ class Assumptions(BaseModel):
 
 
 class Assumed:
-    """The assumptions of a simulator that runs. Safe to use from several threads."""
+    """The assumptions of a simulator that runs, ``first`` to begin with. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Assumptions | None = None) -> None:
         self._lock = threading.Lock()
-        self.now = Assumptions()
+        self._first = self.now = first or Assumptions()
 
     def change(self, wanted: object) -> None:
         """Changes some of them (a dict). ValueError says what is wrong."""
@@ -97,7 +97,7 @@ class Assumed:
     def reset(self) -> None:
         """All of them as at first."""
         with self._lock:
-            self.now = Assumptions()
+            self.now = self._first
 
     def listed(self) -> dict[str, Any]:
         """All of them, ready for JSON."""

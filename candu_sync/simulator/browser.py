@@ -18,6 +18,7 @@ import orjson
 from starlette.requests import Request
 
 from candu_sync.simulator.api import refused
+from candu_sync.simulator.assumptions import Assumed
 from candu_sync.simulator.client import on_this_machine
 from candu_sync.simulator.contract import ContractError, Message, batches_of, check_message, read_json
 from candu_sync.simulator.endpoint import Examined
@@ -40,13 +41,15 @@ def signature(secret: str, user_id: str) -> str:
 
 
 class BrowserApi:
-    """The call ``batchEvent`` of the script. ``secret``: of Signed Identities; None: they are switched off."""
+    """The call ``batchEvent`` of the script. ``assumed`` says whether Signed Identities are on; ``secret``: the key of
+    their HMAC; None: no HMAC is valid."""
 
     way: Way = "browser"
 
-    def __init__(self, token: str, secret: str | None) -> None:
+    def __init__(self, token: str, secret: str | None, assumed: Assumed) -> None:
         self._token = token
         self._secret = secret
+        self._assumed = assumed
 
     def examine(self, request: Request, body: bytes, size: int) -> Examined:
         """See ``endpoint.Api``."""
@@ -64,10 +67,12 @@ class BrowserApi:
         return Examined(batches=batches_of(messages), messages=len(messages), counts={"browser.taken": len(messages)})
 
     def _is_signed(self, call: Message) -> bool:
-        if self._secret is None:
+        if not self._assumed.now.signed_identities:
             return True
-        sent, right = call.get("hmac"), signature(self._secret, call["userId"])
-        return isinstance(sent, str) and hmac.compare_digest(sent.encode(), right.encode())
+        sent = call.get("hmac")
+        if self._secret is None or not isinstance(sent, str):
+            return False
+        return hmac.compare_digest(sent.encode(), signature(self._secret, call["userId"]).encode())
 
 
 def _check_page(request: Request) -> None:

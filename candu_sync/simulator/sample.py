@@ -21,7 +21,7 @@ _DEFAULT_TRAITS = '{"plan": "pro", "seats": 3}'
 
 class Sample:
     """The routes of the script and of the page. ``token`` and ``secret`` are those of the workspace; without a secret
-    Signed Identities are switched off, and the page sends no HMAC."""
+    the page sends no HMAC."""
 
     def __init__(self, token: str, secret: str | None) -> None:
         self._token = token

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from candu_sync.simulator.api import CanduApi
 from candu_sync.simulator.app import PREFIX, make_app
-from candu_sync.simulator.assumptions import Assumed
+from candu_sync.simulator.assumptions import Assumed, Assumptions
 from candu_sync.simulator.browser import BrowserApi
 from candu_sync.simulator.endpoint import Endpoint
 from candu_sync.simulator.faults import FaultKind, Faults
@@ -72,7 +72,7 @@ class Simulator:
         self.key = key
         self.write_key = write_key
         self.client_token = client_token
-        self._assumed = Assumed()
+        self._assumed = Assumed(Assumptions(signed_identities=identity_secret is not None))
         self._store = Store(database, log=log, assumed=self._assumed)
         try:
             self._socket = _listen(host, port)
@@ -83,7 +83,8 @@ class Simulator:
         self._faults = Faults()
         self._reading = Reading(self._store)
         stopping = asyncio.Event()
-        apis = CanduApi(key, self._assumed), SegmentApi(write_key), BrowserApi(client_token, identity_secret)
+        browser = BrowserApi(client_token, identity_secret, self._assumed)
+        apis = CanduApi(key, self._assumed), SegmentApi(write_key), browser
         endpoints = {api.way: Endpoint(api, self._store, self._faults, stopping) for api in apis}
         app = make_app(self._store, self._faults, self._assumed, endpoints, Sample(client_token, identity_secret))
         self._server = _Server(_config(app), stopping)

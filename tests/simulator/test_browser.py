@@ -82,6 +82,15 @@ def test_signed_identities_are_about_identify_calls_of_the_browser(signed: Simul
     assert answer.is_success, "whether the REST API is exempt is not published; the simulator exempts it"
 
 
+def test_signed_identities_are_switched_on_and_off_while_it_runs(sim: Simulator, signed: Simulator) -> None:
+    sim.assume(signed_identities=True)
+    assert call(sim, "u1", identified(plan="pro"), hmac=signature(SECRET, "u1")).status_code == 403
+    signed.assume(signed_identities=False)
+    assert call(signed, "u1", identified(plan="pro")).is_success
+    signed.reset()
+    assert call(signed, "u1", identified(plan="pro")).status_code == 403
+
+
 def test_pages_of_this_machine_may_call_and_others_may_not(sim: Simulator) -> None:
     preflight = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
     for origin, status in (("http://localhost:3000", 200), ("https://evil.example", 400)):
