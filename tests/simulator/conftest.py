@@ -1,4 +1,4 @@
-"""A running simulator for each test, a client that holds its key, and a browser that looks at its pages."""
+"""A simulator without memories for each test, a client that holds its key, and a browser that looks at its pages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from candu_sync.simulator import Simulator
 from tests.simulator.messages import Send
 
 
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
+@pytest.fixture(scope="package")
+def running() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator
+
+
+@pytest.fixture
+def sim(running: Simulator) -> Simulator:
+    """A simulator that knows nothing yet: one runs for all tests."""
+    running.reset()
+    return running
 
 
 @pytest.fixture

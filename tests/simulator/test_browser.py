@@ -19,10 +19,17 @@ from tests.support.serving import serve_folder
 SECRET = "identity-secret"
 
 
-@pytest.fixture
-def signed() -> Iterator[Simulator]:
+@pytest.fixture(scope="module")
+def with_secret() -> Iterator[Simulator]:
     with Simulator(identity_secret=SECRET) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def signed(with_secret: Simulator) -> Simulator:
+    """Signed Identities are switched on."""
+    with_secret.reset()
+    return with_secret
 
 
 def call(sim: Simulator, user_id: str, *events: object, headers: dict[str, str] | None = None,
