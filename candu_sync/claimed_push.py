@@ -98,17 +98,22 @@ class ClaimedPush:
             log.close()
 
     def _delivery(self, outcome: Outcome, log: ReceiptLog) -> Delivery:
-        project, settings = self.target.project, self.target.project.settings
+        # httpx takes longer to load than a plan with nothing to send takes altogether.
+        from candu_sync.delivery import connection_of
+
+        project, settings, route = self.target.project, self.target.project.settings, self.target.route
+        destination = connection_of(route).destination
+        batch_size = route.batch_size(settings.batch_size)
         total = self.changes.summary.messages - sum(outcome.settled) if self.sample is None else self.sample
         # No more workers than requests.
-        workers = min(settings.concurrency, max(1, math.ceil(total / settings.batch_size)))
-        limits = Limits(batch_size=settings.batch_size, rate=settings.rate, concurrency=workers,
-                        max_attempts=settings.max_attempts)
+        workers = min(settings.concurrency, max(1, math.ceil(total / batch_size)))
+        limits = Limits(batch_size=batch_size, batch_bytes=destination.most_bytes, rate=settings.rate,
+                        concurrency=workers, max_attempts=settings.max_attempts, unproven=destination.unproven)
         done = 0
 
         def record(line: dict[str, Any]) -> None:
             if "accepted" in line:
-                project.take_on_workspace()
+                self.target.take_on_workspace()
             log.write(line)
             outcome.note(line)
 
@@ -117,8 +122,9 @@ class ClaimedPush:
             done += messages
             self.reporter.count("push", done, total)
 
-        return Delivery(project.connections.lend, limits, record,
-                        may_send=self.claim.held, progress=count, announce=self._announce, report=self.report)
+        return Delivery(project.connections(route).lend, limits, record, may_send=self.claim.held, progress=count,
+                        announce=self._announce, report=self.report, route=route)
 
     def _announce(self, seconds: float) -> None:
-        _log.warning("%s: Candu asks to wait %s seconds before the next request", self.target.name, f"{seconds:,.0f}")
+        _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,
+                     self.target.route.service, f"{seconds:,.0f}")

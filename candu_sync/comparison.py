@@ -204,7 +204,8 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(reporter.seconds), folder=folder,
         identity=wanted.identity, refresh=refresh,
-        constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)), new_traits=found.new_traits)
+        constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)), new_traits=found.new_traits,
+        route=target.route.name)
     if folder is not None:
         try:
             changes.save()

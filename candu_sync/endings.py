@@ -63,7 +63,8 @@ def note_end(target: Target, changes: ChangeSet, reporter: Reporter, result: Run
 
 def note_failed_plan(target: Target, reporter: Reporter, error: CanduSyncError) -> None:
     """As ``note_end``, where the model could not be read or be sent: there is no change set."""
-    result = failed(target.sync.name, target.partition, str(error), error.exit_code)
+    result = failed(target.sync.name, target.partition, str(error), error.exit_code,
+                    route=target.route.name)
     _note_report(target, result)
     result = remember(target.state, result, target.sync, launched_as=target.project.launched_as)
     _report_end(reporter, target, result, type(error).__name__)
@@ -111,7 +112,7 @@ def succeeded(target: Target, changes: ChangeSet, number: int, report: Report,
     """
     if number and not report.requests:
         # A state from before it knew its workspace.
-        target.project.take_on_workspace()
+        target.take_on_workspace()
     return result_of(changes, "succeeded", report=report, seconds=seconds)
 
 

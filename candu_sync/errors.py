@@ -4,6 +4,7 @@
     ├── UsageError              wrong words in a command (exit 2)
     ├── SettingsError           a setting is missing or wrong                  (exit 2)
     │   └── OtherWorkspace      the state belongs to another workspace of Candu
+    ├── OtherRoute              the snapshot was sent by another route         (exit 2)
     ├── SpecError               a file under sql/ is wrong                     (exit 2)
     ├── WarehouseError          the warehouse refuses the query                (exit 1)
     │   └── WarehouseUnreachable    it does not answer: worth another try
@@ -15,7 +16,7 @@
     │   ├── StaleChanges        a change set of an older snapshot
     │   └── Claimed             another run is at work on the same partition
     ├── GuardTripped            a guard stopped the run, nothing was sent      (exit 3)
-    └── CanduError              Candu's answer, or its silence                 (exit 1)
+    └── CanduError              Candu's or Segment's answer, or its silence    (exit 1)
         ├── Unauthorized        the key is wrong: terminal for the whole run
         ├── DestinationTrouble  the address, the account or the contract: no row is to blame, the run ends
         ├── Refused             400, 404, 413, 422 and the like: permanent for this request
@@ -51,6 +52,12 @@ class OtherWorkspace(SettingsError):
     def __init__(self, message: str, *, key: bool) -> None:
         self.key = key
         super().__init__(message)
+
+
+class OtherRoute(CanduSyncError):
+    """A snapshot holds what was sent by another route than the one that the settings of its sync name."""
+
+    exit_code = 2
 
 
 class SpecError(CanduSyncError):
@@ -124,9 +131,10 @@ class GuardTripped(CanduSyncError):
 
 
 class CanduError(CanduSyncError):
-    """Candu's answer, or its silence. ``status`` is the HTTP status, None when no answer came; ``reached`` is False
-    when the request cannot have arrived at all; ``reason`` is the message with as many of Candu's words as are kept,
-    and without the values that were sent; ``request`` is the number that the delivery gave to the request, or 0."""
+    """Candu's or Segment's answer, or its silence. ``status`` is the HTTP status, None when no answer came; ``reached``
+    is False when the request cannot have arrived at all; ``reason`` is the message with as many words of the answer as
+    are kept, and without the values that were sent; ``request`` is the number that the delivery gave to the request, or
+    0."""
 
     def __init__(self, message: str, *, status: int | None = None, reached: bool = True, reason: str = "") -> None:
         self.request = 0

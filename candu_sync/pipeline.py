@@ -20,6 +20,7 @@ from candu_sync.changes import (
     allowed,
     anything_staged,
     check_fresh,
+    check_planned_for,
     discard,
     forced,
     new_run_id,
@@ -42,7 +43,7 @@ from candu_sync.syncs import declared_parts
 
 
 def plan(target: Target, *, full: bool = False, force: bool = False, allow: Collection[str] = (), keep: bool = True,
-         keys: Collection[str] = (), progress: Progress = silent) -> ChangeSet:
+         keys: Collection[str] = (), reroute: bool = False, progress: Progress = silent) -> ChangeSet:
     """Read the model, diff it with the snapshot, and stage what would be sent.
 
     Args:
@@ -53,8 +54,10 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
             (``changes.discard``), and a run that is under way does not matter.
         keys: only the rows with these keys (or ids of users or groups), also where Candu has them as they are, or
             refused them; events that were sent are not sent again. Empty: all rows.
+        reroute: the snapshot may be of what was sent by another route: the caller makes it one of this route.
 
     Raises:
+        OtherRoute: the snapshot is of what was sent by another route.
         ModelError, WarehouseError: the model cannot be read, or not be sent.
         SpecError: it has a ref or a source of dbt's that the manifest does not have.
         OtherWorkspace: the state belongs to Candu at another URL.
@@ -68,8 +71,8 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
     """
     with _reported("plan", target, progress) as reporter:
         reporter.begin(new_run_id())
-        target.project.check_workspace(key=False)
-        changes = _compared(target, reporter, full=full, keep=keep, keys=keys)
+        target.check_workspace(key=False)
+        changes = _compared(target, reporter, full=full, keep=keep, keys=keys, reroute=reroute)
         reporter.end("planned", result_of(changes, "planned").counts())
         return _staged(target, changes, force=force, allow=allow) if keep else changes
 
@@ -87,7 +90,8 @@ def _reported(verb: str, target: Target, progress: Progress) -> Iterator[Reporte
         yield reporter
 
 
-def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, keys: Collection[str]) -> ChangeSet:
+def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, keys: Collection[str],
+              reroute: bool = False) -> ChangeSet:
     """What a plan finds, in a scratch folder; where there is nothing to do, without files."""
     state = target.state
     try:
@@ -96,6 +100,8 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         if keep:
             raise
         version = state.current()
+    if not reroute:
+        target.check_route(version)
     try:
         return compare(target, version, reporter, full=full, keys=tuple(keys))
     except (ModelError, WarehouseError) as error:
@@ -158,7 +164,8 @@ def push(target: Target, changes: ChangeSet, *, force: bool = False, allow: Coll
     """
     with _reported("push", target, progress) as reporter:
         reporter.begin(changes.run_id)
-        target.project.check_workspace()
+        check_planned_for(changes, target.route)
+        target.check_workspace()
         stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes),
                                  allow=allowed(target.state, changes).union(allow))
         return _pushed(target, changes, reporter, stopped_by, sample)
@@ -182,6 +189,7 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
     # A push that is repeated because its process was killed finds its own claim there.
     version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
+    target.check_route(version)
     report = Report()
     if _anything(changes, version):
         with (remembered(target, changes, report, reporter), target.project.push_under_way(changes.summary.messages),
@@ -213,8 +221,9 @@ def push_staged(target: Target, *, force: bool = False, allow: Collection[str] =
     with _reported("push", target, progress) as reporter:
         recover(target.state, target.sync, target.project.engine, target.history)
         changes = staged(target.state)
+        check_planned_for(changes, target.route)
         reporter.begin(changes.run_id)
-        target.project.check_workspace()
+        target.check_workspace()
         stopped_by = _stopped_by(target, changes, reporter, force=force or forced(target.state, changes),
                                  allow=allowed(target.state, changes).union(allow))
         return changes, _pushed(target, changes, reporter, stopped_by, sample)
@@ -232,8 +241,8 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
     """
     with _reported("run", target, progress) as reporter:
         reporter.begin(new_run_id())
-        target.project.settings.require_api_key()
-        target.project.check_workspace()
+        target.project.settings.require_key(target.route)
+        target.check_workspace()
         changes = _compared(target, reporter, full=full, keep=True, keys=keys)
         stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
         if stopped_by is None and changes.folder is None and not anything_staged(target.state):

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from candu_sync.dbt import check_preconditions, resolve, resolve_sync
-from candu_sync.errors import StateError
+from candu_sync.errors import OtherRoute, StateError
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
 from candu_sync.progress import Progress
+from candu_sync.routes import ROUTES, Route, other_route
 from candu_sync.settings import Settings
-from candu_sync.state import PartitionState, State, check_lasting, read_claim, read_last_run, remove_folder
+from candu_sync.state import PartitionState, State, Version, check_lasting, read_claim, read_last_run, remove_folder
 from candu_sync.syncs import Sync, expanded, has_ended, partitions_to_run, present_segments
 from candu_sync.telemetry import Telemetry
 
@@ -64,6 +65,7 @@ class Project:
         self.listeners: list[Progress] = [self._telemetry]
         self.new_key = False
         self.launched_as: str | None = settings.run_url
+        self._connections: dict[str, KeptConnections] = {}
         self.declared: frozenset[str] | None = None
         self._predecessors: dict[str, str | None] = {}
         self._values: dict[str, list[str]] = {}
@@ -111,46 +113,62 @@ class Project:
         return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
                               timeout=self.settings.query_timeout)
 
-    def check_workspace(self, *, key: bool = True) -> None:
-        """Refuse to go on where the state belongs to another workspace of Candu than the settings.
+    def route_of(self, sync: Sync) -> Route:
+        """By which route a sync is sent: as its YAML says, else as the settings do."""
+        return ROUTES[sync.route or self.settings.route]
+
+    def routes_of(self, syncs: Iterable[Sync]) -> list[Route]:
+        """The routes of some syncs, each once; that of the settings where there is no sync."""
+        return list({route.name: route for route in map(self.route_of, syncs)}.values()) or [
+            ROUTES[self.settings.route]]
+
+    def require_keys(self, syncs: Iterable[Sync]) -> None:
+        """Make sure that some of the syncs can be sent. One whose key is missing fails by itself.
+
+        Raises:
+            SettingsError: the keys of all routes are missing.
+        """
+        routes = self.routes_of(syncs)
+        if not any(self.settings.key_of(route) for route in routes):
+            self.settings.require_key(routes[0])
+
+    def check_workspace(self, route: Route, *, key: bool = True) -> None:
+        """Refuse to go on where the state belongs to another workspace of Candu, or source of Segment, than the
+        settings.
 
         Args:
-            key: the API key is about to be used, and must be the one that the state knows.
+            key: the key is about to be used, and must be the one that the state knows.
 
         Raises:
             OtherWorkspace: it does.
         """
-        settings = self.settings
-        self.state.destination.check(settings.api_url, self._key if key else None, settings.environment,
-                                     new_key=self.new_key)
+        settings, used = self.settings, self.settings.key_of(route) if key else None
+        self.state.destination(route).check(settings.url_of(route), used, settings.environment, new_key=self.new_key)
 
-    def take_on_workspace(self) -> None:
-        """The state belongs to the settings' workspace from now on: it holds what that one accepted.
+    def take_on_workspace(self, route: Route) -> None:
+        """The state belongs to the settings' workspace, or source, from now on: it holds what that one accepted.
 
         Raises:
             OtherWorkspace: it belongs to another one.
             StateError: the state cannot be written.
         """
         settings = self.settings
-        self.state.destination.take_on(settings.api_url, self._key, settings.environment, new_key=self.new_key)
+        self.state.destination(route).take_on(settings.url_of(route), settings.key_of(route), settings.environment,
+                                              new_key=self.new_key)
 
-    @property
-    def _key(self) -> str | None:
-        key = self.settings.api_key
-        return None if key is None else key.get_secret_value()
-
-    @cached_property
-    def connections(self) -> KeptConnections:
-        """Connections to Candu, kept from one sync and partition to the next.
+    def connections(self, route: Route) -> KeptConnections:
+        """Connections by a route, kept from one sync and partition to the next.
 
         Raises:
-            SettingsError: there is no API key.
+            SettingsError: there is no key.
         """
         # httpx takes longer to load than a plan with nothing to send takes altogether.
-        from candu_sync.delivery import Candu, KeptConnections
+        from candu_sync.delivery import KeptConnections, connection_of
 
-        settings, key = self.settings, self.settings.require_api_key()
-        return KeptConnections(lambda: Candu(settings.api_url, key, settings.timeout))
+        if route.name not in self._connections:
+            connect, url, key = connection_of(route), self.settings.url_of(route), self.settings.require_key(route)
+            self._connections[route.name] = KeptConnections(lambda: connect(url, key, self.settings.timeout))
+        return self._connections[route.name]
 
     @cached_property
     def engine(self) -> Embedded:
@@ -406,3 +424,27 @@ class Target:
     def history(self) -> HistoryPolicy:
         """What the ledger keeps of this target's runs."""
         return self.project.history_policy(self.sync)
+
+    @property
+    def route(self) -> Route:
+        """By which route it is sent."""
+        return self.project.route_of(self.sync)
+
+    def check_workspace(self, *, key: bool = True) -> None:
+        """As ``Project.check_workspace``, for the route of this target."""
+        self.project.check_workspace(self.route, key=key)
+
+    def take_on_workspace(self) -> None:
+        """As ``Project.take_on_workspace``, for the route of this target."""
+        self.project.take_on_workspace(self.route)
+
+    def check_route(self, version: Version) -> None:
+        """Refuse to compare with a snapshot of what was sent by another route.
+
+        Raises:
+            OtherRoute: the version is one.
+        """
+        if version.files and version.route != self.route.name:
+            said = "`route:` of its YAML" if self.sync.route else "CANDU_ROUTE"
+            raise OtherRoute(other_route(self.name, self.sync.name, ROUTES[version.route], self.route, said=said,
+                                         events=self.sync.kind == "events"))

@@ -2,8 +2,8 @@
 
 Those of a workspace with a name have the name in theirs (``workspaces``): ``CANDU_EU_API_KEY``.
 
-Secrets (``CANDU_API_KEY``, and ``CANDU_WAREHOUSE_URL`` and ``CANDU_ALERTS_URL``, which may hold passwords and tokens)
-are never part of a message or of what ``repr`` shows.
+Secrets (``CANDU_API_KEY`` and ``SEGMENT_WRITE_KEY``, and ``CANDU_WAREHOUSE_URL`` and ``CANDU_ALERTS_URL``, which may
+hold passwords and tokens) are never part of a message or of what ``repr`` shows.
 """
 
 from __future__ import annotations
@@ -16,14 +16,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PrivateAttr, SecretStr, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from candu_sync.alerts import Address, parse_addresses
 from candu_sync.errors import SettingsError
+from candu_sync.routes import ROUTES, SEGMENT, Route
 from candu_sync.state import short_lived, take_apart
 from candu_sync.suggestions import did_you_mean, nearest
-from candu_sync.workspaces import CHOICE, PREFIX, chosen_workspace, in_words_of, others_settings, prefix_of, state_of
+from candu_sync.workspaces import (
+    CHOICE,
+    PREFIX,
+    SEGMENT_PREFIX,
+    chosen_workspace,
+    in_words_of,
+    others_settings,
+    prefix_of,
+    segment_prefix_of,
+    state_of,
+)
 
 __all__ = ["Settings", "in_words", "load_settings"]
 
@@ -31,26 +42,38 @@ _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT])(i?)B", re.IGNORECASE)
 _LOGS = ("text", "json")
 _NULLS = ("send", "omit")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_SEGMENT_URL = "https://api.segment.io"
 _POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
-def _url(value: object) -> str:
-    """An address that the API key may be sent to: https, or this machine."""
+def _candu_url(value: object) -> str:
+    return _url(value, "https://api.candu.ai/api", "CANDU_API_KEY")
+
+
+def _segment_url(value: object) -> str:
+    text = _url(value, _SEGMENT_URL, "SEGMENT_WRITE_KEY")
+    if re.search(r"/v1(/batch)?$", text):
+        raise ValueError("must be without /v1 at its end, like " + _SEGMENT_URL)
+    return text
+
+
+def _url(value: object, example: str, key: str) -> str:
+    """An address that the key may be sent to: https, or this machine."""
     text = str(value).strip()
     if not re.fullmatch(r"[!-~]+", text) or "\\" in text:
-        raise ValueError("must be a URL without spaces, like https://api.candu.ai/api")
+        raise ValueError(f"must be a URL without spaces, like {example}")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
         # The standard library's sentence quotes the host or the port, which may be a misplaced password.
-        raise ValueError("must be a URL with a host and a numeric port, like https://api.candu.ai/api") from None
+        raise ValueError(f"must be a URL with a host and a numeric port, like {example}") from None
     if not host or parts.scheme not in ("https", "http"):
-        raise ValueError("must be a URL that starts with https://, like https://api.candu.ai/api")
+        raise ValueError(f"must be a URL that starts with https://, like {example}")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must be a URL without user, password, ? or #; the key belongs into CANDU_API_KEY")
+        raise ValueError(f"must be a URL without user, password, ? or #; the key belongs into {key}")
     if parts.scheme == "http" and not _loopback(host):
-        raise ValueError(f"is plain http to {host}, which would show the API key on the way; use https (plain http is "
+        raise ValueError(f"is plain http to {host}, which would show the key on the way; use https (plain http is "
                          "for this machine only: 127.0.0.1, localhost, ::1)")
     return text.rstrip("/")
 
@@ -75,13 +98,27 @@ def _api_key(value: object, about: ValidationInfo) -> str:
     text = text.strip()
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError("holds a space or a character that an HTTP header cannot carry; copy the key again from Candu")
-    # Candu's keys were once the user of Basic authentication, which can have no colon.
+    return _without_environment(text, about)
+
+
+def _without_environment(text: str, about: ValidationInfo) -> str:
+    # Candu's keys were once the user of Basic authentication, and Segment's are, which can have no colon.
     environment, colon, key = text.rpartition(":")
     here = about.data.get("environment")
     if colon and environment != here:
         raise ValueError("is the key of another environment, by the name before its colon: CANDU_ENVIRONMENT is "
                          f"{here or 'not set'} here. Use the key of this environment")
     return key
+
+
+def _write_key(value: object, about: ValidationInfo) -> str:
+    """As ``_api_key``, of a source in Segment."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    text = text.strip()
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("holds a space or another character that no write key has; copy the key again from the "
+                         "settings of the source in Segment")
+    return _without_environment(text, about)
 
 
 def _bytes(value: object) -> int:
@@ -183,6 +220,13 @@ def _switch(value: object) -> bool:
     return text in ("true", "1", "yes", "on")
 
 
+def _route(value: object) -> str:
+    text = str(value).strip().lower()
+    if text not in ROUTES:
+        raise ValueError(f"must be {' or '.join(ROUTES)}{did_you_mean(text, ROUTES)}")
+    return text
+
+
 def _log(value: object) -> str:
     text = str(value).strip().lower()
     if text not in _LOGS:
@@ -201,7 +245,7 @@ _Count = Annotated[int, BeforeValidator(_count)]
 
 
 class Settings(BaseSettings):
-    """What ``load_settings`` read. Each field is the ``CANDU_`` variable of its name."""
+    """What ``load_settings`` read. Each field is the ``CANDU_`` variable of its name, but those of Segment."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
@@ -210,8 +254,15 @@ class Settings(BaseSettings):
     environment: Annotated[str, BeforeValidator(_environment)] | None = None
     """What this deployment is, like production or staging; a state of another one is refused."""
     api_key: Annotated[SecretStr, BeforeValidator(_api_key)] | None = None
-    api_url: Annotated[str, BeforeValidator(_url)] = "https://api.candu.ai/api"
+    api_url: Annotated[str, BeforeValidator(_candu_url)] = "https://api.candu.ai/api"
     """Without a slash at its end."""
+    route: Annotated[Literal["candu", "segment"], BeforeValidator(_route)] = "candu"
+    """How messages reach Candu, where the YAML of a sync does not say it: directly, or by Segment."""
+    segment_write_key: Annotated[SecretStr, BeforeValidator(_write_key)] | None = Field(
+        default=None, validation_alias="SEGMENT_WRITE_KEY")
+    segment_api_url: Annotated[str, BeforeValidator(_segment_url)] = Field(
+        default=_SEGMENT_URL, validation_alias="SEGMENT_API_URL")
+    """Without a slash at its end, and without ``/v1``."""
     warehouse_url: SecretStr | None = None
     """A SQLAlchemy URL; may hold a password."""
     query_timeout: Annotated[float, BeforeValidator(_limit)] = 0.0
@@ -275,6 +326,21 @@ class Settings(BaseSettings):
         """Where notices go; empty: nowhere."""
         return () if self.alerts_url is None else parse_addresses(self.alerts_url.get_secret_value())
 
+    def url_of(self, route: Route) -> str:
+        """The address of the service that takes the messages of a route."""
+        return self.segment_api_url if route is SEGMENT else self.api_url
+
+    def key_of(self, route: Route) -> str | None:
+        """The key for that service; None: there is none."""
+        key = self.segment_write_key if route is SEGMENT else self.api_key
+        return None if key is None else key.get_secret_value()
+
+    def require_key(self, route: Route) -> str:
+        """As ``key_of``. Raises SettingsError when there is no key."""
+        if route is not SEGMENT:
+            return self.require_api_key()
+        return _required(self.segment_write_key, "SEGMENT_WRITE_KEY", "the write key of the source in Segment")
+
     def require_api_key(self) -> str:
         """Raises SettingsError when there is no key."""
         return _required(self.api_key, "CANDU_API_KEY", "the API key of the Candu workspace")
@@ -283,6 +349,16 @@ class Settings(BaseSettings):
         """Raises SettingsError when there is no URL."""
         return _required(self.warehouse_url, "CANDU_WAREHOUSE_URL",
                          "the warehouse's SQLAlchemy URL, like duckdb:///warehouse.duckdb")
+
+
+class _OfSegment(BaseSettings):
+    """The two variables of Segment as they are, for one prefix."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
+                                      hide_input_in_errors=True)
+
+    write_key: SecretStr | None = None
+    api_url: str = _SEGMENT_URL
 
 
 def load_settings(workspace: str | None = None, **overrides: Any) -> Settings:
@@ -302,7 +378,7 @@ def load_settings(workspace: str | None = None, **overrides: Any) -> Settings:
         settings = _read(workspace, given)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        wrong = "\n".join(f"{PREFIX}{str(detail['loc'][0]).upper()} {_sentence(detail)}" for detail in details)
+        wrong = "\n".join(f"{_variable(str(detail['loc'][0]))} {_sentence(detail)}" for detail in details)
         raise SettingsError(in_words(workspace, wrong)) from None
     except UnicodeDecodeError:
         raise SettingsError(".env is not UTF-8; save it in that encoding") from None
@@ -318,7 +394,8 @@ def in_words(workspace: str | None, text: str) -> str:
 
 def _read(workspace: str | None, given: dict[str, Any]) -> Settings:
     # pydantic-settings takes a prefix for one object.
-    settings = Settings(_env_prefix=prefix_of(workspace), **given)  # type: ignore[call-arg]
+    sources = _segment_of(workspace) | {_source(name): value for name, value in given.items()}
+    settings = Settings(_env_prefix=prefix_of(workspace), **sources)  # type: ignore[call-arg]
     if workspace is not None and "state_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"state_url": state_of(workspace)})
     settings._workspace = workspace
@@ -326,8 +403,28 @@ def _read(workspace: str | None, given: dict[str, Any]) -> Settings:
     return settings
 
 
+def _segment_of(workspace: str | None) -> dict[str, Any]:
+    """Segment's settings of a workspace with a name: they do not fall back to those without it."""
+    if workspace is None:
+        return {}
+    found = _OfSegment(_env_prefix=segment_prefix_of(workspace))  # type: ignore[call-arg]
+    return {f"{SEGMENT_PREFIX}WRITE_KEY": found.write_key, f"{SEGMENT_PREFIX}API_URL": found.api_url}
+
+
+def _source(name: str) -> str:
+    """What pydantic takes a field's value by."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else name
+
+
+def _variable(source: str) -> str:
+    """The name of a variable, by what pydantic takes its value by."""
+    return source if source.startswith(SEGMENT_PREFIX) else f"{PREFIX}{source.upper()}"
+
+
 def _names() -> list[str]:
-    return [name.upper() for name in Settings.model_fields]
+    """The names of the settings that begin with ``CANDU_``, without that."""
+    return [name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None]
 
 
 def _unknown(workspace: str | None) -> Iterable[str]:

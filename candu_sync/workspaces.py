@@ -1,7 +1,8 @@
 """Several workspaces of Candu in one project: each has a name, and settings under that name.
 
-The settings of the workspace ``eu`` are ``CANDU_EU_API_KEY``, ``CANDU_EU_STATE_URL`` and so on. None of them falls back
-to ``CANDU_API_KEY``: that is another workspace's.
+The settings of the workspace ``eu`` are ``CANDU_EU_API_KEY``, ``CANDU_EU_STATE_URL`` and so on, and
+``SEGMENT_EU_WRITE_KEY`` and ``SEGMENT_EU_API_URL``. None of them falls back to ``CANDU_API_KEY``: that is another
+workspace's.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from collections.abc import Collection
 
 from candu_sync.errors import SettingsError
 
-__all__ = ["CHOICE", "PREFIX", "chosen_workspace", "in_words_of", "others_settings", "prefix_of", "state_of"]
+__all__ = ["CHOICE", "PREFIX", "SEGMENT_PREFIX", "chosen_workspace", "in_words_of", "others_settings", "prefix_of",
+           "segment_prefix_of", "state_of"]
 
 PREFIX = "CANDU_"
+SEGMENT_PREFIX = "SEGMENT_"
 CHOICE = "CANDU_WORKSPACE"
 
 # The first parts of assets' keys and of syncs' names.
@@ -55,6 +58,11 @@ def prefix_of(workspace: str | None) -> str:
     return PREFIX if workspace is None else f"{PREFIX}{workspace.upper()}_"
 
 
+def segment_prefix_of(workspace: str | None) -> str:
+    """As ``prefix_of``, of the settings of Segment."""
+    return SEGMENT_PREFIX if workspace is None else f"{SEGMENT_PREFIX}{workspace.upper()}_"
+
+
 def state_of(workspace: str) -> str:
     """Where a workspace with a name keeps its state, if no setting says it."""
     return f".candu_sync_{workspace}"
@@ -87,4 +95,5 @@ def in_words_of(workspace: str | None, text: str, settings: Collection[str]) -> 
         return text
     names = "|".join(sorted(settings, key=len, reverse=True))
     text = re.sub(rf"\b{PREFIX}(?=(?:{names})\b)", prefix_of(workspace), text)
+    text = re.sub(rf"\b{SEGMENT_PREFIX}(?=(?:WRITE_KEY|API_URL)\b)", segment_prefix_of(workspace), text)
     return _COMMAND.sub(f"candu-sync --workspace {workspace} ", text)

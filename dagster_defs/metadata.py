@@ -10,6 +10,7 @@ from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord,
 
 from candu_sync import ChangeSet, RunResult
 from candu_sync.changes import backfill_notes, redacted_key
+from candu_sync.routes import CANDU
 from candu_sync.settings import in_words
 
 Metadata = dict[str, MetadataValue]
@@ -43,7 +44,13 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
     if invalid:
         found["invalid rows"] = table([{"key": _shown(row["key"]), "why": row["reason"]} for row in invalid])
     found |= _seconds(changes.seconds)
-    return found | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)}
+    return (found | _by(changes.route)
+            | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)})
+
+
+def _by(route: str | None) -> Metadata:
+    """The route, where messages do not go to Candu directly."""
+    return {} if route in (None, CANDU.name) else {"route": MetadataValue.text(str(route))}
 
 
 def push_metadata(result: RunResult, workspace: str | None = None) -> Metadata:
@@ -56,7 +63,7 @@ def push_metadata(result: RunResult, workspace: str | None = None) -> Metadata:
     if result.accepted or result.refused:
         command = f"candu-sync history {result.sync} --run {result.run_id}"
         found["history"] = MetadataValue.text(in_words(workspace, command))
-    return found | {"change set": MetadataValue.text(result.run_id)}
+    return found | _by(result.route) | {"change set": MetadataValue.text(result.run_id)}
 
 
 def history_rows(rows: Sequence[Mapping[str, Any]], *, values: bool) -> TableMetadataValue:

@@ -9,6 +9,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, MetadataValue
 
 from candu_sync import ChangeSet, Settings
 from candu_sync.naming import counted
+from candu_sync.routes import ROUTES
 from dagster_defs.metadata import Metadata
 
 _RATIO = "change ratio"
@@ -19,7 +20,7 @@ _MINUTE = 60
 def estimate(changes: ChangeSet, settings: Settings) -> Metadata:
     """Requests at the configured batch size, and minutes at the configured rate, if there is one; retries and Candu's
     own pace come on top."""
-    requests = math.ceil(changes.summary.messages / settings.batch_size)
+    requests = math.ceil(changes.summary.messages / ROUTES[changes.route].batch_size(settings.batch_size))
     took = requests / settings.rate if settings.rate else 0.0
     shown = f"{took:,.1f} s" if took < _MINUTE else f"{took / _MINUTE:,.1f} minutes"
     pace = f", {shown} at {settings.rate:g} a second" if settings.rate else ""

@@ -198,8 +198,8 @@ class SyncRun:
 
     def _pushed(self, project: Project, partition: str | None) -> tuple[Target, ChangeSet, RunResult]:
         """Push the staged changes of a partition, or, where there are none or others are asked for, plan and push."""
-        project.settings.require_api_key()
         target = Target(project, self.sync, partition)
+        project.require_keys([self.sync])
         force, allow, sample = self.launch.force, self.launch.guards(), self.launch.sample or None
         progress = log_progress(self.context.log)
         just_staged = self._changes in self.context.selected_asset_keys

@@ -18,6 +18,7 @@ from candu_sync.errors import ModelError, OtherWorkspace, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.progress import Counted, Event
 from candu_sync.project import Target
+from candu_sync.routes import CANDU
 from candu_sync.simulator import Simulator
 from candu_sync.state.claims import Claim, Owner
 from candu_sync.state.disk import DiskStore
@@ -319,7 +320,7 @@ def test_the_partitions_of_a_first_run_share_the_warehouse_and_a_connection(
         # However slow this machine is.
         patch.setattr(project_module, "_MOMENT", 60.0)
         assert [pipeline.run(target).accepted for target in project.targets(sync, [])] == [1, 1]
-        assert project.connections.made == 1
+        assert project.connections(CANDU).made == 1
     assert opened.count(str(lab.warehouse)) == 1
 
 

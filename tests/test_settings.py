@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from candu_sync.errors import SettingsError
+from candu_sync.routes import SEGMENT
 from candu_sync.settings import Settings, load_settings
 
 
@@ -32,7 +33,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
     settings = load_settings()
     assert settings.model_dump() == {
         "environment": None,
-        "api_key": None, "api_url": "https://api.candu.ai/api", "warehouse_url": None, "query_timeout": 0.0,
+        "api_key": None, "api_url": "https://api.candu.ai/api", "route": "candu",
+        "segment_write_key": None, "segment_api_url": "https://api.segment.io", "warehouse_url": None,
+        "query_timeout": 0.0,
         "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0,
         "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "nulls": "send", "history": 90.0,
         "history_size": 0,
@@ -152,3 +155,40 @@ def test_a_variable_that_is_no_setting_is_warned_of(folder: Path, monkeypatch: p
 def test_a_file_in_another_encoding_is_named(folder: Path) -> None:
     (folder / ".env").write_bytes(b"CANDU_STATE_URL=caf\xe9\n")
     assert refusal() == ".env is not UTF-8; save it in that encoding"
+
+
+class TestSegment:
+    def test_its_variables_have_its_name(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text("CANDU_ROUTE=Segment\nSEGMENT_WRITE_KEY=from-the-file\n")
+        monkeypatch.setenv("SEGMENT_API_URL", "https://events.eu1.segmentapis.com/")
+        settings = load_settings()
+        assert settings.route == "segment"
+        assert settings.require_key(SEGMENT) == "from-the-file"
+        assert settings.url_of(SEGMENT) == "https://events.eu1.segmentapis.com"
+        assert settings.warnings == ()
+        assert load_settings(segment_write_key="given").key_of(SEGMENT) == "given"
+
+    def test_the_write_key_is_not_printed(self) -> None:
+        settings = load_settings(segment_write_key="hunter2")
+        assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump()}"
+
+    def test_a_write_key_of_another_environment_is_refused(self) -> None:
+        assert load_settings(environment="production", segment_write_key="production:k").key_of(SEGMENT) == "k"
+        assert refusal(segment_write_key="production:hunter").startswith("SEGMENT_WRITE_KEY is the key of another")
+
+    @pytest.mark.parametrize(("name", "value", "said"), [
+        ("segment_api_url", "api.segment.io", "SEGMENT_API_URL must be a URL that starts with https://"),
+        ("segment_api_url", "https://api.segment.io/v1/batch", "SEGMENT_API_URL must be without /v1 at its end"),
+        ("segment_api_url", "https://api.segment.io/v1/", "SEGMENT_API_URL must be without /v1 at its end"),
+        ("segment_api_url", "http://10.0.0.1", "SEGMENT_API_URL is plain http to 10.0.0.1"),
+        ("segment_api_url", "https://k:hunter2@x", "the key belongs into SEGMENT_WRITE_KEY"),
+        ("segment_write_key", "hunter 2", "SEGMENT_WRITE_KEY holds a space"),
+        ("route", "segmnt", "CANDU_ROUTE must be candu or segment; did you mean segment?")])
+    def test_what_is_wrong_is_named(self, name: str, value: str, said: str) -> None:
+        message = refusal(**{name: value})
+        assert said in message
+        assert "hunter" not in message
+
+    def test_a_missing_write_key_is_named(self) -> None:
+        with pytest.raises(SettingsError, match=r"SEGMENT_WRITE_KEY is not set; .*\.env"):
+            load_settings().require_key(SEGMENT)

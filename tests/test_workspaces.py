@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from candu_sync.errors import SettingsError
-from candu_sync.settings import load_settings
+from candu_sync.routes import SEGMENT
+from candu_sync.settings import in_words, load_settings
 from candu_sync.simulator import Simulator
 from candu_sync.workspaces import chosen_workspace
 from tests.support.folder import Folder
@@ -25,6 +26,22 @@ def test_none_of_its_settings_is_that_of_another_workspace(monkeypatch: pytest.M
     settings = load_settings("eu")
     assert (settings.workspace, settings.api_key, settings.batch_size) == ("eu", None, 7)
     assert settings.state_url == ".candu_sync_eu"
+
+
+def test_segments_settings_have_the_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write key of another workspace would send these people to the other one's source."""
+    monkeypatch.setenv("SEGMENT_WRITE_KEY", "the-other-key")
+    monkeypatch.setenv("SEGMENT_API_URL", "https://other.example")
+    without = load_settings("eu")
+    assert (without.segment_write_key, without.segment_api_url) == (None, "https://api.segment.io")
+    Path(".env").write_text("SEGMENT_EU_WRITE_KEY=mine\nSEGMENT_EU_API_URL=https://events.eu1.segmentapis.com/\n")
+    settings = load_settings("eu")
+    assert (settings.key_of(SEGMENT), settings.url_of(SEGMENT)) == ("mine", "https://events.eu1.segmentapis.com")
+    assert load_settings("").key_of(SEGMENT) == "the-other-key"
+    monkeypatch.setenv("SEGMENT_EU_API_URL", "api.segment.io")
+    with pytest.raises(SettingsError, match=r"^SEGMENT_EU_API_URL must be"):
+        load_settings("eu")
+    assert in_words("eu", "set SEGMENT_WRITE_KEY") == "set SEGMENT_EU_WRITE_KEY"
 
 
 @pytest.mark.parametrize("name", ["EU", "e u", "users", "eu-1", "_eu", "1eu", "eu__1", "sync"])

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.staging import anything_set_aside as anything_set_aside
     from candu_sync.changes.staging import anything_staged as anything_staged
     from candu_sync.changes.staging import check_fresh as check_fresh
+    from candu_sync.changes.staging import check_planned_for as check_planned_for
     from candu_sync.changes.staging import discard as discard
     from candu_sync.changes.staging import forced as forced
     from candu_sync.changes.staging import new_run_id as new_run_id
@@ -84,7 +85,7 @@ else:
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "predecessor": "find_predecessor renamed_perhaps",
         "resent": "messages_not_newer notice_resent",
-        "staging": ("STAGED allowed anything_set_aside anything_staged check_fresh discard forced new_run_id settle "
-                    "stage staged staged_by staged_traits take_over"),
+        "staging": ("STAGED allowed anything_set_aside anything_staged check_fresh check_planned_for discard forced "
+                    "new_run_id settle stage staged staged_by staged_traits take_over"),
         "summary": "Summary backfill_notes redacted_key summarize summary_of_nothing with_unidentified",
     })

@@ -28,6 +28,7 @@ from candu_sync.changes.summary import Summary
 from candu_sync.diff import Refresh
 from candu_sync.embedded import literal, write_arrow
 from candu_sync.errors import DamagedState, StateError
+from candu_sync.routes import CANDU
 from candu_sync.rows import Trait, ValueKind
 from candu_sync.snapshot import FORGOTTEN
 from candu_sync.state import RowIdentity
@@ -63,6 +64,7 @@ class ChangeSet:
         folder: where the files are, on this machine; None: there is nothing to do, and there are no files.
         identity: what made two rows the same row when the plan was made; None: it is older than this field.
         refresh: whose turn it was to be sent again; None: no row's.
+        route: by which route it is to be sent.
     """
 
     run_id: str
@@ -83,6 +85,7 @@ class ChangeSet:
     constants_for: tuple[str, ...] = ()
     new_traits: tuple[str, ...] = ()
     refresh: Refresh | None = None
+    route: str = CANDU.name
 
     @property
     def outgoing(self) -> Path:
@@ -123,6 +126,9 @@ class ChangeSet:
         """What ``plan.json`` holds."""
         # asdict would copy every value of the summary.
         plain = {name: dict(vars(value)) if is_dataclass(value) else value for name, value in vars(self).items()}
+        if self.route == CANDU.name:
+            # As plans had it when there was no other route.
+            del plain["route"]
         return plain | {"folder": None, "traits": [[t.name, str(t.kind)] for t in self.traits]}
 
     @classmethod

@@ -22,6 +22,7 @@ from candu_sync.changes.change_set import FILES, INVALID, MORE_FILES, ChangeSet
 from candu_sync.changes.noise import MOVES
 from candu_sync.errors import Claimed, StaleChanges
 from candu_sync.naming import named
+from candu_sync.routes import ROUTES, Route
 from candu_sync.state import Claim, PartitionState, Version, local_folder, remove_folder
 
 STAGED = "staged.json"
@@ -103,6 +104,17 @@ def check_fresh(changes: ChangeSet, current: Version) -> None:
     """
     if current.number != changes.base and current.run_id != changes.run_id:
         raise _stale(changes, current)
+
+
+def check_planned_for(changes: ChangeSet, route: Route) -> None:
+    """A change set may be pushed by the route for which it was planned.
+
+    Raises:
+        StaleChanges: the settings name another route now.
+    """
+    if changes.route != route.name:
+        raise StaleChanges(f"{named(changes.sync, changes.partition)}: the staged changes were planned to go "
+                           f"{ROUTES[changes.route].way}, and now they would go {route.way}: make the plan again")
 
 
 def _stale(changes: ChangeSet, current: Version) -> StaleChanges:

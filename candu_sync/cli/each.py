@@ -43,14 +43,15 @@ def each(project: Project, syncs: list[Sync], keys: Keys, act: Callable[[Target]
         The exit codes.
 
     Raises:
-        Unauthorized, SettingsError: no other sync can do better.
+        Unauthorized, SettingsError: no other sync can do better, since all go by one route.
     """
     codes: list[int] = []
+    alone = len(project.routes_of(syncs)) == 1
     for sync in syncs:
         with once_each(sync.name):
             targets: list[Target] = []
             if not project.stopped:
-                with _reported(project, sync, None, codes, fail):
+                with _reported(project, sync, None, codes, fail, alone=alone):
                     targets = _targets(project, sync, keys(sync))
             else:
                 _left_out(sync.name, None, codes, fail)
@@ -58,7 +59,7 @@ def each(project: Project, syncs: list[Sync], keys: Keys, act: Callable[[Target]
                 if project.stopped:
                     _left_out(sync.name, target.partition, codes, fail)
                     continue
-                with _reported(project, sync, target.partition, codes, fail):
+                with _reported(project, sync, target.partition, codes, fail, alone=alone):
                     codes.append(act(target))
     return codes
 
@@ -74,13 +75,18 @@ def _left_out(sync: str, partition: str | None, codes: list[int], fail: Fail) ->
 
 
 @contextmanager
-def _reported(project: Project, sync: Sync, partition: str | None, codes: list[int], fail: Fail) -> Iterator[None]:
-    """An error of one sync goes to stderr and to ``fail``. A wrong key or setting ends all."""
+def _reported(project: Project, sync: Sync, partition: str | None, codes: list[int], fail: Fail, *,
+              alone: bool) -> Iterator[None]:
+    """An error of one sync goes to stderr and to ``fail``. A wrong key or setting ends all, where all go by one route.
+
+    Args:
+        alone: they do.
+    """
     try:
         yield
-    except (Unauthorized, SettingsError):
-        raise
     except CanduSyncError as error:
+        if alone and isinstance(error, Unauthorized | SettingsError):
+            raise
         _report(sync, partition, str(error), error.exit_code, codes, fail)
     except (KeyboardInterrupt, RuntimeError):
         # DuckDB raises RuntimeError when a signal ends its query.

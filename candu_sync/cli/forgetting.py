@@ -10,6 +10,7 @@ import typer
 from candu_sync.cli.common import Json, complain, finish, opened_project, print_lines, say
 from candu_sync.errors import UsageError
 from candu_sync.naming import counted, named
+from candu_sync.routes import ROUTES
 
 if TYPE_CHECKING:
     from candu_sync.forgetting import Forgotten
@@ -27,7 +28,7 @@ def forget(user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The u
             _undo(project, user_id, as_json=as_json)
             return
         found = _forget(project, catalog, user_id)
-        simulated, place = _in_simulator(project.settings.api_url, user_id), project.settings.api_url
+        place, simulated = _in_simulator(project, user_id)
     if as_json:
         print_lines([{"removed": [asdict(row) for row in found.removed], "certificate": found.certificate,
                       "simulator": simulated}])
@@ -50,14 +51,17 @@ def _forget(project: Project, catalog: Catalog, user_id: str) -> Forgotten:
     return forgetting.forget(project, catalog.syncs, user_id)
 
 
-def _in_simulator(api_url: str, user_id: str) -> int | None:
-    """The rows that were removed from the simulator; None: none answers at Candu's URL."""
-    if "127.0.0.1" not in api_url and "localhost" not in api_url and "[::1]" not in api_url:
-        return None
+def _in_simulator(project: Project, user_id: str) -> tuple[str, int | None]:
+    """The address of the simulator, and the rows that were removed from it; None: none answers where messages go."""
+    urls = [project.settings.url_of(route) for route in ROUTES.values()]
+    local = [url for url in urls if any(host in url for host in ("127.0.0.1", "localhost", "[::1]"))]
+    if not local:
+        return urls[0], None
     # Its server takes a while to load.
     from candu_sync.simulator import forget_user, on_this_machine
 
-    return forget_user(api_url, user_id) if on_this_machine(api_url) else None
+    found = [(url, forget_user(url, user_id)) for url in local if on_this_machine(url)]
+    return next((pair for pair in found if pair[1] is not None), (urls[0], None))
 
 
 def _undo(project: Project, user_id: str, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ import typer
 from candu_sync.cli.common import Json, Partitions, complain, finish, opened_project, say, with_state
 from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import UsageError
+from candu_sync.routes import CANDU
 from candu_sync.terminal import csv_cell, json_line
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _SHOWN = 200
 
 _COLUMNS = ("at", "run_id", "sync", "partition", "key", "user_id", "group_id", "type", "outcome", "status", "reason",
-            "attempts", "message_id", "event", "refresh", "traits")
+            "attempts", "message_id", "event", "refresh", "route", "traits")
 
 
 def history(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
@@ -90,9 +91,10 @@ def _print_table(project: Project, rows: Iterable[dict[str, Any]], query: Histor
     if not shown:
         say(_nothing(query))
         return
-    show_rows(("at", "run", "sync", "key", "outcome", "what", "why"),
-              [(row["at"], row["run_id"], _title(row), row["key"], row["outcome"], _what(row),
-                short_reason(row["reason"] or "")) for row in shown[:_SHOWN]])
+    routes = {row["route"] for row in shown} != {CANDU.name}
+    show_rows(("at", "run", "sync", "key", "outcome", *(["route"] if routes else []), "what", "why"),
+              [(row["at"], row["run_id"], _title(row), row["key"], row["outcome"], *([row["route"]] if routes else []),
+                _what(row), short_reason(row["reason"] or "")) for row in shown[:_SHOWN]])
     if len(shown) > _SHOWN:
         complain(f"these are the newest {_SHOWN} rows; --json and --csv give all of them")
     _say_unidentified(project, shown[:_SHOWN])

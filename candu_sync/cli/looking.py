@@ -22,10 +22,12 @@ from candu_sync.cli.common import (
 from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import CanduSyncError, UsageError
 from candu_sync.naming import counted
+from candu_sync.routes import CANDU
 
 if TYPE_CHECKING:
     from candu_sync.operate import ModelCheck
     from candu_sync.project import Project, Target
+    from candu_sync.routes import Route
     from candu_sync.syncs import Catalog, Sync
 
 
@@ -40,9 +42,10 @@ def list_syncs(as_json: Json = False) -> None:
     if as_json:
         print_lines(rows)
     else:
-        show_rows(("sync", "kind", "partitions", "schedule", "tags", "last run", "status"),
-                  [(r["sync"], r["kind"], r["partitions"], r["schedule"], _tags(r["tags"]), r["last_run"], r["status"])
-                   for r in rows])
+        by = any(r["route"] != CANDU.name for r in rows)
+        show_rows(("sync", "kind", *(["route"] if by else []), "partitions", "schedule", "tags", "last run", "status"),
+                  [(r["sync"], r["kind"], *([r["route"]] if by else []), r["partitions"], r["schedule"],
+                    _tags(r["tags"]), r["last_run"], r["status"]) for r in rows])
     finish([2 for _ in errors])
 
 
@@ -52,7 +55,7 @@ def _tags(tags: dict[str, str]) -> str:
 
 def check(names: Names = None, everything: All = False, tag: Tags = None, exclude: Exclude = None,
           failed: Failed = False, as_json: Json = False, offline: Annotated[bool, typer.Option(
-        "--offline", help="Leave out the request to Candu that proves the key.")] = False, twice: Annotated[
+        "--offline", help="Leave out the request that proves the key.")] = False, twice: Annotated[
         bool, typer.Option("--twice", help="Read each model two times, and name the columns that differ.")] = False,
           manifest: Annotated[Path | None, typer.Option(
               "--manifest", metavar="FILE", help="Check by dbt's manifest alone, without a warehouse.")] = None,
@@ -65,7 +68,6 @@ def check(names: Names = None, everything: All = False, tag: Tags = None, exclud
     """Every model against the warehouse without reading its rows; types, names, traits sent twice; the key.
 
     With --manifest no warehouse is asked: the columns are those that dbt's manifest shows."""
-    from candu_sync.delivery import Candu
     from candu_sync.operate import check_models
 
     if manifest is not None:
@@ -78,21 +80,39 @@ def check(names: Names = None, everything: All = False, tag: Tags = None, exclud
     with opened_project() as (project, catalog):
         selected = select(project, catalog, Selection.of(names, tags=tag, exclude=exclude, failed=failed,
                                                          everything=everything))
-        settings = project.settings
-        settings.require_warehouse_url()
-        key = "" if offline else settings.require_api_key()
+        project.settings.require_warehouse_url()
+        routes = [] if offline else project.routes_of(selected.syncs)
+        for route in routes:
+            project.settings.require_key(route)
         checked = check_models(project, catalog, selected.syncs, twice=twice)
         for found in checked:
             _show_check(found, as_json=as_json)
         codes = [*(2 for _ in selected.errors), *(1 for found in checked if found.errors)]
-        if not offline:
-            with Candu(settings.api_url, key, settings.timeout) as candu:
-                candu.probe()
-            if not as_json:
-                say(f"Candu at {settings.api_url} accepts the key")
-            project.check_workspace()
+        for route in routes:
+            _probe(project, route, as_json=as_json)
         _check_report(project, catalog, as_json=as_json)
     finish(codes)
+
+
+def _probe(project: Project, route: Route, *, as_json: bool) -> None:
+    """Ask the service of a route without sending anything, and compare it with what the state knows.
+
+    Raises:
+        CanduError: it does not answer, or refuses the key.
+        OtherWorkspace: the state belongs to another workspace of Candu, or source of Segment.
+    """
+    from candu_sync.delivery import connection_of
+
+    settings = project.settings
+    url, key = settings.url_of(route), settings.require_key(route)
+    with connection_of(route)(url, key, settings.timeout) as connection:
+        connection.probe()
+    if not as_json:
+        say(f"Candu at {url} accepts the key" if route is CANDU else
+            f"{route.service} at {url} answers. The {route.key} is not verified: {route.service} has no request for "
+            f"that, and also accepts messages with a wrong {route.key}. After the first run, look for its messages in "
+            f"the debugger of the {route.owner}")
+    project.check_workspace(route)
 
 
 def _check_report(project: Project, catalog: Catalog, *, as_json: bool) -> None:

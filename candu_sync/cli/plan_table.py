@@ -10,6 +10,7 @@ from rich.text import Text
 
 from candu_sync.cli.tables import empty_table, show_next_steps, text_of
 from candu_sync.naming import counted, named
+from candu_sync.routes import CANDU
 from candu_sync.terminal import console, json_line, printable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def requests_of(target: Target, changes: ChangeSet) -> tuple[int, float | None]:
     """About how many requests the changes take, and how many seconds at ``CANDU_RATE``; None: there is no limit."""
     settings = target.project.settings
-    requests = -(-changes.summary.messages // settings.batch_size)
+    requests = -(-changes.summary.messages // target.route.batch_size(settings.batch_size))
     return requests, round(requests / settings.rate, 1) if settings.rate else None
 
 
@@ -50,7 +51,7 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
     requests, seconds = requests_of(target, changes)
     wait = "" if seconds is None else f", {seconds:,.1f} s at {target.project.settings.rate:g} requests a second"
     out.print(f"would send {counted(s.messages, 'message')} ({s.bytes:,} bytes) in about "
-              f"{counted(requests, 'request')}{wait}")
+              f"{counted(requests, 'request')}{wait}{'' if target.route is CANDU else f', {target.route.way}'}")
     for note in backfill_notes(s.new_traits):
         out.print(text_of(note))
     if s.traits:

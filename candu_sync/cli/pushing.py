@@ -46,7 +46,7 @@ def push(names: Names = None, partition: Partitions = None, everything: All = Fa
     results: list[RunResult] = []
     with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
-        project.settings.require_api_key()
+        project.require_keys(selected.syncs)
         project.new_key = new_key
 
         def emit(result: RunResult) -> None:

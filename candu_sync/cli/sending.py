@@ -56,7 +56,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     results: list[RunResult] = []
     with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
-        project.settings.require_api_key()
+        project.require_keys(selected.syncs)
         project.settings.require_warehouse_url()
         project.new_key = new_key
 
@@ -77,7 +77,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             emit(result)
             if result.error:
                 complain_of(target.sync.name, target.partition, result.error)
-            if result.unauthorized:
+            if result.unauthorized and len(project.routes_of(selected.syncs)) == 1:
                 project.stop()
             return result.exit_code
 

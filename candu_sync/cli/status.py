@@ -12,6 +12,7 @@ from candu_sync.cli.repeated_errors import same_sentence
 from candu_sync.cli.selection import All, Exclude, Names, Selected, Selection, Tags, select
 from candu_sync.errors import UsageError
 from candu_sync.naming import counted, named
+from candu_sync.routes import SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,10 @@ def _show(rows: list[Row], *, whole: bool) -> None:
     counts = tuple(name for name in _COUNTS if name not in _RARE or any(row[name] for row in rows))
     lines = [line for _, found in groupby(rows, lambda row: row["sync"])
              for line in _lines(list(found), counts, whole=whole)]
-    show_rows(("sync", "partition", "last run", "status", *counts, "claimed by"), lines)
+    routes = {row["sync"]: row["route"] for row in rows}
+    heading = ["route"] if SEGMENT.name in routes.values() else []
+    lines = [[name, *(routes[name] for _ in heading), *rest] for name, *rest in lines]
+    show_rows(("sync", *heading, "partition", "last run", "status", *counts, "claimed by"), lines)
     for line in _reasons(rows):
         say(line)
     of = {row["sync"] for row in rows if row["invalid"] or row["refused"] or row["waiting"]}

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from candu_sync.cli.common import in_words
 from candu_sync.naming import named, shortened
+from candu_sync.routes import CANDU, ROUTES
 from candu_sync.terminal import console, csv_cell, json_line, printable
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def show_results(results: Sequence[RunResult]) -> None:
         seconds = sum(sum(r.seconds.values()) for r in runs)
         table.add_row(text_of(name), *counts, f"{seconds:.1f}", status)
     console().print(table)
+    _show_routes(results)
     for r in results:
         for note in (*r.identity_changes, *backfill_notes(r.new_traits), *noise_notes(r)):
             console().print(text_of(in_words(f"{named(r.sync, r.partition)}: {note}")))
@@ -56,6 +58,15 @@ def show_results(results: Sequence[RunResult]) -> None:
     waiting = sum(r.waiting for r in results if r.status != "guarded")
     show_next_steps(of.pop() if len(of) == 1 else "SYNC", invalid=sum(r.invalid for r in results),
                     refused=sum(r.refused for r in results), waiting=waiting)
+
+
+def _show_routes(results: Sequence[RunResult]) -> None:
+    """A line for each route but the direct one."""
+    everything = {r.sync for r in results}
+    for route in sorted({r.route for r in results if r.route is not None and r.route != CANDU.name}):
+        by = {r.sync for r in results if r.route == route}
+        who = "all messages go" if by == everything else f"the messages of {', '.join(sorted(by))} go"
+        console().print(text_of(f"{who} {ROUTES[route].way}"))
 
 
 def _lines(results: Sequence[RunResult]) -> Iterator[tuple[str, list[RunResult]]]:

@@ -65,8 +65,9 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         StateError: the change set was removed, or the state cannot be written.
     """
     state.check_newest(old.number)
+    rerouted = bool(old.files) and old.route != changes.route
     if changes.folder is None:
-        return old
+        return empty_version(state, replace(old, route=changes.route), changes.run_id) if rerouted else old
     _check_there(state, changes, outcome)
     before = snapshot_of(state, old, sync.kind)
     note_uncertain(state, changes, outcome)
@@ -79,7 +80,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
                  _merged(state, old, sync, changes, outcome, before, engine, folder))
         merged, rejected = found.merged, found.rejected
         forgets, identity = bool(changes.summary.gone_traits), _identity(changes, old)
-        renewed = old.number > 0 and (identity, found.refreshed) != (old.identity, old.refreshed)
+        renewed = rerouted or (old.number > 0 and (identity, found.refreshed) != (old.identity, old.refreshed))
         if not merged.files and rejected is None and "rejected" not in old.files and not forgets and not renewed:
             return old
         made = replace(_next(old, changes, merged, found.newest), identity=identity, events=found.events,
@@ -182,7 +183,7 @@ def _next(old: Version, changes: ChangeSet, merged: Merged, newest: dt.datetime 
     return Version(number=old.number + 1, run_id=changes.run_id,
                    at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
                    kind=changes.kind, traits=traits, dropped=dropped_traits(old, changes), rows=merged.live,
-                   newest=newest.isoformat() if newest else None, files=kept)
+                   newest=newest.isoformat() if newest else None, files=kept, route=changes.route)
 
 
 def _put(state: PartitionState, version: Version, merged: Merged, beside: dict[str, Path | None]) -> Version:

@@ -40,6 +40,7 @@ class RunResult:
         new_traits: as in ``Summary``.
         reasons: why rows are invalid → rows.
         unidentified: as in ``Summary``.
+        route: as the change set's; None: it is not known.
         guard: what the sync's guard has against the changes, a sentence each.
         unauthorized: the key is wrong, no other sync can do better.
         transient: ``error`` is worth another try.
@@ -49,6 +50,7 @@ class RunResult:
 
     sync: str
     partition: str | None
+    route: str | None = None
     run_id: str
     status: Status
     rows: int = 0
@@ -111,7 +113,8 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
     if exit_code is None:
         exit_code = 4 if s.invalid or refused else 0
     return RunResult(
-        sync=changes.sync, partition=changes.partition, run_id=changes.run_id, status=status, rows=s.rows,
+        sync=changes.sync, partition=changes.partition, route=changes.route, run_id=changes.run_id,
+        status=status, rows=s.rows,
         added=s.added, changed=s.changed, removed=s.removed, unchanged=s.unchanged, refreshed=s.refreshed,
         invalid=s.invalid, messages=s.messages, accepted=report.accepted, refused=refused,
         waiting=s.held_back + s.messages - report.accepted - report.rejected,
@@ -123,9 +126,10 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         transient=isinstance(report.error, Transient))
 
 
-def failed(sync: str, partition: str | None, error: str, exit_code: int) -> RunResult:
+def failed(sync: str, partition: str | None, error: str, exit_code: int, *, route: str | None = None) -> RunResult:
     """A run that failed before it had a change set."""
-    return RunResult(sync=sync, partition=partition, run_id="", status="failed", error=error, exit_code=exit_code)
+    return RunResult(sync=sync, partition=partition, route=route, run_id="", status="failed", error=error,
+                     exit_code=exit_code)
 
 
 def remember(state: PartitionState, result: RunResult, sync: Sync, *, full: bool = False,

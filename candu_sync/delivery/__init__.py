@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from candu_sync.delivery.by_route import CONNECTIONS as CONNECTIONS
+    from candu_sync.delivery.by_route import connection_of as connection_of
     from candu_sync.delivery.candu import Candu as Candu
     from candu_sync.delivery.delivery import Delivery as Delivery
     from candu_sync.delivery.kept import KeptConnections as KeptConnections
     from candu_sync.delivery.limits import Limits as Limits
     from candu_sync.delivery.limits import Report as Report
     from candu_sync.delivery.pace import Pace as Pace
+    from candu_sync.delivery.segment import Segment as Segment
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "by_route": "CONNECTIONS",
+        "by_route": "connection_of",
         "candu": "Candu",
         "delivery": "Delivery",
         "kept": "KeptConnections",
         "limits": "Limits Report",
         "pace": "Pace",
+        "segment": "Segment",
     })

@@ -144,9 +144,7 @@ def _judge(quoted: _Quoted, read: Callable[[bytes], _Outcome]) -> _Outcome:
     if status == 401:
         raise _unauthorized(quoted)
     if status in quoted.destination.passing or status >= 500:
-        sentence = f"{service} answered HTTP {status}"
-        raise Transient(quoted(sentence), status=status, retry_after=seconds_of(reply.retry_after),
-                        reason=quoted(sentence, LONGEST))
+        raise transient(reply, quoted.destination, quoted.place, quoted.words)
     if status >= 400 and status not in _NEVER_A_ROW:
         raise _refused(f"{service} refused it (HTTP {status})", quoted)
     if status not in _BY_BODY and status != _EACH:
@@ -160,6 +158,14 @@ def _judge(quoted: _Quoted, read: Callable[[bytes], _Outcome]) -> _Outcome:
         raise _refused(f"{service} answered HTTP {status}, but that it failed", quoted) from None
     except NotJson as error:
         raise _not_the_api(quoted, str(error)) from None
+
+
+def transient(reply: Reply, destination: Destination, place: str, words: Words) -> Transient:
+    """An answer that is worth another try; arguments as of ``judge_probe``."""
+    quoted = _Quoted(reply, destination, place, words)
+    sentence = f"{destination.route.service} answered HTTP {reply.status}"
+    return Transient(quoted(sentence), status=reply.status, retry_after=seconds_of(reply.retry_after),
+                     reason=quoted(sentence, LONGEST))
 
 
 def destination_trouble(reply: Reply, destination: Destination, place: str, words: Words) -> DestinationTrouble:

@@ -35,7 +35,6 @@ class Destination:
         probe_with_key: whether the harmless read carries the key.
         authorization: makes the header of that name of the key.
         before, after: what stands in a request's body before and after the JSON array of messages.
-        most_messages: of a request; None: the service publishes no number.
         passing: statuses besides 5xx that are worth another try.
         wait_headers: the headers that say how long to wait; the first one that an answer has counts.
         unproven: statuses of a refusal that may be about the address or the key as long as nothing was accepted.
@@ -49,7 +48,6 @@ class Destination:
     authorization: Callable[[str], str]
     before: bytes = b""
     after: bytes = b""
-    most_messages: int | None = None
     passing: frozenset[int] = PASSING
     wait_headers: tuple[str, ...] = ("retry-after",)
     unproven: frozenset[int] = frozenset({NOT_FOUND})
@@ -58,10 +56,6 @@ class Destination:
     def most_bytes(self) -> int:
         """Bytes of a request's array of messages."""
         return LARGEST_REQUEST - len(self.before) - len(self.after)
-
-    def batch_size(self, wanted: int) -> int:
-        """Messages of a request, where the settings ask for ``wanted``."""
-        return wanted if self.most_messages is None else min(wanted, self.most_messages)
 
     def body(self, messages: bytes) -> bytes:
         """The body of a request with a JSON array of messages."""

@@ -56,7 +56,7 @@ def _new_traits_only(compared: tuple[Compared, ...], new_traits: tuple[str, ...]
     interrupted has sent it."""
     if not new_traits:
         return ""
-    others = " OR ".join(f"({c.differs}{f' AND {c.had}' if c.name in new_traits else ''})" for c in compared)
+    others = " OR ".join(f"({c.differs}{f' AND {c.had}' if c.name in new_traits else ''})" for c in compared) or "false"
     return f",\n            coalesce(NOT ({others}), true) AS new_traits_only"
 
 

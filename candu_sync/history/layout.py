@@ -22,7 +22,8 @@ id of each row group. So the rows of one user are found in the footers and one r
 | `h0` …       | uint32                 | ``names``: salted hash of the new value, of rows that changed          |
 | `o0`, `n0` … | string                 | ``values``: the old and the new value as JSON                          |
 
-The file's metadata names the sync, partition, type of message, the traits, and the mode.
+The file's metadata names the sync, partition, type of message, the traits, the mode, and the route where it is not
+Candu directly.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
+
+from candu_sync.routes import CANDU
 
 Mode = Literal["values", "names", "none"]
 Outcome = Literal["accepted", "refused", "invalid", "uncertain"]
@@ -96,6 +99,7 @@ class LedgerFile:
     Attributes:
         traits: the names of the traits; the n-th has the columns ``h<n>`` or ``o<n>`` and ``n<n>``.
         parts: names of the smaller files that this one replaces.
+        route: by which route the rows were sent.
     """
 
     sync: str
@@ -104,10 +108,12 @@ class LedgerFile:
     traits: tuple[str, ...]
     mode: Mode
     parts: tuple[str, ...] = ()
+    route: str = CANDU.name
 
     def metadata(self) -> dict[str, str]:
         """As the key and value of a Parquet file."""
-        return {"candu_sync": json.dumps(self.__dict__)}
+        body = {name: value for name, value in vars(self).items() if name != "route" or value != CANDU.name}
+        return {"candu_sync": json.dumps(body)}
 
     @classmethod
     def of(cls, metadata: dict[bytes, bytes] | None) -> LedgerFile:

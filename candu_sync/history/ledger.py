@@ -123,7 +123,7 @@ class _Writing:
         import pyarrow.parquet as parquet
 
         about = LedgerFile(sync=self._changes.sync, partition=self._changes.partition, kind=self._changes.kind,
-                           traits=self._encoding.names, mode=self._policy.mode)
+                           traits=self._encoding.names, mode=self._policy.mode, route=self._changes.route)
         # They are the same in each row. Sorted with the others, they would cost a tenth of the whole.
         same = {"run_id": pa.scalar(self._changes.run_id), "version": pa.scalar(self._changes.base, pa.int32())}
         fields = [*(pa.field(name, value.type) for name, value in same.items()), *columns]

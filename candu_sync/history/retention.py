@@ -146,8 +146,7 @@ def _join(state: PartitionState, about: LedgerFile, names: list[str]) -> int:
     tables = [parquet.ParquetFile(path).read() for path in paths]
     table = pa.concat_tables(tables, promote_options="default").sort_by("user_id")
     parts = tuple(run_of(name) for name in names)
-    merged = LedgerFile(sync=about.sync, partition=about.partition, kind=about.kind, traits=about.traits,
-                        mode=about.mode, parts=parts)
+    merged = replace(about, parts=parts)
     table = table.replace_schema_metadata(merged.metadata())
     folder = state.store.scratch()
     try:

@@ -50,8 +50,8 @@ def search_history(states: Iterable[PartitionState], query: HistoryQuery) -> Ite
 
     Returns:
         One dictionary a row: at (ISO 8601, UTC), run_id, sync, partition, key, user_id, group_id, type, outcome,
-        status, reason, attempts, message_id, event, refresh (Candu had the row as it is, and it was its turn), traits
-        (name → null, or [old, new] where values are kept).
+        status, reason, attempts, message_id, event, refresh (Candu had the row as it is, and it was its turn), route,
+        traits (name → null, or [old, new] where values are kept).
 
     Raises:
         StateError: a file cannot be read.
@@ -186,6 +186,7 @@ def _row(about: LedgerFile, row: dict[str, Any]) -> dict[str, Any]:
         "group_id": row.get("group_id"), "type": TYPES[about.kind], "outcome": row["outcome"],
         "status": row["status"], "reason": row["reason"], "attempts": row["attempts"],
         "message_id": message_id(row["digest"]), "event": row.get("event"), "refresh": bool(row.get("refresh")),
+        "route": about.route,
         "traits": traits,
     }
 

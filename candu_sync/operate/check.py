@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from candu_sync.dbt import resolve_sync
-from candu_sync.errors import CanduSyncError, PreconditionFailed
+from candu_sync.errors import CanduSyncError, OtherRoute, PreconditionFailed
 from candu_sync.operate.finding import Finding
 from candu_sync.operate.findings import about_others, about_traits
 from candu_sync.operate.other_syncs import OtherSyncs, removed_traits
@@ -88,12 +88,27 @@ def _checked(project: Project, sync: Sync, *, twice: bool) -> ModelCheck:
     try:
         found.findings += _preconditions(project, sync)
         found.findings += _check_model(project, sync, found.traits)
+        found.findings += _about_route(project, sync)
         if twice and not found.errors:
             found.findings += (odd for target in _some_target(project, sync) for odd in read_twice(target))
     except CanduSyncError as error:
         found.findings.append(Finding(code="model", sync=sync.name,
                                       sentence=str(error).removeprefix(f"{sync.name}: ")))
     return found
+
+
+def _about_route(project: Project, sync: Sync) -> Iterator[Finding]:
+    """The first partition whose snapshot has what was sent by another route."""
+    for partition in project.state.partitions(sync.name):
+        target = Target(project, sync, partition)
+        version = target.state.newest()
+        try:
+            if version is not None:
+                target.check_route(version)
+        except OtherRoute as error:
+            yield Finding(code="other_route", sync=sync.name, partition=partition,
+                          sentence=str(error).removeprefix(f"{target.name}: "))
+            return
 
 
 def _preconditions(project: Project, sync: Sync) -> Iterator[Finding]:

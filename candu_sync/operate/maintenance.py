@@ -75,13 +75,13 @@ def baseline(target: Target, *, not_newer: bool = False, progress: Progress = si
     """
     if not_newer and target.sync.kind != "events":
         raise UsageError(f"{target.sync.name} is a sync of {target.sync.kind}: --not-newer is for events")
-    changes = _without_refresh(plan(target, progress=progress, keep=False))
+    changes = _without_refresh(plan(target, progress=progress, keep=False, reroute=True))
     try:
         with _only_writer(target, changes.run_id) as (state, version):
             taken = _not_newer(target, changes) if not_newer else [
                 (0, max(changes.summary.rows + changes.summary.removed, 1))]
             read_tombstones(target.project.state).check(changes)
-            target.project.take_on_workspace()
+            target.take_on_workspace()
             commit(state, version, target.sync, changes, Outcome(accepted=taken), engine=target.project.engine)
         return changes
     finally:

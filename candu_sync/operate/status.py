@@ -34,8 +34,8 @@ def failed_partitions(project: Project, name: str) -> list[str | None]:
 
 
 def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
-    """A row a sync: sync, kind, partitions, schedule (its ``automation``; None: people run it), tags, last_run (ISO
-    8601, None: never), status."""
+    """A row a sync: sync, kind, route (as it is set now), partitions, schedule (its ``automation``; None: people run
+    it), tags, last_run (ISO 8601, None: never), status."""
     return [_overview(project, sync) for sync in catalog.syncs.values()]
 
 
@@ -44,7 +44,7 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
     last = max((run for run in runs if run), key=lambda run: run["at"], default={})
     spread = "" if sync.partitions is None else sync.partitions.spread
     schedule = None if sync.automation == "none" else sync.automation
-    return {"sync": sync.name, "kind": sync.kind, "partitions": spread,
+    return {"sync": sync.name, "kind": sync.kind, "route": project.route_of(sync).name, "partitions": spread,
             "schedule": schedule, "tags": sync.tags, "last_run": last.get("at"), "status": last.get("status")}
 
 
@@ -66,7 +66,8 @@ def statuses(project: Project, catalog: Catalog, names: Collection[str] = (),
         names, partitions: only these; empty: all.
 
     Returns:
-        Rows of sync, partition, last_run (ISO 8601, UTC; None: never), status, since (since when its runs end with
+        Rows of sync, partition, route (as it is set now; of a sync that is no longer there: of its last run, None where
+        that is not known), last_run (ISO 8601, UTC; None: never), status, since (since when its runs end with
         that status), succeeded_at (of the last run that ended well), error (why the last run failed or was stopped),
         rows (of the last result, or of the snapshot), refreshed (unchanged rows that the last run sent again), invalid,
         refused, waiting (messages that go with the next run),
@@ -94,7 +95,7 @@ def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
             partitions: Collection[str] = ()) -> tuple[list[dict[str, Any]], dict[str, list[Problem]]]:
     """The rows of ``statuses``, and what is wrong with each sync."""
     gone = orphaned(project, catalog)
-    rows = [_status(project, name, key, orphaned=name in gone) for name in (*catalog.syncs, *gone)
+    rows = [_status(project, name, key, catalog.syncs.get(name)) for name in (*catalog.syncs, *gone)
             if not names or name in names
             for key in project.state.partitions(name) or [None] if not partitions or key in partitions]
     return rows, find_problems(rows, catalog, dt.datetime.now(dt.UTC), whole=not partitions)
@@ -156,19 +157,20 @@ def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]])
                "drops the state")
 
 
-def _status(project: Project, name: str, key: str | None, *, orphaned: bool) -> dict[str, Any]:
+def _status(project: Project, name: str, key: str | None, sync: Sync | None) -> dict[str, Any]:
     # This loads Arrow, which `list` does without.
     from candu_sync.commit import list_uncertain
 
     state = project.state.of(name, key)
     run = read_last_run(state)
-    return {"sync": name, "partition": key, "last_run": run.get("at"), "status": run.get("status"),
+    route = run.get("route") if sync is None else project.route_of(sync).name
+    return {"sync": name, "partition": key, "route": route, "last_run": run.get("at"), "status": run.get("status"),
             "since": run.get("since", run.get("at")), "succeeded_at": run.get("succeeded_at"),
             "error": run.get("error"), "rows": _rows(state, run), "refreshed": run.get("refreshed"),
             "invalid": run.get("invalid"), "refused": run.get("refused"), "waiting": run.get("waiting"),
             "unidentified": run.get("unidentified"),
             "uncertain": sum(found.count for found in list_uncertain(state)), "launched_as": run.get("launched_as"),
-            **_claim(state), "orphaned": orphaned, "left": run.get("left", []), "recent": run.get("recent", []),
+            **_claim(state), "orphaned": sync is None, "left": run.get("left", []), "recent": run.get("recent", []),
             "pending": run.get("waiting"), "rejected": run.get("refused")}
 
 

@@ -1,8 +1,9 @@
-"""The workspace of Candu that a state belongs to.
+"""The workspace of Candu, and the source of Segment, that a state belongs to.
 
 A snapshot says what *one* workspace accepted. For another workspace, it would call rows unchanged that were never sent
 there. So ``destination.json`` keeps the API's URL, and a salted digest of the key: the key itself is never stored. It
 also keeps the name of the environment, if there is one: a laptop or a branch deployment is not production.
+``destination-segment.json`` has the same of Segment, where a sync is sent by it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from candu_sync.errors import DamagedState, OtherWorkspace
+from candu_sync.routes import CANDU, SEGMENT, Route
 from candu_sync.state.store import Store
 
-NAME = "destination.json"
+# Route → the file.
+NAMES = {CANDU.name: "destination.json", SEGMENT.name: "destination-segment.json"}
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -33,10 +36,11 @@ class _Known:
 
 
 class Destination:
-    """The destination of a state. It is taken on at the first message that Candu accepts, and read once.
+    """The destination of a state by one route. It is taken on at the first message that is accepted, and read once.
 
     Example:
-        >>> destination = project.state.destination
+        >>> from candu_sync.routes import CANDU
+        >>> destination = project.state.destination(CANDU)
         >>> destination.take_on("https://api.candu.ai/api", "the-key")
         >>> destination.check("https://api.candu.ai/api", "the-key")
         >>> destination.check("https://other.example/api", "the-key")
@@ -44,8 +48,10 @@ class Destination:
         candu_sync.errors.OtherWorkspace: the state ... belongs to Candu at https://api.candu.ai/api, ...
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, route: Route) -> None:
         self._store = store
+        self._route = route
+        self._name = NAMES[route.name]
         self._known: _Known | None = None
 
     def check(self, url: str, key: str | None, environment: str | None = None, *, new_key: bool = False) -> None:
@@ -61,7 +67,7 @@ class Destination:
             OtherWorkspace: the environment is another one, or the URL, or the key and ``new_key`` is not set.
             DamagedState: ``destination.json`` cannot be read.
         """
-        known = self._read()
+        known, route = self._read(), self._route
         if known is None:
             return
         if known.environment not in (None, environment):
@@ -69,18 +75,18 @@ class Destination:
                 f"the state {self._store.place('')} is that of the environment {known.environment}, and "
                 f"CANDU_ENVIRONMENT is {environment or 'not set'} here. If this is {known.environment}, set "
                 f"CANDU_ENVIRONMENT={known.environment}. If it is not, give it a state and a key of its own: set "
-                "CANDU_STATE_URL and CANDU_API_KEY", key=False)
+                f"CANDU_STATE_URL and {route.key_setting}", key=False)
         if _normal(known.url) != _normal(url):
             raise OtherWorkspace(
-                f"the state {self._store.place('')} belongs to Candu at {known.url}, and CANDU_API_URL is {url}. What "
-                "was accepted there was never sent here. Give this workspace a state of its own (set CANDU_STATE_URL), "
-                "or forget what was sent there: `candu-sync reset --all`", key=False)
+                f"the state {self._store.place('')} belongs to {route.service} at {known.url}, and {route.url_setting} "
+                f"is {url}. What was accepted there was never sent here. Give this {route.owner} a state of its own "
+                "(set CANDU_STATE_URL), or forget what was sent there: `candu-sync reset --all`", key=False)
         if key and known.key and not new_key and _digest(known.salt, key) != known.key:
             raise OtherWorkspace(
-                f"the state {self._store.place('')} was filled with another API key of Candu at {url}. If "
-                "CANDU_API_KEY is wrong, correct it. If the key was replaced and the workspace is the same, run once "
-                "with --new-key. If it is another workspace, give it "
-                "a state of its own (set CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
+                f"the state {self._store.place('')} was filled with another {route.key} of {route.service} at {url}. "
+                f"If {route.key_setting} is wrong, correct it. If the key was replaced and the {route.owner} is the "
+                f"same, run once with --new-key. If it is another {route.owner}, give it a state of its own (set "
+                "CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
 
     def take_on(self, url: str, key: str | None, environment: str | None = None, *, new_key: bool = False) -> None:
         """Belong to this workspace from now on. It costs nothing if that is known already. Safe in any thread.
@@ -99,24 +105,24 @@ class Destination:
             return
         salt = secrets.token_hex(16) if key or known is None else known.salt
         mine = _Known(url, salt, _digest(salt, key) if key else known.key if known else None, environment)
-        if self._store.put(NAME, _as_json(mine), create=known is None):
+        if self._store.put(self._name, _as_json(mine), create=known is None):
             self._known = mine
         else:
             self.check(url, key, environment, new_key=new_key)
 
     def forget(self) -> None:
-        """Belong to no workspace: nothing that one accepted is kept any more."""
-        self._store.delete(NAME)
+        """Belong to no destination: nothing that one accepted is kept any more."""
+        self._store.delete(self._name)
         self._known = None
 
     def _read(self) -> _Known | None:
-        if self._known is None and (data := self._store.get(NAME)) is not None:
+        if self._known is None and (data := self._store.get(self._name)) is not None:
             try:
                 self._known = _Known(**json.loads(data))
             except (ValueError, TypeError) as error:
-                place = self._store.place(NAME)
-                raise DamagedState(NAME, f"{place} cannot be read: restore it from a backup. Or remove it: the next "
-                                   "message that Candu accepts writes it again") from error
+                place = self._store.place(self._name)
+                raise DamagedState(self._name, f"{place} cannot be read: restore it from a backup. Or remove it: the "
+                                   f"next message that {self._route.service} accepts writes it again") from error
         return self._known
 
 

@@ -6,6 +6,7 @@ import json
 import uuid
 
 from candu_sync.errors import DamagedState
+from candu_sync.routes import ROUTES, Route
 from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
 from candu_sync.state.format_file import open_format
@@ -25,10 +26,14 @@ class State:
         self.store: Store = open_store(url)
         self.workspace: uuid.UUID = open_format(self.store, url)
         self._folders: dict[str, frozenset[str]] = {}
-        self.destination = Destination(self.store)
+        self._destinations = {name: Destination(self.store, route) for name, route in ROUTES.items()}
+
+    def destination(self, route: Route) -> Destination:
+        """To what the state belongs, by a route."""
+        return self._destinations[route.name]
 
     def release(self) -> list[str]:
-        """Belong to no workspace of Candu, if nothing is left that one accepted.
+        """Belong to no workspace of Candu, and to no source of Segment, if nothing is left that one accepted.
 
         Returns:
             The syncs that still hold something; the state then belongs to the same workspace as before.
@@ -36,7 +41,8 @@ class State:
         newest = {name.split("/versions/")[0]: name for name in self.store.list("") if "/versions/" in name}
         left = sorted({prefix.split("/")[0].replace(".", "/") for prefix, name in newest.items() if self._holds(name)})
         if not left:
-            self.destination.forget()
+            for destination in self._destinations.values():
+                destination.forget()
         return left
 
     def _holds(self, version: str) -> bool:

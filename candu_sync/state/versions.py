@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from candu_sync.routes import CANDU
+
 
 @dataclass(frozen=True)
 class File:
@@ -69,6 +71,7 @@ class Version:
         identity: what identifies the rows; None: the version is older than this field.
         events: when the accepted events happened; None: there are none.
         refreshed: how far the refresh went, ISO 8601 in UTC; None: none began.
+        route: by which route the accepted rows were sent.
     """
 
     number: int
@@ -85,11 +88,15 @@ class Version:
     identity: RowIdentity | None = None
     events: EventTimes | None = None
     refreshed: str | None = None
+    route: str = CANDU.name
 
 
 def encode(version: Version) -> bytes:
     """The body of a version's file."""
     plain = {name: vars(value) if is_dataclass(value) else value for name, value in vars(version).items()}
+    if version.route == CANDU.name:
+        # As versions had it when there was no other route: whoever wrote those can read it.
+        del plain["route"]
     return as_json(plain | {"files": {role: vars(file) for role, file in version.files.items()}})
 
 

@@ -34,7 +34,8 @@ OTHER_WORDS = {
 
 _MODEL = "the model is the .sql file next to this one"
 _WAREHOUSE = "the warehouse is CANDU_WAREHOUSE_URL in the environment"
-_CANDU = "Candu is the only destination; CANDU_API_KEY and CANDU_API_URL in the environment say which workspace"
+_CANDU = ("Candu is the only destination; CANDU_API_KEY and CANDU_API_URL in the environment say which workspace, and "
+          "`route: segment` sends by Segment")
 _KIND = "the folder of the file says what the rows are: users, groups or events"
 _NAME = "a sync's name is the path of its file"
 _WHERE = "write it in the SQL"

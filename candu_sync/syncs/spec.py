@@ -327,6 +327,12 @@ class Spec(_Settings):
         "none; the default is that of CANDU_REPORT_SCHEMA",
         examples=[{"schema": "candu_sync"}, "none"],
     )
+    route: Literal["candu", "segment"] | None = Field(
+        default=None,
+        description="how the messages reach Candu: candu (directly) or segment (by Segment, with SEGMENT_WRITE_KEY); "
+        "the default is that of CANDU_ROUTE",
+        examples=["candu", "segment"],
+    )
     deps: _Names = Field(
         default=(),
         description="a list of upstream asset keys, dbt models among them, like [dim_users]",

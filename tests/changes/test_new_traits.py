@@ -234,3 +234,14 @@ def test_plan_and_run_show_the_backfill(project: Folder) -> None:
     assert project.cli("plan", NAME, "--json").row["new_traits"] == {"tier": 3}
     assert f"\n{NAME}: backfill of tier: 3 rows\n" in project.cli("run", NAME).out
     assert "backfill" not in project.cli("run", NAME).out
+
+
+def test_a_model_of_which_no_trait_ever_had_a_value(lab: Lab, simulator: Simulator) -> None:
+    """Where all columns were null in all rows, a new user ended the plan with an error of the engine."""
+    lab.table("people", user_id=["u1"], plan=[None], seats=[None])
+    sync = lab.sync(NAME, "select * from people")
+    assert lab.run(sync).messages == 0
+    lab.table("people", user_id=["u1", "u2"], plan=[None, None], seats=[None, None])
+    assert (lab.run(sync).error, simulator.messages()) == (None, [])
+    lab.table("people", user_id=["u1", "u2"], plan=["pro", None], seats=[None, 5])
+    assert lab.run(sync).accepted == 2

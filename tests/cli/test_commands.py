@@ -268,7 +268,7 @@ def test_list_and_status_show_how_the_last_run_ended(project: Folder, simulator:
     project.model("users/profile", BY_PLAN, STATIC)
     project.model("users/plain", "select user_id, plan as tier from people")
     fresh = project.cli("list", "--json").rows
-    keys = ["sync", "kind", "partitions", "schedule", "tags", "last_run", "status"]
+    keys = ["sync", "kind", "route", "partitions", "schedule", "tags", "last_run", "status"]
     assert [list(row) for row in fresh] == [keys] * 2
     assert fresh[0] == {"sync": "users/plain", "kind": "users", "partitions": "", "schedule": None, "tags": {},
                         "last_run": None, "status": None}

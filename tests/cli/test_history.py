@@ -9,7 +9,7 @@ from candu_sync.simulator import Simulator
 from tests.support.folder import Folder
 
 FIELDS = ["at", "run_id", "sync", "partition", "key", "user_id", "group_id", "type", "outcome", "status", "reason",
-          "attempts", "message_id", "event", "refresh", "traits"]
+          "attempts", "message_id", "event", "refresh", "route", "traits"]
 
 
 def test_why_has_this_user_no_plan(project: Folder, simulator: Simulator) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from dagster import Definitions, DynamicPartitionsDefinition, EnvVar
 
+from candu_sync.routes import CANDU
 from candu_sync.simulator import Simulator
 from dagster_defs.build import build_definitions
 from dagster_defs.names import Names
@@ -38,7 +39,7 @@ def test_a_rotated_key_is_asked_about_and_taken_on(room: Room, monkeypatch: pyte
     # The state was filled with another key than the one that is good now.
     room.state(sync).store.delete("destination.json")
     with room.project() as project:
-        project.state.destination.take_on(room.simulator.url, "the-old-key")
+        project.state.destination(CANDU).take_on(room.simulator.url, "the-old-key")
     people(room, count=4)
     refused = room.materialize(CHANGES, PUSH)
     assert "another API key" in failure(refused, PUSH)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from candu_sync import claimed_push
-from candu_sync.delivery.candu import Candu
+from candu_sync.delivery.connection import HttpConnection
 from candu_sync.delivery.limits import Limits
 from candu_sync.errors import StateError
 from candu_sync.state import processes
@@ -25,7 +25,7 @@ from candu_sync.state.receipt_log import ReceiptLog
 
 # What leaves a trace on the disk or at Candu.
 TRACES: tuple[tuple[type, str], ...] = ((DiskStore, "put"), (DiskStore, "add"), (DiskStore, "delete"),
-                                        (ReceiptLog, "write"), (Candu, "send"))
+                                        (ReceiptLog, "write"), (HttpConnection, "send"))
 
 
 class Killed(BaseException):
@@ -103,7 +103,7 @@ def place(patch: pytest.MonkeyPatch) -> Points:
     """Wrap the product's durable writes and requests."""
     points = Points()
     for owner, name in TRACES:
-        patch.setattr(owner, name, points.wrapped(getattr(owner, name), write=owner is not Candu))
+        patch.setattr(owner, name, points.wrapped(getattr(owner, name), write=owner is not HttpConnection))
     return points
 
 

@@ -57,7 +57,8 @@ OF_COLUMNS = {
     "no_users": Shown(EVENT, "there is no sync of users", "events/visits"),
 }
 # check alone: a plan ends with an error, or reads the model once
-ALONE = {"unused_cursor", "model", "precondition", "unsendable", "unsteady"}
+ALONE = {"unused_cursor", "model", "precondition", "unsendable", "unsteady",
+         "other_route"}  # the last: tests/test_routes.py
 OF_ROWS = {"id_spaces", "id_case", "late_window", "noise_tiny", "noise_reordered", "noise_went_back", "noise_came_back",
            "identity", "unidentified"}  # the last two: tests/changes/test_resent.py, tests/diff/test_identified.py
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.errors import DamagedState, OtherWorkspace
+from candu_sync.routes import CANDU
 from candu_sync.simulator import Simulator
 from candu_sync.state import State
 from tests.support.folder import Folder
@@ -39,52 +40,52 @@ def stored(project: Folder) -> Path:
 
 class TestDestination:
     def test_a_new_state_takes_any(self, tmp_path: Path) -> None:
-        State(str(tmp_path / "s")).destination.check(URL, "key")
+        State(str(tmp_path / "s")).destination(CANDU).check(URL, "key")
 
     def test_the_key_is_not_stored(self, tmp_path: Path) -> None:
-        State(str(tmp_path / "s")).destination.take_on(URL, "the-secret-key")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, "the-secret-key")
         text = (tmp_path / "s" / "destination.json").read_text()
         assert URL in text
         assert "secret" not in text
 
     @pytest.mark.parametrize("same", [URL + "/", "https://API.candu.ai/api", "https://api.candu.ai:443/api"])
     def test_another_way_to_write_an_address_is_the_same(self, tmp_path: Path, same: str) -> None:
-        State(str(tmp_path / "s")).destination.take_on(URL, "key")
-        State(str(tmp_path / "s")).destination.check(same, "key")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, "key")
+        State(str(tmp_path / "s")).destination(CANDU).check(same, "key")
 
     @pytest.mark.parametrize("another", ["https://api.candu.ai/v2", "https://eu.candu.ai/api",
                                          "https://api.candu.ai:8443/api", "http://127.0.0.1:8800/api"])
     def test_another_address(self, tmp_path: Path, another: str) -> None:
-        State(str(tmp_path / "s")).destination.take_on(URL, "key")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, "key")
         with pytest.raises(OtherWorkspace, match=r"belongs to Candu at https://api\.candu\.ai/api.*CANDU_STATE_URL"):
-            State(str(tmp_path / "s")).destination.check(another, "key", new_key=True)
+            State(str(tmp_path / "s")).destination(CANDU).check(another, "key", new_key=True)
 
     def test_a_key_that_is_not_known_yet_is_taken_on(self, tmp_path: Path) -> None:
-        State(str(tmp_path / "s")).destination.take_on(URL, None)
-        State(str(tmp_path / "s")).destination.take_on(URL, "key")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, None)
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, "key")
         with pytest.raises(OtherWorkspace, match="another API key"):
-            State(str(tmp_path / "s")).destination.check(URL, "another")
+            State(str(tmp_path / "s")).destination(CANDU).check(URL, "another")
 
     def test_of_two_processes_that_begin_at_once_one_is_refused(self, tmp_path: Path) -> None:
         states = [State(str(tmp_path / "s")) for _ in range(2)]
         for state in states:
-            state.destination.check(URL, "key")
-        states[0].destination.take_on(URL, "key")
+            state.destination(CANDU).check(URL, "key")
+        states[0].destination(CANDU).take_on(URL, "key")
         with pytest.raises(OtherWorkspace):
-            states[1].destination.take_on("https://eu.candu.ai/api", "key")
+            states[1].destination(CANDU).take_on("https://eu.candu.ai/api", "key")
 
     def test_many_threads_take_on_the_same(self, tmp_path: Path) -> None:
-        destination = State(str(tmp_path / "s")).destination
+        destination = State(str(tmp_path / "s")).destination(CANDU)
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: destination.take_on(URL, "key"), range(8)))
-        State(str(tmp_path / "s")).destination.check(URL, "key")
+        State(str(tmp_path / "s")).destination(CANDU).check(URL, "key")
 
     @pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"url": 1}'])
     def test_a_file_that_cannot_be_read(self, tmp_path: Path, body: str) -> None:
         state = State(str(tmp_path / "s"))
         (tmp_path / "s" / "destination.json").write_text(body)
         with pytest.raises(DamagedState, match=r"destination\.json cannot be read"):
-            state.destination.check(URL, "key")
+            state.destination(CANDU).check(URL, "key")
 
 
 class TestCommands:
@@ -175,19 +176,19 @@ class TestEnvironment:
     """A laptop, or a branch deployment, is not production."""
 
     def test_a_state_of_production_is_refused_elsewhere(self, tmp_path: Path) -> None:
-        State(str(tmp_path / "s")).destination.take_on(URL, "key", "production")
-        State(str(tmp_path / "s")).destination.check(URL, "key", "production")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, "key", "production")
+        State(str(tmp_path / "s")).destination(CANDU).check(URL, "key", "production")
         for here, said in ((None, "not set"), ("staging", "staging")):
             with pytest.raises(OtherWorkspace, match=rf"of the environment production, .* is {said} here"):
-                State(str(tmp_path / "s")).destination.check(URL, None, here)
+                State(str(tmp_path / "s")).destination(CANDU).check(URL, None, here)
 
     def test_a_state_without_a_name_takes_one_on_and_keeps_its_key(self, tmp_path: Path) -> None:
-        State(str(tmp_path / "s")).destination.take_on(URL, "key")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, "key")
         assert "environment" not in (tmp_path / "s" / "destination.json").read_text()
-        State(str(tmp_path / "s")).destination.take_on(URL, None, "production")
+        State(str(tmp_path / "s")).destination(CANDU).take_on(URL, None, "production")
         with pytest.raises(OtherWorkspace, match="another API key"):
-            State(str(tmp_path / "s")).destination.check(URL, "other", "production")
-        State(str(tmp_path / "s")).destination.check(URL, "key", "production")
+            State(str(tmp_path / "s")).destination(CANDU).check(URL, "other", "production")
+        State(str(tmp_path / "s")).destination(CANDU).check(URL, "key", "production")
 
     def test_each_command_that_sends_or_stages_is_refused_and_looking_is_not(self, project: Folder) -> None:
         project.people(3)

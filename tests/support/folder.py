@@ -26,10 +26,9 @@ from tests.support.lab import Lab
 EXECUTABLE = Path(sys.executable).with_name("candu-sync")
 
 # The fields of --json, in their order (docs/operate.md).
-RESULT_KEYS = ["sync", "partition", "run_id", "status", "rows", "added", "changed", "removed", "unchanged", "refreshed",
-               "invalid", "messages", "accepted", "refused", "waiting", "requests", "retries", "traits", "new_traits",
-               "noise",
-               "reasons", "unidentified", "guard", "seconds", "error", "rejected", "unsent"]
+RESULT_KEYS = ["sync", "partition", "route", "run_id", "status", "rows", "added", "changed", "removed", "unchanged",
+               "refreshed", "invalid", "messages", "accepted", "refused", "waiting", "requests", "retries", "traits",
+               "new_traits", "noise", "reasons", "unidentified", "guard", "seconds", "error", "rejected", "unsent"]
 SECONDS_KEYS = ["read", "diff", "push", "commit", "total"]
 
 Row = dict[str, Any]
@@ -78,8 +77,9 @@ class Folder(Lab):
 
     def environment(self, **settings: str) -> dict[str, str]:
         """The environment of a command; ``settings`` are named as in ``Settings``, an empty text is none."""
-        ours = {f"CANDU_{name.upper()}": str(value) for name, value in {**self.overrides, **settings}.items()}
-        return {k: v for k, v in os.environ.items() if not k.startswith("CANDU_")} | ours
+        ours = {name.upper() if name.startswith("segment_") else f"CANDU_{name.upper()}": str(value)
+                for name, value in {**self.overrides, **settings}.items()}
+        return {k: v for k, v in os.environ.items() if not k.startswith(("CANDU_", "SEGMENT_"))} | ours
 
     def cli(self, *words: str, **settings: str) -> Ended:
         """Run a command in this process."""
@@ -122,6 +122,6 @@ class Folder(Lab):
         said = ended.out + ended.err
         assert "Traceback" not in said, said
         key = str(settings.get("api_key", self.overrides["api_key"]))
-        for secret in (key, *self.secrets):
+        for secret in (key, str(self.overrides.get("segment_write_key", "")), *self.secrets):
             assert not secret or secret not in said, f"{secret} is in:\n{said}"
         return ended
