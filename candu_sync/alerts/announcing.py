@@ -57,8 +57,8 @@ def announce(state: State, conditions: Iterable[Condition], addresses: Sequence[
 
 def try_out(addresses: Sequence[Address]) -> list[Sent]:
     """Send each address a notice on trial: nothing is wrong, and nothing is noted."""
-    notice = Notice(sync="candu-sync", owners=(), bad=(), at=dt.datetime.now(dt.UTC),
-                    well=(Standing(None, well="This notice is a trial: it says that notices arrive here"),))
+    notice = Notice(sync="candu-sync", owners=(), bad=(), at=dt.datetime.now(dt.UTC), trial=True,
+                    well=(Standing(None, well="Notices arrive here. Nothing is wrong"),))
     return [_sent(address, notice) for address in addresses]
 
 

@@ -25,6 +25,7 @@ class Notice:
         bad: the standings that are new, and not well.
         well: those that are well again.
         at: when this was found; aware.
+        trial: it is about no sync, and says only that notices arrive.
     """
 
     sync: str
@@ -32,6 +33,7 @@ class Notice:
     bad: tuple[Standing, ...]
     well: tuple[Standing, ...]
     at: dt.datetime
+    trial: bool = False
 
     @property
     def title(self) -> str:
@@ -45,7 +47,13 @@ class Notice:
     @property
     def _verdict(self) -> str:
         codes = {code for standing in self.bad for code in standing.codes}
-        return next((words for code, words in CODES.items() if code in codes), "is well again")
+        well = "sends a notice on trial" if self.trial else "is well again"
+        return next((words for code, words in CODES.items() if code in codes), well)
+
+    @property
+    def _state(self) -> str:
+        well = "trial" if self.trial else "recovered"
+        return "problem" if self.bad else well
 
     @property
     def lines(self) -> list[str]:
@@ -87,10 +95,10 @@ class Notice:
     def json(self) -> dict[str, Any]:
         """The body of any other webhook."""
         return {"source": "candu-sync", "at": self.at.isoformat(timespec="seconds"), "sync": self.sync,
-                "state": "problem" if self.bad else "recovered", "title": self.title, "text": self.text,
+                "state": self._state, "title": self.title, "text": self.text,
                 "problems": [{"partition": standing.partition, "code": problem.code, "sentence": problem.sentence}
                              for standing in self.bad for problem in standing.said],
-                "recovered": [standing.partition for standing in self.well],
+                "recovered": [] if self.trial else [standing.partition for standing in self.well],
                 "owners": list(self.owners), "link": self.link}
 
 

@@ -38,9 +38,12 @@ _UNCHANGED_SHOWN = 20
 
 
 def show_results(results: Sequence[RunResult]) -> None:
-    """A table of runs: a row a sync and partition. Many partitions of a sync without anything to do share one row."""
+    """A table of runs: a row a sync and partition. Many partitions of a sync without anything to do share one row.
+    Without any run there is no table."""
     from candu_sync.changes import backfill_notes, noise_notes
 
+    if not results:
+        return
     names = [name for name in _COUNTS if name not in _RARE or any(getattr(r, name) for r in results)]
     table = empty_table("sync", *names, "seconds", "status", numbers=len(names) + 1)
     for name, runs in _lines(results):

@@ -24,7 +24,7 @@ def partitions_to_run(sync: Sync, chosen: list[str], *, values: Callable[[str], 
         now: an aware time.
 
     Raises:
-        UsageError: a partition is named that does not exist, or the sync has none.
+        UsageError: a partition is named that does not exist or has not begun, or the sync has none.
     """
     if sync.partitions is None:
         if chosen:
@@ -32,7 +32,7 @@ def partitions_to_run(sync: Sync, chosen: list[str], *, values: Callable[[str], 
                              "to its YAML")
         return [None]
     if chosen:
-        return [_checked(sync, key) for key in dict.fromkeys(chosen)]
+        return [_begun(sync, _checked(sync, key), now) for key in dict.fromkeys(chosen)]
     return list(_due(sync, values, done, now))
 
 
@@ -106,6 +106,16 @@ def _fits(sync: Sync, key: str | None) -> bool:
 
 def _parts(sync: Sync, key: str | None) -> tuple[str | None, str | None]:
     return (None, None) if key is None or sync.partitions is None else split(sync.partitions, key)
+
+
+def _begun(sync: Sync, key: str, now: dt.datetime) -> str:
+    """The key, unless its window lies in the future: a run would find no row, and look like a success."""
+    assert sync.partitions is not None
+    start, _ = split(sync.partitions, key)
+    begins = None if start is None else window(sync.partitions, start).start
+    if begins is not None and begins > now:
+        raise UsageError(f"{sync.name}: the window {start} begins at {begins:%Y-%m-%dT%H:%M}Z: it has no rows yet")
+    return key
 
 
 def _checked(sync: Sync, key: str) -> str:

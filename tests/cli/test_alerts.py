@@ -188,7 +188,9 @@ def test_a_notice_on_trial(alerted: Folder, webhook: Webhook) -> None:
     profile(alerted)
     alerted.overrides["alerts_url"] = f"*={webhook.url('s3cret')} {webhook.url('other')}"
     ended = alerted.cli("status", "--alert-test")
-    assert (ended.code, ended.out.count("has the notice"), len(webhook.take())) == (0, 2, 2)
+    notices = webhook.take()
+    assert (ended.code, ended.out.count("has the notice"), len(notices)) == (0, 2, 2)
+    assert all("sends a notice on trial" in str(notice) and "well again" not in str(notice) for notice in notices)
     webhook.status = 403
     assert alerted.cli("status", "--alert-test").code == 1
     assert alerted.cli("status", "--alert-test", alerts_url="").code == 2

@@ -46,6 +46,12 @@ def test_of_windows_those_that_ended_and_are_not_done_and_the_newest_again(folde
     assert due(sync_with(folder, "partitions: {daily: 2026-11-04}")) == []
 
 
+def test_a_window_that_has_not_begun_is_refused(folder: Path) -> None:
+    sync = sync_with(folder, "partitions: {daily: 2026-10-31}")
+    assert due(sync, "2026-11-04") == ["2026-11-04"]
+    assert "the window 2026-11-05 begins at 2026-11-05T00:00Z: it has no rows yet" in error_of(due, sync, "2026-11-05")
+
+
 def test_static_keys_are_all_due_and_dynamic_ones_as_the_warehouse_has_them(folder: Path) -> None:
     assert due(sync_with(folder, "partitions: {static: [eu, us]}"), done=("eu",)) == ["eu", "us"]
     dynamic = sync_with(folder, "partitions: {dynamic: regions, values: select 1}")
