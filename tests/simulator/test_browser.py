@@ -173,6 +173,20 @@ def test_a_product_of_ones_own_at_another_port(sim: Simulator, page: Page, tmp_p
     assert "s3cret" not in str(sim.requests())
 
 
+def test_a_visitor_without_an_id_is_not_identified_until_eventing_does_it(signed: Simulator, page: Page) -> None:
+    page.goto(f"{signed.page}sample")
+    page.add_script_tag(url=f"{signed.page}sdk/latest/candu.umd.js")
+    page.evaluate("token => Candu.init({clientToken: token, traits: {plan: 'pro'}})", signed.client_token)
+    page.evaluate("Candu.getEventing().track('Seen')")
+    page.evaluate("Candu.getEventing().page('Home')")
+    assert signed.requests() == []
+    said = page.evaluate("Candu.getEventing().identify('u1', {plan: 'pro'})")
+    assert (said["status"], signed.users()) == (403, {}), "eventing has no place for an HMAC"
+    signed.assume(signed_identities=False)
+    assert page.evaluate("Candu.getEventing().identify('u1', {plan: 'pro'})")["success"]
+    assert signed.users() == {"u1": {"plan": "pro"}}
+
+
 def test_both_sides_of_a_user_stand_beside_each_other(sim: Simulator, send: Send, page: Page) -> None:
     send(identify("u1", plan="pro", seats=3, mrr=9.0, admin=True), identify("u9", plan="pro"))
     call(sim, "u1", identified(plan="free", seats="3", mrr=9, locale="de"))
