@@ -21,6 +21,7 @@ class CanduApi:
     """Candu's REST API. ``key``: the expected bearer key; ``assumed``: what Candu does not publish."""
 
     way: Way = "api"
+    wait_headers: tuple[str, ...] = ("retry-after",)
 
     def __init__(self, key: str, assumed: Assumed) -> None:
         self._key = key

@@ -45,6 +45,7 @@ class BrowserApi:
     their HMAC; None: no HMAC is valid."""
 
     way: Way = "browser"
+    wait_headers: tuple[str, ...] = ("retry-after",)
 
     def __init__(self, token: str, secret: str | None, assumed: Assumed) -> None:
         self._token = token

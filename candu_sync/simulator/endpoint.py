@@ -45,9 +45,15 @@ class Examined:
 
 
 class Api(Protocol):
-    """One public API: by which way its messages reach Candu, and how its requests are examined."""
+    """One public API: by which way its messages reach Candu, and how its requests are examined.
+
+    Attributes:
+        way: of its messages.
+        wait_headers: the headers that say how long a client has to wait.
+    """
 
     way: Way
+    wait_headers: tuple[str, ...]
 
     def examine(self, request: Request, body: bytes, size: int) -> Examined:
         """``size`` is the body's; ``body`` is cut off beyond the limit."""
@@ -87,7 +93,7 @@ class Endpoint:
             # What came in before a reset is forgotten, too.
             await _hang_up(scope, receive)
             return
-        answer = _answer(examined, verdict.fault)
+        answer = _answer(examined, verdict.fault, self._api.wait_headers)
         words = [f"delay {verdict.delay:g} s"] if verdict.delay else []
         words += [verdict.fault.described()] if verdict.fault else []
         happened = examined if answer.heard else Examined()
@@ -109,20 +115,20 @@ class Endpoint:
         return True
 
 
-def _answer(examined: Examined, fault: FaultSpec | None) -> _Answer:
+def _answer(examined: Examined, fault: FaultSpec | None, wait_headers: tuple[str, ...]) -> _Answer:
     if fault is None or (fault.kind == "lost" and examined.status >= 300):
         return replace(_json(examined.status, examined.content), heard=True)
-    return _Answer(None, heard=True) if fault.kind == "lost" else _faulty(fault)
+    return _Answer(None, heard=True) if fault.kind == "lost" else _faulty(fault, wait_headers)
 
 
-def _faulty(fault: FaultSpec) -> _Answer:
+def _faulty(fault: FaultSpec, wait_headers: tuple[str, ...]) -> _Answer:
     if fault.kind == "close":
         return _Answer(None)
     if fault.kind == "success_false":
         return _json(200, {"success": False, "error": "refused, though the status says otherwise"})
     if fault.kind == "refuse":
         return _json(fault.status or 422, {"success": False, "error": "a message was refused"})
-    headers = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+    headers = {} if fault.retry_after is None else dict.fromkeys(wait_headers, str(fault.retry_after))
     if isinstance(fault.body, str):
         return _Answer(fault.status, fault.body.encode(), headers | {"content-type": "text/plain; charset=utf-8"})
     content = {"success": False, "error": f"asked to answer {fault.status}"} if fault.body is None else fault.body

@@ -61,6 +61,7 @@ class SegmentApi:
     """Segment's Tracking API with one source and the destination "Candu". ``key``: the source's write key."""
 
     way: Way = "segment"
+    wait_headers: tuple[str, ...] = ("retry-after", "x-ratelimit-reset")
 
     def __init__(self, key: str) -> None:
         self._key = key

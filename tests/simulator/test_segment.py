@@ -185,6 +185,7 @@ def test_faults_work_on_this_way_too(sim: Simulator, batch: Post) -> None:
     sim.fault("refuse", user_ids=["u9"], status=400)
     answers = [batch(identify("u1")) for _ in range(3)]
     assert [(a.status_code, a.headers.get("retry-after")) for a in answers] == [(429, "1"), (502, None), (200, None)]
+    assert answers[0].headers["x-ratelimit-reset"] == "1"
     assert answers[1].text == "<html>Bad gateway</html>"
     assert answers[2].json()["success"] is False
     assert batch(identify("u9")).status_code == 400
