@@ -54,7 +54,7 @@ def _by(route: str | None) -> Metadata:
 
 
 def push_metadata(result: RunResult, workspace: str | None = None) -> Metadata:
-    """The result of a push to a workspace; ``bytes`` counts the bodies of its requests."""
+    """The result of a push to a workspace; ``bytes`` counts the messages in its requests."""
     names = ("messages", "accepted", "refused", "waiting", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "refreshed", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}

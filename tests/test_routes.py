@@ -153,6 +153,16 @@ class TestAChangeOfRoute:
         assert (row["accepted"], row["route"]) == (3, "candu")
         assert version_file(sent).get("route") is None
 
+    def test_what_a_reset_sends_again_has_new_ids_but_for_events(self, sent: Folder, simulator: Simulator) -> None:
+        """Segment drops what it has seen within 24 hours: users must not look like repeats. Events do, and are."""
+        sent.model(EVENTS, "select 'e1' as event_id, 'u0' as user_id, 'Did' as event, "
+                           "timestamp '2026-01-02' as timestamp")
+        assert sent.cli("run", EVENTS).code == 0
+        assert sent.cli("reset", PROFILE, EVENTS).code == 0
+        assert [row["accepted"] for row in sent.cli("run", "--all", "--json").rows] == [3, 1]
+        assert simulator.stats()["segment"]["repeated"] == 1
+        assert len(simulator.messages()) == 7
+
     def test_of_one_sync_stops_no_other(self, sent: Folder, simulator: Simulator) -> None:
         sent.model("users/more", "select user_id, plan as level from people", "route: candu")
         sent.model(PROFILE, "select * from people", "route: candu")

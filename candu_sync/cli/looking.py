@@ -107,11 +107,13 @@ def _probe(project: Project, route: Route, *, as_json: bool) -> None:
     url, key = settings.url_of(route), settings.require_key(route)
     with connection_of(route)(url, key, settings.timeout) as connection:
         connection.probe()
-    if not as_json:
-        say(f"Candu at {url} accepts the key" if route is CANDU else
+    if route is not CANDU:
+        (complain if as_json else say)(
             f"{route.service} at {url} answers. The {route.key} is not verified: {route.service} has no request for "
             f"that, and also accepts messages with a wrong {route.key}. After the first run, look for its messages in "
             f"the debugger of the {route.owner}")
+    elif not as_json:
+        say(f"Candu at {url} accepts the key")
     project.check_workspace(route)
 
 
