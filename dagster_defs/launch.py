@@ -19,7 +19,8 @@ class Launch(Config):
     sample: int = Field(default=0, ge=0, description="Send so many messages and stop; 0: all.")
     keys: list[str] = Field(default=[], description="Only rows with these keys, or ids of users or groups; []: all.")
     values: bool = Field(default=False, description="Show rows with their values, which are personal data.")
-    new_key: bool = Field(default=False, description="CANDU_API_KEY was replaced by another key of the same workspace.")
+    new_key: bool = Field(default=False, description="CANDU_API_KEY (by Segment: SEGMENT_WRITE_KEY) was replaced by "
+                          "another key of the same workspace.")
 
     def guards(self) -> frozenset[str]:
         """The guards to pass, by name. Raises UsageError when there is none of a name."""

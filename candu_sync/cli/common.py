@@ -29,7 +29,7 @@ Partitions = Annotated[list[str] | None, typer.Option(
     help="A partition, or a range A..B; may be given several times. A window's key is its start.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a sync and partition, one a line.")]
 NewKey = Annotated[bool, typer.Option(
-    "--new-key", help="CANDU_API_KEY was replaced by another key of the same workspace.")]
+    "--new-key", help="The key was replaced by another one of the same workspace of Candu, or source of Segment.")]
 Force = Annotated[bool, typer.Option("--force", help="Go past all guards.")]
 Allow = Annotated[list[str] | None, typer.Option(
     "--allow", metavar="GUARD", help="Pass this guard and no other, like changed; several with commas.")]
