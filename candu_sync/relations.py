@@ -170,3 +170,34 @@ CHECK: dict[str, Relation] = {
         made="operate.read_twice"),
 }
 """Relations of the engine of ``check --twice``."""
+
+IDS: dict[str, Relation] = {
+    **{name: PLAN[name] for name in ("snapshot", "refused_before", "base", "delta")},
+    "changes": replace(PLAN["changes"], made="operate.page_ids", read=""),
+    "rows_of_model": Relation(
+        of="a row of one batch of the result", columns="key reason ids t0 …", made="operate.page_ids"),
+    "given_ids": Relation(of="an id that the model gives, in one partition", columns="id", made="seen_ids.comparing"),
+    "other_values": Relation(
+        of="a value of another column that may be an id", columns="name value given", made="seen_ids.comparing"),
+    "seen_batch": Relation(of="an id that Candu sees, of one batch", columns="id", made="seen_ids.comparing"),
+    "seen_rows": Relation(of="an id that Candu sees, perhaps repeated", columns="id", made="seen_ids.comparing"),
+    "seen_ids": Relation(of="an id that Candu sees", columns="id", made="seen_ids.comparing"),
+    "ids_of_model": Relation(of="an id that the model gives", columns="id", made="seen_ids.comparing"),
+    "equal_ids": Relation(of="an id of both", columns="id", made="seen_ids.comparing"),
+    "open_ids": Relation(
+        of="an id that Candu sees, for which none of the model is found yet", columns="id", made="seen_ids.comparing"),
+    "explained_ids": Relation(
+        of="an id that Candu sees, the model's, how they differ, and the value that it could be made of",
+        columns="way id given source", made="seen_ids.comparing"),
+    "open_parts": Relation(
+        of="an open id with its prefix, and whole", columns="id prefix rest", made="seen_ids.comparing"),
+    "parts_of_model": Relation(
+        of="an id of the model with its prefix, and whole", columns="prefix rest given", made="seen_ids.comparing"),
+    "prefix_pairs": Relation(
+        of="an open id and one of the model with another prefix", columns="id seen_prefix given_prefix given",
+        made="seen_ids.comparing"),
+    "open_keys": Relation(of="an open id without case and spaces", columns="id key", made="seen_ids.comparing"),
+    "other_keys": Relation(
+        of="a value of another column that is an open id", columns="name key value given", made="seen_ids.comparing"),
+}
+"""Relations of the engine in which ids are compared with those that Candu sees."""

@@ -6,12 +6,16 @@ Make the page again: ``python -m tests.test_relations``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
-from candu_sync import relations
+from candu_sync import pipeline, relations
+from candu_sync.changes import ChangeSet, discard
 from candu_sync.history.digests import DigestFile
+from candu_sync.operate.page_ids import compared_ids
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
@@ -36,7 +40,8 @@ ABOUT = """\
 
 """
 
-LISTED = {"plan": relations.PLAN, "push": relations.PUSH, "commit": relations.COMMIT, "check": relations.CHECK}
+LISTED = {"plan": relations.PLAN, "push": relations.PUSH, "commit": relations.COMMIT, "check": relations.CHECK,
+          "ids": relations.IDS}
 
 _GROUPS = {
     "ids": r"user_id|group_id|event|occurred|cursor",
@@ -78,7 +83,8 @@ def test_relations_are_listed_with_their_columns(lab: Lab, simulator: Simulator)
     """Those of users, of groups, of events with a cursor, of partitions, of a full run, of a delta, of a refresh,
     of new traits, of a check."""
     found = [*statements_of_a_users_sync(lab, simulator), *_of_groups(lab), *_of_events(lab), *_of_partitions(lab),
-             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_refresh(lab), *_of_new_traits(lab), *_of_a_check(lab)]
+             *_of_a_full_run_and_a_delta(lab, simulator), *_of_a_refresh(lab), *_of_new_traits(lab), *_of_a_check(lab),
+             *_of_ids(lab)]
     made = {(statement.verb, name) for statement in found for name in statement.made}
     listed = {(verb, name) for verb, there in LISTED.items() for name in there}
     assert made == listed
@@ -177,6 +183,27 @@ def _of_a_check(lab: Lab) -> list[Statement]:
     with recorded() as statements, lab.project() as project:
         assert list(read_twice(Target(project, sync))) == []
     return statements
+
+
+def _of_ids(lab: Lab) -> list[Statement]:
+    sync = lab.sync("users/some", "select user_id, plan as email from crowd", "ids: {seen: select 'x'}")
+    lab.run(sync)
+    lab.query("update crowd set plan = 'min' where user_id = 'c1'")
+    lab.run(sync)
+    lab.query("update crowd set plan = 'mid' where user_id = 'c2'")
+    (file := lab.folder / "seen.csv").write_text("user_id\nC1\n")
+    with recorded() as statements, lab.project() as project:
+        target = Target(project, sync)
+        with discarded(pipeline.plan(target, keep=False)) as changes:
+            found = [compared_ids(project, sync, changes), compared_ids(project, sync, file=file)]
+    assert [one.seen for one, _ in found if one] == [1, 1]
+    return [statement for statement in statements if statement.verb == "ids"]
+
+
+@contextmanager
+def discarded(changes: ChangeSet) -> Iterator[ChangeSet]:
+    yield changes
+    discard(changes)
 
 
 if __name__ == "__main__":

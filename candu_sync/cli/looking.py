@@ -57,6 +57,9 @@ def check(names: Names = None, everything: All = False, tag: Tags = None, exclud
           failed: Failed = False, as_json: Json = False, offline: Annotated[bool, typer.Option(
         "--offline", help="Leave out the request that proves the key.")] = False, twice: Annotated[
         bool, typer.Option("--twice", help="Read each model two times, and name the columns that differ.")] = False,
+          ids: Annotated[Path | None, typer.Option(
+              "--ids", metavar="FILE", help="Read the models of users, and compare their ids with those that Candu "
+                                            "sees in browsers, a CSV.")] = None,
           manifest: Annotated[Path | None, typer.Option(
               "--manifest", metavar="FILE", help="Check by dbt's manifest alone, without a warehouse.")] = None,
           against: Annotated[Path | None, typer.Option(
@@ -71,8 +74,9 @@ def check(names: Names = None, everything: All = False, tag: Tags = None, exclud
     from candu_sync.operate import check_models
 
     if manifest is not None:
-        if twice:
-            raise UsageError("check --twice reads the warehouse, check --manifest does not: leave one of the two out")
+        if twice or ids:
+            raise UsageError(f"check {'--twice' if twice else '--ids'} reads the warehouse, check --manifest does not: "
+                             "leave one of the two out")
         check_manifest(names, manifest, against, as_json=as_json, github=github, fail_on=fail_on or FailOn.breaks)
     elif against or github or fail_on:
         option = "--against" if against else "--github" if github else "--fail-on"
@@ -80,11 +84,13 @@ def check(names: Names = None, everything: All = False, tag: Tags = None, exclud
     with opened_project() as (project, catalog):
         selected = select(project, catalog, Selection.of(names, tags=tag, exclude=exclude, failed=failed,
                                                          everything=everything))
+        if ids is not None and not any(sync.kind == "users" for sync in selected.syncs):
+            raise UsageError("check --ids compares the ids of users, and no sync of users is chosen")
         project.settings.require_warehouse_url()
         routes = [] if offline else project.routes_of(selected.syncs)
         for route in routes:
             project.settings.require_key(route)
-        checked = check_models(project, catalog, selected.syncs, twice=twice)
+        checked = check_models(project, catalog, selected.syncs, twice=twice, ids=ids)
         for found in checked:
             _show_check(found, as_json=as_json)
         codes = [*(2 for _ in selected.errors), *(1 for found in checked if found.errors)]
@@ -141,6 +147,10 @@ def _show_check(found: ModelCheck, *, as_json: bool) -> None:
         print_lines([found.to_json()])
     else:
         say(f"{found.sync}: {'not ok' if found.errors else 'ok'}, {counted(len(found.traits), one, more)}")
+        if found.ids is not None and found.ids.seen:
+            from candu_sync.operate import ids_sentence
+
+            say(f"{found.sync}: {ids_sentence(found.ids)}")
 
 
 def rejected(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,

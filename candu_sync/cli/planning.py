@@ -72,7 +72,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     from candu_sync.cli.plan_table import show_plan
     from candu_sync.cli.progress_bar import progress
     from candu_sync.cli.signals import signals
-    from candu_sync.operate import OtherSyncs, findings_of
+    from candu_sync.operate import OtherSyncs, compared_ids, findings_of
 
     asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
     asked.require("plan")
@@ -90,12 +90,14 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
             try:
                 tripped = pipeline.guard(target, changes)
                 rows = wanted.rows(target, changes, staged=save)
-                findings = findings_of(target, changes, others)
+                ids, about_ids = compared_ids(project, target.sync, changes)
+                findings = [*findings_of(target, changes, others), *about_ids]
             finally:
                 if not save:
                     discard(changes)
             if as_json:
-                print_lines([_as_json(target, changes, tripped, rows, findings)])
+                print_lines([_as_json(target, changes, tripped, rows, findings)
+                             | {"ids": None if ids is None else ids.to_json()}])
             else:
                 show_plan(target, changes, tripped.reasons if tripped else [], rows, findings)
             if save and not as_json:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from candu_sync.operate.manifest_check import check_by_manifest as check_by_manifest
     from candu_sync.operate.manifest_check import require_manifests as require_manifests
     from candu_sync.operate.other_syncs import OtherSyncs as OtherSyncs
+    from candu_sync.operate.page_ids import ENOUGH as ENOUGH
+    from candu_sync.operate.page_ids import compared_ids as compared_ids
+    from candu_sync.operate.page_ids import ids_sentence as ids_sentence
     from candu_sync.operate.preview import preview_rows as preview_rows
     from candu_sync.operate.problems import problem_lines as problem_lines
     from candu_sync.operate.snippet import snippet_of as snippet_of
@@ -46,6 +49,7 @@ else:
         "maintenance": "SetAside set_aside why_refused",
         "manifest_check": "ManifestCheck SyncImpacts check_by_manifest require_manifests",
         "other_syncs": "OtherSyncs",
+        "page_ids": "ENOUGH compared_ids ids_sentence",
         "preview": "preview_rows",
         "problems": "problem_lines",
         "snippet": "snippet_of",

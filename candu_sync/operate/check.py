@@ -1,4 +1,7 @@
-"""Checks of a project without reading a row: models against the warehouse, names, types, and the key against Candu."""
+"""Checks of a project without reading a row: models against the warehouse, names, types, and the key against Candu.
+
+Rows are read only where a person asks for it: ``--twice``, and ids for a file of those that Candu sees.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from candu_sync.dbt import resolve_sync
@@ -13,10 +17,12 @@ from candu_sync.errors import CanduSyncError, OtherRoute, PreconditionFailed
 from candu_sync.operate.finding import Finding
 from candu_sync.operate.findings import about_others, about_traits
 from candu_sync.operate.other_syncs import OtherSyncs, removed_traits
+from candu_sync.operate.page_ids import compared_ids
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.operate.sql_findings import about_sql
 from candu_sync.project import Project, Target
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
+from candu_sync.seen_ids import Comparison
 from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
 
 
@@ -27,11 +33,13 @@ class ModelCheck:
     Attributes:
         sync: the sync's name.
         traits: trait → its kind, like ``text``; {}: the model cannot be read.
+        ids: how its ids compare with those that Candu sees; None: they were not compared.
         findings: what is wrong or odd.
     """
 
     sync: str
     traits: dict[str, str] = field(default_factory=dict)
+    ids: Comparison | None = None
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -47,16 +55,21 @@ class ModelCheck:
     def to_json(self) -> dict[str, Any]:
         """The object that ``check --json`` prints."""
         return {"sync": self.sync, "traits": self.traits, "errors": self.errors, "warnings": self.warnings,
-                "findings": [found.to_json() for found in self.findings]}
+                "findings": [found.to_json() for found in self.findings],
+                "ids": None if self.ids is None else self.ids.to_json()}
 
 
-def check_models(project: Project, catalog: Catalog, syncs: Iterable[Sync], *, twice: bool = False) -> list[ModelCheck]:
-    """Check each model's columns and types against what its kind needs and Candu takes; the warehouse returns no row.
+def check_models(project: Project, catalog: Catalog, syncs: Iterable[Sync], *, twice: bool = False,
+                 ids: Path | None = None) -> list[ModelCheck]:
+    """Check each model's columns and types against what its kind needs and Candu takes; the warehouse returns no row of
+    a model.
 
     Args:
         catalog: all syncs of the project. Those that are not checked count with what they sent.
         syncs: those to check.
         twice: read each model two times as well, and warn of what differs (see ``read_twice.py``).
+        ids: a CSV of the ids that Candu sees; models of users are read, and their ids compared with it. None: syncs
+            with ``ids`` compare those that Candu accepted.
 
     Returns:
         One for each sync. An error of a model is a finding: nothing is raised for it.
@@ -71,6 +84,9 @@ def check_models(project: Project, catalog: Catalog, syncs: Iterable[Sync], *, t
     others, checked = OtherSyncs(project, catalog), []
     for sync in syncs:
         found = _checked(project, sync, twice=twice)
+        if not found.errors:
+            found.ids, odd = compared_ids(project, sync, file=ids)
+            found.findings += odd
         checked.append((sync, found))
         if found.traits:
             others.learn(sync, _sent(sync, found))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.spec import Guard as Guard
     from candu_sync.syncs.spec import Kind as Kind
     from candu_sync.syncs.spec import Partitions as Partitions
+    from candu_sync.syncs.spec import SeenIds as SeenIds
     from candu_sync.syncs.spec import Spec as Spec
     from candu_sync.syncs.spec_file import spec_of as spec_of
     from candu_sync.syncs.sql_parameters import parameters as parameters
@@ -59,7 +60,7 @@ else:
         "partition_ranges": "expanded",
         "partitions": "declared_parts first_window join split window windows",
         "schedule": "follows_schedule schedule_lag",
-        "spec": "Cursor Guard Kind Partitions Spec",
+        "spec": "Cursor Guard Kind Partitions SeenIds Spec",
         "spec_file": "spec_of",
         "sql_parameters": "parameters",
         "sync": "KINDS Catalog Sync build_sync is_name load_syncs read_model",

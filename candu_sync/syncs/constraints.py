@@ -45,6 +45,8 @@ def conflicts(kind: Kind, spec: Spec) -> Iterator[Conflict]:
         yield ("removed",), "events do not leave a result; only keep has a meaning for them"
     if kind == "users" and "unidentified" in spec.model_fields_set:
         yield ("unidentified",), "it is for events and groups; a sync of users is what identifies them"
+    if kind != "users" and spec.ids is not None:
+        yield ("ids",), "it is for users: their ids are those that a page passes to Candu.init"
     if spec.cursor and kind != "events":
         yield ("cursor",), f"a cursor is for events; the {kind} of a model are compared whole with what was sent"
     if spec.cursor and spec.partitions:

@@ -27,7 +27,7 @@ from pydantic.config import JsonDict, JsonValue
 
 from candu_sync.syncs import fields
 
-__all__ = ["Cursor", "DbtRules", "Every", "Guard", "Kind", "Partitions", "Scalar", "Spec"]
+__all__ = ["Cursor", "DbtRules", "Every", "Guard", "Kind", "Partitions", "Scalar", "SeenIds", "Spec"]
 
 Kind = Literal["users", "groups", "events"]
 Every = Literal["daily", "hourly", "weekly", "monthly"]
@@ -228,6 +228,28 @@ class Partitions(_Settings):
         return self.daily or self.hourly or self.weekly or self.monthly
 
 
+class SeenIds(_Settings):
+    """The ids that Candu sees in browsers, for a comparison with those of the model: SQL or a file."""
+
+    model_config = ConfigDict(json_schema_extra=_at_most_one(("seen", "file")) | {
+        "anyOf": [{"required": ["seen"]}, {"required": ["file"]}]})
+
+    seen: _Text | None = Field(
+        default=None,
+        description="SQL of the warehouse whose one column, or whose column user_id, holds the ids, like select "
+        "distinct user_id from app.candu_events")
+    file: _Text | None = Field(
+        default=None,
+        description="a CSV file with the ids in its one column, or in one named like user_id; the path begins at "
+        "CANDU_SQL_DIR")
+
+    @model_validator(mode="after")
+    def _one(self) -> SeenIds:
+        if (self.seen is None) == (self.file is None):
+            raise ValueError("give one of seen, which is SQL, and file, which is a CSV")
+        return self
+
+
 class DbtRules(_Settings):
     """What must hold of the dbt models that a sync reads, before it reads them."""
 
@@ -320,6 +342,12 @@ class Spec(_Settings):
         default="names",
         description="what the history keeps of each row that was sent: values (old and new), names (of the traits, "
         "with a salted hash of each new value) or none",
+    )
+    ids: SeenIds | None = Field(
+        default=None,
+        description="for users, the ids that Candu sees in browsers, which are compared with those that are sent: a "
+        "mapping of seen with SQL, or of file with a CSV, like {seen: select distinct user_id from app.candu_events}",
+        examples=[{"seen": "select distinct user_id from app.candu_events"}],
     )
     report: Literal["none"] | _Schema | None = Field(
         default=None,

@@ -60,7 +60,8 @@ OF_COLUMNS = {
 ALONE = {"unused_cursor", "model", "precondition", "unsendable", "unsteady",
          "other_route"}  # the last: tests/test_routes.py
 OF_ROWS = {"id_spaces", "id_case", "late_window", "noise_tiny", "noise_reordered", "noise_went_back", "noise_came_back",
-           "identity", "unidentified"}  # the last two: tests/changes/test_resent.py, tests/diff/test_identified.py
+           # tests/changes/test_resent.py, tests/diff/test_identified.py; the last two: tests/operate/test_page_ids.py
+           "identity", "unidentified", "ids_differ", "no_seen_ids"}
 
 
 def codes(found: list[dict[str, Any]]) -> list[str]:

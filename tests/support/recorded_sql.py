@@ -39,7 +39,7 @@ class Statement:
     """One statement.
 
     Attributes:
-        verb: plan, push, commit or check.
+        verb: plan, push, commit, check or ids.
         place: the module and function that ran it.
         sql: its text.
         made: relation → columns, when it makes one.
@@ -108,7 +108,7 @@ def _caller() -> tuple[str, str]:
             if not place and name != "embedded.py":
                 place = f"{name}, {frame.f_code.co_name.lstrip('_')}"
             verb = {("changes/messages.py", "encode"): "push", ("commit/next_version.py", "commit"): "commit",
-                    ("operate/read_twice.py", "read_twice"): "check",
+                    ("operate/read_twice.py", "read_twice"): "check", ("operate/page_ids.py", "_compared"): "ids",
                     ("comparison.py", "compare"): "plan"}.get((name, frame.f_code.co_name), "") or verb
         frame = frame.f_back  # type: ignore[assignment]
     return verb, place
