@@ -52,9 +52,11 @@ def read_csv(path: Path) -> Iterator[pa.Array]:
     import pyarrow.csv as pacsv
 
     try:
-        heading, delimiter = _heading(path)
+        heading, delimiter, more = _heading(path)
         name = id_column(heading, of=str(path))
         bare = len(heading) == 1 and _bare(name) not in _NAMES
+        if not (bare or more):
+            return
         # Written twice in a heading, a name would be refused; so columns are named by their number.
         names = [str(number) for number in range(len(heading))]
         wanted = names[heading.index(name)]
@@ -67,29 +69,21 @@ def read_csv(path: Path) -> Iterator[pa.Array]:
                 yield batch.column(0)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid) as error:
-        raise UsageError(f"{path} is no CSV file in UTF-8 with the same columns in each line: {_first_line(error)}") \
-            from None
+    except (UnicodeDecodeError, csv.Error, pa.ArrowInvalid):
+        # What pyarrow says of it shows the line, which is of a person.
+        raise UsageError(f"{path} is no CSV file in UTF-8 with the same columns in each line") from None
 
 
-def _heading(path: Path) -> tuple[list[str], str]:
-    """The cells of the first line, and the character between them."""
+def _heading(path: Path) -> tuple[list[str], str, bool]:
+    """The cells of the first line, the character between them, and whether there are other lines."""
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES).partition(b"\n")[0]
-    line = head.decode("utf-8-sig").rstrip("\r")
+        first, _, others = file.read(_HEAD_BYTES).partition(b"\n")
+    line = first.decode("utf-8-sig").rstrip("\r")
     if not line.strip():
         raise UsageError(f"{path} has no ids: its first line is empty")
     delimiter = max(_DELIMITERS, key=line.count)
-    return next(csv.reader([line], delimiter=delimiter)), delimiter
+    return next(csv.reader([line], delimiter=delimiter)), delimiter, bool(others.strip())
 
 
 def _bare(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
-def _first_line(error: Exception) -> str:
-    """What is wrong, without a value: the file holds ids of people."""
-    if isinstance(error, UnicodeDecodeError):
-        return "a byte that is not UTF-8"
-    text = str(error).splitlines()[0]
-    return text.partition(":")[0] if "'" in text or '"' in text else text[:100]
