@@ -8,22 +8,41 @@ hold passwords and tokens) are never part of a message or of what ``repr`` shows
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from candu_sync.alerts import Address, parse_addresses
 from candu_sync.errors import SettingsError
-from candu_sync.routes import ROUTES, SEGMENT, Route
-from candu_sync.state import short_lived, take_apart
-from candu_sync.suggestions import did_you_mean, nearest
+from candu_sync.routes import SEGMENT, Route
+from candu_sync.setting_values import (
+    SEGMENT_URL,
+    AlertsUrl,
+    ApiKey,
+    Bytes,
+    BytesOrNoLimit,
+    CanduUrl,
+    Count,
+    Days,
+    Environment,
+    LogForm,
+    Nulls,
+    PageUrl,
+    Rate,
+    RouteName,
+    SchemaName,
+    Seconds,
+    SecondsOrNoLimit,
+    SegmentUrl,
+    StateUrl,
+    Switch,
+    WriteKey,
+)
+from candu_sync.state import short_lived
+from candu_sync.suggestions import nearest
 from candu_sync.workspaces import (
     CHOICE,
     PREFIX,
@@ -38,212 +57,6 @@ from candu_sync.workspaces import (
 
 __all__ = ["Settings", "in_words", "load_settings"]
 
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGT])(i?)B", re.IGNORECASE)
-_LOGS = ("text", "json")
-_NULLS = ("send", "omit")
-_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_SEGMENT_URL = "https://api.segment.io"
-_POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
-
-
-def _candu_url(value: object) -> str:
-    return _url(value, "https://api.candu.ai/api", "CANDU_API_KEY")
-
-
-def _segment_url(value: object) -> str:
-    text = _url(value, _SEGMENT_URL, "SEGMENT_WRITE_KEY")
-    if re.search(r"/v1(/batch)?$", text):
-        raise ValueError("must be without /v1 at its end, like " + _SEGMENT_URL)
-    return text
-
-
-def _url(value: object, example: str, key: str) -> str:
-    """An address that the key may be sent to: https, or this machine."""
-    text = str(value).strip()
-    if not re.fullmatch(r"[!-~]+", text) or "\\" in text:
-        raise ValueError(f"must be a URL without spaces, like {example}")
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        # The standard library's sentence quotes the host or the port, which may be a misplaced password.
-        raise ValueError(f"must be a URL with a host and a numeric port, like {example}") from None
-    if not host or parts.scheme not in ("https", "http"):
-        raise ValueError(f"must be a URL that starts with https://, like {example}")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"must be a URL without user, password, ? or #; the key belongs into {key}")
-    if parts.scheme == "http" and not _loopback(host):
-        raise ValueError(f"is plain http to {host}, which would show the key on the way; use https (plain http is "
-                         "for this machine only: 127.0.0.1, localhost, ::1)")
-    return text.rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _environment(value: object) -> str:
-    text = str(value).strip()
-    if not re.fullmatch(_ENVIRONMENT, text):
-        raise ValueError("must be a name of letters, digits, _ and -, like production")
-    return text
-
-
-def _api_key(value: object, about: ValidationInfo) -> str:
-    """The key. It may have the name of its environment before it: a copy of it then works nowhere else."""
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    text = text.strip()
-    if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("holds a space or a character that an HTTP header cannot carry; copy the key again from Candu")
-    return _without_environment(text, about)
-
-
-def _without_environment(text: str, about: ValidationInfo) -> str:
-    # Candu's keys were once the user of Basic authentication, and Segment's are, which can have no colon.
-    environment, colon, key = text.rpartition(":")
-    here = about.data.get("environment")
-    if colon and environment != here:
-        raise ValueError("is the key of another environment, by the name before its colon: CANDU_ENVIRONMENT is "
-                         f"{here or 'not set'} here. Use the key of this environment")
-    return key
-
-
-def _write_key(value: object, about: ValidationInfo) -> str:
-    """As ``_api_key``, of a source in Segment."""
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    text = text.strip()
-    if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("holds a space or another character that no write key has; copy the key again from the "
-                         "settings of the source in Segment")
-    return _without_environment(text, about)
-
-
-def _bytes(value: object) -> int:
-    """``1GB``, ``512MB``, ``1.5 GiB`` → bytes. As in DuckDB, GB is 1000³ and GiB 1024³. An int is bytes already."""
-    match = _SIZE.fullmatch(str(value).strip())
-    if isinstance(value, int):
-        size = value
-    else:
-        size = int(float(match[1]) * (1024 if match[3] else 1000) ** _POWER[match[2].upper()]) if match else 0
-    if size <= 0:
-        raise ValueError("must be a number with its unit, like 512MB or 1GB")
-    return size
-
-
-def _most_bytes(value: object) -> int:
-    try:
-        return 0 if str(value).strip() == "0" else _bytes(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, or 0 for no limit") from None
-
-
-def _seconds(value: object) -> float:
-    seconds = _number(str(value).strip().removesuffix("s"))
-    if not seconds > 0:
-        raise ValueError("must be a number of seconds above 0, like 30 or 30s")
-    return seconds
-
-
-def _limit(value: object) -> float:
-    seconds = _number(str(value).strip().removesuffix("s"))
-    if not seconds >= 0:
-        raise ValueError("must be a number of seconds, like 600 or 600s, or 0 for no limit")
-    return seconds
-
-
-def _state_url(value: object) -> str:
-    """Without credentials: it is printed and logged."""
-    text = str(value).strip()
-    if not text:
-        raise ValueError("must not be empty")
-    take_apart(text)
-    return text
-
-
-def _alerts_url(value: object) -> SecretStr:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    parse_addresses(text)
-    return SecretStr(text)
-
-
-def _run_url(value: object) -> str:
-    text = str(value).strip()
-    if not re.fullmatch(r"https?://[!-~]+", text):
-        raise ValueError("must be the URL of a page, like https://ci.example.com/jobs/17")
-    return text
-
-
-def _rate(value: object) -> float:
-    rate = _number(str(value))
-    if not rate >= 0:
-        raise ValueError("must be a number of requests a second, like 10, or 0 for no limit")
-    return rate
-
-
-def _days(value: object) -> float:
-    days = _number(re.sub(r"\s*days?$", "", str(value).strip()))
-    if not days >= 0:
-        raise ValueError("must be a number of days, like 90 or 90 days, or 0 for no history")
-    return days
-
-
-def _name(value: object) -> str:
-    text = str(value).strip()
-    if not text or re.search(r"[\x00-\x1f\x7f]", text):
-        raise ValueError("must be the name of a schema, like candu_sync")
-    return text
-
-
-def _number(text: str) -> float:
-    """The finite number that ``text`` is, else NaN."""
-    try:
-        number = float(text)
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
-
-
-def _count(value: object) -> int:
-    text = str(value).strip()
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(text)
-
-
-def _switch(value: object) -> bool:
-    text = str(value).strip().lower()
-    if text not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        raise ValueError("must be true or false")
-    return text in ("true", "1", "yes", "on")
-
-
-def _route(value: object) -> str:
-    text = str(value).strip().lower()
-    if text not in ROUTES:
-        raise ValueError(f"must be {' or '.join(ROUTES)}{did_you_mean(text, ROUTES)}")
-    return text
-
-
-def _log(value: object) -> str:
-    text = str(value).strip().lower()
-    if text not in _LOGS:
-        raise ValueError(f"must be {' or '.join(_LOGS)}{did_you_mean(text, _LOGS)}")
-    return text
-
-
-def _nulls(value: object) -> str:
-    text = str(value).strip().lower()
-    if text not in _NULLS:
-        raise ValueError(f"must be {' or '.join(_NULLS)}{did_you_mean(text, _NULLS)}; a sync's YAML sets constants")
-    return text
-
-
-_Count = Annotated[int, BeforeValidator(_count)]
-
-
 class Settings(BaseSettings):
     """What ``load_settings`` read. Each field is the ``CANDU_`` variable of its name, but those of Segment."""
 
@@ -251,54 +64,54 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
         frozen=True, hide_input_in_errors=True)
 
-    environment: Annotated[str, BeforeValidator(_environment)] | None = None
+    environment: Environment | None = None
     """What this deployment is, like production or staging; a state of another one is refused."""
-    api_key: Annotated[SecretStr, BeforeValidator(_api_key)] | None = None
-    api_url: Annotated[str, BeforeValidator(_candu_url)] = "https://api.candu.ai/api"
+    api_key: ApiKey | None = None
+    api_url: CanduUrl = "https://api.candu.ai/api"
     """Without a slash at its end."""
-    route: Annotated[Literal["candu", "segment"], BeforeValidator(_route)] = "candu"
+    route: RouteName = "candu"
     """How messages reach Candu, where the YAML of a sync does not say it: directly, or by Segment."""
-    segment_write_key: Annotated[SecretStr, BeforeValidator(_write_key)] | None = Field(
+    segment_write_key: WriteKey | None = Field(
         default=None, validation_alias="SEGMENT_WRITE_KEY")
-    segment_api_url: Annotated[str, BeforeValidator(_segment_url)] = Field(
-        default=_SEGMENT_URL, validation_alias="SEGMENT_API_URL")
+    segment_api_url: SegmentUrl = Field(
+        default=SEGMENT_URL, validation_alias="SEGMENT_API_URL")
     """Without a slash at its end, and without ``/v1``."""
     warehouse_url: SecretStr | None = None
     """A SQLAlchemy URL; may hold a password."""
-    query_timeout: Annotated[float, BeforeValidator(_limit)] = 0.0
+    query_timeout: SecondsOrNoLimit = 0.0
     """Seconds that a query may take, from its start to its last row; 0: no limit."""
-    state_url: Annotated[str, BeforeValidator(_state_url)] = ".candu_sync"
+    state_url: StateUrl = ".candu_sync"
     """A folder, or ``s3://``, ``gs://``, ``az://``."""
     sql_dir: Path = Path("sql")
-    memory: Annotated[int, BeforeValidator(_bytes)] = 1_000_000_000
+    memory: Bytes = 1_000_000_000
     """Bytes that the diff may use before it goes to disk."""
-    batch_size: _Count = 100
+    batch_size: Count = 100
     """Messages in a request. The number is ours; Candu publishes none."""
-    rate: Annotated[float, BeforeValidator(_rate)] = 10.0
+    rate: Rate = 10.0
     """Requests a second; 0: no limit. The number is ours; Candu publishes none."""
-    concurrency: _Count = 4
+    concurrency: Count = 4
     """Requests in flight."""
-    timeout: Annotated[float, BeforeValidator(_seconds)] = 30.0
+    timeout: Seconds = 30.0
     """Seconds until a request is given up."""
-    max_attempts: _Count = 8
+    max_attempts: Count = 8
     """Times that a request is tried."""
-    message_id: Annotated[bool, BeforeValidator(_switch)] = True
+    message_id: Switch = True
     """Send a deterministic ``messageId`` with each message."""
-    nulls: Annotated[Literal["send", "omit"], BeforeValidator(_nulls)] = "send"
+    nulls: Nulls = "send"
     """What becomes of a sent trait that turns null, in syncs whose YAML does not say it."""
-    history: Annotated[float, BeforeValidator(_days)] = 90.0
+    history: Days = 90.0
     """Days that the history of what was sent is kept; 0: none is written."""
-    log: Annotated[Literal["text", "json"], BeforeValidator(_log)] = "text"
+    log: LogForm = "text"
     """What the command line writes to stderr: lines for people, or JSON objects, one a line."""
-    alerts_url: Annotated[SecretStr, BeforeValidator(_alerts_url)] | None = None
+    alerts_url: AlertsUrl | None = None
     """Where notices go (``alerts``); holds tokens and passwords."""
-    run_url: Annotated[str, BeforeValidator(_run_url)] | None = None
+    run_url: PageUrl | None = None
     """A page about the runs of this process, like that of a job in CI; notices link to it."""
-    report_schema: Annotated[str, BeforeValidator(_name)] | None = None
+    report_schema: SchemaName | None = None
     """The schema of the tables ``sync_runs`` and ``sync_rows``; None: there are none."""
     report_url: SecretStr | None = None
     """A SQLAlchemy URL of the database that has these tables; None: the warehouse's."""
-    history_size: Annotated[int, BeforeValidator(_most_bytes)] = 0
+    history_size: BytesOrNoLimit = 0
     """Bytes that the history of all syncs may take; 0: no limit."""
     dbt_manifest: Path | None = None
     """A dbt project's manifest.json."""
@@ -358,7 +171,7 @@ class _OfSegment(BaseSettings):
                                       hide_input_in_errors=True)
 
     write_key: SecretStr | None = None
-    api_url: str = _SEGMENT_URL
+    api_url: str = SEGMENT_URL
 
 
 def load_settings(workspace: str | None = None, **overrides: Any) -> Settings:
