@@ -7,7 +7,7 @@
   a 200, and its messages are dropped.
 - The context of the request is merged with that of each message.
 - 200: Segment has the messages in its queue. That is its answer to almost everything, to most wrong write keys too.
-- 400: too large, or no JSON. Segment answers some malformed write keys with it. So a 400 is a row's fault only once
+- 400: too large, or no JSON. Segment answers some malformed write keys with it. So a refusal is a row's fault only once
   something was accepted.
 - 429: the header Retry-After or X-RateLimit-Reset has the seconds to wait.
 - No request is documented that proves a write key without sending data. The probe proves that the host answers.
@@ -35,6 +35,9 @@ _CLIENT_CLOSED = 460
 
 # Of a proxy or a login page in between.
 _PROXY_LOGIN = 407
+
+# What a refusal may come with: a 2xx, too, whose body says that the request failed.
+_REFUSALS = frozenset(range(200, 500))
 
 
 def judge_host(reply: Reply, destination: Destination, place: str, words: Words) -> None:
@@ -70,4 +73,4 @@ class Segment(HttpConnection):
         authorization=lambda key: f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}",
         before=b'{"batch":', after=b',"context":' + orjson.dumps(_CONTEXT) + b"}",
         passing=PASSING | {_CLIENT_CLOSED}, wait_headers=("retry-after", "x-ratelimit-reset"),
-        unproven=frozenset({400, 403, 404}))
+        unproven=_REFUSALS)

@@ -186,7 +186,7 @@ class Sending:
         self.report = self.delivery.run([pa.record_batch({"message": list(range(len(bodies))), "body": bodies})])
 
 
-@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 422])
 def test_few_rows_are_not_to_blame_while_nothing_was_accepted(host: Host, status: int) -> None:
     """A malformed write key is answered with 400: each of a few rows was set aside for it."""
     host.answer = (status, {}, b'{"success": false, "message": "invalid write key"}')
