@@ -25,6 +25,7 @@ from dagster_defs.assets import build_broken_asset, build_sync_assets
 from dagster_defs.automation import AUTOMATION, automation_sensor, partitions_sensor
 from dagster_defs.dbt import manifest, with_upstream
 from dagster_defs.failures import RETRIES
+from dagster_defs.ids_check import build_ids_check
 from dagster_defs.jobs import build_job, build_schedule
 from dagster_defs.names import Names
 from dagster_defs.reports import report_definitions
@@ -75,8 +76,10 @@ def catalog_definitions(catalog: Catalog, names: Names, *, retries: RetryPolicy 
     syncs = list(catalog.syncs.values())
     assets = [build_sync_assets(sync, names, retries=retries, changes=changes(sync, names), push=push(sync, names),
                                 beside=catalog) for sync in syncs]
+    checks = [check for sync in syncs if (check := build_ids_check(sync, names)) is not None]
     schedules = [build_schedule(sync, names) for sync in syncs]
     return Definitions(assets=[*assets, *_broken(catalog, names)], jobs=[build_job(sync, names) for sync in syncs],
+                       asset_checks=checks,
                        schedules=[schedule for schedule in schedules if schedule is not None],
                        sensors=_sensors(syncs, names, f"{names.engine}_{automation}"))
 

@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
-from dagster import AssetExecutionContext, Backoff, Failure, Jitter, MetadataValue, RetryPolicy, RetryRequested
+from dagster import (
+    AssetExecutionContext,
+    Backoff,
+    Failure,
+    Jitter,
+    MetadataValue,
+    OpExecutionContext,
+    RetryPolicy,
+    RetryRequested,
+)
 
 from candu_sync.errors import CanduSyncError, OtherWorkspace, StaleChanges, Transient, WarehouseUnreachable
 from candu_sync.settings import in_words
@@ -22,7 +31,7 @@ RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitt
 
 
 @contextmanager
-def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, stale_hint: str = "",
+def failures(context: AssetExecutionContext | OpExecutionContext, retries: RetryPolicy | None, *, stale_hint: str = "",
              workspace: str | None = None) -> Iterator[None]:
     """End the step, as ``fail`` does with these ``retries``, when the block raises one of the engine's errors.
 
@@ -40,7 +49,7 @@ def failures(context: AssetExecutionContext, retries: RetryPolicy | None, *, sta
         fail(in_words(workspace, f"{error}{hint}"), context, retries if transient else None)
 
 
-def fail(message: str, context: AssetExecutionContext, retries: RetryPolicy | None = None, *,
+def fail(message: str, context: AssetExecutionContext | OpExecutionContext, retries: RetryPolicy | None = None, *,
          metadata: Mapping[str, MetadataValue] | None = None) -> NoReturn:
     """End the step with a sentence, without the traceback that led here.
 

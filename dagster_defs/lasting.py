@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dagster import AssetExecutionContext, DagsterInstance
+from dagster import AssetExecutionContext, DagsterInstance, OpExecutionContext
 
 from candu_sync import Project
 from dagster_defs.resources import CanduSyncResource
@@ -16,7 +16,7 @@ _DEFAULT = "DefaultRunLauncher"
 
 
 @contextmanager
-def opened(context: AssetExecutionContext, resource: CanduSyncResource) -> Iterator[Project]:
+def opened(context: AssetExecutionContext | OpExecutionContext, resource: CanduSyncResource) -> Iterator[Project]:
     """The project, open for the block; warnings about its settings are in the run's log. What its runs are launched as
     is the run's id, or its page by ``CANDU_RUN_URL``.
 

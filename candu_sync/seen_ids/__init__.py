@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from candu_sync.seen_ids.comparing import compare_ids as compare_ids
     from candu_sync.seen_ids.csv_file import id_column as id_column
     from candu_sync.seen_ids.csv_file import read_csv as read_csv
+    from candu_sync.seen_ids.ways import WAYS as WAYS
     from candu_sync.seen_ids.ways import like_id as like_id
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "comparing": "Comparison Difference Given compare_ids",
         "csv_file": "id_column read_csv",
-        "ways": "like_id",
+        "ways": "WAYS like_id",
     })

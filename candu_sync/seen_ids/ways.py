@@ -96,3 +96,6 @@ COLUMN = Way("column", "in kind: they are values of another column", plain("{id}
 
 BY_KEY = (SPACES, UNICODE, CASE, NUMBER, SEVERAL)
 """Those that compare keys alone, in the order in which they are tried."""
+
+WAYS = (*(way.name for way in BY_KEY), PREFIX.name, COLUMN.name)
+"""The names of all ways, in the order in which they are tried."""
