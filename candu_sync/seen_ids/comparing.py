@@ -124,10 +124,10 @@ def compare_ids(connection: duckdb.DuckDBPyConnection, seen: Iterable[pa.Array],
     Example:
         >>> from candu_sync.embedded import open_embedded
         >>> with open_embedded(10**8) as connection:
-        ...     Given(connection).add("(VALUES ('u1'), ('u2')) rows(user_id)", {})
-        ...     found = compare_ids(connection, [pa.array(["u1", "U2", "x", None])], dialect="duckdb")
+        ...     Given(connection).add("(VALUES ('u1'), ('u2'), ('u3')) rows(user_id)", {})
+        ...     found = compare_ids(connection, [pa.array(["u1", "U2", "U3", "x", None])], dialect="duckdb")
         >>> found.seen, found.equal, found.unknown, [(one.way, one.count, one.sql) for one in found.differences]
-        (3, 1, 1, [('case', 1, 'upper(user_id)')])
+        (4, 1, 1, [('case', 2, 'upper(user_id)')])
     """
     _load(connection, seen)
     _settle(connection)
