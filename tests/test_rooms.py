@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
                 "project", "rows", "seen_ids", "snapshot", "state", "syncs", "warehouse"},
     "seen_ids": {"embedded"},
     "simulator": set(),
+    "doctor": {"changes", "delivery", "project", "rows", "simulator", "state"},
     "telemetry": set(),
     "starting": set(),
     "demo": {"simulator", "syncs"},

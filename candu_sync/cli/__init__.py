@@ -18,6 +18,7 @@ import typer
 
 from candu_sync.cli.common import complain, log_as
 from candu_sync.cli.dbt import exposures
+from candu_sync.cli.doctoring import doctor
 from candu_sync.cli.forgetting import forget
 from candu_sync.cli.history import history
 from candu_sync.cli.looking import check, list_syncs, rejected
@@ -37,7 +38,7 @@ app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_com
                   pretty_exceptions_enable=False)
 app.command("list")(list_syncs)
 for command in (init, check, plan, run, push, baseline, reset, rename, status, history, rejected, snippet, forget,
-                exposures, simulate, demo):
+                doctor, exposures, simulate, demo):
     app.command()(command)
 
 

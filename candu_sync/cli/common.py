@@ -103,6 +103,16 @@ def opened_project(*, fills_state: bool = False) -> Iterator[tuple[Project, Cata
         fills_state: the command writes what Candu has; reported then: a state that may go with its container.
     """
     from candu_sync.dbt import load_catalog
+
+    with project_without_syncs(fills_state=fills_state) as project:
+        catalog = load_catalog(project.settings.sql_dir, project.settings.dbt_manifest)
+        project.declared = catalog.names if catalog.complete else None
+        yield project, catalog
+
+
+@contextmanager
+def project_without_syncs(*, fills_state: bool = False) -> Iterator[Project]:
+    """As ``opened_project``; the files of the syncs are not read."""
     from candu_sync.project import Project
     from candu_sync.settings import load_settings
 
@@ -113,12 +123,10 @@ def opened_project(*, fills_state: bool = False) -> Iterator[tuple[Project, Cata
             complain(warning)
         if fills_state and settings.state_warning is not None:
             complain(settings.state_warning)
-        catalog = load_catalog(settings.sql_dir, settings.dbt_manifest)
         project = Project(settings)
         try:
             with project:
-                project.declared = catalog.names if catalog.complete else None
-                yield project, catalog
+                yield project
         finally:
             if project.report_trouble is not None:
                 complain(project.report_trouble)

@@ -121,6 +121,17 @@ def _probe(project: Project, route: Route, *, as_json: bool) -> None:
     elif not as_json:
         say(f"Candu at {url} accepts the key")
     project.check_workspace(route)
+    if route is CANDU and not as_json:
+        _show_known(project)
+
+
+def _show_known(project: Project) -> None:
+    """What the doctor found out about Candu."""
+    from candu_sync.doctor import read_notes, sentence
+
+    notes = read_notes(project)
+    if notes is not None and (known := sentence(notes)):
+        say(known)
 
 
 def _check_report(project: Project, catalog: Catalog, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.delivery.acceptance import Item as Item
     from candu_sync.delivery.by_route import connection_of as connection_of
     from candu_sync.delivery.candu import Candu as Candu
     from candu_sync.delivery.delivery import Delivery as Delivery
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from candu_sync.delivery.segment import Segment as Segment
 else:
     __getattr__, __all__ = lazy_names(__name__, {
+        "acceptance": "Item",
         "by_route": "connection_of",
         "candu": "Candu",
         "delivery": "Delivery",
