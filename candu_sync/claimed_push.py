@@ -122,8 +122,8 @@ class ClaimedPush:
             done += messages
             self.reporter.count("push", done, total)
 
-        return Delivery(project.connections(route).lend, limits, record, may_send=self.claim.held, progress=count,
-                        announce=self._announce, report=self.report, route=route)
+        return Delivery(project.destinations.connections(route).lend, limits, record, may_send=self.claim.held,
+                        progress=count, announce=self._announce, report=self.report, route=route)
 
     def _announce(self, seconds: float) -> None:
         _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from candu_sync.dbt import check_preconditions, resolve, resolve_sync
+from candu_sync.destinations import Destinations
 from candu_sync.errors import OtherRoute, StateError
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
@@ -24,7 +25,7 @@ from candu_sync.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions
-    from candu_sync.delivery import Delivery, KeptConnections
+    from candu_sync.delivery import Delivery
     from candu_sync.embedded import Embedded
     from candu_sync.report import Reports
     from candu_sync.warehouse import Warehouse
@@ -40,7 +41,7 @@ class Project:
 
     Attributes:
         settings: the settings.
-        new_key: another API key than the one that the state knows is a rotation, of the same workspace.
+        destinations: where messages go: routes, keys, connections.
         declared: the names of all syncs of the project, with those whose files are wrong; None: they are not known, and
             no rename is noticed.
         listeners: are called with what happens in each operation on the project (see ``progress``);
@@ -63,9 +64,8 @@ class Project:
         self.pushing = False
         self._telemetry = Telemetry()
         self.listeners: list[Progress] = [self._telemetry]
-        self.new_key = False
+        self.destinations = Destinations(settings, lambda: self.state)
         self.launched_as: str | None = settings.run_url
-        self._connections: dict[str, KeptConnections] = {}
         self.declared: frozenset[str] | None = None
         self._predecessors: dict[str, str | None] = {}
         self._values: dict[str, list[str]] = {}
@@ -112,63 +112,6 @@ class Project:
 
         return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
                               timeout=self.settings.query_timeout)
-
-    def route_of(self, sync: Sync) -> Route:
-        """By which route a sync is sent: as its YAML says, else as the settings do."""
-        return ROUTES[sync.route or self.settings.route]
-
-    def routes_of(self, syncs: Iterable[Sync]) -> list[Route]:
-        """The routes of some syncs, each once; that of the settings where there is no sync."""
-        return list({route.name: route for route in map(self.route_of, syncs)}.values()) or [
-            ROUTES[self.settings.route]]
-
-    def require_keys(self, syncs: Iterable[Sync]) -> None:
-        """Make sure that some of the syncs can be sent. One whose key is missing fails by itself.
-
-        Raises:
-            SettingsError: the keys of all routes are missing.
-        """
-        routes = self.routes_of(syncs)
-        if not any(self.settings.key_of(route) for route in routes):
-            self.settings.require_key(routes[0])
-
-    def check_workspace(self, route: Route, *, key: bool = True) -> None:
-        """Refuse to go on where the state belongs to another workspace of Candu, or source of Segment, than the
-        settings.
-
-        Args:
-            key: the key is about to be used, and must be the one that the state knows.
-
-        Raises:
-            OtherWorkspace: it does.
-        """
-        settings, used = self.settings, self.settings.key_of(route) if key else None
-        self.state.destination(route).check(settings.url_of(route), used, settings.environment, new_key=self.new_key)
-
-    def take_on_workspace(self, route: Route) -> None:
-        """The state belongs to the settings' workspace, or source, from now on: it holds what that one accepted.
-
-        Raises:
-            OtherWorkspace: it belongs to another one.
-            StateError: the state cannot be written.
-        """
-        settings = self.settings
-        self.state.destination(route).take_on(settings.url_of(route), settings.key_of(route), settings.environment,
-                                              new_key=self.new_key)
-
-    def connections(self, route: Route) -> KeptConnections:
-        """Connections by a route, kept from one sync and partition to the next.
-
-        Raises:
-            SettingsError: there is no key.
-        """
-        # httpx takes longer to load than a plan with nothing to send takes altogether.
-        from candu_sync.delivery import KeptConnections, connection_of
-
-        if route.name not in self._connections:
-            connect, url, key = connection_of(route), self.settings.url_of(route), self.settings.require_key(route)
-            self._connections[route.name] = KeptConnections(lambda: connect(url, key, self.settings.timeout))
-        return self._connections[route.name]
 
     @cached_property
     def engine(self) -> Embedded:
@@ -428,15 +371,15 @@ class Target:
     @property
     def route(self) -> Route:
         """By which route it is sent."""
-        return self.project.route_of(self.sync)
+        return self.project.destinations.route_of(self.sync)
 
     def check_workspace(self, *, key: bool = True) -> None:
-        """As ``Project.check_workspace``, for the route of this target."""
-        self.project.check_workspace(self.route, key=key)
+        """As ``Destinations.check``, for the route of this target."""
+        self.project.destinations.check(self.route, key=key)
 
     def take_on_workspace(self) -> None:
-        """As ``Project.take_on_workspace``, for the route of this target."""
-        self.project.take_on_workspace(self.route)
+        """As ``Destinations.take_on``, for the route of this target."""
+        self.project.destinations.take_on(self.route)
 
     def check_route(self, version: Version) -> None:
         """Refuse to compare with a snapshot of what was sent by another route.

@@ -164,7 +164,7 @@ class SyncRun:
         hint = f"in Dagster: materialize {self._changes.to_user_string()}"
         with (failures(self.context, retries, stale_hint=hint, workspace=self.names.workspace),
               warnings_in(self.context.log), opened(self.context, self.resource) as project):
-            project.new_key = self.launch.new_key
+            project.destinations.new_key = self.launch.new_key
             yield project
 
     def _evidence(self, target: Target, found: ChangeSet) -> Evidence:
@@ -199,7 +199,7 @@ class SyncRun:
     def _pushed(self, project: Project, partition: str | None) -> tuple[Target, ChangeSet, RunResult]:
         """Push the staged changes of a partition, or, where there are none or others are asked for, plan and push."""
         target = Target(project, self.sync, partition)
-        project.require_keys([self.sync])
+        project.destinations.require_keys([self.sync])
         force, allow, sample = self.launch.force, self.launch.guards(), self.launch.sample or None
         progress = log_progress(self.context.log)
         just_staged = self._changes in self.context.selected_asset_keys

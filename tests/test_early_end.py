@@ -320,7 +320,7 @@ def test_the_partitions_of_a_first_run_share_the_warehouse_and_a_connection(
         # However slow this machine is.
         patch.setattr(project_module, "_MOMENT", 60.0)
         assert [pipeline.run(target).accepted for target in project.targets(sync, [])] == [1, 1]
-        assert project.connections(CANDU).made == 1
+        assert project.destinations.connections(CANDU).made == 1
     assert opened.count(str(lab.warehouse)) == 1
 
 

@@ -34,7 +34,7 @@ def doctor(dry_run: Annotated[bool, typer.Option(
     from candu_sync.doctor import new_notes, read_notes
 
     with project_without_syncs() as project:
-        project.check_workspace(CANDU)
+        project.destinations.check(CANDU)
         notes = (None if again else read_notes(project)) or new_notes(project)
         if dry_run:
             _show_messages(project, notes)

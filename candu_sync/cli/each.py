@@ -46,7 +46,7 @@ def each(project: Project, syncs: list[Sync], keys: Keys, act: Callable[[Target]
         Unauthorized, SettingsError: no other sync can do better, since all go by one route.
     """
     codes: list[int] = []
-    alone = len(project.routes_of(syncs)) == 1
+    alone = len(project.destinations.routes_of(syncs)) == 1
     for sync in syncs:
         with once_each(sync.name):
             targets: list[Target] = []

@@ -87,7 +87,7 @@ def check(names: Names = None, everything: All = False, tag: Tags = None, exclud
         if ids is not None and not any(sync.kind == "users" for sync in selected.syncs):
             raise UsageError("check --ids compares the ids of users, and no sync of users is chosen")
         project.settings.require_warehouse_url()
-        routes = [] if offline else project.routes_of(selected.syncs)
+        routes = [] if offline else project.destinations.routes_of(selected.syncs)
         for route in routes:
             project.settings.require_key(route)
         checked = check_models(project, catalog, selected.syncs, twice=twice, ids=ids)
@@ -120,7 +120,7 @@ def _probe(project: Project, route: Route, *, as_json: bool) -> None:
             f"the debugger of the {route.owner}")
     elif not as_json:
         say(f"Candu at {url} accepts the key")
-    project.check_workspace(route)
+    project.destinations.check(route)
     if route is CANDU and not as_json:
         _show_known(project)
 

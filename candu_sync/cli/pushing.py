@@ -46,8 +46,8 @@ def push(names: Names = None, partition: Partitions = None, everything: All = Fa
     results: list[RunResult] = []
     with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
-        project.require_keys(selected.syncs)
-        project.new_key = new_key
+        project.destinations.require_keys(selected.syncs)
+        project.destinations.new_key = new_key
 
         def emit(result: RunResult) -> None:
             results.append(result)

@@ -56,9 +56,9 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     results: list[RunResult] = []
     with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
-        project.require_keys(selected.syncs)
+        project.destinations.require_keys(selected.syncs)
         project.settings.require_warehouse_url()
-        project.new_key = new_key
+        project.destinations.new_key = new_key
 
         def emit(result: RunResult) -> None:
             results.append(result)
@@ -77,7 +77,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             emit(result)
             if result.error:
                 complain_of(target.sync.name, target.partition, result.error)
-            if result.unauthorized and len(project.routes_of(selected.syncs)) == 1:
+            if result.unauthorized and len(project.destinations.routes_of(selected.syncs)) == 1:
                 project.stop()
             return result.exit_code
 

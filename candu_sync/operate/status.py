@@ -44,7 +44,8 @@ def _overview(project: Project, sync: Sync) -> dict[str, Any]:
     last = max((run for run in runs if run), key=lambda run: run["at"], default={})
     spread = "" if sync.partitions is None else sync.partitions.spread
     schedule = None if sync.automation == "none" else sync.automation
-    return {"sync": sync.name, "kind": sync.kind, "route": project.route_of(sync).name, "partitions": spread,
+    route = project.destinations.route_of(sync).name
+    return {"sync": sync.name, "kind": sync.kind, "route": route, "partitions": spread,
             "schedule": schedule, "tags": sync.tags, "last_run": last.get("at"), "status": last.get("status")}
 
 
@@ -163,7 +164,7 @@ def _status(project: Project, name: str, key: str | None, sync: Sync | None) -> 
 
     state = project.state.of(name, key)
     run = read_last_run(state)
-    route = run.get("route") if sync is None else project.route_of(sync).name
+    route = run.get("route") if sync is None else project.destinations.route_of(sync).name
     return {"sync": name, "partition": key, "route": route, "last_run": run.get("at"), "status": run.get("status"),
             "since": run.get("since", run.get("at")), "succeeded_at": run.get("succeeded_at"),
             "error": run.get("error"), "rows": _rows(state, run), "refreshed": run.get("refreshed"),

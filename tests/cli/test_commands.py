@@ -270,8 +270,8 @@ def test_list_and_status_show_how_the_last_run_ended(project: Folder, simulator:
     fresh = project.cli("list", "--json").rows
     keys = ["sync", "kind", "route", "partitions", "schedule", "tags", "last_run", "status"]
     assert [list(row) for row in fresh] == [keys] * 2
-    assert fresh[0] == {"sync": "users/plain", "kind": "users", "partitions": "", "schedule": None, "tags": {},
-                        "last_run": None, "status": None}
+    assert fresh[0] == {"sync": "users/plain", "kind": "users", "route": "candu", "partitions": "", "schedule": None,
+                        "tags": {}, "last_run": None, "status": None}
     assert fresh[1]["partitions"] == "static"
 
     simulator.fault("status", status=503, after=1)

@@ -1,0 +1,93 @@
+"""Where a project's messages go: the route of each sync, the connections, and what the state knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from candu_sync.routes import ROUTES, Route
+from candu_sync.settings import Settings
+from candu_sync.state import State
+from candu_sync.syncs import Sync
+
+if TYPE_CHECKING:
+    from candu_sync.delivery import KeptConnections
+
+
+class Destinations:
+    """The services that take a project's messages: Candu, and Segment where a sync goes by it.
+
+    Args:
+        state: opens the project's state, or gives the one that is open.
+
+    Attributes:
+        new_key: another key than the one that the state knows is a rotation, of the same workspace or source.
+
+    Example:
+        >>> project.destinations.route_of(sync).name
+        'candu'
+        >>> project.destinations.check(project.destinations.route_of(sync))
+    """
+
+    def __init__(self, settings: Settings, state: Callable[[], State]) -> None:
+        self._settings = settings
+        self._state = state
+        self._connections: dict[str, KeptConnections] = {}
+        self.new_key = False
+
+    def route_of(self, sync: Sync) -> Route:
+        """By which route a sync is sent: as its YAML says, else as the settings do."""
+        return ROUTES[sync.route or self._settings.route]
+
+    def routes_of(self, syncs: Iterable[Sync]) -> list[Route]:
+        """The routes of some syncs, each once; that of the settings where there is no sync."""
+        return list({route.name: route for route in map(self.route_of, syncs)}.values()) or [
+            ROUTES[self._settings.route]]
+
+    def require_keys(self, syncs: Iterable[Sync]) -> None:
+        """Make sure that some of the syncs can be sent. One whose key is missing fails by itself.
+
+        Raises:
+            SettingsError: the keys of all routes are missing.
+        """
+        routes = self.routes_of(syncs)
+        if not any(self._settings.key_of(route) for route in routes):
+            self._settings.require_key(routes[0])
+
+    def check(self, route: Route, *, key: bool = True) -> None:
+        """Refuse to go on where the state belongs to another workspace of Candu, or source of Segment, than the
+        settings.
+
+        Args:
+            key: the key is about to be used, and must be the one that the state knows.
+
+        Raises:
+            OtherWorkspace: it does.
+        """
+        settings, used = self._settings, self._settings.key_of(route) if key else None
+        self._state().destination(route).check(settings.url_of(route), used, settings.environment, new_key=self.new_key)
+
+    def take_on(self, route: Route) -> None:
+        """The state belongs to the settings' workspace, or source, from now on: it holds what that one accepted.
+
+        Raises:
+            OtherWorkspace: it belongs to another one.
+            StateError: the state cannot be written.
+        """
+        settings = self._settings
+        self._state().destination(route).take_on(settings.url_of(route), settings.key_of(route), settings.environment,
+                                                 new_key=self.new_key)
+
+    def connections(self, route: Route) -> KeptConnections:
+        """Connections by a route, kept from one sync and partition to the next.
+
+        Raises:
+            SettingsError: there is no key.
+        """
+        # httpx takes longer to load than a plan with nothing to send takes altogether.
+        from candu_sync.delivery import KeptConnections, connection_of
+
+        if route.name not in self._connections:
+            connect, url, key = connection_of(route), self._settings.url_of(route), self._settings.require_key(route)
+            self._connections[route.name] = KeptConnections(lambda: connect(url, key, self._settings.timeout))
+        return self._connections[route.name]
