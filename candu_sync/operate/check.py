@@ -17,6 +17,7 @@ from candu_sync.errors import CanduSyncError, OtherRoute, PreconditionFailed
 from candu_sync.operate.finding import Finding
 from candu_sync.operate.findings import about_others, about_traits
 from candu_sync.operate.other_syncs import OtherSyncs, removed_traits
+from candu_sync.operate.own_events import about_own_events
 from candu_sync.operate.page_ids import compared_ids
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.operate.sql_findings import about_sql
@@ -152,6 +153,7 @@ def _check_model(project: Project, sync: Sync, traits: dict[str, str]) -> Iterat
         except Unsendable as error:
             yield _unsendable(sync, column, error)
     yield from about_sql(sync, sql, traits, project.warehouse.dialect)
+    yield from about_own_events(sync, sql, traits, project.warehouse.dialect)
     yield from about_traits(sync, traits | dict.fromkeys(set(removed_traits(sync)) - {*traits}, ValueKind.EMPTY))
 
 

@@ -16,7 +16,7 @@ SEVERITIES: dict[str, Severity] = {
     "no_traits": "warning", "many_traits": "warning",
     "near": "warning", "two_senders": "error", "no_users": "warning",
     "id_spaces": "warning", "id_case": "warning", "identity": "warning", "unidentified": "warning",
-    "ids_differ": "warning", "no_seen_ids": "warning",
+    "ids_differ": "warning", "no_seen_ids": "warning", "own_events": "warning",
     "late_window": "warning", "other_route": "error",
     "unused_window": "error", "unused_partition": "error", "unused_cursor": "warning", "always_true": "warning",
     "noise_tiny": "warning", "noise_reordered": "warning", "noise_went_back": "warning", "noise_came_back": "warning",

@@ -18,6 +18,7 @@ from candu_sync.dbt import resolve_sync
 from candu_sync.naming import counted
 from candu_sync.operate.finding import Finding
 from candu_sync.operate.other_syncs import OtherSyncs
+from candu_sync.operate.own_events import about_own_events, events_set_aside
 from candu_sync.operate.sql_findings import about_sql
 from candu_sync.project import Target
 from candu_sync.rows import EMAIL_NOT_TEXT, ValueKind
@@ -55,8 +56,10 @@ def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
     sync = target.sync
     # Of a trait that changed its kind, the newest.
     kinds = {trait.name: str(trait.kind) for trait in changes.sent_traits}
-    sql = () if target.ended else about_sql(
-        sync, resolve_sync(sync, target.project.settings.dbt_manifest).sql, kinds, target.project.warehouse.dialect)
+    sql = [] if target.ended else [
+        found for about in (about_sql, about_own_events) for found in about(
+            sync, resolve_sync(sync, target.project.settings.dbt_manifest).sql, kinds,
+            target.project.warehouse.dialect)]
     return [*sql, *about_traits(sync, kinds), *about_others(sync, list(kinds), others),
             *_about_rows(sync, changes, others, now or dt.datetime.now(dt.UTC))]
 
@@ -134,6 +137,7 @@ def _about_rows(sync: Sync, changes: ChangeSet, others: OtherSyncs, now: dt.date
     noise, a window of events that ended long ago."""
     if EMAIL_NOT_TEXT in changes.summary.reasons:
         yield _email_not_text(sync)
+    yield from events_set_aside(changes)
     found = changes.summary.odd_ids
     about = partial(Finding, sync=sync.name, partition=changes.partition)
     if spaces := found.get("stray spaces"):

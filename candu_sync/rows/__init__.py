@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from candu_sync.rows.kinds import ValueKind as ValueKind
     from candu_sync.rows.kinds import kind_of as kind_of
     from candu_sync.rows.result import EMAIL_NOT_TEXT as EMAIL_NOT_TEXT
+    from candu_sync.rows.result import RESERVED_EVENT as RESERVED_EVENT
     from candu_sync.rows.result import Result as Result
     from candu_sync.rows.result import trait_columns as trait_columns
     from candu_sync.rows.values import canonical as canonical
@@ -38,6 +39,6 @@ else:
         "instants": "as_instants",
         "keys": "BLANK_KEY NOT_AN_ID NOT_WHOLE NULL_KEY ids key_parts",
         "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",
-        "result": "EMAIL_NOT_TEXT Result trait_columns",
+        "result": "EMAIL_NOT_TEXT RESERVED_EVENT Result trait_columns",
         "values": "canonical",
     })

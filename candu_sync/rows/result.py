@@ -43,6 +43,9 @@ NULL_TIMESTAMP = "null timestamp"
 
 RESERVED_EVENT = "event name is Candu's own (candu.sdk.)"
 
+# Segment's warehouses write candu.sdk.content as candu_sdk_content.
+_OWN_EVENT = r"^\s*(?i:candu[._]sdk[._])"
+
 EMAIL_NOT_TEXT = "email is not text"
 
 EVENT_NOT_TEXT = "event name is not text"
@@ -174,7 +177,7 @@ class Result:
         missing = pc.or_(batch.column("event").is_null(), pc.fill_null(blank, False))
         part.columns["event"] = event.values
         part.reasons.extend([where(missing, NULL_EVENT), event.reasons,
-                             where(pc.starts_with(event.values, "candu.sdk."), RESERVED_EVENT)])
+                             where(pc.match_substring_regex(event.values, _OWN_EVENT), RESERVED_EVENT)])
         at = self._of("timestamp", batch, self._instants, NOT_AN_INSTANT)
         part.add("occurred", at)
         part.reasons.append(where(at.values.is_null(), NULL_TIMESTAMP))

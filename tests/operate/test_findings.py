@@ -61,7 +61,8 @@ ALONE = {"unused_cursor", "model", "precondition", "unsendable", "unsteady",
          "other_route"}  # the last: tests/test_routes.py
 OF_ROWS = {"id_spaces", "id_case", "late_window", "noise_tiny", "noise_reordered", "noise_went_back", "noise_came_back",
            # tests/changes/test_resent.py, tests/diff/test_identified.py; the last two: tests/operate/test_page_ids.py
-           "identity", "unidentified", "ids_differ", "no_seen_ids"}
+           "identity", "unidentified", "ids_differ", "no_seen_ids",
+           "own_events"}  # tests/operate/test_own_events.py
 
 
 def codes(found: list[dict[str, Any]]) -> list[str]:

@@ -195,6 +195,15 @@ class TestRowsSetAside:
         assert [row["reason"] for row in rows] == [
             None, "null event", "null event", "event name is Candu's own (candu.sdk.)", "null timestamp", "null key"]
 
+    @pytest.mark.parametrize(("name", "own"), [
+        ("candu.sdk.content.interaction", True), ("Candu.SDK.content", True), (" candu.sdk.screen", True),
+        ("candu_sdk_content_interaction", True), ("candu.sdk", False), ("my candu.sdk.content", False),
+        ("candu-sdk-x", False), ("Candu shown", False),
+    ])
+    def test_an_event_of_candus_own_is_set_aside(self, lab: Lab, name: str, own: bool) -> None:
+        _, [row] = read(sync_of(lab, "events"), batch(event_id=["1"], user_id=["u"], event=[name], timestamp=[NOON]))
+        assert row["reason"] == ("event name is Candu's own (candu.sdk.)" if own else None)
+
     def test_an_event_without_a_user(self, lab: Lab) -> None:
         _, rows = read(sync_of(lab, "events"), batch(event_id=["1"], user_id=pa.array([None], pa.string()), event=["x"],
                                                      timestamp=[NOON]))
