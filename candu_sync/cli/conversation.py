@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,8 +17,25 @@ from candu_sync.terminal import printable
 if TYPE_CHECKING:
     from candu_sync.doctor import Answer, Given, Meaning, Note, Notes, Simulated, Step
 
+# Columns; a narrower terminal folds by itself.
+_NARROWEST = 40
+
 _WORDS: dict[str, Answer] = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "s": "skip", "skip": "skip", "q": "quit",
                              "quit": "quit"}
+
+
+def tell(text: str) -> None:
+    """A line of the result; on a terminal it is folded at words, and the lines after the first are indented as it."""
+    for line in _folded(text):
+        say(line)
+
+
+def _folded(text: str) -> list[str]:
+    if not sys.stdout.isatty():
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip(" →")))
+    width = max(_NARROWEST, shutil.get_terminal_size().columns - 1)
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 class Answers(Protocol):
@@ -40,11 +60,11 @@ class Typed:
     def _ask(self, question: str) -> Answer:
         while True:
             try:
-                typed = input(printable(f"  {question} [yes, no, skip, quit] ")).strip().lower()
+                typed = input("\n".join(map(printable, _folded(f"  {question} [yes/no/skip/quit]"))) + " ")
             except EOFError:
                 return "quit"
-            if typed in _WORDS:
-                return _WORDS[typed]
+            if (word := typed.strip().lower()) in _WORDS:
+                return _WORDS[word]
             say("  Type yes, no, skip or quit, or the first letter.")
 
 
@@ -94,25 +114,25 @@ class Conversation:
         typer.secho(printable(f"{self._steps}. {step.name}: {step.title}"), bold=True)
 
     def ready(self, step: Step) -> Answer:
-        say(f"  {self._filled(step.before)}.")
+        tell(f"  {self._filled(step.before)}.")
         return self._answers.ready(step)
 
     def sent(self, step: Step, note: Note) -> None:
         messages = sum(request.count for request in step.requests)
         what = f"{counted(len(step.requests), 'request')}, {counted(messages, 'message')}"
-        say(f"  Sent at {note.sent[11:19]} UTC: {what}.")
+        tell(f"  Sent at {note.sent[11:19]} UTC: {what}.")
         if note.answer:
-            say(f"  {note.answer}")
+            tell(f"  {note.answer}")
         elif note.reply is None or step.means[note.reply].ends:
-            say(f"  {self._filled(step.look)}.")
+            tell(f"  {self._filled(step.look)}.")
 
     def answer(self, step: Step) -> Answer:
         return self._answers.answer(step, self._filled(step.question))
 
     def learnt(self, step: Step, meaning: Meaning) -> None:
-        say(f"  → {meaning.says}")
+        tell(f"  → {meaning.says}")
         if meaning.advice:
-            say(f"    {meaning.advice}")
+            tell(f"    {meaning.advice}")
 
     def announce(self, seconds: float) -> None:
         complain(f"Candu asks to wait {seconds:,.0f} seconds before the next request")

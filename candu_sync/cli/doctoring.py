@@ -14,11 +14,12 @@ from candu_sync.cli.common import complain, in_words, project_without_syncs, say
 from candu_sync.errors import UsageError
 from candu_sync.naming import counted
 from candu_sync.routes import CANDU
+from candu_sync.suggestions import did_you_mean
 from candu_sync.workspaces import prefix_of
 
 if TYPE_CHECKING:
     from candu_sync.cli.conversation import Answers
-    from candu_sync.doctor import Change, Notes
+    from candu_sync.doctor import Change, Notes, Step
     from candu_sync.project import Project
 
 
@@ -28,6 +29,8 @@ def doctor(dry_run: Annotated[bool, typer.Option(
            answers: Annotated[Path | None, typer.Option(
                "--answers", metavar="FILE", help="What there is to see in Candu: a line `step: yes` (no, skip) for "
                                                  "each step; a step without a line stays open.")] = None,
+           ask: Annotated[list[str] | None, typer.Option(
+               "--ask", metavar="STEP", help="Ask about this step again; may be given several times.")] = None,
            again: Annotated[bool, typer.Option(
                "--again", help="Begin anew, with a new test user, instead of going on.")] = False) -> None:
     """Find out on a real workspace, with a test user, what Candu does not publish; the settings follow in .env."""
@@ -36,14 +39,27 @@ def doctor(dry_run: Annotated[bool, typer.Option(
     with project_without_syncs() as project:
         project.destinations.check(CANDU)
         notes = (None if again else read_notes(project)) or new_notes(project)
+        for name in ask or ():
+            notes.ask_again(_step(name))
         if dry_run:
             _show_messages(project, notes)
             return
         try:
             _examine(project, notes, _answers(project, notes, answers, yes=yes), ask=not yes)
         except KeyboardInterrupt:
+            say("")
             complain("interrupted; what was learnt is kept. `candu-sync doctor` goes on from there", level="error")
             raise typer.Exit(1) from None
+
+
+def _step(name: str) -> Step:
+    from candu_sync.doctor import STEPS
+
+    found = next((step for step in STEPS if step.name == name), None)
+    if found is None:
+        names = [step.name for step in STEPS]
+        raise UsageError(f"there is no step {name}{did_you_mean(name, names)} (there are: {', '.join(names)})")
+    return found
 
 
 def _answers(project: Project, notes: Notes, file: Path | None, *, yes: bool) -> Answers:
@@ -91,19 +107,20 @@ def _examine(project: Project, notes: Notes, answers: Answers, *, ask: bool) -> 
 
 
 def _show_consent(project: Project, notes: Notes) -> None:
+    from candu_sync.cli.conversation import tell
     from candu_sync.doctor import amount
 
     requests, messages = amount(notes)
     url, names = project.settings.api_url, notes.names
     if notes.on is not None:
-        say(f"The examination of {notes.on} goes on where it stopped.")
+        tell(f"The examination of {notes.on} goes on where it stopped.")
     for line in (f"Test user and test group: {names.user}; for one step also the user {names.second}.",
                  f"At most {counted(requests, 'request')} with {counted(messages, 'message')} go to {url}, "
                  f"{_pace(project)}. Nothing of your data is sent.",
                  "The test users stay in the workspace: Candu has no call that removes them. Take a workspace for "
                  "tests if you have one.",
                  "`candu-sync doctor --dry-run` shows each message. Ctrl-C loses nothing that was learnt."):
-        say(line)
+        tell(line)
 
 
 def _pace(project: Project) -> str:

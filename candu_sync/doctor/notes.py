@@ -70,6 +70,19 @@ class Notes:
         reply = self.reply(step.name)
         return reply is None or step.means[reply].ends
 
+    def ask_again(self, step: Step) -> None:
+        """Forget the answer about a step. What was accepted is not sent again."""
+        note = self.of(step)
+        if note.reply == "refused" or not step.question:
+            note.sent = ""
+        note.reply, note.answer = None, ""
+
+    def may_come(self, step: Step) -> bool:
+        """Whether a step is open, and makes sense now or after other answers."""
+        return self.is_open(step) and all(
+            reply in replies if (reply := self.reply(need.name)) is not None else self.may_come(need)
+            for need in STEPS if (replies := step.needs.get(need.name)) is not None)
+
     def makes_sense(self, step: Step) -> bool:
         """Whether the steps that it needs have the answers that it needs."""
         return all(self.reply(name) in replies for name, replies in step.needs.items())

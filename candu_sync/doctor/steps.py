@@ -136,7 +136,7 @@ STEPS: tuple[Step, ...] = (
         question=f"Is it there, with the property {TRAIT} = one identify?",
         means={
             "yes": Meaning(says="what the key sends is stored"),
-            "no": Meaning(says="an identify is answered well and not stored", ends=True, advice=_NOT_STORED),
+            "no": Meaning(says="an identify is accepted, but not stored", ends=True, advice=_NOT_STORED),
             "refused": Meaning(says="an identify is refused", ends=True, advice=_ASK)}),
     Step(
         name="message_id", title="a messageId", needs=_ANYTHING,
@@ -159,7 +159,7 @@ STEPS: tuple[Step, ...] = (
              f"{TRAIT} = one group",
         question="Does it find {user}?",
         means={"yes": Meaning(says="groups are stored"),
-               "no": Meaning(says="a group is answered well and not stored", advice=_OF_USERS),
+               "no": Meaning(says="a group is accepted, but not stored", advice=_OF_USERS),
                "refused": Meaning(says="a group is refused", advice=_OF_USERS)}),
     Step(
         name="nulls", title="a trait that turns null", needs=_ANYTHING,
@@ -200,7 +200,7 @@ STEPS: tuple[Step, ...] = (
         look=f"{_USER}. After the answer, switch Signed Identities off again if they were off before",
         question=f"Does it have the property {TRAIT}_signed?",
         means={"yes": Meaning(says="with Signed Identities on, identify calls by REST are stored"),
-               "no": Meaning(says="with Signed Identities on, identify calls by REST are answered well and not stored",
+               "no": Meaning(says="with Signed Identities on, identify calls by REST are accepted, but not stored",
                              advice=_OFF),
                "refused": Meaning(says="with Signed Identities on, identify calls by REST are refused",
                                   advice=_OFF)}),

@@ -29,7 +29,7 @@ def sentence(notes: Notes) -> str:
 
 
 def amount(notes: Notes) -> tuple[int, int]:
-    """How many requests and messages the steps that are not known would send at most."""
-    steps = [step for step in STEPS if notes.is_open(step) and not notes.steps.get(step.name, Note()).sent]
+    """How many requests and messages the steps that may still come would send at most."""
+    steps = [step for step in STEPS if notes.may_come(step) and not notes.steps.get(step.name, Note()).sent]
     return (sum(len(step.requests) for step in steps),
             sum(request.count for step in steps for request in step.requests))

@@ -69,8 +69,9 @@ class Terminal:
 
     def __init__(self, project: Folder, *words: str, **settings: str) -> None:
         self._ours, theirs = pty.openpty()
+        environment = project.environment(**settings) | {"COLUMNS": "300"}
         self._process = subprocess.Popen([EXECUTABLE, "doctor", *words], cwd=project.folder, stdin=theirs,
-                                         stdout=theirs, stderr=theirs, env=project.environment(**settings))
+                                         stdout=theirs, stderr=theirs, env=environment)
         os.close(theirs)
         self.shown = ""
 
@@ -175,14 +176,14 @@ def test_on_a_terminal(project: Folder, simulator: Simulator, env: Path,
         assert "Candu has no call that removes them" in shown
         assert simulator.requests() == []
         terminal.type("y\n")
-        assert "In Candu, open candu-sync-doctor-" in terminal.until("one identify? [yes, no, skip, quit] ")
+        assert "In Candu, open candu-sync-doctor-" in terminal.until("one identify? [yes/no/skip/quit] ")
         terminal.type("perhaps\ny\n")
         terminal.until("Type yes, no, skip or quit")
         for question, answer in (("2 for the second?", "yes"), ("Does it find", "s"), ("empty or gone?", "no")):
             terminal.until(question)
             terminal.until("quit] ")
             terminal.type(f"{answer}\n")
-        terminal.until("only once? [yes, no, skip, quit] ")
+        terminal.until("only once? [yes/no/skip/quit] ")
         terminal.interrupt()
         code, shown = terminal.end()
         assert (code, "what was learnt is kept" in shown) == (1, True), shown
@@ -257,6 +258,16 @@ def test_a_wrong_line_of_the_file_is_named(project: Folder, text: str, said: str
     (project.folder / "answers").write_text(text)
     ended = project.cli("doctor", "--yes", "--answers", "answers")
     assert (ended.code, said in ended.err) == (2, True), ended.err
+
+
+def test_an_answer_is_corrected(project: Folder, env: Path) -> None:
+    assert project.cli("doctor", **IN_FILE).code == 0
+    (project.folder / "answers").write_text("nulls: no\n")
+    ended = project.cli("doctor", "--ask", "nulls", "--yes", "--answers", "answers", **IN_FILE)
+    assert "  - CANDU_NULLS=send\n  + CANDU_NULLS=omit\n" in ended.out
+    assert "At most 0 requests with 0 messages" in ended.out
+    wrong = project.cli("doctor", "--ask", "nuls")
+    assert (wrong.code, "there is no step nuls; did you mean nulls?" in wrong.err) == (2, True)
 
 
 def test_what_the_environment_has_is_pointed_out(project: Folder, env: Path) -> None:

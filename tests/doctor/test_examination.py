@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from candu_sync.doctor import STEPS, Answer, Meaning, Note, Notes, Simulated, Step, examine, new_notes, read_notes
+from candu_sync.doctor import (
+    STEPS,
+    Answer,
+    Meaning,
+    Note,
+    Notes,
+    Simulated,
+    Step,
+    amount,
+    examine,
+    new_notes,
+    read_notes,
+)
 from candu_sync.errors import CanduError, DestinationTrouble, Unauthorized
 from candu_sync.project import Project
 from candu_sync.simulator import Simulator
@@ -146,6 +158,24 @@ def test_it_goes_on_where_it_stopped(clinic: Project, simulator: Simulator) -> N
     assert [payload for payload in simulator.messages()[sent:] if payload["type"] == "group"] == []
     assert [step.name for step in again.left()] == ["duplicates", "signed_identities"]
     assert not again.steps["signed_identities"].sent
+
+
+def test_a_step_may_be_asked_about_again(clinic: Project, simulator: Simulator) -> None:
+    notes = examined(clinic, simulator)
+    sent = len(simulator.messages())
+    # Of what was accepted, only the question is asked again.
+    notes.ask_again(next(step for step in STEPS if step.name == "nulls"))
+    person = Reader(simulator, notes)
+    person.instead = {"nulls": "no"}
+    assert examine(clinic, notes, person)
+    assert (person.asked, len(simulator.messages()), notes.settings()["NULLS"]) == (["nulls"], sent, "omit")
+    # What was refused is sent again.
+    simulator.assume(most_messages=300)
+    notes.ask_again(next(step for step in STEPS if step.name == "array_200"))
+    assert amount(notes) == (3, 1700)
+    assert examine(clinic, notes, Reader(simulator, notes))
+    assert (notes.reply("array_200"), notes.reply("array_500")) == ("yes", "refused")
+    assert amount(notes) == (0, 0)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, CanduError])
