@@ -35,6 +35,7 @@ from candu_sync.changes import (
     write_files,
 )
 from candu_sync.diff import (
+    AllMatched,
     Diff,
     Prefilter,
     Refresh,
@@ -55,10 +56,10 @@ from candu_sync.forgetting import Tombstones, read_tombstones
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Reporter
 from candu_sync.project import Project, Target
+from candu_sync.row_source import UNSTEADY, Unsteady, row_source
 from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import Snapshot, snapshot_of
 from candu_sync.state import RowIdentity, Version, remove_folder
-from candu_sync.syncs import parameters
 
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
@@ -128,6 +129,11 @@ class _Wanted:
                     or identity_changes(self.version.identity, self.identity) or self._begins_refresh)
 
     @property
+    def may_be_matched(self) -> bool:
+        """Whether a row that the snapshot has as it is makes no difference."""
+        return not (self.full or self.keys or self.target.ended or self.refresh) and self.version.number > 0
+
+    @property
     def _begins_refresh(self) -> bool:
         """Whether a version has to be made only for the refresh to begin."""
         return self.refresh is not None and self.refresh.begins and self.version.number > 0
@@ -147,6 +153,8 @@ class _Read:
         path: how the warehouse was read.
         rows: how many are new or differ; 0: there is no table.
         forgotten: rows that were left out, of people who are forgotten.
+        rows_read, bytes_read: as the source's.
+        unchanged: what is found, where the warehouse says that nothing has changed; None: it does not.
         few: these rows themselves, where they are few and the first ones; they are not in a table yet.
     """
 
@@ -155,6 +163,9 @@ class _Read:
     path: str
     rows: int
     forgotten: int
+    rows_read: int
+    bytes_read: int
+    unchanged: Diff | None = None
     few: tuple[pa.RecordBatch, ...] = ()
 
 
@@ -172,13 +183,14 @@ class _Engine:
 
 
 def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
-            keys: tuple[str, ...] = ()) -> ChangeSet:
+            keys: tuple[str, ...] = (), keep: bool = False) -> ChangeSet:
     """Read the model, and write the change set against a version of the snapshot into a scratch folder. Where there is
     nothing to do, nothing is written.
 
     Args:
         full: every row, whole. Of events only those that were not sent.
         keys: only the rows of these keys, also where they are unchanged or were refused before; empty: all rows.
+        keep: what is learnt of the rows is kept in the state.
         reporter: of the operation; it has the run's id.
 
     Raises:
@@ -192,7 +204,7 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
     with ExitStack() as stack:
         engine = _Engine(target.project, stack)
         with reporter.phase("read") as counts:
-            read = _read(engine, wanted, reporter, counts)
+            read = _read(engine, wanted, reporter, counts, keep=keep)
         with reporter.phase("diff") as counts:
             nothing = _nothing(wanted, read)
             found, summary, folder, refresh = (_written(engine, wanted, read, run_id) if nothing is None else
@@ -201,6 +213,7 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
     changes = ChangeSet(
         run_id=run_id, sync=target.sync.name, kind=target.sync.kind, partition=target.partition,
         base=version.number, traits=found.traits, given=tuple(read.result.names),
+        rows_read=read.rows_read, bytes_read=read.bytes_read,
         summary=replace(summary, forgotten=read.forgotten), path=read.path, full=wanted.full, keys=keys,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(reporter.seconds), folder=folder,
         identity=wanted.identity, refresh=refresh,
@@ -215,21 +228,36 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
     return changes
 
 
-def _read(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str, int]) -> _Read:
+def _read(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str, int], *, keep: bool) -> _Read:
     """Load the rows that are new, or differ from the snapshot."""
+    try:
+        return _read_once(engine, wanted, reporter, counts, save_as=reporter.run_id if keep else None)
+    except Unsteady:
+        engine.connection.execute("DROP TABLE IF EXISTS result")
+        return _read_once(engine, wanted, reporter, counts, save_as=None, note=UNSTEADY)
+
+
+def _read_once(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str, int], *, save_as: str | None,
+               note: str = "") -> _Read:
     project, sync, snapshot = wanted.target.project, wanted.target.sync, wanted.snapshot
-    values = parameters(sync, wanted.target.partition, snapshot.newest)
-    read = project.warehouse.empty if wanted.target.ended else project.warehouse.read
-    with read(project.model(sync), values, timezone=sync.timezone, clock=sync.clock,
-              tag=sync.name) as reading:
-        result = Result(sync, reading.names, known=snapshot.traits, declared=reading.declared)
+    with row_source(wanted.target, snapshot, wanted.version, forgotten=wanted.tombstones.hashes,
+                    hashes=wanted.may_be_matched and not note, save_as=save_as, note=note) as source:
+        result = Result(sync, source.names, known=snapshot.traits, declared=source.declared, settled=source.settled,
+                        carried=source.carried)
+        if wanted.may_end_early and (same := diff_of_nothing(sync, result, snapshot, AllMatched(snapshot.rows))) \
+                and source.unchanged():
+            counts["rows"] = source.known
+            return _Read(result=result, prefilter=None, path=source.path, rows=0, forgotten=0, rows_read=0,
+                         bytes_read=source.bytes_read, unchanged=same)
         # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = (Prefilter(engine.connection, sync, snapshot, result, wanted.chosen, wanted.refreshed)
+        prefilter = (Prefilter(engine.connection, sync, snapshot, result, wanted.chosen, wanted.refreshed,
+                               theirs=source.carried)
                      if snapshot.base and not wanted.full else None)
         forgotten, loaded = _Count(), _Count()
+        batches = source.rows(prefilter)
         # The thread that reads ahead must always end before the reading is closed.
-        with closing(ahead(result.batches(reading), _READ_AHEAD, project.cancel_queries)) as made:
-            rows = _counted(made, reporter, counts)
+        with closing(ahead(result.batches(batches), _READ_AHEAD, project.cancel_queries)) as made:
+            rows = _counted(made, reporter, counts, source.known)
             if wanted.tombstones.hashes:
                 rows = wanted.tombstones.left_out(engine.connection, rows, forgotten.add)
             left = loaded.counted(rows if prefilter is None else prefilter.unmatched(rows))
@@ -237,8 +265,9 @@ def _read(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str
             if loaded.rows and (not wanted.first or loaded.rows > FEW_ROWS):
                 load(engine.connection, sync, result, chain(few, left))
                 few = ()
-        return _Read(result=result, prefilter=prefilter, path=reading.path, rows=loaded.rows, forgotten=forgotten.rows,
-                     few=few)
+        source.finish(prefilter)
+        return _Read(result=result, prefilter=prefilter, path=source.path, rows=loaded.rows, forgotten=forgotten.rows,
+                     rows_read=source.rows_read, bytes_read=source.bytes_read, few=few)
 
 
 def _few(batches: Iterator[pa.RecordBatch], taken: _Count, most: int) -> tuple[pa.RecordBatch, ...]:
@@ -251,8 +280,8 @@ def _few(batches: Iterator[pa.RecordBatch], taken: _Count, most: int) -> tuple[p
 
 def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
     """What is found where there is nothing to do; None: there may be something."""
-    if read.rows or not wanted.may_end_early:
-        return None
+    if read.unchanged is not None or read.rows or not wanted.may_end_early:
+        return read.unchanged
     return diff_of_nothing(wanted.target.sync, read.result, wanted.snapshot, read.prefilter)
 
 
@@ -298,9 +327,10 @@ def _first(wanted: _Wanted, read: _Read, folder: Path) -> tuple[Diff, Summary] |
     return diff, notice_resent(None, summary, target.sync, version, target.partition, former)
 
 
-def _counted(batches: Iterator[pa.RecordBatch], reporter: Reporter, counts: dict[str, int],
+def _counted(batches: Iterator[pa.RecordBatch], reporter: Reporter, counts: dict[str, int], known: int,
              ) -> Iterator[pa.RecordBatch]:
-    counts["rows"] = 0
+    """The batches, counted when they are taken, beside the rows that are known."""
+    counts["rows"] = known
     for batch in batches:
         counts["rows"] += batch.num_rows
         reporter.count("read", counts["rows"])

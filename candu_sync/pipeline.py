@@ -103,7 +103,7 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
     if not reroute:
         target.check_route(version)
     try:
-        return compare(target, version, reporter, full=full, keys=tuple(keys))
+        return compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
     except (ModelError, WarehouseError) as error:
         target.project.release_warehouse()
         if keep:

@@ -44,6 +44,7 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
     if invalid:
         found["invalid rows"] = table([{"key": _shown(row["key"]), "why": row["reason"]} for row in invalid])
     found |= _seconds(changes.seconds)
+    found |= {"rows read": MetadataValue.int(changes.rows_read), "bytes read": MetadataValue.int(changes.bytes_read)}
     return (found | _by(changes.route)
             | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)})
 

@@ -46,8 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "routes",
                 "sql_text", "suggestions", "terminal", "workspaces"}
-ABOVE = {"pipeline", "comparison", "claimed_push", "endings", "project", "destinations", "setting_values", "cli",
-         "__main__", "__init__"}
+ABOVE = {"pipeline", "comparison", "row_source", "claimed_push", "endings", "project", "destinations",
+         "setting_values", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "connection.py"
 

@@ -237,6 +237,25 @@ def test_adbc_infinity_is_smaller_than_minus_infinity(adbc: Any) -> None:
     assert row == {"x": 2**63 - 1 + to_1970 - 2**64, "y": -(2**63) + to_1970, "z": True}
 
 
+@pytest.mark.parametrize(("one", "other"), [
+    ("5::int8", "4294967300::int8"), ("5::numeric", "(-5)::numeric"), ("'NaN'::numeric", "'Infinity'::numeric"),
+    ("'a'::bpchar", "'a '::bpchar"), ("interval '1 month'", "interval '30 days'")])
+def test_postgres_hashes_values_alike_that_differ(adbc: Any, one: str, other: str) -> None:
+    adbc.execute(f"select hash_record_extended(row({one}), 1) as x, hash_record_extended(row({other}), 1) as y")
+    [row] = adbc.fetch_arrow_table().to_pylist()
+    assert row["x"] == row["y"]
+
+
+def test_postgres_sum_of_row_hashes_is_blind_to_swaps(adbc: Any) -> None:
+    sums = []
+    for seed in ("7", "hash_record_extended(row(k), 7)"):
+        for rows in ("('a', 'x'), ('b', 'y')", "('a', 'y'), ('b', 'x')"):
+            adbc.execute(f"select sum(hash_record_extended(row(k, v), {seed}))::text as x from (values {rows}) t(k, v)")
+            sums += adbc.fetch_arrow_table()["x"].to_pylist()
+    assert sums[0] == sums[1]
+    assert sums[2] != sums[3]
+
+
 @pytest.mark.parametrize(("sql", "read"), [
     ("1.50::money", 150), ("4294967295::oid", -1), ("0.1::float4", 0.10000000149011612),
     ("array[[1, 2], [3, 4]]", [1, 2, 3, 4]), ("""'{"a": 1}'::json""", '{"a": 1}'), ("1.50::numeric", "1.50")])

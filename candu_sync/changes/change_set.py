@@ -57,6 +57,7 @@ class ChangeSet:
         constants_for: the names of those of which a null that Candu holds becomes a constant.
         new_traits: the names of those that are new, see ``Snapshot.new_traits``.
         path: how the warehouse was read ("duckdb arrow", "rows", …).
+        rows_read, bytes_read: what came from the warehouse: whole rows, and the bytes of all batches as Arrow has them.
         full: every row, whole.
         forgotten: the tombstones of those who were left out.
         keys: those of the rows that a person named; empty: all rows.
@@ -86,6 +87,8 @@ class ChangeSet:
     new_traits: tuple[str, ...] = ()
     refresh: Refresh | None = None
     route: str = CANDU.name
+    rows_read: int = 0
+    bytes_read: int = 0
 
     @property
     def outgoing(self) -> Path:

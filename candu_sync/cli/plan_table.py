@@ -40,6 +40,8 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
     title = Text(printable(named(changes.sync, changes.partition)), style="bold")
     read = f"read by {changes.path}" if s.ended_rows is None else (
         "the model is not read, since this is no longer a partition of the sync")
+    if changes.rows_read < s.rows and s.ended_rows is None:
+        read += f": {counted(changes.rows_read, 'row')} and {changes.bytes_read:,} bytes came from the warehouse"
     out.print(title.append(f": {counted(s.rows, 'row')} against {s.snapshot_rows:,} in the snapshot "
                            f"(version {changes.base}), {read}", style="not bold"))
     table = empty_table("", "rows", numbers=1)

@@ -42,6 +42,8 @@ class RunResult:
         unidentified: as in ``Summary``.
         route: as the change set's; None: it is not known.
         guard: what the sync's guard has against the changes, a sentence each.
+        read: by which path the model was read, and how many whole rows and bytes (as Arrow has them) came from the
+            warehouse; empty: it was not read.
         unauthorized: the key is wrong, no other sync can do better.
         transient: ``error`` is worth another try.
         good_before: when a run before this one last ended well (ISO 8601, UTC), as ``remember`` found it; None: none
@@ -74,6 +76,7 @@ class RunResult:
     reasons: dict[str, int] = field(default_factory=dict)
     unidentified: int | None = None
     guard: tuple[str, ...] = ()
+    read: dict[str, str | int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     exit_code: int = 0
@@ -121,6 +124,7 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         requests=report.requests, retries=report.retries, traits=s.traits, new_traits=s.new_traits,
         noise=s.noise, reasons=s.reasons, unidentified=s.unidentified,
         identity_changes=s.identity_changes, missing_keys=s.missing_keys, guard=tuple(guard),
+        read={"by": changes.path, "rows": changes.rows_read, "bytes": changes.bytes_read},
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
         bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),
         transient=isinstance(report.error, Transient))

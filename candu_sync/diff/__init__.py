@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.identified import note_unidentified as note_unidentified
     from candu_sync.diff.loading import load as load
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
+    from candu_sync.diff.prefilter import AllMatched as AllMatched
     from candu_sync.diff.prefilter import Prefilter as Prefilter
     from candu_sync.diff.refresh import Refresh as Refresh
     from candu_sync.diff.refresh import cut_refresh as cut_refresh
@@ -36,7 +37,7 @@ else:
         "identified": "Unidentified count_unidentified note_unidentified",
         "loading": "load",
         "other_partitions": "keep_what_others_set",
-        "prefilter": "Prefilter",
+        "prefilter": "AllMatched Prefilter",
         "refresh": "Refresh cut_refresh refresh_of",
         "trait_rules": "Compared compared_traits iso_text nulls_to_replace",
     })

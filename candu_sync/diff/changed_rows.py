@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from candu_sync.diff.numbering import close_gaps
-from candu_sync.diff.prefilter import Prefilter
+from candu_sync.diff.prefilter import AllMatched, Prefilter
 from candu_sync.diff.refresh import Refresh
 from candu_sync.diff.row_queries import changed_rows, constants, goes_whole, new_rows, refreshed_rows, removed_rows
 from candu_sync.diff.trait_rules import Compared, compared_traits
@@ -134,7 +134,8 @@ def _make_previous(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, pr
         expose_refused(connection, snapshot)
 
 
-def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, prefilter: Prefilter | None) -> Diff | None:
+def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot,
+                    prefilter: Prefilter | AllMatched | None) -> Diff | None:
     """What ``diff`` would find, without any SQL, where no row is left to compare and no trait is gone.
 
     Args:

@@ -9,7 +9,8 @@ that may differ (``shared_id``), and when it is its turn to be refreshed (``refr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from candu_sync.embedded import arrow_file, scalar
 from candu_sync.rows import SQL_TYPE, Result, Trait
 from candu_sync.snapshot import (
     Index,
+    RowPairs,
     Snapshot,
     hashes,
     index_of,
@@ -38,6 +40,7 @@ from candu_sync.syncs import Sync
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Hashes = NDArray[np.uint64]
     Mask = NDArray[np.bool_]
 
 
@@ -56,6 +59,18 @@ def shared_id(sync: Sync) -> str | None:
     return "user_id" if sync.kind == "users" and len(sync.key) > 1 else None
 
 
+@dataclass(frozen=True)
+class AllMatched:
+    """In place of a prefilter, where it is known that the rows of a result are those that the snapshot has.
+
+    Attributes:
+        matched: how many there are.
+    """
+
+    matched: int
+    everything_matched = True
+
+
 class Prefilter:
     """Which rows of one result a snapshot has as they are, and which not.
 
@@ -66,14 +81,18 @@ class Prefilter:
         result: whose batches will go through ``unmatched``.
         chosen: SQL of a condition: rows that meet it count as not matched, for they are sent as they are.
         refresh: whose turn it is to be sent as they are; None: no row's.
+        theirs: the names of two columns that the batches carry, the warehouse's hashes of key and row; empty: none.
 
     Attributes:
+        learnt: of the rows that went through ``unmatched`` with hashes of the warehouse, and that nothing but their
+            hashes decides about: the warehouse's hashes, and the row index's.
         left_out: rows of the result that match, equal ones counted once, and that are in neither table; known after
             ``make_previous``.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot,
-                 result: Result, chosen: str | None = None, refresh: Refresh | None = None) -> None:
+                 result: Result, chosen: str | None = None, refresh: Refresh | None = None,
+                 theirs: Sequence[str] = ()) -> None:
         # An event that was sent is never sent again, also when it is named.
         self._chosen = None if sync.kind == "events" else chosen
         self._due = "false" if refresh is None else refresh.due()
@@ -90,7 +109,17 @@ class Prefilter:
             self._indexes["base"].mark_replaced(self._indexes["delta"].key_hashes)
         self._unmatched_keys = [np.empty(0, np.uint64)]
         self._due_keys = [np.empty(0, np.uint64)]
+        self._theirs = tuple(theirs)
+        self.learnt: list[RowPairs] = []
         self.left_out = 0
+
+    def match(self, key_hashes: Hashes, row_hashes: Hashes) -> Mask:
+        """Which rows, given by the row index's hashes, the snapshot has as they are. They count as rows of the result
+        that went through ``unmatched``."""
+        matched = np.zeros(len(key_hashes), np.bool_)
+        for index in self._indexes.values():
+            matched |= index.match(key_hashes, row_hashes)
+        return matched
 
     def unmatched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The rows of the result's batches that match no row of the snapshot, or are to be refreshed; batches without
@@ -100,8 +129,10 @@ class Prefilter:
             key_hashes, row_hashes, unknown, due = (column.to_numpy() for column in found.columns)
             matched = np.zeros(batch.num_rows, np.bool_)
             known = ~unknown
-            for index in self._indexes.values():
-                matched[known] |= index.match(key_hashes[known], row_hashes[known])
+            matched[known] = self.match(key_hashes[known], row_hashes[known])
+            if self._theirs:
+                self._learn(batch, known, key_hashes, row_hashes)
+                batch = batch.drop_columns(list(self._theirs))
             if not matched.all():
                 self._unmatched_keys.append(key_hashes[~matched])
             due = due & matched
@@ -110,6 +141,12 @@ class Prefilter:
             taken = ~matched | due
             if taken.any():
                 yield batch.filter(pa.array(taken))
+
+    def _learn(self, batch: pa.RecordBatch, known: Mask, key_hashes: Hashes, row_hashes: Hashes) -> None:
+        keys, rows = (batch.column(name) for name in self._theirs)
+        sure = known & keys.is_valid().to_numpy(zero_copy_only=False)
+        their_key, their_row = (column.fill_null(0).to_numpy().view(np.uint64)[sure] for column in (keys, rows))
+        self.learnt.append(RowPairs(their_key, their_row, key_hashes[sure], row_hashes[sure]))
 
     def _columns(self, batch: pa.RecordBatch) -> str:
         """The row hash of a result's batch, of the snapshot's traits; and which rows must be compared: those that are

@@ -21,7 +21,7 @@ from candu_sync.forgetting.searching import holds
 from candu_sync.forgetting.sentences import without_id
 from candu_sync.forgetting.snapshot_files import Cleaned, clean_snapshot, without_keys
 from candu_sync.history import FOLDER
-from candu_sync.snapshot import snapshot_of
+from candu_sync.snapshot import forget_hashes, snapshot_of
 from candu_sync.state import Claim, PartitionState, Version, remove_folder
 from candu_sync.syncs import Sync
 
@@ -56,6 +56,8 @@ def leave_partition(state: PartitionState, sync: Sync, version: Version, user_id
         held = [claims.enter_context(Claim(state, version.number + n, run_id)) for n in (1, 2)]
         try:
             found = [*_beside(state, keys, user_id)]
+            # Hashes of the person's rows are among them. The next run reads all rows.
+            forget_hashes(state)
             new, cleaned = _cleaned(state, sync, version, keys, run_id, engine)
             found += [("snapshot", cleaned.snapshot), ("refused rows", cleaned.refused),
                       ("older versions", _drop(state, old_files, new, user_id)),

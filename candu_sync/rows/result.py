@@ -13,12 +13,14 @@ The result is record batches whose columns have names of our own, since two trai
 | `cursor`   | timestamp[us] | events with a cursor: that column, UTC                           |
 | `t0` …     | canonical     | the traits, in the order of ``Result.names``; a column that has  |
 |            |               | held only nulls so far is left out                               |
+| carried    | as it comes   | further columns of the query (``Result``'s ``carried``); null    |
+|            |               | where NaN or ±Inf became null in the row                         |
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -66,6 +68,8 @@ class Result:
         columns: the names of the query's columns, in order.
         known: the snapshot's traits: a trait with values of several kinds keeps the kind that it has there.
         declared: column → its Arrow type in the warehouse, where its values may have other types (SQLite).
+        settled: traits whose kind is known before a row is read, since it is that of rows which are not read.
+        carried: columns of the batches, not of ``columns``, that are passed on.
 
     Attributes:
         names: the traits' names, in the order of the columns ``t0``, ``t1``, …
@@ -85,13 +89,17 @@ class Result:
     """
 
     def __init__(self, sync: Sync, columns: list[str], *, known: Iterable[Trait] = (),
-                 declared: Mapping[str, pa.DataType] | None = None) -> None:
+                 declared: Mapping[str, pa.DataType] | None = None, settled: Iterable[Trait] = (),
+                 carried: Sequence[str] = ()) -> None:
         _check_columns(sync, columns)
         self._sync = sync
         self._traits = trait_columns(sync, columns)
         self.names = list(self._traits.values())
         self.not_finite: Counter[str] = Counter()
         self._kinds = TraitKinds(self.names, known, self._declared(declared or {}))
+        for trait in settled:
+            self._kinds.settle(trait)
+        self._carried = tuple(carried)
         self._refusals = Refusals()
 
     @property
@@ -139,12 +147,23 @@ class Result:
         self._add_key(batch, part)
         if self._sync.kind == "events":
             self._add_event(batch, part)
+        if self._carried:
+            self._carry(batch, part)
         kinds = [kind_of_values(trait.values) for trait in part.traits]
         self._kinds.see(kinds)
         for column, kind in zip(self._traits, kinds, strict=True):
             if kind is not ValueKind.EMPTY:
                 self._refusals.usable(column)
         return part
+
+    def _carry(self, batch: pa.RecordBatch, part: _Part) -> None:
+        lost = pa.array([False] * part.rows) if any(trait.not_finite for trait in part.traits) else None
+        for column, trait in zip(self._traits, part.traits, strict=True):
+            if trait.not_finite:
+                lost = pc.or_(lost, pc.and_(batch.column(column).is_valid(), trait.values.is_null()))
+        for name in self._carried:
+            values = batch.column(name)
+            part.columns[name] = values if lost is None else pc.if_else(lost, pa.scalar(None, values.type), values)
 
     def _finished(self, part: _Part) -> pa.RecordBatch:
         columns, reasons = dict(part.columns), list(part.reasons)

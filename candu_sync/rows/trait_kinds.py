@@ -50,6 +50,11 @@ class TraitKinds:
             self._wanted[name].append(kind)
         self._wanted |= {name: [ValueKind.TEXT] for name in names if name == "email"}
 
+    def settle(self, trait: Trait) -> None:
+        """Fix a trait's kind before any value of it is seen: rows that are not read here have such values."""
+        if trait.name in self._names and (trait.name != "email" or trait.kind is ValueKind.TEXT):
+            self.kinds[list(self._names).index(trait.name)] = trait.kind
+
     def see(self, kinds: Sequence[ValueKind]) -> None:
         """Take note of the kinds of some rows' values, in the order of the names."""
         for mine, seen, kind in zip(self.kinds, self._seen, kinds, strict=True):

@@ -11,8 +11,13 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.snapshot.few_rows import first_files as first_files
+    from candu_sync.snapshot.hash_memory import HashMemory as HashMemory
+    from candu_sync.snapshot.hash_memory import forget_hashes as forget_hashes
+    from candu_sync.snapshot.known_rows import KnownRows as KnownRows
+    from candu_sync.snapshot.known_rows import RowPairs as RowPairs
     from candu_sync.snapshot.merge import Merged as Merged
     from candu_sync.snapshot.merge import lay_over as lay_over
+    from candu_sync.snapshot.row_index import FUNCTION as FUNCTION
     from candu_sync.snapshot.row_index import Index as Index
     from candu_sync.snapshot.row_index import hashes as hashes
     from candu_sync.snapshot.row_index import key_hash as key_hash
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.snapshot import Snapshot as Snapshot
     from candu_sync.snapshot.snapshot import expose as expose
     from candu_sync.snapshot.snapshot import expose_refused as expose_refused
+    from candu_sync.snapshot.snapshot import hashed_names as hashed_names
     from candu_sync.snapshot.snapshot import index_of as index_of
     from candu_sync.snapshot.snapshot import layout as layout
     from candu_sync.snapshot.snapshot import renewed_index as renewed_index
@@ -31,9 +37,11 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "few_rows": "first_files",
+        "hash_memory": "HashMemory forget_hashes",
+        "known_rows": "KnownRows RowPairs",
         "merge": "Merged lay_over",
-        "row_index": "Index hashes key_hash row_hash",
-        "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused index_of layout renewed_index select_list "
-                     "typed_nulls"),
+        "row_index": "FUNCTION Index hashes key_hash row_hash",
+        "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused hashed_names index_of layout renewed_index "
+                     "select_list typed_nulls"),
         "versions": "snapshot_of",
     })

@@ -44,7 +44,9 @@ KEY_HASH = "hash(key)"
 # Another hash of the key than ``key_hash``: two keys that collide there do not collide here.
 _OTHER_KEY = "'~' || key"
 
-_FUNCTION = f"duckdb {duckdb.__version__} hash"
+FUNCTION = f"duckdb {duckdb.__version__} hash"
+"""Names what makes the hashes: those of another function say nothing."""
+
 _SCHEMA = pa.schema([("key_hash", pa.uint64()), ("row_hash", pa.uint64()), ("row", pa.uint32())])
 
 # What is known of a row of the snapshot while a result is read. REPLACED: the delta has a later row of the same key.
@@ -85,6 +87,28 @@ def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
     return np.cumsum(counts).astype(np.uint32)
 
 
+class Lookup:
+    """Finds hashes among sorted ones, without a binary search from the start."""
+
+    def __init__(self, sorted_hashes: Hashes) -> None:
+        self._hashes = sorted_hashes
+        self._bits = max(1, min(_MOST_BITS, len(sorted_hashes).bit_length() - 1))
+        self._starts = _starts(sorted_hashes, self._bits)
+
+    def first(self, wanted: Hashes) -> NDArray[np.intp]:
+        """The place of the first hash that is not less, for each wanted one; the last place where all are less. At
+        least one hash is there."""
+        last = len(self._hashes) - 1
+        # From the first entry that begins with the same bits, step by step to the first that is not less.
+        at = np.minimum(self._starts[(wanted >> np.uint64(64 - self._bits)).astype(np.intp)], last).astype(np.intp)
+        less = np.flatnonzero(self._hashes[at] < wanted)
+        while len(less):
+            at[less] += 1
+            less = less[at[less] <= last]
+            less = less[self._hashes[at[less]] < wanted[less]]
+        return np.minimum(at, last)
+
+
 class Index:
     """The index of one file, and which of its rows a result has matched so far.
 
@@ -103,8 +127,7 @@ class Index:
     def __init__(self, key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> None:
         self._key_hash, self._row_hash, self._row = key_hash, row_hash, row
         self._state = np.zeros(len(key_hash), np.uint8)
-        self._bits = max(1, min(_MOST_BITS, len(key_hash).bit_length() - 1))
-        self._starts = _starts(key_hash, self._bits)
+        self._lookup = Lookup(key_hash)
 
     def __len__(self) -> int:
         return len(self._key_hash)
@@ -120,7 +143,7 @@ class Index:
 
     def save(self, path: Path, traits: Hashed) -> None:
         """Write it as an Arrow IPC file."""
-        about = {"function": _FUNCTION, "traits": json.dumps([list(trait) for trait in traits])}
+        about = {"function": FUNCTION, "traits": json.dumps([list(trait) for trait in traits])}
         with ipc.new_file(str(path), _SCHEMA.with_metadata(about)) as writer:
             writer.write_batch(pa.record_batch([self._key_hash, self._row_hash, self._row], schema=_SCHEMA))
 
@@ -136,7 +159,7 @@ class Index:
         reader = ipc.open_file(pa.memory_map(str(path)))
         about = reader.schema.metadata or {}
         same = json.loads(about.get(b"traits", b"null")) == [list(trait) for trait in traits]
-        if about.get(b"function", b"").decode() != _FUNCTION or not same:
+        if about.get(b"function", b"").decode() != FUNCTION or not same:
             return None
         batch = reader.get_batch(0)
         return cls(*(column.to_numpy() for column in batch.columns))
@@ -149,15 +172,7 @@ class Index:
         """Which rows of a result, given by their hashes, are in this file as they are."""
         if not len(self):
             return np.zeros(len(key_hash), np.bool_)
-        last = len(self) - 1
-        # From the first entry that begins with the same bits, step by step to the first that is not less.
-        at = np.minimum(self._starts[(key_hash >> np.uint64(64 - self._bits)).astype(np.intp)], last).astype(np.intp)
-        less = np.flatnonzero(self._key_hash[at] < key_hash)
-        while len(less):
-            at[less] += 1
-            less = less[at[less] <= last]
-            less = less[self._key_hash[at[less]] < key_hash[less]]
-        at = np.minimum(at, last)
+        at = self._lookup.first(key_hash)
         same = (self._key_hash[at] == key_hash) & (self._row_hash[at] == row_hash) & (self._state[at] != _REPLACED)
         self._state[at[same]] = _MATCHED
         return np.asarray(same, np.bool_)

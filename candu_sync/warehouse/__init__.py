@@ -12,6 +12,9 @@ from candu_sync.lazy import lazy_names
 if TYPE_CHECKING:
     from candu_sync.warehouse.bulk import Transaction as Transaction
     from candu_sync.warehouse.reading import Reading as Reading
+    from candu_sync.warehouse.row_hashes import HashedModel as HashedModel
+    from candu_sync.warehouse.row_total import HASH_COLUMNS as HASH_COLUMNS
+    from candu_sync.warehouse.row_total import RowTotal as RowTotal
     from candu_sync.warehouse.warehouse import Warehouse as Warehouse
     from candu_sync.warehouse.warehouse import open_warehouse as open_warehouse
     from candu_sync.warehouse.writable import Writable as Writable
@@ -21,6 +24,8 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "bulk": "Transaction",
         "reading": "Reading",
+        "row_hashes": "HashedModel",
+        "row_total": "HASH_COLUMNS RowTotal",
         "warehouse": "Warehouse open_warehouse",
         "writable": "Writable file_beside open_writable",
     })

@@ -35,6 +35,26 @@ _TYPE = b"POSTGRESQL:type"
 def read_adbc(query: Query) -> Reading | None:
     """Streams a query in batches of about 16 MB (ADBC's default); None when ADBC cannot be used: it is not installed,
     the URL has options of psycopg's own, or the query has a type that it does not read exactly."""
+    with ExitStack() as stack:
+        found = open_cursor(query, stack)
+        if found is None:
+            return None
+        cursor, errors = found
+        with translated(*errors):
+            return _reading(cursor, query, stack, errors)
+
+
+def open_cursor(query: Query, stack: ExitStack, *, isolated: bool = False) -> tuple[Any, Errors] | None:
+    """A cursor of a connection of its own, which the query's cancellation ends, in a read-only transaction, and the
+    driver's errors; None when ADBC cannot be used.
+
+    Args:
+        stack: closes both.
+        isolated: all queries of the transaction see the same rows.
+
+    Raises:
+        WarehouseUnreachable: there is no connection.
+    """
     try:
         import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
         import psycopg  # noqa: F401  (quotes the parameters; an engine of psycopg2 may do without)
@@ -44,11 +64,9 @@ def read_adbc(query: Query) -> Reading | None:
     if address is None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
-    with ExitStack() as stack:
-        with connecting(query.engine.url, *errors):
-            cursor = _read_only_cursor(adbc.connect(address), query, stack)
-        with translated(*errors):
-            return _reading(cursor, query, stack, errors)
+    mode = "isolation level repeatable read, read only" if isolated else "read only"
+    with connecting(query.engine.url, *errors):
+        return _read_only_cursor(adbc.connect(address), query, stack, mode), errors
 
 
 def address_of(engine: Engine, tag: str) -> str | None:
@@ -65,12 +83,12 @@ def address_of(engine: Engine, tag: str) -> str | None:
         return None
 
 
-def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
+def _read_only_cursor(connection: Any, query: Query, stack: ExitStack, mode: str) -> Any:
     stack.callback(connection.close)
     cursor = connection.cursor()
     stack.callback(cursor.close)
-    for setting in ("set transaction read only", *session(query)):
-        _aside(cursor.execute, setting)
+    for setting in (f"set transaction {mode}", *session(query)):
+        aside(cursor.execute, setting)
     query.cancel_by(connection.adbc_cancel, stack)
     return cursor
 
@@ -78,28 +96,33 @@ def _read_only_cursor(connection: Any, query: Query, stack: ExitStack) -> Any:
 def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Reading | None:
     # COPY puts a bracket right after the query. It must not be in a comment of the last line.
     sql = f"{with_literals(query)}\n"
-    schema = _aside(cursor.adbc_execute_schema, sql)
+    schema = aside(cursor.adbc_execute_schema, sql)
     if not all(map(_is_exact, schema)):
         return None
     refuse_duplicates(schema.names)
-    _aside(cursor.execute, sql)
+    aside(cursor.execute, sql)
     reader = cursor.fetch_record_batch()
     stack.callback(reader.close)
-    return Reading(query, "adbc", schema.names, _batches(reader), stack.pop_all(), errors)
+    return Reading(query, "adbc", schema.names, adbc_batches(reader), stack.pop_all(), errors)
 
 
-def _aside(call: Callable[[str], Any], sql: str) -> Any:
+def aside(call: Callable[[str], Any], sql: str) -> Any:
     """The call in a thread of its own: in the main thread ADBC catches SIGINT, and Ctrl-C does nothing."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, sql).result()
 
 
+def adbc_type(field: pa.Field[Any]) -> str:
+    """PostgreSQL's name of a column's type."""
+    return str((field.metadata or {}).get(_TYPE, b"").decode())
+
+
 def _is_exact(field: pa.Field[Any]) -> bool:
-    name = (field.metadata or {}).get(_TYPE, b"").decode()
-    return name in _EXACT or pa.types.is_string(field.type)
+    return adbc_type(field) in _EXACT or pa.types.is_string(field.type)
 
 
-def _batches(reader: pa.RecordBatchReader) -> Batches:
+def adbc_batches(reader: pa.RecordBatchReader) -> Batches:
+    """ADBC's batches with the values that rows would have."""
     for batch in reader:
         columns = [_column(column) for column in batch.columns]
         yield from checked(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC
 from types import TracebackType
 
@@ -20,8 +20,10 @@ from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.postgres_copy import read_copy
+from candu_sync.warehouse.postgres_row_hashes import open_postgres_hashes
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
+from candu_sync.warehouse.row_hashes import HashedModel
 from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
 from candu_sync.warehouse.tags import commented, tag_of
@@ -41,6 +43,11 @@ _NATIVE: dict[str, tuple[Path, ...]] = {
 }
 """The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact. Then rows are
 used."""
+
+_HASHED: dict[str, Callable[[Query, Sequence[str], Collection[str]], HashedModel | None]] = {
+    "postgresql": open_postgres_hashes,
+}
+"""The dialects that compute a hash of each row, see ``row_hashes.py``."""
 
 
 class Warehouse:
@@ -79,6 +86,38 @@ class Warehouse:
             return self._started(self._new_query(sql, values, timezone, clock, tag))
         except WarehouseUnreachable:
             return self._started(self._new_query(sql, values, timezone, clock, tag))
+
+    @property
+    def can_hash(self) -> bool:
+        """Whether the dialect computes a hash of each row (``hashed``)."""
+        return self.dialect in _HASHED
+
+    def hashed(self, sql: str, parameters: Mapping[str, Value], *, key: Sequence[str],
+               ignored: Collection[str] = (), timezone: str = "UTC", clock: str | None = None,
+               tag: str | None = None) -> HashedModel | None:
+        """One query whose rows have hashes that the warehouse computes. No row of it is asked for yet.
+
+        Args:
+            sql, parameters, timezone, clock, tag: as for ``read``.
+            key: the columns that identify a row.
+            ignored: columns that are not hashed.
+
+        Returns:
+            None: it cannot be done for this query, or the server does not answer; then ``read`` it.
+
+        Raises:
+            ModelError, WarehouseError: as ``read``.
+        """
+        sql, values = self._prepared(sql, parameters, timezone)
+        query = self._new_query(sql, values, timezone, clock, tag)
+        found: HashedModel | None = None
+        try:
+            with query.explained(), suppress(WarehouseUnreachable):
+                found = _HASHED[self.dialect](query, key, ignored)
+        finally:
+            if found is None:
+                query.end()
+        return found
 
     def columns(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
                 clock: str | None = None, tag: str | None = None) -> pa.Schema:

@@ -125,7 +125,7 @@ def test_an_index_by_another_version_of_the_engine_is_made_again(
         lab: Lab, simulator: Simulator, read: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     sync = people(lab, 100)
     lab.run(sync)
-    monkeypatch.setattr("candu_sync.snapshot.row_index._FUNCTION", "duckdb 99 hash")
+    monkeypatch.setattr("candu_sync.snapshot.row_index.FUNCTION", "duckdb 99 hash")
     assert plan(lab, sync).unchanged == 100
     assert read == []
     found = plan(lab, people(lab, 100, "if(i < 3, 'free', 'pro')"))

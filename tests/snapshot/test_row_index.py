@@ -83,7 +83,7 @@ def test_an_index_of_other_traits_or_of_another_function_is_of_no_use(
     of((10, 1)).save(tmp_path / "index.arrow", TRAITS)
     assert Index.load(tmp_path / "index.arrow", TRAITS[:1]) is None
     assert Index.load(tmp_path / "index.arrow", [("plan", "number"), TRAITS[1]]) is None
-    monkeypatch.setattr(index_module, "_FUNCTION", "duckdb 0.0 hash")
+    monkeypatch.setattr(index_module, "FUNCTION", "duckdb 0.0 hash")
     assert Index.load(tmp_path / "index.arrow", TRAITS) is None
 
 

@@ -28,7 +28,8 @@ EXECUTABLE = Path(sys.executable).with_name("candu-sync")
 # The fields of --json, in their order (docs/operate.md).
 RESULT_KEYS = ["sync", "partition", "route", "run_id", "status", "rows", "added", "changed", "removed", "unchanged",
                "refreshed", "invalid", "messages", "accepted", "refused", "waiting", "requests", "retries", "traits",
-               "new_traits", "noise", "reasons", "unidentified", "guard", "seconds", "error", "rejected", "unsent"]
+               "new_traits", "noise", "reasons", "unidentified", "guard", "read", "seconds", "error", "rejected",
+               "unsent"]
 SECONDS_KEYS = ["read", "diff", "push", "commit", "total"]
 
 Row = dict[str, Any]

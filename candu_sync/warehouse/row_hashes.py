@@ -1,0 +1,66 @@
+"""Row hashes: the warehouse computes two 64-bit hashes of each row, so that a row that is known need not be sent here.
+
+One file for each dialect that can do it opens a ``HashedModel`` (PostgreSQL: ``postgres_row_hashes.py``). A dialect may
+do it where these hold:
+
+- a hash is of at least all that a reader sees of a value: two values that arrive differently have different hashes,
+- all queries of one ``HashedModel`` see the same rows, and nothing is written to the warehouse.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from types import TracebackType
+
+import pyarrow as pa
+from sqlalchemy.exc import SQLAlchemyError
+
+from candu_sync.warehouse.faults import Errors
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Batches, Reading
+from candu_sync.warehouse.row_total import RowTotal
+
+
+class HashedModel(ABC):
+    """A model whose row hashes the warehouse computes; a context manager. Its queries see the same rows.
+
+    Attributes:
+        schema: the model's columns without the hashes.
+        function: all that the hashes depend on besides the rows: two hashes of different functions say nothing.
+    """
+
+    def __init__(self, query: Query, schema: pa.Schema, function: str, resources: ExitStack, errors: Errors) -> None:
+        self.schema = schema
+        self.function = function
+        self._query = query
+        self._resources = resources
+        self._errors = errors
+
+    @abstractmethod
+    def total(self) -> RowTotal:
+        """The total of all rows: one row comes from the warehouse. Raises ``WarehouseError``."""
+
+    @abstractmethod
+    def hashes(self) -> Batches:
+        """The two columns ``HASH_COLUMNS`` of all rows. Raises ``WarehouseError``."""
+
+    @abstractmethod
+    def rows(self, key_hashes: Sequence[int] | None) -> Reading:
+        """The rows whose key has one of these hashes (int64; None: all rows), with ``HASH_COLUMNS`` as further columns
+        of the batches. It is the last query: the reading closes the connection. Raises ``WarehouseError``."""
+
+    def close(self) -> None:
+        """Give the connection back; a second call does nothing."""
+        self._query.end()
+        with suppress(SQLAlchemyError, *self._errors):
+            self._resources.close()
+
+    def __enter__(self) -> HashedModel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
