@@ -133,7 +133,7 @@ def _bindings(text: str) -> dict[str, Binding]:
 def _with_value(line: str, value: str) -> str:
     found = _ASSIGNED.fullmatch(line)
     assert found is not None  # python-dotenv found a name in it
-    # To python-dotenv, what follows `=` is a value even where a person has written a comment.
+    # What a person has written as a comment is one (early versions of python-dotenv take it for the value).
     comment = f"  {found['value']}" if found["value"].startswith("#") else ""
     return f"{found['head']}{found['equals'] or '='}{value}{comment}{found['rest']}"
 
