@@ -68,8 +68,10 @@ def tell(folder: Path, runner: Runner | None = None) -> int:
 
 
 def settings(folder: Path, candu_url: str) -> dict[str, str]:
-    """The CANDU_ variables of the demo in a folder."""
+    """The variables of the demo in a folder. By each route its messages go to the simulator, whatever a person's own
+    variables say."""
     return {"CANDU_API_URL": candu_url, "CANDU_API_KEY": KEY, "CANDU_RATE": "0",
+            "SEGMENT_API_URL": candu_url.removesuffix("/api"), "SEGMENT_WRITE_KEY": "simulator",
             "CANDU_SQL_DIR": str(MODELS),
             "CANDU_WAREHOUSE_URL": f"duckdb:///{(folder / 'warehouse.duckdb').resolve()}",
             "CANDU_STATE_URL": str((folder / "state").resolve())}
