@@ -85,8 +85,8 @@ class Lab:
         return sum(path.stat().st_size for path in (self.folder / "state").rglob("*") if path.is_file())
 
     def environment(self, **settings: str) -> dict[str, str]:
-        return {"CANDU_API_URL": self.sink.url if self.sink else "http://127.0.0.1:9/api", "CANDU_API_KEY": "bench",
-                "CANDU_RATE": "0", "CANDU_WAREHOUSE_URL": self.warehouse,
+        return {"CANDU_ROUTE": "candu", "CANDU_API_URL": self.sink.url if self.sink else "http://127.0.0.1:9/api",
+                "CANDU_API_KEY": "bench", "CANDU_RATE": "0", "CANDU_WAREHOUSE_URL": self.warehouse,
                 "CANDU_STATE_URL": str(self.folder / "state"), "CANDU_SQL_DIR": str(self.folder / "sql"),
                 **{f"CANDU_{name.upper()}": value for name, value in settings.items()}}
 

@@ -39,8 +39,9 @@ class Lab:
         self.folder = folder
         self.warehouse = folder / "warehouse.duckdb"
         self.sql = folder / "sql"
+        # The route, too: a developer's own variables must not send made-up people to a real source of Segment.
         self.overrides: dict[str, Any] = {
-            "api_url": simulator.url if simulator else "http://127.0.0.1:9/api",
+            "route": "candu", "api_url": simulator.url if simulator else "http://127.0.0.1:9/api",
             "api_key": simulator.key if simulator else "no-key", "warehouse_url": f"duckdb:///{self.warehouse}",
             "state_url": str(folder / "state"), "sql_dir": self.sql, "rate": 0, "concurrency": 2, "timeout": 5,
             "max_attempts": 2, **settings}
