@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from candu_sync.embedded import Embedded
 from candu_sync.seen_ids.comparing import Comparison, Difference, Given, compare_ids
+from candu_sync.warehouse import open_warehouse
 
 ENGINE = Embedded(256_000_000)
 
@@ -177,3 +178,18 @@ def test_no_python_object_is_made_for_an_id() -> None:
             tracemalloc.stop()
     assert (found.seen, found.equal, only(found).way, only(found).count) == (75_000, 25_000, "case", 50_000)
     assert most < 10 * count
+
+
+# Those whose SQL differs from one dialect to the next.
+HARD_ONES = [way for way in WAYS if way[2] in ("number", "prefix") and way[4] is not None]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mysql"])
+def test_each_dialect_takes_the_sql_and_the_ids_are_equal_then(dialect: str, request: pytest.FixtureRequest) -> None:
+    fixture = {"postgresql": "postgres_url", "mysql": "mariadb_url"}.get(dialect)
+    with open_warehouse(request.getfixturevalue(fixture) if fixture else "sqlite://") as warehouse:
+        for model, seen, *_ in HARD_ONES:
+            difference = only(compared(model, seen, dialect))
+            rows = " union all ".join(f"select '{id_}' as user_id" for id_ in model)
+            given = warehouse.values(f"select {difference.sql} from ({rows}) model")
+            assert (set(given), difference.mends) == (set(seen), len(seen)), difference.sql
