@@ -77,6 +77,8 @@ def _prefixed(column: str, dialect: str, seen: str, given: str) -> Mend:
     def rest(of: str) -> str:
         return f"substr({of}, {len(given) + 1})" if given else of
 
+    if dialect == "bigquery":
+        column = _as_text(column, dialect)  # its concat() takes no numbers
     shown = rest(column) if dialect != "mssql" or not given else f"substring({column}, {len(given) + 1}, 8000)"
     if not seen:
         return Mend(rest("source"), shown)
@@ -89,10 +91,14 @@ def _numbers(column: str, dialect: str, digits: int) -> Iterator[Mend]:
     yield Mend(r"regexp_replace(source, '\.0*$', '')",
                _filled(_NO_DECIMALS.get(dialect, "split_part({}, '.', 1)"), column))
     if digits:
-        padded = _PADDED.get(dialect, "lpad({0}, {2}, '0')").format(column, "0" * digits, digits)
+        padded = _PADDED.get(dialect, "lpad({0}, {2}, '0')").format(_as_text(column, dialect), "0" * digits, digits)
         yield Mend(f"lpad(source, {digits}, '0')", padded)
-    text = _TEXT.get(dialect, "varchar")
-    yield Mend(number("source"), f"cast(cast({column} as decimal(38, 0)) as {text})")
+    yield Mend(number("source"), _as_text(f"cast({column} as decimal(38, 0))", dialect))
+
+
+def _as_text(column: str, dialect: str) -> str:
+    """The model's id may be a number."""
+    return f"cast({column} as {_TEXT.get(dialect, 'varchar')})"
 
 
 def _filled(form: str | None, column: str) -> str | None:

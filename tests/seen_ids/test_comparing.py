@@ -57,7 +57,7 @@ WAYS = [
     (["0017", "0018"], ["17", "18"], "number", ("99", "0099"), "ltrim(user_id, '0')"),
     (["17.0", "18.00"], ["17", "18"], "number", ("99", "99.0"), "split_part(user_id, '.', 1)"),
     (["017.0"], ["17"], "number", ("99", "099.0"), "cast(cast(user_id as decimal(38, 0)) as varchar)"),
-    (["17", "8"], ["0017", "0008"], "number", ("0009", "9"), "lpad(user_id, 4, '0')"),
+    (["17", "8"], ["0017", "0008"], "number", ("0009", "9"), "lpad(cast(user_id as varchar), 4, '0')"),
     (["17", "12345"], ["0017"], "number", ("0099", "99"), None),
     (["17", "18"], ["usr_17", "usr_18"], "prefix", ("usr_99", "99"), "'usr_' || user_id"),
     (["usr_a", "usr_b"], ["a", "b"], "prefix", ("x", "usr_x"), "substr(user_id, 5)"),
@@ -130,8 +130,8 @@ def test_ids_that_were_never_seen_are_no_fault_and_blank_ones_do_not_count() -> 
     ("mysql", ["concat('usr_', user_id)", "trim(leading '0' from user_id)", "substring_index(user_id, '.', 1)",
                None]),
     ("snowflake", ["'usr_' || user_id", "ltrim(user_id, '0')", "split_part(user_id, '.', 1)", None]),
-    ("bigquery", ["concat('usr_', user_id)", "ltrim(user_id, '0')", "split(user_id, '.')[safe_offset(0)]",
-                  "normalize(user_id, NFC)"]),
+    ("bigquery", ["concat('usr_', cast(user_id as string))", "ltrim(user_id, '0')",
+                  "split(user_id, '.')[safe_offset(0)]", "normalize(user_id, NFC)"]),
 ])
 def test_the_sql_is_in_the_warehouses_dialect(dialect: str, sql: list[str | None]) -> None:
     cases = [(["17", "18"], ["usr_17", "usr_18"]), (["0017"], ["17"]), (["17.0"], ["17"]), ([NFD], [NFC])]
@@ -193,3 +193,6 @@ def test_each_dialect_takes_the_sql_and_the_ids_are_equal_then(dialect: str, req
             rows = " union all ".join(f"select '{id_}' as user_id" for id_ in model)
             given = warehouse.values(f"select {difference.sql} from ({rows}) model")
             assert (set(given), difference.mends) == (set(seen), len(seen)), difference.sql
+        for seen in (["0017"], ["usr_17", "usr_18"]):  # the model's are numbers
+            difference = only(compared(["17", "18"], seen, dialect))
+            assert seen[0] in warehouse.values(f"select {difference.sql} from (select 17 as user_id) model")
