@@ -123,7 +123,8 @@ class ClaimedPush:
             self.reporter.count("push", done, total)
 
         return Delivery(project.destinations.connections(route).lend, limits, record, may_send=self.claim.held,
-                        progress=count, announce=self._announce, report=self.report, route=route)
+                        progress=count, announce=self._announce, report=self.report, route=route,
+                        pace=project.destinations.pace(route))
 
     def _announce(self, seconds: float) -> None:
         _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from candu_sync.routes import ROUTES, Route
-from candu_sync.settings import Settings
+from candu_sync.settings import Settings, in_words
 from candu_sync.state import State
 from candu_sync.syncs import Sync
 
 if TYPE_CHECKING:
     from candu_sync.delivery import KeptConnections
+    from candu_sync.rate import Pace
+
+_log = logging.getLogger(__name__)
 
 
 class Destinations:
@@ -33,6 +37,7 @@ class Destinations:
         self._settings = settings
         self._state = state
         self._connections: dict[str, KeptConnections] = {}
+        self._paces: dict[str, Pace] = {}
         self.new_key = False
 
     def route_of(self, sync: Sync) -> Route:
@@ -91,3 +96,31 @@ class Destinations:
             connect, url, key = connection_of(route), self._settings.url_of(route), self._settings.require_key(route)
             self._connections[route.name] = KeptConnections(lambda: connect(url, key, self._settings.timeout))
         return self._connections[route.name]
+
+    def pace(self, route: Route) -> Pace:
+        """When requests by a route may go: ``CANDU_RATE`` holds for all processes of the workspace together, for each
+        route.
+
+        Raises:
+            SettingsError: ``CANDU_RATE_URL`` cannot be used.
+            StateError: see ``State.machine_file``.
+        """
+        if route.name not in self._paces:
+            self._paces[route.name] = self._open_pace(route)
+        return self._paces[route.name]
+
+    def _open_pace(self, route: Route) -> Pace:
+        from candu_sync.rate import open_pace, pace_of_process
+
+        settings, state = self._settings, self._state()
+        if not settings.rate:
+            return pace_of_process(0)
+        url = settings.rate_url.get_secret_value() if settings.rate_url else None
+        return open_pace(settings.rate, state.machine_file(f"rate-{route.name}"), url=url,
+                         key=f"{state.workspace}:{route.name}",
+                         say=lambda text: _log.warning("%s", in_words(settings.workspace, text)))
+
+    def close(self) -> None:
+        """Give back what is open."""
+        for pace in self._paces.values():
+            pace.close()

@@ -83,6 +83,7 @@ class Project:
                 self.engine.close()
             if "warehouse" in self.__dict__:
                 self.warehouse.close()
+            self.destinations.close()
         finally:
             self._telemetry.close()
 

@@ -142,6 +142,21 @@ def _state_url(value: object) -> str:
     return text
 
 
+def _rate_url(value: object) -> SecretStr:
+    """The address of a Redis. It may hold a password: no part of it is quoted."""
+    text = (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
+    try:
+        parts = urlsplit(text)
+        found = parts.hostname if parts.scheme in ("redis", "rediss") else parts.path.strip("/")
+        _ = parts.port
+    except ValueError:
+        found = None
+    if not found or not re.fullmatch(r"[!-~]+", text) or parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must be the URL of a Redis, like redis://host:6379/0, rediss://host (with TLS) or "
+                         "unix:///run/redis.sock")
+    return SecretStr(text)
+
+
 def _alerts_url(value: object) -> SecretStr:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     parse_addresses(text)
@@ -224,6 +239,8 @@ StateUrl = Annotated[str, BeforeValidator(_state_url)]
 """A folder, or ``s3://``, ``gs://``, ``az://``; without credentials."""
 AlertsUrl = Annotated[SecretStr, BeforeValidator(_alerts_url)]
 """Addresses of notices, as ``alerts.parse_addresses`` takes them."""
+RedisUrl = Annotated[SecretStr, BeforeValidator(_rate_url)]
+"""Of a Redis; may hold a password."""
 PageUrl = Annotated[str, BeforeValidator(_run_url)]
 """Of a page."""
 RouteName = Annotated[Literal["candu", "segment"], _one_of(tuple(ROUTES))]

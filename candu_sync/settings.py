@@ -2,8 +2,8 @@
 
 Those of a workspace with a name have the name in theirs (``workspaces``): ``CANDU_EU_API_KEY``.
 
-Secrets (``CANDU_API_KEY`` and ``SEGMENT_WRITE_KEY``, and ``CANDU_WAREHOUSE_URL`` and ``CANDU_ALERTS_URL``, which may
-hold passwords and tokens) are never part of a message or of what ``repr`` shows.
+Secrets (``CANDU_API_KEY`` and ``SEGMENT_WRITE_KEY``, and ``CANDU_WAREHOUSE_URL``, ``CANDU_RATE_URL`` and
+``CANDU_ALERTS_URL``, which may hold passwords and tokens) are never part of a message or of what ``repr`` shows.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from candu_sync.setting_values import (
     Nulls,
     PageUrl,
     Rate,
+    RedisUrl,
     RouteName,
     SchemaName,
     Seconds,
@@ -89,6 +90,8 @@ class Settings(BaseSettings):
     """Messages in a request. The number is ours; Candu publishes none."""
     rate: Rate = 10.0
     """Requests a second; 0: no limit. The number is ours; Candu publishes none."""
+    rate_url: RedisUrl | None = None
+    """The Redis by which processes on several machines share the rate; None: those of this machine share it."""
     concurrency: Count = 4
     """Requests in flight."""
     timeout: Seconds = 30.0

@@ -49,7 +49,7 @@ def build_definitions(folder: Path, *, resource: CanduSyncResource | None = None
     Args:
         resource: of the workspace; None: one that reads the settings of the environment.
         executor: None: that of the code location. The default does one step after the other: users before groups before
-            events, and one push at a time, which keeps to ``CANDU_RATE``.
+            events. All pushes together keep to ``CANDU_RATE``, with any executor.
         retries: only for errors that may pass by themselves.
 
     Raises:

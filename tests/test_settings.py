@@ -37,6 +37,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "segment_write_key": None, "segment_api_url": "https://api.segment.io", "warehouse_url": None,
         "query_timeout": 0.0,
         "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000, "batch_size": 100, "rate": 10.0,
+        "rate_url": None,
         "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "nulls": "send", "history": 90.0,
         "history_size": 0,
         "report_schema": None, "report_url": None, "log": "text", "alerts_url": None, "run_url": None,
@@ -192,3 +193,20 @@ class TestSegment:
     def test_a_missing_write_key_is_named(self) -> None:
         with pytest.raises(SettingsError, match=r"SEGMENT_WRITE_KEY is not set; .*\.env"):
             load_settings().require_key(SEGMENT)
+
+
+@pytest.mark.parametrize("url", [
+    "http://:hunter2@host", "redis://:hunter2@host:port", "redis://:hunter 2@host", "redis://", "hunter2", "unix://"])
+def test_the_url_of_redis_is_not_quoted_when_it_is_wrong(url: str) -> None:
+    with pytest.raises(SettingsError, match="CANDU_RATE_URL must be the URL of a Redis") as error:
+        load_settings(rate_url=url)
+    assert "hunter" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["redis://host", "rediss://user:hunter2@host:6380/1?socket_timeout=3",
+                                 "unix:///run/redis.sock?db=1"])
+def test_the_url_of_redis_is_secret(url: str) -> None:
+    settings = load_settings(rate_url=url)
+    assert settings.rate_url is not None
+    assert settings.rate_url.get_secret_value() == url
+    assert url not in f"{settings!r} {settings.model_dump()}"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from candu_sync.delivery.kept import KeptConnections as KeptConnections
     from candu_sync.delivery.limits import Limits as Limits
     from candu_sync.delivery.limits import Report as Report
-    from candu_sync.delivery.pace import Pace as Pace
     from candu_sync.delivery.segment import Segment as Segment
 else:
     __getattr__, __all__ = lazy_names(__name__, {
@@ -27,6 +26,5 @@ else:
         "delivery": "Delivery",
         "kept": "KeptConnections",
         "limits": "Limits Report",
-        "pace": "Pace",
         "segment": "Segment",
     })

@@ -6,7 +6,7 @@
 | `connection.py`  | HTTP: one connection; `kept.py`: used again by the next push                 |
 | `answers.py`     | what an answer means; `acceptance.py`: what the body of a 2xx means          |
 | `environment.py` | proxies and certificates; `deadline.py`: the time that a request may take    |
-| `requests.py`    | one request with its receipts, and again after a pause; `pace.py`: the rate  |
+| `requests.py`    | one request with its receipts, and again after a pause; the rate: ``rate/``   |
 | `words.py`       | what was answered, without the values that were sent (`masking.py`)            |
 | `splitting.py`   | how a batch is cut down                                                      |
 | `evidence.py`    | whether a row or the destination is to blame                                 |
@@ -30,6 +30,7 @@ from candu_sync.delivery.requests import Connection, Requests
 from candu_sync.delivery.settling import Settling
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.errors import CanduSyncError, Unauthorized
+from candu_sync.rate import Pace, pace_of_process
 from candu_sync.routes import CANDU, Route
 
 
@@ -45,6 +46,7 @@ class Delivery:
         announce: called with the seconds of a long pause that the destination asked for.
         report: filled in as the delivery goes; a caller whose delivery is interrupted reads it there.
         route: names the destination.
+        pace: says when a request may go; None: by the rate of the limits, and shared with no other delivery.
 
     Example:
         >>> import pyarrow as pa
@@ -62,7 +64,7 @@ class Delivery:
     def __init__(self, connect: Callable[[], Connection], limits: Limits, record: Callable[[dict[str, Any]], None], *,
                  may_send: Callable[[], bool] = lambda: True, progress: Callable[[int], None] = lambda _: None,
                  announce: Callable[[float], None] = lambda _: None, report: Report | None = None,
-                 route: Route = CANDU) -> None:
+                 route: Route = CANDU, pace: Pace | None = None) -> None:
         self._connect = connect
         self._limits = limits
         self._queue: queue.Queue[Batch | None] = queue.Queue(2 * limits.concurrency)
@@ -71,7 +73,8 @@ class Delivery:
         self._crash: BaseException | None = None
         self.report = Report() if report is None else report
         self._evidence = Evidence(route, limits.unproven)
-        requests = Requests(limits=limits, record=record, may_send=may_send, announce=announce, report=self.report,
+        requests = Requests(limits=limits, pace=pace or pace_of_process(limits.rate, limits.first_pause / 10),
+                            record=record, may_send=may_send, announce=announce, report=self.report,
                             evidence=self._evidence, stop=self._stop)
         self._settling = Settling(limits=limits, requests=requests, evidence=self._evidence, record=record,
                                   progress=progress, report=self.report, service=route.service)

@@ -13,8 +13,8 @@ from candu_sync.delivery.acceptance import Item
 from candu_sync.delivery.batches import Batch
 from candu_sync.delivery.evidence import Evidence
 from candu_sync.delivery.limits import Limits, Report
-from candu_sync.delivery.pace import Pace
 from candu_sync.errors import CanduError, Transient
+from candu_sync.rate import Pace
 
 # A longer pause is announced: seconds.
 _ANNOUNCED = 10.0
@@ -63,6 +63,7 @@ class Requests:
 
     Args:
         limits: how to deliver.
+        pace: says when a request may go.
         record: writes a receipt line down, durably.
         may_send: asked before every request; False: this run has lost its claim.
         announce: called with the seconds of a long pause, once for all workers.
@@ -71,8 +72,9 @@ class Requests:
         stop: set when no request may be sent any more.
     """
 
-    def __init__(self, *, limits: Limits, record: Callable[[dict[str, Any]], None], may_send: Callable[[], bool],
-                 announce: Callable[[float], None], report: Report, evidence: Evidence, stop: threading.Event) -> None:
+    def __init__(self, *, limits: Limits, pace: Pace, record: Callable[[dict[str, Any]], None],
+                 may_send: Callable[[], bool], announce: Callable[[float], None], report: Report, evidence: Evidence,
+                 stop: threading.Event) -> None:
         self._limits = limits
         self._record = record
         self._may_send = may_send
@@ -80,7 +82,7 @@ class Requests:
         self._report = report
         self._evidence = evidence
         self._stop = stop
-        self._pace = Pace(limits.rate, limits.first_pause / 10)
+        self._pace = pace
         self._lock = threading.Lock()
         self._announced_until = 0.0
 

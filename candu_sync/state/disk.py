@@ -167,6 +167,10 @@ class DiskStore:
     def place(self, name: str) -> str:
         return str(self._root / name)
 
+    @property
+    def folder(self) -> Path:
+        return self._root
+
 
 def _files(folder: str, prefix: str) -> Iterator[str]:
     """The names of the files below a folder; ``prefix``: its own name with a slash. A folder that is removed at the

@@ -101,6 +101,10 @@ class ObjectStore:
     def place(self, name: str) -> str:
         return f"{self._url}/{name}"
 
+    @property
+    def folder(self) -> None:
+        return None
+
     @contextlib.contextmanager
     def _reported(self, name: str, *, written: bool = False) -> Iterator[None]:
         """The store's errors as one sentence. For a read, "not found" is an answer; for a write, it means that there is

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 
 from candu_sync.errors import DamagedState
 from candu_sync.routes import ROUTES, Route
 from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
 from candu_sync.state.format_file import open_format
+from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.store import Store, open_store
 
@@ -50,6 +52,10 @@ class State:
             return bool(json.loads(self.store.get(version) or b"{}").get("files"))
         except (ValueError, AttributeError):
             return True  # nobody knows what is in a damaged version
+
+    def machine_file(self, name: str) -> Path:
+        """A file that all processes of this machine with the same state have in common. See ``machine_file``."""
+        return machine_file(self.store.folder, name, self.workspace)
 
     def of(self, sync: str, partition: str | None) -> PartitionState:
         """The state of one sync and partition."""

@@ -53,6 +53,10 @@ class Store(Protocol):
     def place(self, name: str) -> str:
         """Where an object is, for people."""
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the whole state; None: it is in an object store."""
+
 
 def open_store(url: str) -> Store:
     """The store of a ``CANDU_STATE_URL``: a folder, or ``s3://``, ``gs://``, ``az://``.

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from candu_sync.delivery import pace
+from candu_sync.rate import pace, turns
 
 
 class Clock:
-    """Stands for the module ``time`` of ``pace.py``. Threads that ``run`` starts wait by it, in order."""
+    """Stands for the module ``time`` in the room ``rate``. Threads that ``run`` starts wait by it, in order."""
 
     def __init__(self) -> None:
         self._now = 1000.0
@@ -75,5 +75,6 @@ class Never(threading.Event):
 def install(patch: pytest.MonkeyPatch) -> Clock:
     """A clock that the pace goes by."""
     clock = Clock()
-    patch.setattr(pace, "time", clock)
+    for module in (pace, turns):
+        patch.setattr(module, "time", clock)
     return clock

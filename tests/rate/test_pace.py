@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from candu_sync.delivery.pace import Pace
+from candu_sync.rate import Pace, pace_of_process
 from candu_sync.simulator import Simulator
-from tests.delivery.clock import Clock, Never, install
+from tests.rate.clock import Clock, Never, install
 from tests.support.lab import Lab
 
 # Seconds that a clock at the other end of a connection may be off by.
@@ -48,13 +48,13 @@ def turns(clock: Clock, pace: Pace, seconds: float, workers: int = 4, *, late: f
 
 @pytest.mark.parametrize("rate", [0.9, 1, 10, 100, 2.5])
 def test_never_more_than_the_rate_in_any_second_and_little_less_on_average(clock: Clock, rate: float) -> None:
-    times = turns(clock, Pace(rate), 20)
+    times = turns(clock, pace_of_process(rate), 20)
     assert most_in_a_second(times) <= math.ceil(rate)
     assert (len(times) - 1) / (times[-1] - times[0]) >= 0.95 * rate
 
 
 def test_a_worker_that_slept_does_not_make_the_others_catch_up(clock: Clock) -> None:
-    pace = Pace(20)
+    pace = pace_of_process(20)
     times = turns(clock, pace, 2, workers=1)
     clock.run(lambda: clock.sleep(0.5), 1)
     times += turns(clock, pace, 2, workers=1)
@@ -63,7 +63,7 @@ def test_a_worker_that_slept_does_not_make_the_others_catch_up(clock: Clock) -> 
 
 @pytest.mark.parametrize("late", [0.02, 0.2, 0.9, 3.0])
 def test_requests_that_are_held_up_after_their_turn_do_not_bunch(clock: Clock, late: float) -> None:
-    assert most_in_a_second(turns(clock, Pace(50), 20, late=late)) <= 50
+    assert most_in_a_second(turns(clock, pace_of_process(50), 20, late=late)) <= 50
 
 
 def test_by_candus_clock_too(lab: Lab, simulator: Simulator) -> None:
@@ -78,13 +78,13 @@ def test_by_candus_clock_too(lab: Lab, simulator: Simulator) -> None:
 
 def test_no_rate_is_no_wait() -> None:
     began = time.monotonic()
-    pace = Pace(0)
+    pace = pace_of_process(0)
     assert all(pace.wait(threading.Event()) for _ in range(1000))
     assert time.monotonic() - began < 0.5
 
 
 def test_a_wait_ends_when_the_run_is_stopped() -> None:
-    pace, stop = Pace(0.01), threading.Event()
+    pace, stop = pace_of_process(0.01), threading.Event()
     assert pace.wait(stop)
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
@@ -93,7 +93,7 @@ def test_a_wait_ends_when_the_run_is_stopped() -> None:
 
 
 def test_too_many_requests_makes_all_wait_and_then_go_slower_for_a_while(clock: Clock) -> None:
-    pace = Pace(0)
+    pace = pace_of_process(0)
     began = clock.monotonic()
     pace.slow_down(30)
     # Without a rate, twice the least distance: 0.1 s.
