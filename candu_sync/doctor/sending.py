@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.delivery import Candu, Delivery, Item, KeptConnections, Limits, Pace
+from candu_sync.delivery import Candu, Delivery, Item, KeptConnections, Limits
 from candu_sync.errors import CanduError, Refused
 from candu_sync.project import Project
+from candu_sync.routes import CANDU
 
 
 class Sending:
@@ -24,7 +24,8 @@ class Sending:
         settings, key = project.settings, project.settings.require_api_key()
         self._settings = settings
         self._announce = announce
-        self._witness = _Witness(settings.rate)
+        self._pace = project.destinations.pace(CANDU)
+        self._witness = _Witness()
         self._connections = KeptConnections(
             lambda: _Watched(settings.api_url, key, settings.timeout, witness=self._witness))
 
@@ -49,7 +50,8 @@ class Sending:
         receipts: list[dict[str, Any]] = []
         limits = Limits(batch_size=request.num_rows, rate=self._settings.rate, concurrency=1,
                         max_attempts=self._settings.max_attempts)
-        delivery = Delivery(self._connections.lend, limits, receipts.append, announce=self._announce)
+        delivery = Delivery(self._connections.lend, limits, receipts.append, announce=self._announce,
+                            pace=self._pace)
         witness = self._witness
         witness.begin(request.num_rows, delivery.stop)
         report = delivery.run([request])
@@ -62,12 +64,7 @@ class Sending:
 
 
 class _Witness:
-    """Sees whether a request was accepted as it is: the delivery would send its messages in parts, too. The pace is of
-    all deliveries: each of them has only one of its own."""
-
-    def __init__(self, rate: float) -> None:
-        self._pace = Pace(rate)
-        self._never = threading.Event()
+    """Sees whether a request was accepted as it is: the delivery would send its messages in parts, too."""
 
     def begin(self, messages: int, stop: Callable[[], None]) -> None:
         """The next request has so many messages; ``stop`` ends its delivery."""
@@ -75,10 +72,6 @@ class _Witness:
         self._stop = stop
         self.accepted = False
         self.error: CanduError | None = None
-
-    def wait(self) -> None:
-        """Wait for a turn."""
-        self._pace.wait(self._never)
 
     def answered(self, messages: int, *, accepted: bool, error: CanduError | None = None) -> None:
         """What became of some messages."""
@@ -97,7 +90,6 @@ class _Watched(Candu):
         self._witness = witness
 
     def send(self, body: bytes, messages: int) -> tuple[Item, ...] | None:
-        self._witness.wait()
         try:
             items = super().send(body, messages)
         except CanduError as error:
@@ -105,7 +97,3 @@ class _Watched(Candu):
             raise
         self._witness.answered(messages, accepted=items is None)
         return items
-
-    def probe(self) -> None:
-        self._witness.wait()
-        super().probe()
