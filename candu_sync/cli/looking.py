@@ -126,12 +126,14 @@ def _probe(project: Project, route: Route, *, as_json: bool) -> None:
 
 
 def _show_known(project: Project) -> None:
-    """What the doctor found out about Candu."""
-    from candu_sync.doctor import read_notes, sentence
+    """What the doctor found out about Candu, and settings that do not fit it."""
+    from candu_sync.doctor import differences, read_notes, sentence
 
     notes = read_notes(project)
     if notes is not None and (known := sentence(notes)):
         say(known)
+        for difference in differences(notes, project):
+            complain(f"warning: {difference}")
 
 
 def _check_report(project: Project, catalog: Catalog, *, as_json: bool) -> None:

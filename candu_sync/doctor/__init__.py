@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from candu_sync.doctor.steps import Meaning as Meaning
     from candu_sync.doctor.steps import Step as Step
     from candu_sync.doctor.summary import amount as amount
+    from candu_sync.doctor.summary import differences as differences
     from candu_sync.doctor.summary import known as known
     from candu_sync.doctor.summary import sentence as sentence
 else:
@@ -41,5 +42,5 @@ else:
         "notes": "Note Notes new_notes read_notes",
         "simulated": "Simulated answers_at",
         "steps": "STEPS Meaning Step",
-        "summary": "amount known sentence",
+        "summary": "amount differences known sentence",
     })

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from candu_sync.doctor.notes import Note, Notes
 from candu_sync.doctor.steps import STEPS, Meaning, Step
 from candu_sync.naming import counted
+from candu_sync.project import Project
 
 
 def known(notes: Notes) -> Iterator[tuple[Step, Meaning]]:
@@ -26,6 +27,15 @@ def sentence(notes: Notes) -> str:
     left = len(notes.left())
     more = f" ({counted(left, 'step')} left: candu-sync doctor)" if left else ""
     return f"doctor, {notes.on}: {'; '.join(says)}{more}"
+
+
+def differences(notes: Notes, project: Project) -> Iterator[str]:
+    """A sentence for each setting that is not as is known to be right. Smaller requests than can be are right, too."""
+    for name, value in notes.settings().items():
+        used = getattr(project.settings, name.lower())
+        if str(used).lower() != value and not (name == "BATCH_SIZE" and used < int(value)):
+            yield (f"CANDU_{name} is {str(used).lower()}, and the doctor found {value} to be right: "
+                   "`candu-sync doctor` sets it")
 
 
 def amount(notes: Notes) -> tuple[int, int]:

@@ -164,7 +164,14 @@ def test_a_second_call_has_nothing_to_send_and_check_says_what_is_known(project:
     project.model("users/profile", "select * from people")
     checked = project.cli("check")
     assert "100 messages in a request arrive; 200 messages in a request are refused" in checked.out
+    assert "doctor" not in checked.err
     assert project.cli("check", "--json").rows
+    for settings, warned in (({"batch_size": "200"}, "CANDU_BATCH_SIZE is 200, and the doctor found 100 to be right"),
+                             ({"nulls": "omit"}, "CANDU_NULLS is omit, and the doctor found send to be right"),
+                             ({"batch_size": "50"}, "")):
+        odd = project.cli("check", **settings)
+        assert (odd.code, "the doctor found" in odd.err) == (0, bool(warned))
+        assert warned in odd.err
 
 
 def test_on_a_terminal(project: Folder, simulator: Simulator, env: Path,
