@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,11 @@ _ODD = 0x9E3779B97F4A7C15
 UNSTEADY = ("the model gives other rows each time it is read, so that hashes do not help: is there a random() in it, "
             "or a limit without an order?")
 LARGE = "most rows had changed by their hashes, so that all are read"
+VAIN = ("hashes are not tried in this run: in the last ones most rows had changed, or what took long was the query "
+        "itself, which runs twice")
+
+# Seconds below which it does not matter that a query runs twice.
+NOTICED = 5.0
 
 
 class Unsteady(Exception):
@@ -133,6 +139,7 @@ class HashedSource(RowSource):
         self._total = RowTotal()
         self._asked: _Asked | None = None
         self._large = False
+        self._began = time.monotonic()
 
     def unchanged(self) -> bool:
         memory = self._memory
@@ -194,16 +201,21 @@ class HashedSource(RowSource):
             raise Unsteady
         learnt = sum(map(len, prefilter.learnt))
         sure = prefilter.everything_matched and learnt == self.rows_read
-        looked_up = self._known is not None and len(self._known) > 0
-        memory = self._memory.after_lookup(large=self._large) if looked_up else self._memory
-        memory = replace(memory, total=self._total if sure else None,
-                         version=self._version if sure else "")
+        memory = replace(self._timed(), total=self._total if sure else None, version=self._version if sure else "")
         known = KnownRows.none() if self._known is None else self._known
         renewed = None
         if not memory.rest and (self._known is None or known.misses(prefilter.learnt)):
             renewed = known.renewed(prefilter.learnt)
         if renewed is not None or memory != self._memory:
             self._save(memory, renewed)
+
+    def _timed(self) -> HashMemory:
+        """The memory with what this run says about the use of hashes."""
+        seconds = time.monotonic() - self._began
+        if self._known is None or not len(self._known):
+            return replace(self._memory, seconds=round(seconds, 3))
+        slow = self._asked is not None and seconds > max(NOTICED, self._memory.seconds)
+        return self._memory.after_lookup(vain=self._large or slow)
 
 
 @dataclass
@@ -263,7 +275,7 @@ def row_source(target: Target, snapshot: Snapshot, version: Version, *, forgotte
     sql, values = project.model(sync), parameters(sync, target.partition, snapshot.newest)
     if hashes and warehouse.can_hash and _helps(sync, snapshot, project.settings.memory):
         memory = HashMemory.read(target.state, _local(sync, sql, snapshot, forgotten))
-        note = UNSTEADY if memory.unsteady else LARGE if memory.rest else ""
+        note = UNSTEADY if memory.unsteady else VAIN if memory.rest else ""
         if memory.rest and save_as is not None:
             replace(memory, rest=memory.rest - 1).write(target.state, save_as)
         if not note:

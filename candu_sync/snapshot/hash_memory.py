@@ -12,7 +12,7 @@ from candu_sync.state import PartitionState, remove_folder
 _NAME = "row_hashes.json"
 _FOLDER = "row_hashes/"
 
-# Runs for which hashes are not tried at most, after most rows had changed several times in a row.
+# Runs for which hashes are not tried at most, after they saved nothing several times in a row.
 _LONGEST_REST = 31
 
 
@@ -26,14 +26,15 @@ class HashMemory:
         file: the name of the file of ``KnownRows`` in the state; None: there is none.
         version: the version of the snapshot that had every row as it was; empty: rows had changed.
         total: of all rows then, their number and the sums of their hashes.
-        large: for how many runs in a row most rows had changed.
+        seconds: how long it took to read all rows, with their hashes.
+        vain: for how many runs in a row hashes saved nothing.
         rest: for how many runs hashes are not tried.
         unsteady: whether two queries of one transaction gave different rows.
 
     Example:
-        >>> memory = HashMemory(local="a", large=2)
-        >>> after = memory.after_lookup(large=True)
-        >>> after.large, after.rest, after.after_lookup(large=False).large
+        >>> memory = HashMemory(local="a", vain=2)
+        >>> after = memory.after_lookup(vain=True)
+        >>> after.vain, after.rest, after.after_lookup(vain=False).vain
         (3, 3, 0)
     """
 
@@ -42,16 +43,17 @@ class HashMemory:
     file: str | None = None
     version: str = ""
     total: tuple[int, ...] | None = None
-    large: int = 0
+    seconds: float = 0.0
+    vain: int = 0
     rest: int = 0
     unsteady: bool = False
 
-    def after_lookup(self, *, large: bool) -> HashMemory:
+    def after_lookup(self, *, vain: bool) -> HashMemory:
         """After a run that looked hashes up. What is known then is old when the rest is over, and is not kept."""
-        if not large:
-            return replace(self, large=0)
-        rest = min(2**self.large - 1, _LONGEST_REST)
-        return replace(self, large=self.large + 1, rest=rest, file=None if rest else self.file)
+        if not vain:
+            return replace(self, vain=0)
+        rest = min(2**self.vain - 1, _LONGEST_REST)
+        return replace(self, vain=self.vain + 1, rest=rest, file=None if rest else self.file)
 
     @classmethod
     def read(cls, state: PartitionState, local: str) -> HashMemory:
@@ -60,7 +62,10 @@ class HashMemory:
         if body.get("local") != local:
             return cls(local=local)
         total = body.pop("total", None)
-        return cls(**body, total=None if total is None else tuple(total))
+        try:
+            return cls(**body, total=None if total is None else tuple(total))
+        except TypeError:
+            return cls(local=local)
 
     def known(self, state: PartitionState) -> KnownRows | None:
         """The rows that are known; None: none are."""
