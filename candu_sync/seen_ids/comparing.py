@@ -20,6 +20,9 @@ from candu_sync.seen_ids.ways import BY_KEY, COLUMN, PREFIX, Way, plain, prefix,
 
 _EXAMPLES = 3
 
+# Many look alike once they are redacted.
+_LOOKED_AT = 50
+
 # Fewer ids than this with one prefix are no rule, and the prefix may be a part of a name.
 _LEAST_OF_A_PREFIX = 2
 
@@ -38,7 +41,7 @@ class Difference:
         way: spaces, unicode, case, number, several, prefix or column.
         words: how they differ, for people.
         count: how many ids that Candu sees.
-        examples: pairs of an id that Candu sees and the model's, both redacted; at most 3.
+        examples: pairs of an id that Candu sees and the model's, both redacted; at most 3, each once.
         sql: what would make the model's ids equal to them, in the warehouse's dialect; None: no expression is known,
             and the page should pass the model's ids.
         mends: how many of them ``sql`` would make equal.
@@ -280,10 +283,11 @@ def _found(connection: duckdb.DuckDBPyConnection, way: Way, column: str, mends: 
     if not count:
         return
     best, mended = _best(connection, these, list(mends), whole=of is not None)
-    rows = connection.execute(f"SELECT id, given {these} ORDER BY id LIMIT {_EXAMPLES}").fetchall()
+    rows = connection.execute(f"SELECT id, given {these} ORDER BY id LIMIT {_LOOKED_AT}").fetchall()
     number = way.name == "number"
-    examples = tuple((redacted(str(id_), shown=prefixes[0], as_number=number),
-                      redacted(str(given), shown=prefixes[1], as_number=number)) for id_, given in rows)
+    pairs = ((redacted(str(id_), shown=prefixes[0], as_number=number),
+              redacted(str(given), shown=prefixes[1], as_number=number)) for id_, given in rows)
+    examples = tuple(dict.fromkeys(pairs))[:_EXAMPLES]
     words = way.words if of is None else f"in kind: they are values of the column {of}"
     yield Difference(way=way.name, words=words, count=count, examples=examples, column=of, mends=mended,
                      sql=None if best is None else best.sql)

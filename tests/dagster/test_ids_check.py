@@ -35,7 +35,7 @@ def test_it_runs_in_the_job_after_the_push_and_has_numbers_to_plot(room: Room) -
     assert numbers == {"seen": 6, "given": 10, "equal": 1, "share": 0.1667, "spaces": 0, "unicode": 0, "case": 4,
                        "number": 0, "several": 0, "prefix": 0, "column": 0, "unknown": 1}
     [row] = check.metadata["how they differ"].records
-    assert row.data == {"way": "case", "ids": "4", "seen and given": "X9 / x9, X9 / x9, X9 / x9",
+    assert row.data == {"way": "case", "ids": "4", "seen and given": "X9 / x9",
                         "what mends it": "upper(user_id)", "mends": "4"}
     assert "4 ids of 6 differ by upper and lower case" in str(check.description)
     room.table("candu_events", user_id=[f"u{n}" for n in range(10)])

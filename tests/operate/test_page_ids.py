@@ -40,8 +40,7 @@ def test_a_plan_compares_what_candu_would_have_after_it(shop: Folder) -> None:
     assert [(one["way"], one["count"], one["sql"]) for one in ids["differences"]] == [("case", 7, "upper(user_id)")]
     findings = [one for one in planned["findings"] if one["code"] == "ids_differ"]
     assert findings[0]["sentence"] == "of 10 ids that Candu sees in browsers, 2 are sent letter for letter (20%)"
-    assert findings[1]["sentence"] == ("7 ids of 10 differ by upper and lower case, like XXXX9 for xxxx9, XXXX9 for "
-                                       "xxxx9, XXXX9 for xxxx9")
+    assert findings[1]["sentence"] == "7 ids of 10 differ by upper and lower case, like XXXX9 for xxxx9"
     assert findings[1]["advice"] == "Write `upper(user_id) as user_id` in the model, which mends 7 of 7"
     assert findings[2]["sentence"] == "1 id of 10 is unlike all ids that are sent"
     assert findings[1]["sentence"] in shop.cli("plan", "users/profile").out.replace("\n", " ")

@@ -84,6 +84,12 @@ def test_each_way_has_its_count_an_example_and_the_sql_that_mends(
         assert (after.share, after.differences) == (1.0, ())
 
 
+def test_examples_are_of_ids_that_look_different() -> None:
+    ids = ["a1", "b2", "c33", "d44", "e555", "f6666"]
+    found = compared(ids, [id_.upper() for id_ in ids])
+    assert only(found).examples == (("X9", "x9"), ("X99", "x99"), ("X999", "x999"))
+
+
 def test_an_email_in_place_of_an_internal_id() -> None:
     found = compared(["1", "2", "3"], ["Ada@x.io", "bo@x.io", "cy@x.io"], email=["ada@x.io", "bo@x.io", None])
     difference = only(found)
