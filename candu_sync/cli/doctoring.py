@@ -134,17 +134,15 @@ def _show_messages(project: Project, notes: Notes) -> None:
 
     if notes.on is None:
         say(f"The id of the test user is made when you begin; here it is {notes.names.user}.")
-    with project.engine.use() as connection:
-        for step in STEPS:
-            known = notes.reply(step.name)
-            needs = ", ".join(f"{name} is {' or '.join(replies)}" for name, replies in step.needs.items())
-            say(f"{step.name}: {step.title}{f' (if {needs})' if needs else ''}{f' [known: {known}]' if known else ''}")
-            for request in built(connection, step, notes.names, project.state.workspace,
-                                 message_id=project.settings.message_id):
-                bodies = [body.rstrip(",") for body in request.column("body").to_pylist()]
-                say(f"  POST eventWebhook  [{bodies[0]}]" if len(bodies) == 1 else
-                    f"  POST eventWebhook  [{bodies[0]}, … {bodies[-1]}]  {counted(len(bodies), 'message')}, "
-                    f"{sum(map(len, bodies)) + len(bodies) + 1:,} bytes")
+    for step in STEPS:
+        known = notes.reply(step.name)
+        needs = ", ".join(f"{name} is {' or '.join(replies)}" for name, replies in step.needs.items())
+        say(f"{step.name}: {step.title}{f' (if {needs})' if needs else ''}{f' [known: {known}]' if known else ''}")
+        for request in built(step, notes.names, project.state.workspace, message_id=project.settings.message_id):
+            bodies = [body.rstrip(",") for body in request.column("body").to_pylist()]
+            say(f"  POST eventWebhook  [{bodies[0]}]" if len(bodies) == 1 else
+                f"  POST eventWebhook  [{bodies[0]}, … {bodies[-1]}]  {counted(len(bodies), 'message')}, "
+                f"{sum(map(len, bodies)) + len(bodies) + 1:,} bytes")
     say("Nothing was sent.")
 
 

@@ -1,21 +1,19 @@
-"""The messages of a step, built as those of a sync are."""
+"""The messages of a step, built as those of a small run are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from uuid import UUID
 
-import duckdb
 import pyarrow as pa
 
-from candu_sync.changes import Encoding, Identity, encode
+from candu_sync.changes import Encoding, Identity, in_array, messages_of_few
 from candu_sync.doctor.names import Names
 from candu_sync.doctor.steps import Messages, Step
 from candu_sync.rows import ARROW, Trait, ValueKind
 
 
-def built(connection: duckdb.DuckDBPyConnection, step: Step, names: Names, namespace: UUID, *,
-          message_id: bool) -> Iterator[pa.RecordBatch]:
+def built(step: Step, names: Names, namespace: UUID, *, message_id: bool) -> Iterator[pa.RecordBatch]:
     """The requests of a step, in order: message int64, body string with a comma after it.
 
     Args:
@@ -26,9 +24,7 @@ def built(connection: duckdb.DuckDBPyConnection, step: Step, names: Names, names
         with_id = message_id if wanted.message_id is None else wanted.message_id
         identity = Identity(namespace, f"doctor\n{names.id}\n{step.name}") if with_id else None
         traits = _traits(wanted)
-        table = pa.Table.from_batches(encode(connection, Encoding(wanted.kind, traits, identity),
-                                             [_rows(wanted, traits, names)]))
-        yield from table.combine_chunks().to_batches()
+        yield in_array(messages_of_few(Encoding(wanted.kind, traits, identity), _rows(wanted, traits, names)))
 
 
 def _traits(wanted: Messages) -> tuple[Trait, ...]:
@@ -37,7 +33,7 @@ def _traits(wanted: Messages) -> tuple[Trait, ...]:
 
 
 def _rows(wanted: Messages, traits: tuple[Trait, ...], names: Names) -> pa.RecordBatch:
-    """The columns that ``Encoding`` needs."""
+    """The columns that ``Encoding`` names."""
     count = wanted.count
     users = [names.second if wanted.second and n else names.user for n in range(count)]
     columns: dict[str, pa.Array] = {

@@ -84,9 +84,7 @@ def _left_out(project: Project, notes: Notes, note: Note, answer: Answer) -> boo
 def _send(project: Project, notes: Notes, step: Step, sending: Sending) -> None:
     takes_ids = notes.reply("message_id")
     with_id = project.settings.message_id if takes_ids is None else takes_ids == "yes"
-    with project.engine.use() as connection:
-        requests = list(built(connection, step, notes.names, project.state.workspace, message_id=with_id))
-    refused = sending.send(requests)
+    refused = sending.send(built(step, notes.names, project.state.workspace, message_id=with_id))
     note = notes.of(step)
     note.sent = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     note.answer, note.skipped = refused, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from candu_sync.cli import doctoring
 from candu_sync.doctor import STEPS
 from candu_sync.simulator import Simulator
 from tests.support.folder import EXECUTABLE, Folder
@@ -214,12 +216,13 @@ def test_on_a_terminal(project: Folder, simulator: Simulator, env: Path,
 
 
 def test_without_consent_nothing_is_sent_or_changed(project: Folder, simulator: Simulator,
-                                                    terminals: Callable[..., Terminal]) -> None:
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     with candu(simulator) as url:
-        terminal = terminals(project, api_url=url)
-        terminal.until("[y/N]: ")
-        terminal.type("\n")
-        assert terminal.end() == (0, "\nNothing was sent.\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(doctoring, "_terminal", lambda: True)
+            patch.setattr("sys.stdin", io.StringIO("\n"))
+            ended = project.cli("doctor", api_url=url)
+            assert (ended.code, ended.out.endswith("Nothing was sent.\n")) == (0, True), ended.out
         (project.folder / "answers").write_text(ANSWERED)
         for words, missing in (((), "--answers"), (("--yes",), "--answers"), (("--answers", "answers"), "--yes")):
             ended = project.cli("doctor", *words, api_url=url)
