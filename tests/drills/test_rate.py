@@ -1,24 +1,31 @@
-"""Four processes keep to ten requests a second for a while: by a file, and by Redis, which hangs and is gone meanwhile.
+"""Four processes keep to one rate: runs of the command line; and, by a file and by Redis, for a while.
 
-Strict, and for a quiet machine: no request may arrive a few milliseconds late. ``DRILL_RATE=60`` makes it run, so many
-seconds each. What the suite has of this is ``tests/rate``.
+The latter are strict, and for a quiet machine: no request may arrive a few milliseconds late. ``DRILL_RATE=60`` makes
+them run, so many seconds each. Redis hangs meanwhile, and is gone. What the suite has of this is ``tests/rate``.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from candu_sync.simulator import Simulator
+from tests.drills.processes import Launcher
 from tests.rate.arrivals import RedisServer, Senders, Server, most_in_a_second, per_second, redis_server, serving
+from tests.support.lab import Lab
 
 SECONDS = float(os.environ.get("DRILL_RATE", "0"))
 RATE = 10.0
 NAMES = ("a", "b", "c", "d")
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SECONDS, reason="long, and for a quiet machine: DRILL_RATE=60")]
+# Seconds that the clocks of a busy machine may be off by.
+LATE = 0.15
+
+long = pytest.mark.skipif(not SECONDS, reason="long, and for a quiet machine: DRILL_RATE=60")
 
 
 def report(server: Server, began: float, until: float = float("inf")) -> None:
@@ -31,6 +38,7 @@ def report(server: Server, began: float, until: float = float("inf")) -> None:
     assert max(shares) <= 1.1 * min(shares) + 1
 
 
+@long
 def test_by_a_file(tmp_path: Path) -> None:
     with serving() as server, Senders(server, tmp_path) as senders:
         for name in NAMES:
@@ -40,6 +48,7 @@ def test_by_a_file(tmp_path: Path) -> None:
         report(server, began)
 
 
+@long
 def test_by_redis(tmp_path: Path) -> None:
     with redis_server() as redis, serving() as server, Senders(server, tmp_path) as senders:
         for name in NAMES:
@@ -68,3 +77,21 @@ def restart(redis: RedisServer) -> None:
     redis.stop()
     time.sleep(4)
     redis.start()
+
+
+def test_runs_of_the_command_line(lab: Lab, simulator: Simulator) -> None:
+    """Each alone would send at the whole rate. One sends all of its partitions."""
+    lab.overrides |= {"rate": 40, "concurrency": 4, "batch_size": 1}
+    lab.table("numbers", n=list(range(15)))
+    for name in NAMES:
+        sql, yaml = "select 'u' || n as user_id, n as seats from numbers", ""
+        if name == "d":
+            sql, yaml = f"{sql} where n % 3 = :partition::int", "partitions: {static: ['0', '1', '2']}"
+        lab.sync(f"users/{name}", sql, yaml)
+    launcher = Launcher(lab)
+    for process in [launcher.start("run", f"users/{name}") for name in NAMES]:
+        assert process.wait() == 0, process.said()
+    times = sorted(dt.datetime.fromisoformat(request["at"]).timestamp() for request in simulator.requests())
+    assert len(times) == 60
+    assert most_in_a_second(times, LATE) <= 40
+    assert times[-1] - times[0] >= 59 / 40
