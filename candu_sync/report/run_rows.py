@@ -55,5 +55,6 @@ def _of_ledger(seen: Seen) -> dict[str, Any]:
 def _of_result(result: dict[str, Any]) -> dict[str, Any]:
     seconds = result.get("seconds") or {}
     return {"status": result["status"], "model_rows": result["rows"], "error": result["error"],
+            "route": result.get("route"),
             **{name: result.get(name) for name in _COUNTS},
             **{f"{name}_seconds": seconds.get(name) for name in _PHASES}}

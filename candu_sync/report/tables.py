@@ -22,7 +22,7 @@ RUNS = pa.schema([
                                       "messages", "accepted", "refused", "waiting", "uncertain", "requests",
                                       "retries")),
     *((f"{phase}_seconds", pa.float64()) for phase in ("read", "diff", "push", "commit")),
-    ("error", pa.string()), ("reported_at", INSTANT)])
+    ("error", pa.string()), ("reported_at", INSTANT), ("route", pa.string())])
 """Columns and Arrow types of ``sync_runs``."""
 
 ROWS = pa.schema([
