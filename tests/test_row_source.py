@@ -243,13 +243,12 @@ def _by_type(server: Server) -> Sync:
     return server.sync()
 
 
-@pytest.mark.parametrize("changed", [_by_model, _by_settings, _by_zone, _by_type])
-def test_hashes_are_made_anew_where_anything_changes(server: Server, changed: Any) -> None:
+def test_hashes_are_made_anew_where_anything_changes(server: Server) -> None:
     people(server)
     learnt(server, server.sync())
-    sync = changed(server)
-    changes, _ = both_ways(server, sync)
-    assert (changes.path, changes.rows_read) == ("adbc", 30)
+    for changed in (_by_model, _by_settings, _by_zone, _by_type):
+        changes, _ = both_ways(server, changed(server))
+        assert (changes.path, changes.rows_read) == ("adbc", 30), changed
 
 
 def test_hashes_are_made_anew_on_another_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
