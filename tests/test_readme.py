@@ -39,7 +39,7 @@ def named_files() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A folder with the README's files, and the warehouse that they read."""
+    """A folder with the README's files, and what they read."""
     folder = tmp_path
     for name, text in named_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +49,8 @@ def shop(tmp_path: Path) -> Path:
                           "CASE WHEN i % 3 = 0 THEN 'pro' ELSE 'free' END AS plan, i % 7 AS orders FROM range(40) t(i)")
         warehouse.execute("CREATE TABLE orders AS SELECT i AS order_id, 'c' || (i % 40) AS customer_id, 9.5 AS amount, "
                           "TIMESTAMP '2026-11-01' + INTERVAL (i) HOUR AS ordered_at FROM range(48) t(i)")
+    # The ids that Candu sees in browsers.
+    (folder / "seen.csv").write_text("user_id\n" + "".join(f"c{n}\n" for n in range(20)))
     return folder
 
 
