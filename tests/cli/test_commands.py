@@ -45,7 +45,7 @@ def test_json_has_exactly_the_keys_of_the_contract(project: Folder) -> None:
     project.people(3)
     project.model("users/profile", "select * from people")
     planned, run = (project.cli(verb, "users/profile", "--json").row for verb in ("plan", "run"))
-    assert list(planned) == [*RESULT_KEYS, "sample", "estimate", "findings"]
+    assert list(planned) == [*RESULT_KEYS, "sample", "estimate", "findings", "ids"]
     assert list(run) == RESULT_KEYS
     for row in (planned, run):
         assert list(row["seconds"]) == SECONDS_KEYS
