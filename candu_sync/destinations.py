@@ -124,3 +124,5 @@ class Destinations:
         """Give back what is open."""
         for pace in self._paces.values():
             pace.close()
+        for connections in self._connections.values():
+            connections.close()
