@@ -14,9 +14,13 @@ from bench.process import Failed
 # The last two characters of user_0 … user_999.
 PARTITIONS = 110
 
+# Of one user each.
+TINY = 300
+
 
 def starting(bench: Bench) -> None:
-    """``start/help``, ``plan``, ``first_partitions`` and ``partitions``: seconds of the whole process."""
+    """``start/help``, ``plan``, ``first_partitions`` and ``partitions``, ``first_tiny`` and ``tiny``: seconds of the
+    whole process."""
     warehouse, table = bench.warehouses.table("duckdb", 1_000)
     with Lab(bench.scratch / "lab", warehouse, table) as lab:
         lab.baseline()
@@ -24,8 +28,12 @@ def starting(bench: Bench) -> None:
         bench.measure("start/plan", partial(lab.sync, "plan"))
     with open_sink() as sink, Lab(bench.scratch / "lab", warehouse, table, sink) as lab:
         _split(lab, table)
-        bench.measure("start/first_partitions", partial(_first, lab))
-        bench.measure("start/partitions", partial(_unchanged, lab))
+        bench.measure("start/first_partitions", partial(_first, lab, PARTITIONS))
+        bench.measure("start/partitions", partial(_unchanged, lab, PARTITIONS))
+        lab.forget()
+        _alone(lab, table)
+        bench.measure("start/first_tiny", partial(_first, lab, TINY))
+        bench.measure("start/tiny", partial(_unchanged, lab, TINY))
 
 
 def _help(lab: Lab) -> dict[str, Any]:
@@ -39,18 +47,25 @@ def _split(lab: Lab, table: str) -> None:
     (lab.folder / "sql/users/u.yaml").write_text(f'partitions: {{dynamic: ends, values: "{values}"}}')
 
 
-def _first(lab: Lab) -> dict[str, Any]:
+def _alone(lab: Lab, table: str) -> None:
+    """Give the sync a partition for each of ``TINY`` users."""
+    lab.model(f"select * from (select * from {table}) where user_id = :partition")
+    values = f"select user_id from (select * from {table}) order by user_id limit {TINY}"
+    (lab.folder / "sql/users/u.yaml").write_text(f'partitions: {{dynamic: user, values: "{values}"}}')
+
+
+def _first(lab: Lab, partitions: int) -> dict[str, Any]:
     lab.forget()
-    return _run(lab, sends=True)
+    return _run(lab, partitions, sends=True)
 
 
-def _unchanged(lab: Lab) -> dict[str, Any]:
-    return _run(lab, sends=False)
+def _unchanged(lab: Lab, partitions: int) -> dict[str, Any]:
+    return _run(lab, partitions, sends=False)
 
 
-def _run(lab: Lab, *, sends: bool) -> dict[str, Any]:
+def _run(lab: Lab, partitions: int, *, sends: bool) -> dict[str, Any]:
     ended = lab.command("run", SYNC, "--json")
     results = [json.loads(line) for line in ended.out.splitlines()]
-    if len(results) != PARTITIONS or any(bool(result["accepted"]) is not sends for result in results):
-        raise Failed(f"{len(results)} of {PARTITIONS} partitions ran, or one of them sent what it should not")
+    if len(results) != partitions or any(bool(result["accepted"]) is not sends for result in results):
+        raise Failed(f"{len(results)} of {partitions} partitions ran, or one of them sent what it should not")
     return {**ended.costs, "partitions": len(results)}

@@ -17,7 +17,7 @@ from candu_sync.forgetting import read_tombstones
 from candu_sync.history import DigestFile
 from candu_sync.progress import Reporter
 from candu_sync.project import Target
-from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts, remove_folder
+from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +60,8 @@ class ClaimedPush:
         outcome = read_receipts(state, changes.run_id)
         # What an earlier push of this change set has settled is not sent again.
         self.report.accepted, self.report.rejected = outcome.settled
-        folder = state.store.scratch()
         # Messages that an earlier push settled have no digests. Then all digests are computed again.
-        digests = None if any(outcome.settled) or not target.history.written else DigestFile(folder)
+        digests = None if any(outcome.settled) or not target.history.written else DigestFile(state.store.scratch)
         try:
             if changes.summary.messages:
                 with self._push(), digests or nullcontext():
@@ -70,8 +69,9 @@ class ClaimedPush:
         finally:
             with self.reporter.phase("commit"):
                 commit(state, version, target.sync, changes, outcome, engine=target.project.engine,
-                       history=target.history, digests=digests.path if digests else None)
-            remove_folder(folder)
+                       history=target.history, digests=digests.batches() if digests else None)
+            if digests:
+                digests.remove()
             self.claim.release()
 
     @contextmanager

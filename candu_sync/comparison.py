@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from candu_sync.changes import (
-    FEW_ROWS,
     ChangeSet,
     Encoding,
     Summary,
@@ -35,7 +35,6 @@ from candu_sync.changes import (
     write_files,
 )
 from candu_sync.diff import (
-    AllMatched,
     Diff,
     Prefilter,
     Refresh,
@@ -46,17 +45,19 @@ from candu_sync.diff import (
     do_without_refresh,
     keep_what_others_set,
     load,
+    matched_few,
     missing_keys,
     note_unidentified,
     nulls_to_replace,
     refresh_of,
 )
+from candu_sync.embedded import is_few
 from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones, read_tombstones
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Reporter
 from candu_sync.project import Project, Target
-from candu_sync.row_source import UNSTEADY, Unsteady, row_source
+from candu_sync.row_source import UNSTEADY, RowSource, Unsteady, row_source
 from candu_sync.rows import Result, Trait
 from candu_sync.snapshot import Snapshot, snapshot_of
 from candu_sync.state import RowIdentity, Version, remove_folder
@@ -121,7 +122,7 @@ class _Wanted:
         return not (self.version.number or self.full or self.keys or self.target.ended or self.tombstones.hashes
                     or self.refresh)
 
-    @property
+    @cached_property
     def may_end_early(self) -> bool:
         """Whether there is nothing to do when the snapshot has all rows as they are."""
         # The list of invalid rows changes when a plan is staged with its files.
@@ -146,26 +147,27 @@ class _Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
-    """A result that was read: its rows that the snapshot does not know are in the table ``result``.
+    """A result that was read: its rows that the snapshot does not know are in the table ``result``, or they are few.
 
     Attributes:
         prefilter: what its rows went through; None: all were loaded.
         path: how the warehouse was read.
-        rows: how many are new or differ; 0: there is no table.
+        rows: how many are to be compared; 0: there is no table.
+        matched: how many rows the snapshot has as they are, where there are no others on either side; None: there may
+            be some.
         forgotten: rows that were left out, of people who are forgotten.
         rows_read, bytes_read: as the source's.
-        unchanged: what is found, where the warehouse says that nothing has changed; None: it does not.
-        few: these rows themselves, where they are few and the first ones; they are not in a table yet.
+        few: these rows themselves, where they are few; they are not in a table yet.
     """
 
     result: Result
-    prefilter: Prefilter | None
     path: str
     rows: int
+    matched: int | None
     forgotten: int
     rows_read: int
     bytes_read: int
-    unchanged: Diff | None = None
+    prefilter: Prefilter | None = None
     few: tuple[pa.RecordBatch, ...] = ()
 
 
@@ -239,50 +241,87 @@ def _read(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str
 
 def _read_once(engine: _Engine, wanted: _Wanted, reporter: Reporter, counts: dict[str, int], *, save_as: str | None,
                note: str = "") -> _Read:
-    project, sync, snapshot = wanted.target.project, wanted.target.sync, wanted.snapshot
+    sync, snapshot = wanted.target.sync, wanted.snapshot
     with row_source(wanted.target, snapshot, wanted.version, forgotten=wanted.tombstones.hashes,
                     hashes=wanted.may_be_matched and not note, save_as=save_as, note=note) as source:
         result = Result(sync, source.names, known=snapshot.traits, declared=source.declared, settled=source.settled,
                         carried=source.carried)
-        if wanted.may_end_early and (same := diff_of_nothing(sync, result, snapshot, AllMatched(snapshot.rows))) \
-                and source.unchanged():
+        counts["rows"], forgotten = 0, _Count()
+        few: tuple[pa.RecordBatch, ...] = ()
+
+        def taken(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            rows = _counted(batches, reporter, counts)
+            return (wanted.tombstones.left_out(engine.connection, rows, forgotten.add) if wanted.tombstones.hashes
+                    else rows)
+
+        def read(**found: Any) -> _Read:
+            return _Read(result=result, path=source.path, forgotten=forgotten.rows, rows_read=source.rows_read,
+                         bytes_read=source.bytes_read, **found)
+
+        if source.carried:
+            if (wanted.may_end_early and diff_of_nothing(sync, result, snapshot, snapshot.rows) is not None
+                    and source.unchanged()):
+                counts["rows"] = source.known
+                return read(rows=0, matched=snapshot.rows)
+            prefilter = _prefilter(engine, wanted, result, source)
+            batches = result.batches(source.rows(prefilter))
             counts["rows"] = source.known
-            return _Read(result=result, prefilter=None, path=source.path, rows=0, forgotten=0, rows_read=0,
-                         bytes_read=source.bytes_read, unchanged=same)
-        # A full run sends every row. For it, and for a first run, nothing is filtered.
-        prefilter = (Prefilter(engine.connection, sync, snapshot, result, wanted.chosen, wanted.refreshed,
-                               theirs=source.carried)
-                     if snapshot.base and not wanted.full else None)
-        forgotten, loaded = _Count(), _Count()
-        batches = source.rows(prefilter)
+        else:
+            batches = result.batches(source.rows(None))
+            few, count = _first_rows(taken(batches))
+            matched = _matched(wanted, result, few, count)
+            if matched is not None or (wanted.first and is_few(count)):
+                return read(rows=count, matched=matched, few=few)
+            prefilter = _prefilter(engine, wanted, result, source)
         # The thread that reads ahead must always end before the reading is closed.
-        with closing(ahead(result.batches(batches), _READ_AHEAD, project.cancel_queries)) as made:
-            rows = _counted(made, reporter, counts, source.known)
-            if wanted.tombstones.hashes:
-                rows = wanted.tombstones.left_out(engine.connection, rows, forgotten.add)
-            left = loaded.counted(rows if prefilter is None else prefilter.unmatched(rows))
-            few = _few(left, loaded, FEW_ROWS if wanted.first else 0)
-            if loaded.rows and (not wanted.first or loaded.rows > FEW_ROWS):
-                load(engine.connection, sync, result, chain(few, left))
-                few = ()
+        with closing(ahead(batches, _READ_AHEAD, wanted.target.project.cancel_queries)) as others:
+            count = _load(engine, wanted, result, prefilter, chain(few, taken(others)))
         source.finish(prefilter)
-        return _Read(result=result, prefilter=prefilter, path=source.path, rows=loaded.rows, forgotten=forgotten.rows,
-                     rows_read=source.rows_read, bytes_read=source.bytes_read, few=few)
+        return read(rows=count, prefilter=prefilter,
+                    matched=prefilter.matched if prefilter and prefilter.everything_matched else None)
 
 
-def _few(batches: Iterator[pa.RecordBatch], taken: _Count, most: int) -> tuple[pa.RecordBatch, ...]:
-    """The first batches: all, if they have so few rows, or with the one that is beyond."""
+def _first_rows(batches: Iterator[pa.RecordBatch]) -> tuple[tuple[pa.RecordBatch, ...], int]:
+    """The first batches, with their rows: all of them where these are few, or up to the one that is beyond."""
     found: list[pa.RecordBatch] = []
-    while taken.rows <= most and (batch := next(batches, None)) is not None:
+    count = 0
+    while is_few(count) and (batch := next(batches, None)) is not None:
         found.append(batch)
-    return tuple(found)
+        count += batch.num_rows
+    return tuple(found), count
+
+
+def _matched(wanted: _Wanted, result: Result, batches: tuple[pa.RecordBatch, ...], count: int) -> int | None:
+    """As ``_Read.matched``, of a few rows."""
+    if not is_few(count) or not wanted.may_end_early or wanted.refreshed is not None:
+        return None
+    return matched_few(wanted.target.sync, wanted.snapshot, result, batches)
+
+
+def _prefilter(engine: _Engine, wanted: _Wanted, result: Result, source: RowSource) -> Prefilter | None:
+    """What the rows go through. A full run sends every row. For it, and for a first run, nothing is filtered."""
+    if wanted.snapshot.base is None or wanted.full:
+        return None
+    return Prefilter(engine.connection, wanted.target.sync, wanted.snapshot, result, wanted.chosen, wanted.refreshed,
+                     theirs=source.carried)
+
+
+def _load(engine: _Engine, wanted: _Wanted, result: Result, prefilter: Prefilter | None,
+          batches: Iterable[pa.RecordBatch]) -> int:
+    """Load the rows that are new, or differ from the snapshot. Returns how many they are."""
+    count = _Count()
+    left = count.counted(batches if prefilter is None else prefilter.unmatched(batches))
+    first = next(left, None)
+    if first is not None:
+        load(engine.connection, wanted.target.sync, result, chain([first], left))
+    return count.rows
 
 
 def _nothing(wanted: _Wanted, read: _Read) -> Diff | None:
     """What is found where there is nothing to do; None: there may be something."""
-    if read.unchanged is not None or read.rows or not wanted.may_end_early:
-        return read.unchanged
-    return diff_of_nothing(wanted.target.sync, read.result, wanted.snapshot, read.prefilter)
+    if read.matched is None or not wanted.may_end_early:
+        return None
+    return diff_of_nothing(wanted.target.sync, read.result, wanted.snapshot, read.matched)
 
 
 def _written(engine: _Engine, wanted: _Wanted, read: _Read, run_id: str,
@@ -295,7 +334,7 @@ def _written(engine: _Engine, wanted: _Wanted, read: _Read, run_id: str,
         target.project.release_warehouse()
     folder = target.state.store.scratch()
     try:
-        if read.few and (first := _first(wanted, read, folder)) is not None:
+        if wanted.first and read.few and (first := _first(wanted, read, folder)) is not None:
             return *first, folder, None
         connection = engine.connection
         if read.few or not read.rows:
@@ -327,10 +366,9 @@ def _first(wanted: _Wanted, read: _Read, folder: Path) -> tuple[Diff, Summary] |
     return diff, notice_resent(None, summary, target.sync, version, target.partition, former)
 
 
-def _counted(batches: Iterator[pa.RecordBatch], reporter: Reporter, counts: dict[str, int], known: int,
+def _counted(batches: Iterable[pa.RecordBatch], reporter: Reporter, counts: dict[str, int],
              ) -> Iterator[pa.RecordBatch]:
     """The batches, counted when they are taken, beside the rows that are known."""
-    counts["rows"] = known
     for batch in batches:
         counts["rows"] += batch.num_rows
         reporter.count("read", counts["rows"])

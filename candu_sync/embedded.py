@@ -29,6 +29,19 @@ _LEAST_MEMORY = 64 * 1024 * 1024
 # Rows of a batch that is written to a file.
 _BATCH_ROWS = 100_000
 
+# Rows up to which plain Python is faster than one statement of SQL.
+FEW_ROWS = 500
+
+
+def is_few(rows: int) -> bool:
+    """Whether so many rows are handled without the engine. A run of many small partitions has a few rows in each.
+
+    Example:
+        >>> is_few(500), is_few(501)
+        (True, False)
+    """
+    return rows <= FEW_ROWS
+
 
 class Embedded:
     """An in-memory DuckDB that is kept from one use to the next. Each use finds it empty.
@@ -38,8 +51,8 @@ class Embedded:
 
     Args:
         memory: bytes that a database may use before it spills to disk.
-        scratch: makes the folder to spill to, readable only by its owner (rows are personal data); it is called once
-            for each database. None: a folder in the system's temporary one.
+        scratch: makes the folder to spill to, readable only by its owner (rows are personal data); it is called once,
+            and for each database. None: a folder in the system's temporary one.
         remove: removes such a folder with all that is in it.
 
     Example:
@@ -59,6 +72,8 @@ class Embedded:
         self._scratch = scratch
         self._remove = remove
         self._idle: list[_Database] = []
+        # While there is one, those of single runs are made beside it in a moment.
+        self._folder = None if scratch is None else scratch()
 
     @contextmanager
     def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -85,6 +100,9 @@ class Embedded:
         """Close the databases that are kept, and remove their folders."""
         while self._idle:
             self._idle.pop().close()
+        if self._folder is not None:
+            self._remove(self._folder)
+            self._folder = None
 
 
 class _Database:
@@ -181,7 +199,7 @@ def write_arrow(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
     """
     reader = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
     rows = 0
-    with _new_file(path, reader.schema) as writer:
+    with ipc.new_file(str(path), reader.schema, options=ipc.IpcWriteOptions(compression="zstd")) as writer:
         for batch in reader:
             rows += batch.num_rows
             look(batch)
@@ -191,9 +209,6 @@ def write_arrow(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table of a few rows as ``write_arrow`` writes a query's. Raises StateError where the disk is full."""
-    with explained(path.parent), _new_file(path, table.schema) as writer:
+    # To make a compressor takes longer than to write so little, and to make its opposite longer than to read it.
+    with explained(path.parent), ipc.new_file(str(path), table.schema) as writer:
         writer.write_table(table)
-
-
-def _new_file(path: Path, schema: pa.Schema) -> ipc.RecordBatchFileWriter:
-    return ipc.new_file(str(path), schema, options=ipc.IpcWriteOptions(compression="zstd"))

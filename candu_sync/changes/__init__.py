@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from candu_sync.changes.change_set import write_files as write_files
     from candu_sync.changes.examples import SORTS as SORTS
     from candu_sync.changes.examples import example_rows as example_rows
-    from candu_sync.changes.few_messages import FEW_ROWS as FEW_ROWS
     from candu_sync.changes.few_messages import in_array as in_array
     from candu_sync.changes.few_messages import messages_of_few as messages_of_few
     from candu_sync.changes.first_rows import first_changes as first_changes
@@ -76,7 +75,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "change_set": "ChangeSet FILES HELD INVALID write_files",
         "examples": "SORTS example_rows",
-        "few_messages": "FEW_ROWS in_array messages_of_few",
+        "few_messages": "in_array messages_of_few",
         "first_rows": "first_changes",
         "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",

@@ -18,9 +18,6 @@ import pyarrow.compute as pc
 from candu_sync.changes.messages import Encoding
 from candu_sync.rows import ValueKind
 
-# Rows up to which this is faster than the engine.
-FEW_ROWS = 500
-
 # The engine writes control characters as capital hexadecimal digits.
 _ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\", **{code: f"\\u{code:04X}" for code in range(32)},
             **{ord(text): f"\\{letter}" for text, letter in zip("\b\t\n\f\r", "btnfr", strict=True)}}
@@ -36,7 +33,7 @@ def messages_of_few(encoding: Encoding, rows: pa.RecordBatch) -> pa.RecordBatch:
     them.
 
     Args:
-        rows: at most about ``FEW_ROWS``, each of them a message.
+        rows: a few (``embedded.is_few``), each of them a message.
 
     Example:
         >>> from candu_sync.rows import Trait

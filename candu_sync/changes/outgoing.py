@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
 from candu_sync.changes.change_set import ChangeSet
-from candu_sync.changes.few_messages import FEW_ROWS, in_array, messages_of_few
+from candu_sync.changes.few_messages import in_array, messages_of_few
 from candu_sync.changes.messages import Encoding, encode
-from candu_sync.embedded import Embedded, literal, scalar
+from candu_sync.embedded import Embedded, is_few, literal, scalar
 from candu_sync.prefetch import ahead
 from candu_sync.rows import LARGEST_MESSAGE, MESSAGE_TOO_LARGE
 from candu_sync.state import Outcome
@@ -130,7 +130,7 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
     """
     rows, encoding = _outgoing(changes, outcome, sample), changes.encoding(namespace)
     with ExitStack() as stack:
-        if changes.summary.messages <= FEW_ROWS:
+        if is_few(changes.summary.messages):
             messages: Iterator[pa.RecordBatch] = (in_array(messages_of_few(encoding, batch)) for batch in rows)
         else:
             connection = stack.enter_context(engine.use())

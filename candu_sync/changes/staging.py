@@ -13,6 +13,8 @@ import time
 import uuid
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -65,7 +67,7 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Coll
         with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
             _unstage_others(state, changes.run_id)
             claim.release()
-    return changes if changes.folder is None else _opened(state, changes.run_id)
+    return changes if changes.folder is None else replace(changes, folder=_folder(state, changes.run_id))
 
 
 def _add_files(state: PartitionState, changes: ChangeSet) -> None:
@@ -91,7 +93,7 @@ def staged(state: PartitionState) -> ChangeSet:
     if "run_id" not in pointer:
         raise StaleChanges(f"{state.title}: no changes are staged: make the plan first")
     plan = pointer.get("plan")
-    changes = _opened(state, pointer["run_id"]) if plan is None else ChangeSet.of(plan, None)
+    changes = ChangeSet.load(_folder(state, pointer["run_id"])) if plan is None else ChangeSet.of(plan, None)
     check_fresh(changes, state.current())
     return changes
 
@@ -125,11 +127,17 @@ def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
 
 def staged_by(state: PartitionState, run_id: str) -> ChangeSet | None:
     """The change set that a run has staged; None: its files are not all there any more."""
+    folder = _local(state, run_id)
+    return None if folder is None else ChangeSet.load(folder)
+
+
+def _local(state: PartitionState, run_id: str) -> Path | None:
+    """The folder with the files of a change set, on this machine; None: they are not all there any more."""
     folder = local_folder(state, run_id, FILES)
     for file in (*MORE_FILES, MOVES) if folder else ():
         # Most change sets have none of these.
         state.store.local(state.name("runs", run_id, file))
-    return None if folder is None else ChangeSet.load(folder)
+    return folder
 
 
 def staged_traits(state: PartitionState) -> list[str]:
@@ -208,8 +216,9 @@ def _pointer(state: PartitionState) -> dict[str, Any]:
     return state.read_json(STAGED) or {}
 
 
-def _opened(state: PartitionState, run_id: str) -> ChangeSet:
-    found = staged_by(state, run_id)
+def _folder(state: PartitionState, run_id: str) -> Path:
+    """As ``_local``. Raises StaleChanges instead of None."""
+    found = _local(state, run_id)
     if found is None:
         raise StaleChanges(f"{state.title}: the staged changes {run_id} are gone, another run took their place: make "
                            "the plan again")

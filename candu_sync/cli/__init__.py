@@ -8,6 +8,7 @@ The rooms are imported inside the commands: `--help` must not wait for databases
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -66,6 +67,10 @@ def _common(
 
 def main() -> None:
     """Run the command line; every error of ours is one message on stderr, without a traceback."""
+    # Little here is in cycles, and to look for some takes longer with each module that is loaded.
+    gc.set_threshold(20_000, 20)
+    # numpy's threads for linear algebra, which is not used here, run idle for a while before they sleep.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     # A command says itself, as its last line, what this logger warns of.
     logging.getLogger("candu_sync.report").setLevel(logging.ERROR)

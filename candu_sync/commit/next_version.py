@@ -5,6 +5,7 @@ same for a run that sent the messages and for a later run that commits for a kil
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +13,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from candu_sync.changes import FEW_ROWS, FILES, HELD, ChangeSet, Encoding
+from candu_sync.changes import FILES, HELD, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.new_traits import arriving_traits, dropped_traits
 from candu_sync.commit.refreshed import refreshed_until
 from candu_sync.commit.sent_nulls import nulled_traits
 from candu_sync.commit.uncertain_events import note_uncertain
-from candu_sync.embedded import Embedded, arrow_file, literal, write_arrow
+from candu_sync.embedded import Embedded, arrow_file, is_few, literal, write_arrow
 from candu_sync.errors import StateError
 from candu_sync.history import HistoryPolicy, record_run, tidy
 from candu_sync.snapshot import (
@@ -45,7 +46,8 @@ from candu_sync.syncs import Sync
 
 
 def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
-           engine: Embedded, history: HistoryPolicy | None = None, digests: Path | None = None) -> Version:
+           engine: Embedded, history: HistoryPolicy | None = None,
+           digests: Iterator[pa.RecordBatch] | None = None) -> Version:
     """Make version ``old.number + 1`` from the change set and what became of its messages.
 
     Rows without a message (a row that left under ``removed: keep``) are taken in as they are: nothing had to be sent.
@@ -54,7 +56,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
     Args:
         engine: to work in.
         history: what the ledger keeps of the run; None: nothing was sent, and nothing is written.
-        digests: the file of the push's ``DigestFile``, if there is one.
+        digests: those of the push's messages; None: they are computed again.
 
     Returns:
         The new version, or the old one when there is nothing to take in.
@@ -76,7 +78,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         if history is not None and record_run(state, changes, outcome, before, history, engine=engine, folder=folder,
                                               digests=digests):
             tidy(state, history, dt.datetime.now(dt.UTC))
-        found = (_first_of_few(changes, before, engine, folder) if _is_first_of_few(old, sync, changes, outcome) else
+        found = (_first_of_few(changes, before, folder) if _is_first_of_few(old, sync, changes, outcome) else
                  _merged(state, old, sync, changes, outcome, before, engine, folder))
         merged, rejected = found.merged, found.rejected
         forgets, identity = bool(changes.summary.gone_traits), _identity(changes, old)
@@ -129,18 +131,16 @@ def _merged(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet,
 def _is_first_of_few(old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome) -> bool:
     """Whether this is a first version of a few users, all of whom Candu accepted."""
     summary = changes.summary
-    return (old.number == 0 and sync.kind == "users" and sync.refresh is None and summary.added <= FEW_ROWS
+    return (old.number == 0 and sync.kind == "users" and sync.refresh is None and is_few(summary.added)
             and not (summary.changed or summary.removed or summary.held or changes.full)
             and outcome.settled == (summary.messages, 0) and not outcome.uncertain)
 
 
-def _first_of_few(changes: ChangeSet, before: Snapshot, engine: Embedded, folder: Path) -> _Found:
-    """As ``_merged``, almost without the engine."""
+def _first_of_few(changes: ChangeSet, before: Snapshot, folder: Path) -> _Found:
+    """As ``_merged``, without the engine."""
     with pa.OSFile(str(changes.file("changes.arrow"))) as source:
         rows = ipc.open_file(source).read_all()
-    after = _after(changes)
-    merged = first_files(rows, after, after.given(changes.given), engine, folder)
-    return _Found(merged=merged, newest=before.newest)
+    return _Found(merged=first_files(rows, _after(changes), folder), newest=before.newest)
 
 
 def _after(changes: ChangeSet) -> Snapshot:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import do_without_refresh as do_without_refresh
     from candu_sync.diff.chosen import chosen_rows as chosen_rows
     from candu_sync.diff.chosen import missing_keys as missing_keys
+    from candu_sync.diff.few_rows import matched_few as matched_few
     from candu_sync.diff.identified import Unidentified as Unidentified
     from candu_sync.diff.identified import count_unidentified as count_unidentified
     from candu_sync.diff.identified import note_unidentified as note_unidentified
     from candu_sync.diff.loading import load as load
     from candu_sync.diff.other_partitions import keep_what_others_set as keep_what_others_set
-    from candu_sync.diff.prefilter import AllMatched as AllMatched
     from candu_sync.diff.prefilter import Prefilter as Prefilter
     from candu_sync.diff.refresh import Refresh as Refresh
     from candu_sync.diff.refresh import cut_refresh as cut_refresh
@@ -34,10 +34,11 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changed_rows": "Diff diff diff_of_nothing do_without_refresh",
         "chosen": "chosen_rows missing_keys",
+        "few_rows": "matched_few",
         "identified": "Unidentified count_unidentified note_unidentified",
         "loading": "load",
         "other_partitions": "keep_what_others_set",
-        "prefilter": "AllMatched Prefilter",
+        "prefilter": "Prefilter",
         "refresh": "Refresh cut_refresh refresh_of",
         "trait_rules": "Compared compared_traits iso_text nulls_to_replace",
     })

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from candu_sync.diff.numbering import close_gaps
-from candu_sync.diff.prefilter import AllMatched, Prefilter
+from candu_sync.diff.prefilter import Prefilter
 from candu_sync.diff.refresh import Refresh
 from candu_sync.diff.row_queries import changed_rows, constants, goes_whole, new_rows, refreshed_rows, removed_rows
 from candu_sync.diff.trait_rules import Compared, compared_traits
@@ -134,13 +134,13 @@ def _make_previous(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, pr
         expose_refused(connection, snapshot)
 
 
-def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot,
-                    prefilter: Prefilter | AllMatched | None) -> Diff | None:
+def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, matched: int) -> Diff | None:
     """What ``diff`` would find, without any SQL, where no row is left to compare and no trait is gone.
 
     Args:
-        result: all of its batches were read, and none of their rows was loaded.
-        prefilter: what the batches went through; None: they had no row.
+        result: all of its rows, of which there may be none, are in the snapshot as they are, and no other row of the
+            snapshot is left.
+        matched: how many these are, equal ones counted once.
 
     Returns:
         None: there may be something to do.
@@ -148,12 +148,11 @@ def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot,
     Raises:
         ModelError: as ``diff``.
     """
-    nothing_left = snapshot.base is None if prefilter is None else prefilter.everything_matched
     # A row that Candu refused before may be right now, or may have left.
-    if not nothing_left or snapshot.rejected is not None or _gone_traits(sync, result, snapshot):
+    if snapshot.rejected is not None or _gone_traits(sync, result, snapshot):
         return None
     traits, compared = compared_traits(sync, result, snapshot)
-    return Diff(traits=traits, compared=compared, rows=0 if prefilter is None else prefilter.matched, invalid=0,
+    return Diff(traits=traits, compared=compared, rows=matched, invalid=0,
                 snapshot_rows=snapshot.rows, not_finite=dict(result.not_finite))
 
 

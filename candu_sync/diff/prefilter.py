@@ -10,7 +10,6 @@ that may differ (``shared_id``), and when it is its turn to be refreshed (``refr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,18 +56,6 @@ def shared_id(sync: Sync) -> str | None:
     if sync.kind == "groups":
         return "group_id"
     return "user_id" if sync.kind == "users" and len(sync.key) > 1 else None
-
-
-@dataclass(frozen=True)
-class AllMatched:
-    """In place of a prefilter, where it is known that the rows of a result are those that the snapshot has.
-
-    Attributes:
-        matched: how many there are.
-    """
-
-    matched: int
-    everything_matched = True
 
 
 class Prefilter:

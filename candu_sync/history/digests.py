@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,29 +10,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from candu_sync.embedded import is_few
+from candu_sync.errors import StateError
+from candu_sync.state import remove_folder
+
 _SCHEMA = pa.schema([("message", pa.int64()), ("digest", pa.binary())])
+_NAME = "digests.arrow"
 
 
 class DigestFile:
-    """A file that takes the digests of messages while they are built, so that the ledger need not compute them again.
+    """Takes the digests of messages while they are built, so that the ledger need not compute them again. Many go into
+    a file, a few stay in memory.
 
     Args:
-        folder: a scratch folder, which the caller removes.
-
-    Attributes:
-        path: the file; None: it was not written, or not to its end.
+        scratch: makes the folder of the file.
 
     Example:
         >>> import pyarrow as pa
-        >>> with DigestFile(tmp_path) as digests:
+        >>> digests = DigestFile(project.state.store.scratch)
+        >>> with digests:
         ...     digests.add(pa.record_batch({"message": [0], "digest": [bytes(16)]}))
-        >>> digests.path.name
-        'digests.arrow'
+        >>> [batch.num_rows for batch in digests.batches()]
+        [1]
+        >>> digests.remove()
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path: Path | None = None
-        self._file = folder / "digests.arrow"
+    def __init__(self, scratch: Callable[[], Path]) -> None:
+        self._scratch = scratch
+        self._held: list[pa.RecordBatch] = []
+        self._folder: Path | None = None
         self._writer: ipc.RecordBatchFileWriter | None = None
         self._failed = False
 
@@ -43,34 +49,53 @@ class DigestFile:
         with self._given_up():
             if self._writer is not None:
                 self._writer.close()
-                self.path = None if self._failed else self._file
 
     def add(self, messages: pa.RecordBatch) -> None:
         """Take the columns ``message`` (int64) and ``digest`` (binary, 16 bytes) of a batch of messages."""
         if "digest" not in messages.schema.names or self._failed:
             return
         with self._given_up():
-            self._writer = self._writer or ipc.new_file(str(self._file), _SCHEMA)
-            self._writer.write_batch(messages.select(["message", "digest"]).cast(_SCHEMA))
+            self._held.append(messages.select(["message", "digest"]).cast(_SCHEMA))
+            if self._writer is None and is_few(sum(batch.num_rows for batch in self._held)):
+                return
+            writer = self._writer = self._writer or self._opened()
+            for batch in self._held:
+                writer.write_batch(batch)
+            self._held.clear()
+
+    def _opened(self) -> ipc.RecordBatchFileWriter:
+        self._folder = self._scratch()
+        return ipc.new_file(str(self._folder / _NAME), _SCHEMA)
 
     @contextmanager
     def _given_up(self) -> Iterator[None]:
         """A disk that is full must not end the push: the commit then computes the digests again."""
         try:
             yield
-        except OSError:
+        except (OSError, StateError):
             self._failed = True
+
+    def batches(self) -> Iterator[pa.RecordBatch] | None:
+        """What was taken, in order; None: there is nothing, or not all."""
+        if self._failed or not (self._held or self._folder):
+            return None
+        return read_digests(self._folder / _NAME) if self._folder else iter(self._held)
+
+    def remove(self) -> None:
+        """Remove the file, if there is one."""
+        if self._folder is not None:
+            remove_folder(self._folder)
 
 
 class Digests:
-    """The digests of a file like that of ``DigestFile``, read in the order of their messages.
+    """Digests, read in the order of their messages.
 
     Args:
-        path: None: there are none.
+        batches: as ``DigestFile.batches`` gives them; None: there are none.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._batches = iter(()) if path is None else _batches(path)
+    def __init__(self, batches: Iterator[pa.RecordBatch] | None) -> None:
+        self._batches = iter(()) if batches is None else batches
         self._held = _SCHEMA.empty_table()
         self._left = True
 
@@ -105,7 +130,8 @@ class Digests:
         self._held = pa.concat_tables(parts)
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+def read_digests(path: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of a file with the columns ``message`` and ``digest``."""
     with pa.OSFile(str(path)) as source:
         reader = ipc.open_file(source)
         for number in range(reader.num_record_batches):

@@ -5,26 +5,88 @@ Only where no value is kept or hashed, no row is invalid, and none was refreshed
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.ipc as ipc
+
+from candu_sync.changes import ChangeSet
+from candu_sync.history.layout import BITS, carried_columns
+from candu_sync.state import Outcome
 
 # The columns of the file, in order; groups have no event, events no group_id.
-_COLUMNS = ("key", "user_id", "group_id", "event", "outcome", "status", "reason", "refresh", "attempts", "at", "digest")
+_SCHEMA = pa.schema([
+    ("key", pa.string()), ("user_id", pa.string()), ("group_id", pa.string()), ("event", pa.string()),
+    ("outcome", pa.string()), ("status", pa.int16()), ("reason", pa.string()), ("refresh", pa.bool_()),
+    ("attempts", pa.int16()), ("at", pa.timestamp("s", "UTC")), ("digest", pa.binary())])
 
 
-def rows_of_few(sent: pa.Table) -> pa.RecordBatch:
+class _Fate(NamedTuple):
+    outcome: str
+    status: int | None
+    reason: str | None
+    at: int
+
+
+def rows_of_few(changes: ChangeSet, outcome: Outcome, digests: Iterable[pa.RecordBatch], at: dt.datetime, traits: int,
+                ) -> pa.RecordBatch:
     """The rows of the file, in its order.
 
     Args:
-        sent: the rows whose message was sent, without values, as ``sent_rows`` gives them.
+        outcome: the receipts of the run.
+        digests: as ``DigestFile.batches`` gives them.
+        at: the time of the commit (UTC, whole seconds), for rows without an answer.
+        traits: how many names of traits the messages have.
     """
-    user, key = sent.column("user_id"), sent.column("key")
-    there = dict(zip(sent.schema.names, sent.columns, strict=True)) | {
-        "key": pc.if_else(pc.equal(key, user), pa.scalar(None, pa.string()), key),
-        "refresh": pa.array([False] * sent.num_rows, pa.bool_())}
-    carried = [name for name in sent.schema.names if re.fullmatch(r"carried\d+", name)]
-    rows = pa.table({name: there[name] for name in (*_COLUMNS, *carried) if name in there})
-    rows = rows.sort_by([("user_id", "ascending"), ("at", "ascending")])
-    return rows.combine_chunks().to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
+    fates, attempts = _fates(outcome, int(at.timestamp())), Counter(_numbers(outcome.sent))
+    known = {number: digest for batch in digests for number, digest in zip(*batch.to_pydict().values(), strict=True)}
+    rows = []
+    for row in _sent(changes):
+        number = row["message"]
+        if (fate := fates.get(number)) is not None:
+            rows.append({**row, **fate._asdict(), "key": None if row["key"] == row["user_id"] else row["key"],
+                         "refresh": False, "attempts": attempts[number], "digest": known.get(number),
+                         **_carried(row, traits)})
+    rows.sort(key=lambda row: (row["user_id"], row["at"]))
+    none = {"users": {"group_id", "event"}, "groups": {"event"}, "events": {"group_id"}}[changes.kind]
+    carried = [pa.field(f"carried{n}", pa.uint64()) for n in range(carried_columns(traits))]
+    schema = pa.schema([*(field for field in _SCHEMA if field.name not in none), *carried])
+    return pa.RecordBatch.from_pylist(rows, schema)
+
+
+def _fates(outcome: Outcome, at: int) -> dict[int, _Fate]:
+    """What became of each message, as ``Fates`` has it."""
+    fates = {number: _Fate("uncertain", None, None, at) for number in _numbers(outcome.uncertain)}
+    for pair, when in zip(outcome.accepted, outcome.accepted_at, strict=True):
+        fates |= dict.fromkeys(_numbers([pair]), _Fate("accepted", None, None, _seconds(when)))
+    for number, (status, reason, when) in outcome.rejected.items():
+        fates[number] = _Fate("refused", status or None, reason, _seconds(when))
+    return fates
+
+
+def _numbers(ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+    return (number for low, high in ranges for number in range(low, high + 1))
+
+
+def _seconds(text: str) -> int:
+    return int(dt.datetime.fromisoformat(text).timestamp())
+
+
+def _sent(changes: ChangeSet) -> list[dict[str, Any]]:
+    """The rows of the messages, without their values."""
+    with pa.OSFile(str(changes.outgoing)) as source:
+        rows = ipc.open_file(source).read_all()
+    values = [name for name in rows.schema.names if re.fullmatch(r"t\d+", name)]
+    found: list[dict[str, Any]] = rows.drop_columns(values).to_pylist()
+    return found
+
+
+def _carried(row: Mapping[str, Any], traits: int) -> dict[str, int]:
+    """The columns ``carried0`` …: bits of the traits that a message carried."""
+    return {f"carried{column}": sum(1 << n % BITS for n in range(column * BITS, min((column + 1) * BITS, traits))
+                                    if row[f"c{n}"])
+            for column in range(carried_columns(traits))}

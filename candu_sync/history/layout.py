@@ -128,11 +128,15 @@ def carried_columns(traits: int) -> int:
     return -(-traits // BITS)
 
 
-def parquet_options(names: Sequence[str]) -> dict[str, Any]:
+def parquet_options(names: Sequence[str], *, few: bool = False) -> dict[str, Any]:
     """How the columns of a ledger file are written: texts that repeat as a dictionary, the sorted ids as what differs
-    from the one before. The digests cannot be compressed, and are written as they are."""
+    from the one before. The digests cannot be compressed, and are written as they are.
+
+    Args:
+        few: the file has so few rows that to make a compressor takes longer than to write them.
+    """
     repeating = {"run_id", "event", "outcome", "reason"}
-    return {"compression": {name: "none" if name == "digest" else "zstd" for name in names},
+    return {"compression": {name: "none" if few or name == "digest" else "zstd" for name in names},
             "write_statistics": ["user_id", "at"], "use_dictionary": [name for name in names if name in repeating],
             "column_encoding": {"user_id": "DELTA_BYTE_ARRAY"}}
 

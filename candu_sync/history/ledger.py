@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from candu_sync.changes import FEW_ROWS, INVALID, ChangeSet, json_text
-from candu_sync.embedded import Embedded, arrow_file, explained, literal, scalar, write_arrow
-from candu_sync.history.digests import Digests
+from candu_sync.changes import INVALID, ChangeSet, json_text
+from candu_sync.embedded import Embedded, arrow_file, explained, is_few, literal, scalar, write_arrow
+from candu_sync.history.digests import Digests, read_digests
 from candu_sync.history.fates import Fates
 from candu_sync.history.few_rows import rows_of_few
 from candu_sync.history.layout import (
@@ -44,7 +44,7 @@ _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
 
 def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, before: Snapshot, policy: HistoryPolicy, *,
-               engine: Embedded, folder: Path, digests: Path | None = None) -> int:
+               engine: Embedded, folder: Path, digests: Iterator[pa.RecordBatch] | None = None) -> int:
     """Write the ledger file of a run.
 
     Args:
@@ -53,7 +53,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         before: the snapshot that the changes were computed from, for the old values.
         engine: to work in.
         folder: a scratch folder, which the caller removes.
-        digests: the file of a ``DigestFile``; None: they are computed again.
+        digests: as ``DigestFile.batches`` gives them; None: they are computed again.
 
     Returns:
         The number of rows; 0: no file was written.
@@ -65,9 +65,9 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         return 0
     writing = _Writing(changes, policy, dt.datetime.now(dt.UTC).replace(microsecond=0))
     path = folder / f"{changes.run_id}.parquet"
-    if _plain_few(state, changes, policy, digests):
+    if (digests is not None or not policy.message_ids) and _plain_few(state, changes, policy):
         with explained(folder):
-            rows = writing.write_few(path, outcome, digests)
+            rows = writing.write_few(path, outcome, digests or ())
     else:
         with engine.use() as connection:
             _expose_invalid(connection, state, changes.kind, writing.at)
@@ -79,11 +79,10 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
     return rows
 
 
-def _plain_few(state: PartitionState, changes: ChangeSet, policy: HistoryPolicy, digests: Path | None) -> bool:
+def _plain_few(state: PartitionState, changes: ChangeSet, policy: HistoryPolicy) -> bool:
     """Whether ``few_rows`` has what the file needs."""
-    return (changes.summary.messages <= FEW_ROWS and not changes.summary.changed and policy.mode != "values"
-            and changes.refresh is None and (digests is not None or not policy.message_ids)
-            and state.store.local(state.name(INVALID)) is None)
+    return (is_few(changes.summary.messages) and not changes.summary.changed and policy.mode != "values"
+            and changes.refresh is None and state.store.local(state.name(INVALID)) is None)
 
 
 class _Writing:
@@ -99,13 +98,13 @@ class _Writing:
         # Values are read where they are kept, or hashed: of the rows of a first run neither.
         self._values = policy.mode == "values" or changes.summary.changed > 0
 
-    def write_few(self, path: Path, outcome: Outcome, digests: Path | None) -> int:
+    def write_few(self, path: Path, outcome: Outcome, digests: Iterable[pa.RecordBatch]) -> int:
         """Write the file without the engine; returns its rows. A file without rows is not written."""
-        rows = rows_of_few(self._sent(outcome, Digests(digests)).read_all())
-        return self._save(rows.schema, [rows], path) if rows.num_rows else 0
+        rows = rows_of_few(self._changes, outcome, digests, self.at, len(self._encoding.names))
+        return self._save(rows.schema, [rows], path, few=True) if rows.num_rows else 0
 
     def write(self, connection: duckdb.DuckDBPyConnection, path: Path, outcome: Outcome, before: Snapshot,
-              digests: Path | None) -> int:
+              digests: Iterator[pa.RecordBatch] | None) -> int:
         """Write the file; returns its rows. A file without rows is not written."""
         settled = bool(outcome.accepted or outcome.rejected or outcome.uncertain)
         if not settled and not scalar(connection, "SELECT count(*) FROM new_invalid"):
@@ -118,7 +117,7 @@ class _Writing:
         reader = connection.sql(self._query(before)).to_arrow_reader(ROW_GROUP)
         return self._save(reader.schema, reader, path)
 
-    def _save(self, columns: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path) -> int:
+    def _save(self, columns: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path, *, few: bool = False) -> int:
         # Loading this takes as long as a small commit.
         import pyarrow.parquet as parquet
 
@@ -130,7 +129,7 @@ class _Writing:
         schema = pa.schema([field.with_type(_STORED.get(field.name, field.type)) for field in fields],
                            about.metadata())
         rows = 0
-        with parquet.ParquetWriter(path, schema, **parquet_options(schema.names)) as writer:
+        with parquet.ParquetWriter(path, schema, **parquet_options(schema.names, few=few)) as writer:
             for batch in batches:
                 values = [*(pa.repeat(value, batch.num_rows) for value in same.values()), *batch.columns]
                 whole = pa.RecordBatch.from_arrays(values, schema=pa.schema(fields))
@@ -142,8 +141,8 @@ class _Writing:
         return sent_rows(self._changes, Fates(outcome, self.at), digests, traits=len(self._encoding.names),
                          values=self._values)
 
-    def _digests_again(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> Path | None:
-        """Compute the digests of the change set's messages, into a file; None: they have none."""
+    def _digests_again(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[pa.RecordBatch] | None:
+        """Compute the digests of the change set's messages, in a file; None: they have none."""
         if self._encoding.identity is None:
             return None
         connection.register("outgoing_rows", arrow_file(self._changes.outgoing))
@@ -153,7 +152,7 @@ class _Writing:
             FROM ({self._encoding.messages("(FROM outgoing_rows WHERE message IS NOT NULL)")}
             )
             ORDER BY message""", path)
-        return path
+        return read_digests(path)
 
     def _query(self, before: Snapshot) -> str:
         """SQL of the file's rows, in its order."""

@@ -11,6 +11,7 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.snapshot.few_rows import first_files as first_files
+    from candu_sync.snapshot.few_rows import stored_rows as stored_rows
     from candu_sync.snapshot.hash_memory import HashMemory as HashMemory
     from candu_sync.snapshot.hash_memory import forget_hashes as forget_hashes
     from candu_sync.snapshot.known_rows import KnownRows as KnownRows
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.versions import snapshot_of as snapshot_of
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "few_rows": "first_files",
+        "few_rows": "first_files stored_rows",
         "hash_memory": "HashMemory forget_hashes",
         "known_rows": "KnownRows RowPairs",
         "merge": "Merged lay_over",

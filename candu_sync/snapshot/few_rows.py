@@ -1,37 +1,78 @@
-"""The files of a first snapshot of a few rows: the same as ``merge.py`` makes. Only the hashes are the engine's."""
+"""A snapshot of a few rows, without the engine: its first file, and its rows to compare with.
+
+A file of a few rows (``embedded.is_few``) has no row index: to read the rows themselves is as fast.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.ipc as ipc
 
-from candu_sync.embedded import Embedded, write_table
+from candu_sync.embedded import is_few, write_table
 from candu_sync.rows import Trait
 from candu_sync.snapshot.merge import Merged
-from candu_sync.snapshot.row_index import Index, hashes
-from candu_sync.snapshot.snapshot import Snapshot, hashed_names, layout, stored_hash
+from candu_sync.snapshot.snapshot import Snapshot, layout
 
 
-def first_files(rows: pa.Table, snapshot: Snapshot, hashed: tuple[Trait, ...], engine: Embedded,
-                folder: Path) -> Merged:
-    """Write the base and its index.
+def first_files(rows: pa.Table, snapshot: Snapshot, folder: Path) -> Merged:
+    """Write the base, the same as ``merge.py`` writes.
 
     Args:
         rows: of users or groups, as the table ``changes`` has them; all were accepted, none left.
         snapshot: its kind and traits.
-        hashed: the traits that the row index is to be of.
         folder: where to write.
     """
     if not rows.num_rows:
         return Merged({}, 0)
     no = pa.array([False] * rows.num_rows)
     there = dict(zip(rows.schema.names, rows.columns, strict=True)) | {"gone": no, "doubt": no}
-    columns = layout(snapshot)
-    base = pa.table({name: there[name] for name in columns})
-    path, index = folder / "base.arrow", folder / "base_index.arrow"
-    write_table(base, path)
-    with engine.use() as connection:
-        found = [hashes(connection, batch, stored_hash(snapshot, hashed, columns)) for batch in base.to_batches()]
-        Index.of(found).save(index, hashed_names(hashed))
-    return Merged({"base": path, "base_index": index, "delta": None, "delta_index": None}, rows.num_rows)
+    path = folder / "base.arrow"
+    write_table(pa.table({name: there[name] for name in layout(snapshot)}), path)
+    return Merged({"base": path, "base_index": None, "delta": None, "delta_index": None}, rows.num_rows)
+
+
+def stored_rows(snapshot: Snapshot, traits: Sequence[Trait]) -> dict[str, tuple[Any, ...] | None] | None:
+    """Read the rows of a snapshot.
+
+    Args:
+        traits: some of its traits.
+
+    Returns:
+        Key → the values of these traits; of a row that has left or is in doubt None. None instead of all: there are
+        more than a few rows.
+    """
+    columns = [f"t{snapshot.traits.index(trait)}" for trait in traits]
+    found: dict[str, tuple[Any, ...] | None] = {}
+    for path in (snapshot.base, snapshot.delta):
+        if path is None:
+            continue
+        rows = _read_few(path)
+        if rows is None:
+            return None
+        values = zip(*(_column(rows, name) for name in columns), strict=True) if columns else [()] * rows.num_rows
+        for key, gone, doubt, row in zip(*(_column(rows, name) for name in ("key", "gone", "doubt")), values,
+                                         strict=True):
+            found[key] = None if gone or doubt else row
+    return found
+
+
+def _read_few(path: Path) -> pa.Table | None:
+    """The rows of a file; None: they are too many."""
+    with pa.OSFile(str(path)) as source:
+        reader = ipc.open_file(source)
+        batches, rows = [], 0
+        for number in range(reader.num_record_batches):
+            batches.append(reader.get_batch(number))
+            rows += batches[-1].num_rows
+            if not is_few(rows):
+                return None
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _column(rows: pa.Table, name: str) -> list[Any]:
+    """Its values. A file may have been written before some of the columns came, and events have only a key."""
+    return rows.column(name).to_pylist() if name in rows.schema.names else [None] * rows.num_rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from candu_sync.embedded import arrow_file, scalar, write_arrow
+from candu_sync.embedded import arrow_file, is_few, scalar, write_arrow
 from candu_sync.rows import Trait
 from candu_sync.snapshot.row_index import Index, hashes
 from candu_sync.snapshot.snapshot import (
@@ -138,7 +138,7 @@ def _live(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot) -
 
 
 class _Writer:
-    """Writes files of a snapshot, each with its row index."""
+    """Writes files of a snapshot, each with its row index. A file of a few rows needs none (``few_rows.py``)."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, hashed: tuple[Trait, ...],
                  folder: Path) -> None:
@@ -150,12 +150,15 @@ class _Writer:
         parts: list[pa.Table] = []
         columns = stored_hash(self._snapshot, self._hashed, layout(self._snapshot))
         with self._connection.cursor() as cursor:
-            write_arrow(self._connection, query, path, lambda batch: parts.append(hashes(cursor, batch, columns)))
-        return {name: path, **self._save(name, Index.of(parts))}
+            rows = write_arrow(self._connection, query, path,
+                               lambda batch: parts.append(hashes(cursor, batch, columns)))
+        return {name: path, **({f"{name}_index": None} if is_few(rows) else self._save(name, Index.of(parts)))}
 
     def renew(self, name: str, old: Snapshot) -> dict[str, Path | None]:
         """A new index for a file that stays, unless its index is of the right traits."""
         stored: Path | None = getattr(old, f"{name}_index")
+        if stored is None and is_few(_length(getattr(old, name))):
+            return {}
         if stored is not None and Index.load(stored, hashed_names(self._hashed)) is not None:
             return {}
         with self._connection.cursor() as cursor:

@@ -46,7 +46,7 @@ class DiskStore:
         """What a write returns. It is tried again if a delete removed its empty folder at the same time."""
         for attempt in range(_ATTEMPTS):
             try:
-                self._make_folders(name)
+                self._make_folders(name, again=attempt > 0)
                 return write()
             except OSError as error:
                 # mkdir says "exists" of a folder that is gone when it looks again.
@@ -54,9 +54,13 @@ class DiskStore:
                     raise _unwritable(self._path(name), error) from error
         raise AssertionError
 
-    def _make_folders(self, name: str) -> None:
-        """The folders of a name, and the one of files that are being made."""
-        for path in (self._path(name), f"{self._path(_SCRATCH)}/"):
+    def _make_folders(self, name: str, *, again: bool = True) -> None:
+        """The folders of a name, and the one of files that are being made. That one is nearly always there.
+
+        Args:
+            again: something was missing.
+        """
+        for path in (self._path(name), *([f"{self._path(_SCRATCH)}/"] if again else [])):
             if not os.path.isdir(folder := os.path.dirname(path)):
                 self._make_folder(folder)
 
@@ -74,6 +78,11 @@ class DiskStore:
             os.mkdir(folder, 0o700)
 
     def _put(self, path: str, data: bytes, *, create: bool) -> bool:
+        if create and not data:
+            # An empty file is whole as soon as it is there.
+            made = _made(path)
+            _sync_folder(path)
+            return made
         # A killed process leaves the file that it was writing. It is removed later.
         temporary = self._temporary()
         try:
@@ -196,6 +205,15 @@ def _synced(path: Path) -> int:
         return os.fstat(file).st_size
     finally:
         os.close(file)
+
+
+def _made(path: str) -> bool:
+    """Make an empty file; False: there is one of that name."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _write_synced(path: str, data: bytes) -> None:

@@ -63,8 +63,9 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
         # DuckDB's cursor() is a new connection.
         connection = cast(duckdb.DuckDBPyConnection, pooled.cursor())
         stack.callback(connection.close)
-        # Without replacements: otherwise DuckDB looks for a name that is no table among this program's variables.
-        connection.execute(f"set TimeZone = '{query.timezone}'; set python_enable_replacements = false")
+        # All connections begin with UTC.
+        if query.timezone != "UTC":
+            connection.execute(f"set TimeZone = '{query.timezone}'")
     query.cancel_by(connection.interrupt, stack)
     return connection
 

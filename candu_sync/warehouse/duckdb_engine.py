@@ -42,6 +42,8 @@ def duckdb_engine(url: URL, *, read_only: bool, memory: int | None, keep: bool) 
         for name, value in options.items():
             if name not in known:
                 connection.execute(f'set "{name.replace(chr(34), "")}" = ?', [value])
+        # Without replacements: otherwise DuckDB looks for a name that is no table among this program's variables.
+        connection.execute("set global TimeZone = 'UTC'; set global python_enable_replacements = false")
         return cast(DBAPIConnection, connection)
 
     dialect = DuckDB()

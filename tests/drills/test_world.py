@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from candu_sync import pipeline
+from candu_sync import embedded, pipeline
 from candu_sync.errors import CanduSyncError, Claimed, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.project import Target
@@ -73,6 +73,7 @@ class Drill(RuleBasedStateMachine):
 
     simulator: ClassVar[Simulator]
     points: ClassVar[Points]
+    patch: ClassVar[pytest.MonkeyPatch]
 
     world: World | None = None
 
@@ -87,8 +88,11 @@ class Drill(RuleBasedStateMachine):
         finally:
             self._folder.cleanup()
 
-    @initialize(nulls=st.sampled_from(["send", "omit"]), payload=st.sampled_from(["changed", "full"]))
-    def begins(self, nulls: str, payload: str) -> None:
+    @initialize(nulls=st.sampled_from(["send", "omit"]), payload=st.sampled_from(["changed", "full"]),
+                few=st.sampled_from([0, 3, embedded.FEW_ROWS]))
+    def begins(self, nulls: str, payload: str, few: int) -> None:
+        # With and without the engine, and a number of rows that is few at one time and not at another.
+        self.patch.setattr(embedded, "FEW_ROWS", few)
         self.world = make_world(Path(self._folder.name), self.simulator, nulls=nulls, payload=payload)
 
     @property
@@ -213,7 +217,7 @@ class Drill(RuleBasedStateMachine):
 def test_world(running_simulator: Simulator) -> None:
     Drill.simulator = running_simulator
     with pytest.MonkeyPatch.context() as patch:
-        Drill.points = install(patch)
+        Drill.points, Drill.patch = install(patch), patch
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 run_state_machine_as_test(Drill, settings=settings(

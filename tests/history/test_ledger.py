@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from candu_sync import Target
+from candu_sync import Target, embedded
 from candu_sync.history import DigestFile, HistoryQuery, ledger, search, search_history
 from candu_sync.history.digests import Digests
 from candu_sync.operate import maintenance
@@ -65,12 +65,17 @@ def test_of_a_user_one_row_group_is_read(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert [row["outcome"] for row in of_user(lab, events, "e7")] == ["invalid"]
 
 
-def test_digests_are_given_to_the_messages_that_have_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("few", [500, 4, 0])
+def test_digests_are_given_to_the_messages_that_have_one(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """A few stay in memory, more are in a file."""
+    monkeypatch.setattr(embedded, "FEW_ROWS", few)
     digests = [bytes([n]) * 16 for n in range(9)]
-    with DigestFile(tmp_path) as file:
+    with DigestFile(lambda: tmp_path) as file:
         for part in ([0, 1, 2], [3], [5, 6], [8]):
             file.add(pa.record_batch({"message": part, "digest": [digests[n] for n in part]}))
-    found = Digests(file.path)
+    assert bool(list(tmp_path.iterdir())) == (few < 7)
+    found = Digests(file.batches())
     assert found.of(pa.array([], pa.int64())).to_pylist() == []
     for part in ([0, 1], [2, 4, 5], [6], [7, 8, 9], [10]):
         assert found.of(pa.array(part)).to_pylist() == [
