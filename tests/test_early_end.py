@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -20,6 +22,7 @@ from candu_sync.progress import Counted, Event
 from candu_sync.project import Target
 from candu_sync.routes import CANDU
 from candu_sync.simulator import Simulator
+from candu_sync.state import read_last_run
 from candu_sync.state.claims import Claim, Owner
 from candu_sync.state.disk import DiskStore
 from candu_sync.syncs.sync import Sync
@@ -90,6 +93,25 @@ def test_it_writes_how_it_ended_and_nothing_else(lab: Lab, sync: Sync, simulator
     assert seen == ["last.json"]
     assert (result.status, result.requests, len(simulator.messages())) == ("succeeded", 0, requests)
     assert lab.state(sync).current() == version
+
+
+@pytest.mark.parametrize("lost", [b"", bytes(64)])
+def test_it_waits_for_no_disk(lab: Lab, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, lost: bytes) -> None:
+    """A power cut may lose how a run ended, and nothing else: the next run finds all as it was."""
+    people(lab, "('a', 'pro', 1.5), ('b', 'free', 2)")
+    sync = lab.sync("users/model", "select * from people")
+    lab.run(sync)
+    with monkeypatch.context() as patch:
+        synced: list[int] = []
+        patch.setattr(os, "fsync", synced.append)
+        lab.run(sync)
+    assert synced == []
+    # A file that was renamed before its bytes were on the disk.
+    [last] = Path(lab.overrides["state_url"]).glob("*/*/last.json")
+    last.write_bytes(lost)
+    requests = len(simulator.messages())
+    assert (lab.run(sync).status, len(simulator.messages())) == ("succeeded", requests)
+    assert read_last_run(lab.state(sync))["status"] == "succeeded"
 
 
 def test_it_says_what_the_long_way_says(lab: Lab, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def first_changes(sync: Sync, result: Result, batches: Sequence[pa.RecordBatch],
     """Compare a result with an empty snapshot, and write ``changes.arrow``.
 
     Args:
-        batches: all rows of the result, canonical; at most ``FEW_ROWS``.
+        batches: all rows of the result, canonical; a few (``embedded.is_few``).
         path: where to write.
         encode: how rows with these traits become messages.
 

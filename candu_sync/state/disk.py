@@ -34,9 +34,12 @@ class DiskStore:
         except OSError as error:
             raise _unwritable(root, error) from error
 
-    def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
+    def put(self, name: str, data: bytes, *, create: bool = False, sync: bool = True) -> bool:
         path = self._path(name)
-        return self._written(name, lambda: self._put(path, data, create=create))
+        made = self._written(name, lambda: self._put(path, data, create=create, sync=sync))
+        if made and sync:
+            _sync_folder(path)
+        return made
 
     def _path(self, name: str) -> str:
         # Not a Path: a small run makes hundreds of these.
@@ -77,16 +80,14 @@ class DiskStore:
             self._make_folder(os.path.dirname(folder))
             os.mkdir(folder, 0o700)
 
-    def _put(self, path: str, data: bytes, *, create: bool) -> bool:
+    def _put(self, path: str, data: bytes, *, create: bool, sync: bool) -> bool:
         if create and not data:
             # An empty file is whole as soon as it is there.
-            made = _made(path)
-            _sync_folder(path)
-            return made
+            return _made(path)
         # A killed process leaves the file that it was writing. It is removed later.
         temporary = self._temporary()
         try:
-            _write_synced(temporary, data)
+            _write(temporary, data, sync=sync)
             if not create:
                 os.replace(temporary, path)
             else:
@@ -96,7 +97,6 @@ class DiskStore:
                     return False
         finally:
             _unlink(temporary)
-        _sync_folder(path)
         return True
 
     def _temporary(self) -> str:
@@ -216,12 +216,13 @@ def _made(path: str) -> bool:
     return True
 
 
-def _write_synced(path: str, data: bytes) -> None:
+def _write(path: str, data: bytes, *, sync: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        system.flush(file.fileno())
+        if sync:
+            system.flush(file.fileno())
 
 
 def _sync_folder(path: str) -> None:

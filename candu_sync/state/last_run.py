@@ -31,12 +31,13 @@ def read_last_run(state: PartitionState) -> dict[str, Any]:
 
 
 def write_last_run(state: PartitionState, body: dict[str, Any]) -> None:
-    """Write down how a run ended, in place of the one before.
+    """Write down how a run ended, in place of the one before. A power cut may lose it: nothing that Candu has depends
+    on it, and a file that was cut off reads as none.
 
     Raises:
         StateError: it cannot be written.
     """
-    state.write_json(_NAME, body)
+    state.write_json(_NAME, body, sync=False)
 
 
 def last_good(run: dict[str, Any]) -> str | None:

@@ -36,7 +36,7 @@ class ObjectStore:
         # At the latest when the interpreter ends. The folder of a killed process is removed by another one.
         weakref.finalize(self, remove_folder, self._cache)
 
-    def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
+    def put(self, name: str, data: bytes, *, create: bool = False, sync: bool = True) -> bool:
         from obstore.exceptions import AlreadyExistsError
 
         try:

@@ -176,10 +176,10 @@ class PartitionState:
         except ValueError:
             return None
 
-    def write_json(self, name: str, body: dict[str, Any]) -> None:
-        """Write a small file of the partition. It replaces the old one."""
+    def write_json(self, name: str, body: dict[str, Any], *, sync: bool = True) -> None:
+        """Write a small file of the partition. It replaces the old one. ``sync`` as for ``Store.put``."""
         self.introduce()
-        self.store.put(self.name(name), as_json(body))
+        self.store.put(self.name(name), as_json(body), sync=sync)
 
     def forget(self, number: int, run_id: str, *, keep: str | None = None) -> None:
         """Make an empty version of this number, and remove all else that is known of this partition, except the

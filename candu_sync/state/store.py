@@ -19,8 +19,9 @@ from candu_sync.state.state_url import take_apart
 class Store(Protocol):
     """Where the state is. Names are relative, with `/`."""
 
-    def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
-        """Write a whole object. With ``create`` only where there is none; False: there was one."""
+    def put(self, name: str, data: bytes, *, create: bool = False, sync: bool = True) -> bool:
+        """Write a whole object. With ``create`` only where there is none; False: there was one. Without ``sync`` a
+        power cut may lose it, or leave an empty one; the end of the process never does."""
 
     def get(self, name: str) -> bytes | None:
         """An object's bytes; None: there is none."""

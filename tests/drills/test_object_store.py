@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_put_says_so_when_it_is_closed(url: str) -> None:
     log.write({"accepted": [0, 9], "at": "now"})
     failures: list[str] = []
 
-    def put(name: str, data: bytes, *, create: bool = False) -> bool:
+    def put(name: str, data: bytes, *, create: bool = False, sync: bool = True) -> bool:
         failures.append(name)
         raise StateError("the store is away")
 
