@@ -1,7 +1,7 @@
 """Four processes keep to one rate: runs of the command line; and, by a file and by Redis, for a while.
 
-The latter are strict, and for a quiet machine: no request may arrive a few milliseconds late. ``DRILL_RATE=60`` makes
-them run, so many seconds each. Redis hangs meanwhile, and is gone. What the suite has of this is ``tests/rate``.
+The latter are nearly strict, and for a quiet machine: no request may arrive much later than others. ``DRILL_RATE=60``
+makes them run, so many seconds each. Redis hangs meanwhile, and is gone. What the suite has of this is ``tests/rate``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ SECONDS = float(os.environ.get("DRILL_RATE", "0"))
 RATE = 10.0
 NAMES = ("a", "b", "c", "d")
 
-# Seconds that the clocks of a busy machine may be off by.
-LATE = 0.15
+# Seconds by which requests may arrive late, over what the rate allows for: at a server in this process, and at the
+# simulator on a busy machine.
+LATE = 0.03
+LATE_THERE = 0.15
 
 long = pytest.mark.skipif(not SECONDS, reason="long, and for a quiet machine: DRILL_RATE=60")
 
@@ -33,7 +35,7 @@ def report(server: Server, began: float, until: float = float("inf")) -> None:
     shares = server.shares(began).values()
     rate, most = per_second(server.times(began, until)), most_in_a_second(server.times())
     print(f"\n{rate:.2f} a second, {most} in the worst one, shares {sorted(shares)}")  # noqa: T201
-    assert most <= RATE
+    assert most_in_a_second(server.times(), LATE) <= RATE
     assert rate >= 0.98 * RATE
     assert max(shares) <= 1.1 * min(shares) + 1
 
@@ -93,5 +95,5 @@ def test_runs_of_the_command_line(lab: Lab, simulator: Simulator) -> None:
         assert process.wait() == 0, process.said()
     times = sorted(dt.datetime.fromisoformat(request["at"]).timestamp() for request in simulator.requests())
     assert len(times) == 60
-    assert most_in_a_second(times, LATE) <= 40
+    assert most_in_a_second(times, LATE_THERE) <= 40
     assert times[-1] - times[0] >= 59 / 40
