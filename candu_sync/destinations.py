@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from candu_sync.errors import DamagedState
 from candu_sync.routes import ROUTES, Route
 from candu_sync.settings import Settings, in_words
 from candu_sync.state import State
@@ -71,6 +73,17 @@ class Destinations:
         """
         settings, used = self._settings, self._settings.key_of(route) if key else None
         self._state().destination(route).check(settings.url_of(route), used, settings.environment, new_key=self.new_key)
+
+    def check_environment(self) -> None:
+        """Refuse to change a state of another environment than ``CANDU_ENVIRONMENT``. What cannot be read says nothing:
+        a reset mends it.
+
+        Raises:
+            OtherWorkspace: it is one.
+        """
+        for route in ROUTES.values():
+            with suppress(DamagedState):
+                self._state().destination(route).check_environment(self._settings.environment)
 
     def take_on(self, route: Route) -> None:
         """The state belongs to the settings' workspace, or source, from now on: it holds what that one accepted.

@@ -57,7 +57,8 @@ def other_route(name: str, sync: str, was: Route, now: Route, *, said: str, even
     taken = ("events up to the newest one that was sent then count as sent" if events else
              "the present result then counts as sent, and changes since the last run are not sent")
     again = "every event again, those that Candu has among them" if events else "every row"
-    return (f"{name}: the snapshot has what was sent {was.way}, and {said} says that it goes {now.way}. If both lead "
+    return (f"{name}: the snapshot has what was sent {was.way}, and {said} says that it goes {now.way}. If a run died, "
+            f"first set the route to {was.name} and run once more: it knows what was under way. If both lead "
             f"to one workspace of Candu, run `candu-sync baseline {sync}{option}`: {taken}. If not, run `candu-sync "
             f"reset {sync}`: the next run sends {again}. To go on as before, set the route to {was.name}")
 

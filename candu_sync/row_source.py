@@ -137,6 +137,7 @@ class HashedSource(RowSource):
         self._cancel, self._save = cancel, save
         self._reading = None
         self._total = RowTotal()
+        self._looked_up = RowTotal()
         self._asked: _Asked | None = None
         self._large = False
         self._began = time.monotonic()
@@ -158,6 +159,7 @@ class HashedSource(RowSource):
             return self._every_row()
         asked = self._look_up(prefilter, self._known)
         keys = np.unique(asked.keys)
+        self._looked_up = self._total
         if len(keys) > min(MOST_KEYS, MOST_CHANGED * self._total.rows):
             self.known, self._large, self.path = 0, True, f"adbc ({LARGE})"
             return self._every_row()
@@ -196,7 +198,7 @@ class HashedSource(RowSource):
 
     def finish(self, prefilter: Prefilter | None) -> None:
         assert prefilter is not None
-        if self._asked is not None and not self._asked.answered(self._known):
+        if self._disagree():
             self._save(replace(self._memory, unsteady=True, total=None), None)
             raise Unsteady
         learnt = sum(map(len, prefilter.learnt))
@@ -208,6 +210,13 @@ class HashedSource(RowSource):
             renewed = known.renewed(prefilter.learnt)
         if renewed is not None or memory != self._memory:
             self._save(memory, renewed)
+
+    def _disagree(self) -> bool:
+        """Whether the rows that came are others than those whose hashes came first. Some of these may have been taken
+        as rows that the snapshot has."""
+        if self._large:
+            return self._total != self._looked_up
+        return self._asked is not None and not self._asked.answered(self._known)
 
     def _timed(self) -> HashMemory:
         """The memory with what this run says about the use of hashes."""

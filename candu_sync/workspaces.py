@@ -43,8 +43,8 @@ def chosen_workspace(given: str | None = None) -> str | None:
     if not name:
         return None
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or name in _TAKEN:
-        raise SettingsError(f"{CHOICE}: a workspace's name has small letters, digits and _, like eu or shop_us, and is "
-                            f"none of {', '.join(_TAKEN)}")
+        raise SettingsError(f"{CHOICE} or --workspace: a workspace's name has small letters, digits and _, like eu or "
+                            f"shop_us, and is none of {', '.join(_TAKEN)}")
     return name
 
 

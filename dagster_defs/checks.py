@@ -71,12 +71,13 @@ def how_to_pass(sync: Sync, names: Names, stopped_by: GuardTripped) -> str:
 
 
 def guard_result(sync: Sync, names: Names, changes: ChangeSet, tripped: GuardTripped | None,
-                 stopped_by: GuardTripped | None, reason: str) -> AssetCheckResult:
+                 stopped_by: GuardTripped | None, passed: str, reason: str) -> AssetCheckResult:
     """Fails when a guard is tripped, and only warns when a person decided to pass it.
 
     Args:
         stopped_by: those that the launch does not pass.
-        reason: why it passes the others.
+        passed: the guards that the launch passes, in words.
+        reason: why it passes them.
     """
     summary, asset = changes.summary, names.changes_key(sync.name)
     figures: Metadata = _partition(changes) | {
@@ -89,8 +90,8 @@ def guard_result(sync: Sync, names: Names, changes: ChangeSet, tripped: GuardTri
     if stopped_by is not None:
         return AssetCheckResult(asset_key=asset, passed=False, check_name=GUARD, metadata=figures,
                                 description=how_to_pass(sync, names, stopped_by))
-    figures |= {"forced": MetadataValue.bool(True), "reason": MetadataValue.text(reason)}
-    text = f"{'; '.join(tripped.reasons)}. Forced past the guard: {reason}"
+    figures |= {"guards passed": MetadataValue.text(passed), "reason": MetadataValue.text(reason)}
+    text = f"{'; '.join(tripped.reasons)}. Passed on request (guards: {passed}): {reason}"
     return AssetCheckResult(asset_key=asset, passed=False, severity=AssetCheckSeverity.WARN, check_name=GUARD,
                             metadata=figures, description=text)
 

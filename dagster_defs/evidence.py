@@ -61,8 +61,7 @@ class Evidence:
             first = first_rows(self.target.state, result.run_id, MOST_KEYS)
             metadata |= {"first rows": history_rows(first, values=self.launch.values)} if first else {}
         if self.launch.force or self.launch.allow:
-            passed = "all" if self.launch.force else ", ".join(sorted(self.launch.guards()))
-            metadata["guards passed"] = MetadataValue.text(f"{passed}: {self._why()}")
+            metadata["guards passed"] = MetadataValue.text(f"{self.launch.passed()}: {self._why()}")
         return metadata
 
     def checks_of_changes(self, tripped: GuardTripped | None, stopped_by: GuardTripped | None,
@@ -75,7 +74,8 @@ class Evidence:
         """
         sync = self.target.sync
         findings = findings_of(self.target, self.found, OtherSyncs(self.target.project, self.beside))
-        return [guard_result(sync, self.names, self.found, tripped, stopped_by, self._why()),
+        return [guard_result(sync, self.names, self.found, tripped, stopped_by, self.launch.passed(),
+                             self._why()),
                 oddities_result(sync, self.names, self.found, findings)]
 
     def check_of_push(self, result: RunResult | None = None) -> AssetCheckResult:

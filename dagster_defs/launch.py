@@ -26,6 +26,10 @@ class Launch(Config):
         """The guards to pass, by name. Raises UsageError when there is none of a name."""
         return guard_names(self.allow)
 
+    def passed(self) -> str:
+        """The guards to pass, in words; empty: none."""
+        return "all" if self.force else ", ".join(sorted(self.guards()))
+
     def plans_anew(self) -> bool:
         """Whether it asks for another change set than one that was staged."""
         return self.full or bool(self.keys)

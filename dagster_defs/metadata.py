@@ -34,7 +34,8 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
     """
     summary = changes.summary
     names = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "bytes")
-    found: Metadata = {"dagster/row_count": MetadataValue.int(summary.rows)}
+    # Of some keys only, it would be plotted as if the model had lost its rows.
+    found: Metadata = {} if changes.keys else {"dagster/row_count": MetadataValue.int(summary.rows)}
     found |= _columns(changes)
     found |= {name: MetadataValue.int(getattr(summary, name)) for name in names}
     found |= outlook or {}
@@ -159,6 +160,8 @@ def _changed_traits(traits: list[str] | dict[str, list[str | None]]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # as a message has it
     return "–" if value is None else str(value)
 
 

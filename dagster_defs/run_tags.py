@@ -13,6 +13,8 @@ _COUNTS = {"accepted": "candu/accepted", "refused": "candu/refused", "waiting": 
 
 # Why nothing was sent.
 _STOPPED = "candu/stopped"
+# The guards that were passed, and why.
+_PASSED = "candu/guards_passed"
 _LONGEST = 250
 
 
@@ -29,6 +31,12 @@ def tag_counts(context: AssetExecutionContext, result: RunResult) -> None:
     if found:
         before = _tags(context)
         _add(context, {tag: str(int(before.get(tag, "0")) + count) for tag, count in found.items()})
+
+
+def tag_passed(context: AssetExecutionContext, guards: str, why: str) -> None:
+    """Say which guards a person passed, and why; nothing for no guard."""
+    if guards:
+        _add(context, {_PASSED: shortened(f"{guards}: {why}", _LONGEST)})
 
 
 def tag_stopped(context: AssetExecutionContext, why: str) -> None:

@@ -41,11 +41,12 @@ from dagster_defs.evidence import Evidence
 from dagster_defs.failures import fail, failures
 from dagster_defs.lasting import opened
 from dagster_defs.launch import Launch
+from dagster_defs.metadata import shown_key
 from dagster_defs.names import Names
 from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
-from dagster_defs.run_tags import tag_counts, tag_stopped
+from dagster_defs.run_tags import tag_counts, tag_passed, tag_stopped
 
 Event = AssetCheckResult | MaterializeResult[None]
 
@@ -85,7 +86,7 @@ class SyncRun:
 
     def _stage(self) -> Iterator[Event]:
         """Stage the changes of each partition. Where a guard stops one, the run ends here."""
-        asset, stopped, checks = self._changes, [], []
+        asset, stopped, checks, found_of = self._changes, [], [], list[ChangeSet]()
         with per_partition(self.context, asset) as note:
             for partition in partitions_of(self.context, self.sync):
                 with self._project(self.retries) as project:
@@ -94,6 +95,7 @@ class SyncRun:
                     found = staged(target.state) if self._staged_before() else self._planned(target)
                     evidence, tripped = self._evidence(target, found), guard(target, found)
                     stopped_by = self._stopped_by(target, found, tripped)
+                    found_of.append(found)
                     checks.append(evidence.checks_of_changes(tripped, stopped_by))
                     note(partition, evidence.of_changes(tripped))
                     if stopped_by is not None and not found.keys and self._pushes():
@@ -104,18 +106,21 @@ class SyncRun:
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
         if stopped:
             self._end(stopped)
+        if not self._pushes():
+            self._refuse_unknown_keys(found_of)
 
     def _push(self) -> Iterator[Event]:
         """Push each partition, until one fails."""
         partitions = partitions_of(self.context, self.sync)
         # A second try would plan again for the partitions that the first one has pushed.
         tries = self.retries if len(partitions) == 1 else None
-        asset, checks = self.names.push_key(self.sync.name), []
+        asset, checks, found_of = self.names.push_key(self.sync.name), [], list[ChangeSet]()
         with per_partition(self.context, asset) as note:
             for partition in partitions:
                 with self._project(tries) as project:
                     target, found, result = self._pushed(project, partition)
                     evidence = self._evidence(target, found)
+                    found_of.append(found)
                     checks.append([evidence.check_of_push(result)])
                     metadata = evidence.of_push(result)
                     guarded = guard(target, found) if result.status == "guarded" else None
@@ -128,21 +133,32 @@ class SyncRun:
                     fail(in_words(self.names.workspace, result.error), self.context,
                          tries if result.transient else None, metadata=metadata)
                 note(partition, metadata)
+        tag_passed(self.context, self.launch.passed(), self.launch.why(self.context.run.tags))
         self._correct_guard()
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
+        self._refuse_unknown_keys(found_of)
+
+    def _refuse_unknown_keys(self, found: Sequence[ChangeSet]) -> None:
+        """Fail, at the end, when a key of the launch is in no partition: it is probably mistyped."""
+        missing = [key for key in self.launch.keys if all(key in each.summary.missing_keys for each in found)]
+        if missing:
+            fail(f"{self.sync.name}: no row has the key {', or '.join(map(shown_key, missing))}: the model does not "
+                 "return it, it is an event that was sent, or the key is made of several columns, like g1|u1",
+                 self.context)
 
     def _correct_guard(self) -> None:
         """Say in the guard's check that changes which were looked at before were let past it. The check is of an asset
         that this run does not make. Dagster takes its result only in this way."""
-        passes = self.launch.force or self.launch.allow
-        if not passes or self._changes in self.context.selected_asset_keys:
+        passed = self.launch.passed()
+        if not passed or self._changes in self.context.selected_asset_keys:
             return
         why = self.launch.why(self.context.run.tags)
         for partition in partitions_of(self.context, self.sync):
             self.context.instance.report_runless_asset_event(AssetCheckEvaluation(
                 asset_key=self._changes, check_name=GUARD, passed=False, severity=AssetCheckSeverity.WARN,
-                description=f"Pushed past the guard: {why}", blocking=True, partition=partition,
-                metadata={"run": MetadataValue.dagster_run(self.context.run_id)}))
+                description=f"Pushed past the guard ({passed}): {why}", blocking=True, partition=partition,
+                metadata={"run": MetadataValue.dagster_run(self.context.run_id), "reason": MetadataValue.text(why),
+                          "guards passed": MetadataValue.text(passed)}))
 
     def _check(self) -> Iterator[Event]:
         """What the checks say now. Nothing is staged."""

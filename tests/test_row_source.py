@@ -190,6 +190,17 @@ def test_a_model_that_is_not_steady_is_told_and_read_whole(server: Server) -> No
     assert server.lab.plan(other).path == BY_TOTAL
 
 
+def test_a_model_of_which_most_rows_are_random_is_told_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_source, "MOST_CHANGED", 0.3)
+    people(server, rows=300)
+    server.run("create view all_at_random as select *, (random() * 3)::int4 as luck from people")
+    sync = server.sync(table="all_at_random", yaml="guard: {max_changed: null}")
+    for _ in range(4):
+        result = server.lab.run(sync)
+        assert (result.status, result.rows, result.invalid) == ("succeeded", 300, 0)
+    assert memory(server, sync)["unsteady"] is True
+
+
 def learnt_but_one(server: Server, sync: Sync) -> Sync:
     server.lab.run(sync)
     assert server.lab.run(sync).messages == 1

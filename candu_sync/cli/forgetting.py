@@ -24,6 +24,7 @@ def forget(user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The u
            as_json: Json = False) -> None:
     """Remove a person from the state and the history of all syncs; the id is not sent or stored again."""
     with opened_project() as (project, catalog):
+        project.destinations.check_environment()
         if undo:
             _undo(project, user_id, as_json=as_json)
             return

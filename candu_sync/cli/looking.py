@@ -182,6 +182,7 @@ def rejected(names: Names = None, partition: Partitions = None, everything: All 
         selected = select(project, catalog, asked)
         targets = [target for sync in selected.syncs for target in with_state(project, sync, selected.keys(sync))]
         if again:
+            project.destinations.check_environment()
             _retry(selected.syncs, targets, as_json=as_json)
         else:
             show_set_aside([(target, row) for target in targets for row in maintenance.set_aside(target)

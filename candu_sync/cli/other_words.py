@@ -71,6 +71,7 @@ _OPTIONS = {
     "--check": "use `candu-sync check SYNC`", "--limit": "use --sample N on `run`", "--yes": "it is for `reset` only",
     "-y": "use --yes on `reset`", "--rate": "set CANDU_RATE", "--batch-size": "set CANDU_BATCH_SIZE",
     "--project-dir": "change into the folder, or set CANDU_SQL_DIR", "--state": "set CANDU_STATE_URL",
+    "--workspace": "write it before the command: `candu-sync --workspace NAME run …`",
     "--retry": "use `candu-sync rejected SYNC --retry`",
 }
 

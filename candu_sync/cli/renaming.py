@@ -21,6 +21,7 @@ def rename(old: Annotated[str, typer.Argument(metavar="OLD", help="The name that
     from candu_sync.operate import maintenance
 
     with opened_project() as (project, catalog):
+        project.destinations.check_environment()
         _check_gone(catalog, old, new)
         syncs, errors = chosen(catalog, [new])
         for sync in syncs:

@@ -130,6 +130,7 @@ def reset(names: Names = None, partition: Partitions = None, everything: All = F
     asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
     asked.require("reset")
     with opened_project() as (project, catalog):
+        project.destinations.check_environment()
         selected = select(project, catalog, asked, gone=() if everything else orphaned(project, catalog))
         chosen = [*(sync.name for sync in selected.syncs), *selected.gone]
         if chosen and not yes and not asked.is_exact(chosen):

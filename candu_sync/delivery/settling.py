@@ -5,7 +5,7 @@
   work (``evidence.py``); the rest is delivered.
 - An error that may pass: it is sent again after a pause (``requests.py``), and given up after ``max_attempts``, unsent.
 - A 5xx on every attempt, while others are accepted: a message makes the destination fail. The batch is split like one
-  that was refused, and that message is set aside.
+  that was refused, and that message is set aside. With ``max_attempts`` 1 no row is to blame for its only 5xx.
 - Anything else ends the delivery.
 """
 
@@ -170,7 +170,7 @@ class Settling:
 
     def _failed(self, batch: Splitting, part: Batch, failure: GaveUp, before: int) -> bool:
         """A part failed on every attempt; False when its batch has to wait, or is given up."""
-        if not failure.answered:
+        if not failure.answered or self._limits.max_attempts == 1:
             self._give_up(failure.error)
             return True
         batch.failing = True

@@ -70,12 +70,7 @@ class Destination:
         known, route = self._read(), self._route
         if known is None:
             return
-        if known.environment not in (None, environment):
-            raise OtherWorkspace(
-                f"the state {self._store.place('')} is that of the environment {known.environment}, and "
-                f"CANDU_ENVIRONMENT is {environment or 'not set'} here. If this is {known.environment}, set "
-                f"CANDU_ENVIRONMENT={known.environment}. If it is not, give it a state and a key of its own: set "
-                f"CANDU_STATE_URL and {route.key_setting}", key=False)
+        self.check_environment(environment)
         if _normal(known.url) != _normal(url):
             raise OtherWorkspace(
                 f"the state {self._store.place('')} belongs to {route.service} at {known.url}, and {route.url_setting} "
@@ -87,6 +82,16 @@ class Destination:
                 f"If {route.key_setting} is wrong, correct it. If the key was replaced and the {route.owner} is the "
                 f"same, run once with --new-key. If it is another {route.owner}, give it a state of its own (set "
                 "CANDU_STATE_URL), or forget what was sent: `candu-sync reset --all`", key=True)
+
+    def check_environment(self, environment: str | None) -> None:
+        """As ``check``, of the environment alone: for those who change the state and send nothing."""
+        known = self._read()
+        if known is not None and known.environment not in (None, environment):
+            raise OtherWorkspace(
+                f"the state {self._store.place('')} is that of the environment {known.environment}, and "
+                f"CANDU_ENVIRONMENT is {environment or 'not set'} here. If this is {known.environment}, set "
+                f"CANDU_ENVIRONMENT={known.environment}. If it is not, give it a state and a key of its own: set "
+                f"CANDU_STATE_URL and {self._route.key_setting}", key=False)
 
     def take_on(self, url: str, key: str | None, environment: str | None = None, *, new_key: bool = False) -> None:
         """Belong to this workspace from now on. It costs nothing if that is known already. Safe in any thread.

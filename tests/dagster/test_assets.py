@@ -178,7 +178,7 @@ class TestGuard:
         [latest] = room.instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).values()
         said = latest.event.dagster_event.event_specific_data  # type: ignore[union-attr]
         assert (said.passed, said.severity, said.description) == (
-            False, AssetCheckSeverity.WARN, "Pushed past the guard: three it is")
+            False, AssetCheckSeverity.WARN, "Pushed past the guard (all): three it is")
         assert len(room.simulator.users()) == 3
 
     def test_force_on_the_changes_reaches_the_push_and_the_check_warns_with_the_reason(self, room: Room) -> None:

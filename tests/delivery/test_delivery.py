@@ -401,6 +401,12 @@ class TestPassingTroubles:
         assert 10 <= report.accepted <= 20
         assert report.rejected == 0
 
+    def test_with_one_attempt_no_row_is_to_blame_for_a_passing_trouble(self, simulator: Simulator) -> None:
+        simulator.fault("status", status=503, probability=0.6, seed=3, retry_after="0", times=None)
+        report = Sending(simulator, 200, batch_size=5, concurrency=2, max_attempts=1).run()
+        assert isinstance(report.error, Transient)
+        assert (report.rejected, report.accepted < 200) == (0, True)
+
     def test_candu_down_is_given_up_soon(self, simulator: Simulator) -> None:
         simulator.fault("status", status=503, times=None, retry_after="0")
         report = Sending(simulator, 1_000, batch_size=10, concurrency=2, max_attempts=2).run()

@@ -195,8 +195,11 @@ class TestEnvironment:
         project.model("users/profile", "select * from people")
         assert project.cli("run", "users/profile", environment="production").code == 0
         project.people(4)
-        for command in (("plan",), ("plan", "--save"), ("run",), ("baseline",)):
-            refused = project.cli(command[0], "users/profile", *command[1:], environment="staging")
+        for command in (("plan", "users/profile"), ("plan", "users/profile", "--save"), ("run", "users/profile"),
+                        ("baseline", "users/profile"), ("reset", "users/profile"),
+                        ("reset", "--all", "--yes"), ("rejected", "users/profile", "--retry"), ("forget", "u1"),
+                        ("forget", "u1", "--undo"), ("rename", "users/profile", "users/other")):
+            refused = project.cli(*command, environment="staging")
             assert (refused.code, "set CANDU_ENVIRONMENT=production" in refused.err) == (2, True), refused
         assert project.cli("status").code == 0
         assert project.cli("run", "users/profile", environment="production").code == 0
