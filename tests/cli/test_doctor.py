@@ -94,7 +94,7 @@ class Terminal:
         for _ in range(5):
             self._process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(2)
+                self._process.wait(8)
                 return
 
     def end(self) -> tuple[int, str]:

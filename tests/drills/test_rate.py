@@ -96,4 +96,5 @@ def test_runs_of_the_command_line(lab: Lab, simulator: Simulator) -> None:
     times = sorted(dt.datetime.fromisoformat(request["at"]).timestamp() for request in simulator.requests())
     assert len(times) == 60
     assert most_in_a_second(times, LATE_THERE) <= 40
-    assert times[-1] - times[0] >= 59 / 40
+    # The first may arrive late.
+    assert times[-1] - times[0] >= 59 / 40 - LATE_THERE

@@ -84,7 +84,7 @@ def test_constants_keep_their_types(tmp_path: Path) -> None:
 @pytest.mark.parametrize("yaml", ["", "# nothing yet\n", "{}", "---\n"])
 def test_every_setting_is_optional(tmp_path: Path, yaml: str) -> None:
     found = sync(tmp_path, "users/profile", yaml)
-    assert (found.payload, found.nulls, found.removed, found.timezone) == ("changed", "send", "keep", "UTC")
+    assert (found.payload, found.nulls, found.removed, found.timezone) == ("changed", None, "keep", "UTC")
     assert (found.uncertain, found.preview, found.automation) == ("resend", "redacted", "none")
     assert (found.partitions, found.cursor, found.rename, found.omit, found.tags) == (None, None, {}, (), {})
     assert found.guard == Guard(min_rows=1, max_changed=0.5, max_removed=0.2, max_messages=None)
