@@ -5,7 +5,7 @@
   work (``evidence.py``); the rest is delivered.
 - An error that may pass: it is sent again after a pause (``requests.py``), and given up after ``max_attempts``, unsent.
 - A 5xx on every attempt, while others are accepted: a message makes the destination fail. The batch is split like one
-  that was refused, and that message is set aside. With ``max_attempts`` 1 no row is to blame for its only 5xx.
+  that was refused, and that message is set aside. With ``max_attempts`` 1 it stays unsent: one 5xx may pass.
 - Anything else ends the delivery.
 """
 
@@ -170,14 +170,16 @@ class Settling:
 
     def _failed(self, batch: Splitting, part: Batch, failure: GaveUp, before: int) -> bool:
         """A part failed on every attempt; False when its batch has to wait, or is given up."""
-        if not failure.answered or self._limits.max_attempts == 1:
+        if not failure.answered:
             self._give_up(failure.error)
             return True
         batch.failing = True
         batch.failure = failure.error
         batch.troubled_at = batch.troubled_at or before
         batch.proven = batch.proven or self._evidence.accepted_since(before)
-        if len(part) == 1 and (batch.trusted or batch.last_resort):
+        if len(part) == 1 and self._limits.max_attempts == 1 and batch.trusted:
+            self._note(self._failure(failure.error))
+        elif len(part) == 1 and (batch.trusted or batch.last_resort):
             self._refuse(batch, part, failure.error.status or 0,
                          f"{failure.error.reason}; the message was sent alone, and others were accepted")
             if not batch.trusted and batch.refused_alone >= min(_FAILED_ALONE, len(batch.whole)):

@@ -72,8 +72,10 @@ class Terminal:
     def __init__(self, project: Folder, *words: str, **settings: str) -> None:
         self._ours, theirs = pty.openpty()
         environment = project.environment(**settings) | {"COLUMNS": "300"}
+        # Tests that run in the background ignore Ctrl-C, and so would the command.
         self._process = subprocess.Popen([EXECUTABLE, "doctor", *words], cwd=project.folder, stdin=theirs,
-                                         stdout=theirs, stderr=theirs, env=environment)
+                                         stdout=theirs, stderr=theirs, env=environment,
+                                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         os.close(theirs)
         self.shown = ""
 
@@ -94,7 +96,7 @@ class Terminal:
         for _ in range(5):
             self._process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(8)
+                self._process.wait(2)
                 return
 
     def end(self) -> tuple[int, str]:
