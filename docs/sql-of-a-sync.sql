@@ -322,7 +322,7 @@ SELECT key, reason, '20261101T060000-1a2b3c4d' AS run
 FROM result
 WHERE reason IS NOT NULL;
 
--- comparison.py, compare
+-- comparison/comparing.py, compare
 SELECT table_name FROM duckdb_tables();
 DROP TABLE "changes";
 DROP TABLE "held";

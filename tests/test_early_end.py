@@ -13,9 +13,10 @@ from unittest import mock
 import duckdb
 import pytest
 
-from candu_sync import claimed_push, comparison, pipeline
+from candu_sync import claimed_push, pipeline
 from candu_sync import project as project_module
 from candu_sync.commit import RunResult
+from candu_sync.comparison import comparing
 from candu_sync.errors import ModelError, OtherWorkspace, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.progress import Counted, Event
@@ -74,7 +75,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def the_long_way(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing ends early: every table is made, and every file is staged."""
     with monkeypatch.context() as patch:
-        patch.setattr(comparison, "diff_of_nothing", lambda *_: None)
+        patch.setattr(comparing, "diff_of_nothing", lambda *_: None)
         yield
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from candu_sync import comparison
+from candu_sync.comparison import comparing
 
 START = dt.datetime(2026, 11, 1, 6, tzinfo=dt.UTC)
 
@@ -30,5 +30,5 @@ class Clock:
 def clock() -> Iterator[Clock]:
     """Plans read the time from a ``Clock``."""
     found = Clock()
-    with mock.patch.object(comparison, "_now", found.read):
+    with mock.patch.object(comparing, "_now", found.read):
         yield found

@@ -109,7 +109,7 @@ def _caller() -> tuple[str, str]:
                 place = f"{name}, {frame.f_code.co_name.lstrip('_')}"
             verb = {("changes/messages.py", "encode"): "push", ("commit/next_version.py", "commit"): "commit",
                     ("operate/read_twice.py", "read_twice"): "check", ("operate/page_ids.py", "_compared"): "ids",
-                    ("comparison.py", "compare"): "plan"}.get((name, frame.f_code.co_name), "") or verb
+                    ("comparison/comparing.py", "compare"): "plan"}.get((name, frame.f_code.co_name), "") or verb
         frame = frame.f_back  # type: ignore[assignment]
     return verb, place
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from candu_sync import row_source
 from candu_sync.changes import ChangeSet
+from candu_sync.comparison import hashed_source, row_source
 from candu_sync.forgetting import forget
 from candu_sync.simulator import Simulator
 from candu_sync.snapshot import HashMemory, KnownRows, RowPairs, forget_hashes
@@ -52,7 +52,7 @@ class Server:
 @pytest.fixture(autouse=True)
 def small_tables_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_source, "LEAST_ROWS", 1)
-    monkeypatch.setattr(row_source, "MOST_CHANGED", 0.9)
+    monkeypatch.setattr(hashed_source, "MOST_CHANGED", 0.9)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_model_that_is_not_steady_is_told_and_read_whole(server: Server) -> No
 
 
 def test_a_model_of_which_most_rows_are_random_is_told_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_source, "MOST_CHANGED", 0.3)
+    monkeypatch.setattr(hashed_source, "MOST_CHANGED", 0.3)
     people(server, rows=300)
     server.run("create view all_at_random as select *, (random() * 3)::int4 as luck from people")
     sync = server.sync(table="all_at_random", yaml="guard: {max_changed: null}")
@@ -208,14 +208,14 @@ def learnt_but_one(server: Server, sync: Sync) -> Sync:
 
 
 def test_where_most_rows_change_all_are_read_and_hashes_rest(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_source, "MOST_CHANGED", 0.3)
+    monkeypatch.setattr(hashed_source, "MOST_CHANGED", 0.3)
     people(server)
     sync = learnt(server, server.sync())
     paths = []
     for _ in range(4):
         server.run("update people set seats = seats + 1")
         paths.append((server.lab.run(sync, force=True).read, memory(server, sync)["rest"]))
-    large, vain = ({"by": f"adbc ({why})", "rows": 30} for why in (row_source.LARGE, row_source.VAIN))
+    large, vain = ({"by": f"adbc ({why})", "rows": 30} for why in (hashed_source.LARGE, row_source.VAIN))
     assert [({name: read[name] for name in large}, rest) for read, rest in paths] == [
         (large, 0), (large, 1), (vain, 0), ({"by": "adbc", "rows": 30}, 0)]
     assert server.lab.plan(sync).path == BY_ROWS
@@ -228,7 +228,7 @@ def test_where_the_query_itself_takes_long_hashes_rest(server: Server, monkeypat
     state = server.lab.state(sync)
     vain = []
     for seconds in (100.0, 0.0, 0.0):
-        monkeypatch.setattr(row_source, "NOTICED", seconds)
+        monkeypatch.setattr(hashed_source, "NOTICED", seconds)
         state.write_json("row_hashes.json", memory(server, sync) | {"seconds": 0.0})
         server.run("update people set seats = seats + 1 where user_id = 'u1'")
         assert server.lab.run(sync).read["by"] == BY_ROWS
