@@ -132,7 +132,9 @@ class Delivery:
         self._settle_all(lambda: None if self._stop.is_set() else self._evidence.ready() or self._evidence.left_over())
         try:
             if not self._stop.is_set():
-                self._settling.set_aside(self._evidence.settle())
+                rejected, unsent = self._evidence.settle()
+                self._settling.set_aside(rejected)
+                self._settling.leave_unsent(unsent)
         except CanduSyncError as error:
             self._end(error)
 

@@ -151,9 +151,9 @@ class Evidence:
             batch.last_resort = True
             return batch
 
-    def settle(self) -> list[Line]:
-        """Everything was sent. Returns the rejections that are left; few rows are to blame, even if nothing was
-        accepted.
+    def settle(self) -> tuple[list[Line], list[Line]]:
+        """Everything was sent. Returns the rejections that are left, as few rows are to blame even if nothing was
+        accepted; and those that may be the destination's fault: these messages stay unsent.
 
         Raises:
             DestinationTrouble: nothing was accepted, and the answers may be about the address or the key, or are too
@@ -167,8 +167,9 @@ class Evidence:
             unproven = any(line["status"] in self._unproven for line in lines)
             if not self._last_accepted and (unproven or len(lines) > _FEW):
                 raise self._trouble()
+            unsent = [held.line for held in self._held if held.line not in lines]
             self._held = []
-        return lines
+        return lines, unsent
 
     def _trouble(self) -> DestinationTrouble:
         line = self._held[-1].line if self._held else {"reason": f"{self._route.service} refused it", "status": 0}

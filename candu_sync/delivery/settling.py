@@ -168,6 +168,12 @@ class Settling:
                 self._report.rejected += 1
             self._progress(1)
 
+    def leave_unsent(self, lines: list[dict[str, Any]]) -> None:
+        """Messages failed alone, and nothing was accepted later that would prove them bad: the report says so."""
+        for line in lines:
+            self._note(Transient(f"{line['reason']}; nothing was accepted later, so it stays unsent and goes with the "
+                                 "next run", status=line["status"]))
+
     def _failed(self, batch: Splitting, part: Batch, failure: GaveUp, before: int) -> bool:
         """A part failed on every attempt; False when its batch has to wait, or is given up."""
         if not failure.answered:

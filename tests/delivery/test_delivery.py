@@ -302,7 +302,7 @@ class TestOneRowAgainstTheRest:
         simulator.fault("refuse", user_ids=[f"u{i}" for i in bad], status=status)
         sending = Sending(simulator, 300, concurrency=concurrency)
         report = sending.run()
-        if report.error is not None:
+        if report.error is not None or (status, bad) == (503, {299}):
             # Nothing passes after the last batch: Candu may be down, and no row is to blame.
             assert (status, bad) == (503, {299})
             assert isinstance(report.error, Transient)
@@ -312,6 +312,16 @@ class TestOneRowAgainstTheRest:
         assert {n: status for n, (status, _, _) in sending.outcome.rejected.items()} == dict.fromkeys(bad, status)
         assert sending.accepted == set(range(300)) - bad
         assert report.requests < 80
+
+    def test_what_stays_unsent_is_in_the_report(self, simulator: Simulator) -> None:
+        """The third batch proves that the server works; the message that fails is sent alone after it, and last."""
+        simulator.fault("refuse", user_ids=["u199"], status=503)
+        sending = Sending(simulator, 300, concurrency=1)
+        report = sending.run()
+        assert isinstance(report.error, Transient)
+        assert "stays unsent and goes with the next run" in str(report.error)
+        assert sending.accepted == set(range(300)) - {199}
+        assert report.rejected == 0
 
     def test_a_row_that_makes_the_server_fail_in_the_only_batch(self, simulator: Simulator) -> None:
         simulator.fault("refuse", user_ids=["u7"], status=500)
