@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ import pyarrow.ipc as ipc
 from candu_sync.errors import StateError
 
 if TYPE_CHECKING:
-    import pyarrow.dataset as pads
+    from candu_sync.arrow_scan import ArrowFile
 
 # What DuckDB needs at least to sort and join with two threads.
 _LEAST_MEMORY = 64 * 1024 * 1024
@@ -162,12 +162,16 @@ def explained(scratch: Path) -> Iterator[None]:
                          "Nothing that Candu accepted is lost; free some space and run again") from error
 
 
-def arrow_file(path: Path) -> pads.Dataset:
-    """An Arrow IPC file as the engine scans it: the columns that a query needs, batch by batch."""
-    # Loading this takes as long as a plan that has nothing to compare.
-    import pyarrow.dataset as pads
+def arrow_file(path: Path, without: Sequence[str] = ()) -> ArrowFile:
+    """An Arrow IPC file as the engine scans it: the columns that a query needs, one batch at a time.
 
-    return pads.dataset(path, format="ipc")
+    Args:
+        without: columns that a query does not see.
+    """
+    # Loading this takes as long as a plan that has nothing to compare.
+    from candu_sync.arrow_scan import ArrowFile
+
+    return ArrowFile(path, without)
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:

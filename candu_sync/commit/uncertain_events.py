@@ -39,8 +39,8 @@ def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) 
     if changes.kind != "events" or not outcome.uncertain:
         return
     numbers = [number for low, high in outcome.uncertain for number in range(low, high + 1)]
-    file = arrow_file(changes.file("changes.arrow"))
-    keys = set(file.to_table(["key"], filter=pc.field("message").isin(numbers)).column("key").to_pylist())
+    scan = arrow_file(changes.file("changes.arrow")).scanner(["key"], pc.field("message").isin(numbers))
+    keys = set(scan.to_reader().read_all().column("key").to_pylist())
     name = f"uncertain/{changes.run_id}.json"
     # What another process noted for this run, which it took for dead, stays.
     keys |= set((state.read_json(name) or {}).get("keys", []))
