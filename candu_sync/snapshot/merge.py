@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from candu_sync.embedded import arrow_file, is_few, scalar, write_arrow
 from candu_sync.rows import Trait
-from candu_sync.snapshot.row_index import Index, hashes
+from candu_sync.snapshot.index_writer import IndexWriter
+from candu_sync.snapshot.row_index import Index, hash_pairs
 from candu_sync.snapshot.snapshot import (
     Snapshot,
     expose,
@@ -147,12 +147,13 @@ class _Writer:
     def write(self, name: str, query: str) -> dict[str, Path | None]:
         """A query's rows as the file ``name``."""
         path = self._folder / f"{name}.arrow"
-        parts: list[pa.Table] = []
         columns = stored_hash(self._snapshot, self._hashed, layout(self._snapshot))
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, IndexWriter(self._folder) as index:
             rows = write_arrow(self._connection, query, path,
-                               lambda batch: parts.append(hashes(cursor, batch, columns)))
-        return {name: path, **({f"{name}_index": None} if is_few(rows) else self._save(name, Index.of(parts)))}
+                               lambda batch: index.add(*hash_pairs(cursor, batch, columns)))
+            if is_few(rows):
+                return {name: path, f"{name}_index": None}
+            return {name: path, **self._save(name, index)}
 
     def renew(self, name: str, old: Snapshot) -> dict[str, Path | None]:
         """A new index for a file that stays, unless its index is of the right traits."""
@@ -165,7 +166,7 @@ class _Writer:
             old = replace(old, traits=self._snapshot.traits)
             return self._save(name, index_of(cursor, replace(old, base_index=None), name, self._hashed))
 
-    def _save(self, name: str, index: Index) -> dict[str, Path | None]:
+    def _save(self, name: str, index: Index | IndexWriter) -> dict[str, Path | None]:
         path = self._folder / f"{name}_index.arrow"
         index.save(path, hashed_names(self._hashed))
         return {f"{name}_index": path}

@@ -78,6 +78,22 @@ def hashes(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns
     return connection.sql(f"SELECT {KEY_HASH} AS key_hash, {columns} FROM rows_to_hash").to_arrow_table()
 
 
+def hash_pairs(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: str) -> tuple[Hashes, Hashes]:
+    """A batch's key hashes, and its row hashes: the column ``row_hash`` of ``columns`` (SQL)."""
+    found = hashes(connection, batch, columns)
+    return found.column("key_hash").to_numpy(), found.column("row_hash").to_numpy()
+
+
+def about(traits: Hashed) -> dict[str, str]:
+    """What the file of an index says of it: what made its hashes, and of which traits they are."""
+    return {"function": FUNCTION, "traits": json.dumps([list(trait) for trait in traits])}
+
+
+def as_batch(key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> pa.RecordBatch:
+    """The columns of an index, as its file has them."""
+    return pa.record_batch([key_hash, row_hash, row], schema=_SCHEMA)
+
+
 def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
     """For each beginning of so many bits, the place of the first entry that has it, or of the next one."""
     counts = np.zeros(2**bits + 1, np.int64)
@@ -132,34 +148,24 @@ class Index:
     def __len__(self) -> int:
         return len(self._key_hash)
 
-    @classmethod
-    def of(cls, parts: Sequence[pa.Table]) -> Index:
-        """From the hashes (key_hash, row_hash) of a file's rows, in their order."""
-        nothing = np.empty(0, np.uint64)
-        key_hash, row_hash = (np.concatenate([nothing, *(part.column(name).to_numpy() for part in parts)])
-                              for name in ("key_hash", "row_hash"))
-        order = np.argsort(key_hash)
-        return cls(key_hash[order], row_hash[order], order.astype(np.uint32))
-
     def save(self, path: Path, traits: Hashed) -> None:
         """Write it as an Arrow IPC file."""
-        about = {"function": FUNCTION, "traits": json.dumps([list(trait) for trait in traits])}
-        with ipc.new_file(str(path), _SCHEMA.with_metadata(about)) as writer:
-            writer.write_batch(pa.record_batch([self._key_hash, self._row_hash, self._row], schema=_SCHEMA))
+        with ipc.new_file(str(path), _SCHEMA.with_metadata(about(traits))) as writer:
+            writer.write_batch(as_batch(self._key_hash, self._row_hash, self._row))
 
     @staticmethod
     def traits_of(path: Path) -> list[tuple[str, str]]:
         """The traits that the index in a file is of, as ``save`` took them."""
-        about = ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
-        return [(name, kind) for name, kind in json.loads(about.get(b"traits", b"[]"))]
+        noted = ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+        return [(name, kind) for name, kind in json.loads(noted.get(b"traits", b"[]"))]
 
     @classmethod
     def load(cls, path: Path, traits: Hashed) -> Index | None:
         """Map a file into memory; None when it was made by another function, or of other traits."""
         reader = ipc.open_file(pa.memory_map(str(path)))
-        about = reader.schema.metadata or {}
-        same = json.loads(about.get(b"traits", b"null")) == [list(trait) for trait in traits]
-        if about.get(b"function", b"").decode() != FUNCTION or not same:
+        noted = reader.schema.metadata or {}
+        same = json.loads(noted.get(b"traits", b"null")) == [list(trait) for trait in traits]
+        if noted.get(b"function", b"").decode() != FUNCTION or not same:
             return None
         batch = reader.get_batch(0)
         return cls(*(column.to_numpy() for column in batch.columns))

@@ -36,7 +36,8 @@ import pyarrow.ipc as ipc
 
 from candu_sync.embedded import arrow_file
 from candu_sync.rows import SQL_TYPE, Trait
-from candu_sync.snapshot.row_index import Index, hashes, row_hash
+from candu_sync.snapshot.index_writer import IndexWriter
+from candu_sync.snapshot.row_index import Index, hash_pairs, row_hash
 
 # The columns other than key and the traits.
 _FIXED = {"users": {"gone": "BOOLEAN", "doubt": "BOOLEAN", "user_id": "VARCHAR"},
@@ -169,10 +170,12 @@ def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
     if found is not None:
         return found
     path: Path = getattr(snapshot, name)
-    reader = ipc.open_file(pa.OSFile(str(path)))
-    batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-    columns = stored_hash(snapshot, hashed, reader.schema.names)
-    return Index.of([hashes(connection, batch, columns) for batch in batches])
+    with pa.OSFile(str(path)) as source, IndexWriter() as writer:
+        reader = ipc.open_file(source)
+        columns = stored_hash(snapshot, hashed, reader.schema.names)
+        for number in range(reader.num_record_batches):
+            writer.add(*hash_pairs(connection, reader.get_batch(number), columns))
+        return writer.index()
 
 
 def renewed_index(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, path: Path) -> bool:

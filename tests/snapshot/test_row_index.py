@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from candu_sync.embedded import open_embedded
 from candu_sync.snapshot import row_index as index_module
+from candu_sync.snapshot.index_writer import IndexWriter
 from candu_sync.snapshot.row_index import Index, hashes, row_hash
 
 if TYPE_CHECKING:
@@ -24,7 +27,9 @@ TRAITS = [("plan", "text"), ("seats", "number")]
 def of(*rows: tuple[int, int]) -> Index:
     """An index of rows with these hashes, numbered in order."""
     keys, values = zip(*rows, strict=True) if rows else ((), ())
-    return Index.of([pa.table({"key_hash": pa.array(keys, pa.uint64()), "row_hash": pa.array(values, pa.uint64())})])
+    with IndexWriter() as writer:
+        writer.add(array(*keys), array(*values))
+        return writer.index()
 
 
 def array(*values: int) -> Hashes:
@@ -91,17 +96,23 @@ ROWS = st.tuples(st.sampled_from([*"abc", None]), st.sampled_from(["pro", "", No
                  st.sampled_from([0.0, 1.0, None]))
 
 
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_embedded(10**8) as connection:
+        yield connection
+
+
 @settings(max_examples=100, deadline=None)
-@given(st.lists(ROWS, unique=True, min_size=2, max_size=12))
-def test_rows_that_differ_have_hashes_that_differ(rows: list[tuple[str | None, str | None, float | None, float | None]],
-                                                  ) -> None:
+@given(rows=st.lists(ROWS, unique=True, min_size=2, max_size=12))
+def test_rows_that_differ_have_hashes_that_differ(
+        connection: duckdb.DuckDBPyConnection, rows: list[tuple[str | None, str | None, float | None, float | None]],
+        ) -> None:
     """Also when two columns trade their values, or a null wanders from one to the other."""
     key, plan, low, high = zip(*rows, strict=True)
     batch = pa.RecordBatch.from_pydict({
         "key": pa.array(key, pa.string()), "t0": pa.array(plan, pa.string()), "t1": pa.array(low, pa.float64()),
         "t2": pa.array(high, pa.float64())})
-    with open_embedded(10**8) as connection:
-        found = hashes(connection, batch, f"{row_hash(['t0', 't1', 't2'])} AS row_hash")
+    found = hashes(connection, batch, f"{row_hash(['t0', 't1', 't2'])} AS row_hash")
     pairs = set(zip(found.column("key_hash").to_pylist(), found.column("row_hash").to_pylist(), strict=True))
     with_key = [row for row in rows if row[0] is not None]
     # A row without a key is set aside before its hash is asked for.
