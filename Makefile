@@ -55,8 +55,9 @@ lint: install ## ruff, and mypy in strict mode over both packages
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# ARGS: more options, such as ARGS=--resume after an interruption; `python -m bench --help` has them all.
-bench: install ## How long everything takes, beside floors and other tools: docs/benchmarks.md
+# ARGS: more options: ARGS=--resume after an interruption, ARGS='--size targets' for the targets alone,
+# ARGS='--only whole --sizes 10M' for a part; `python -m bench --help` has them all.
+bench: install ## How long everything takes, beside floors, other tools and an earlier build: docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-quick: install ## The same at 100,000 rows, in two minutes: .bench/benchmarks.md

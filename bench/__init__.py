@@ -1,7 +1,9 @@
-"""The bench: how long candu-sync takes and how much memory, compared with the floor of each stage and with other tools.
+"""The bench: how long candu-sync takes and how much memory, compared with the floor of each stage, with other tools,
+and with its own build of before the work on speed.
 
-    python -m bench                          everything: an hour or more on 2 cores; `make bench`
-    python -m bench --quick                  100,000 rows: under two minutes; `make bench-quick`
+    python -m bench                          everything; `make bench`
+    python -m bench --size targets           what the targets need, each thing of ten million rows once
+    python -m bench --quick                  100,000 rows; `make bench-quick`
     python -m bench --only data              make the data and the environments of other tools, measure nothing
     python -m bench --only diff whole --sizes 1M
     python -m bench --only whole --sizes 10M --warehouses postgres
@@ -14,6 +16,8 @@ it ends. Each is written down as it ends, in the cache folder (``.bench``), wher
     data      makes the tables               sink      a server that counts and does nothing else
     child     runs one function here         floors    what a stage cannot be faster than
     engine    the engine's own functions     peers/    other tools, by their own Python
-    making, starting, reading, diffing, sending, whole   the sections: what is made and measured
-    report, targets, plot                              the page
+    builds    this build, and the one of before, which comes from the repository's history
+    sizes     how much each size of the bench does
+    making, starting, reading, diffing, sending, whole, many, dagster_runs, hashing   the sections: what is measured
+    target, speed_targets, targets, report, plot                                      the page
 """

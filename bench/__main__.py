@@ -9,21 +9,24 @@ import sys
 import time
 from pathlib import Path
 
-from bench import diffing, making, reading, sending, starting, whole
+from bench import dagster_runs, diffing, hashing, making, many, reading, sending, starting, whole
 from bench.bench import Bench
 from bench.book import Book
 from bench.machine import describe
 from bench.process import ROOT, Failed
-from bench.report import write_page
+from bench.report import summary, write_page
+from bench.sizes import SIZES
 from bench.warehouses import Warehouses
 
 SECTIONS = {"data": making.making, "start": starting.starting, "read": reading.reading, "diff": diffing.diffing,
             "messages": sending.messages, "push": sending.transport, "pace": sending.pace, "latency": sending.latency,
-            "whole": whole.whole_job, "others": whole.others}
+            "whole": whole.whole_job, "others": whole.others, "many": many.many, "tables": many.tables,
+            "store": many.store, "dagster": dagster_runs.dagster_runs, "hashes": hashing.hashing}
+
+# What no target of the size "targets" needs.
+_MORE = {"messages", "push", "pace", "latency"}
 
 KINDS = ["duckdb", "postgres"]
-FULL = [10_000, 100_000, 1_000_000, 10_000_000]
-QUICK = [10_000, 100_000]
 _UNITS = {"K": 1_000, "M": 1_000_000}
 
 
@@ -35,7 +38,9 @@ def rows(text: str) -> int:
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How long candu-sync takes, beside others.")
-    parser.add_argument("--quick", action="store_true", help="100,000 rows at most; its page stays in the cache folder")
+    parser.add_argument("--size", choices=SIZES, default="full", help="full; targets: what the targets need, ten "
+                        "million rows once; quick: 100,000 rows at most, its page stays in the cache folder")
+    parser.add_argument("--quick", dest="size", action="store_const", const="quick", help="as --size quick")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION",
                         help=f"of {', '.join(SECTIONS)}; what else was measured before stays on the page")
     parser.add_argument("--sizes", nargs="+", type=rows, metavar="ROWS", help="such as 10k 1M")
@@ -43,10 +48,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
                         help="of duckdb and postgres")
     parser.add_argument("--postgres", metavar="URL", help="a PostgreSQL to use instead of one of its own; its user is "
                         "a superuser, and tables u_<rows> are made there")
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each measurement; the median counts")
-    parser.add_argument("--slow-runs", type=int, metavar="N",
-                        help="of those that take long; 3, with --quick 1. A first run of 10M is made once")
+    parser.add_argument("--runs", type=int, metavar="N", help="of each measurement; the median counts")
+    parser.add_argument("--slow-runs", type=int, metavar="N", help="of those that take long")
+    parser.add_argument("--hash-minutes", type=float, metavar="N",
+                        help="how long the search for one changed value may take: the more, the more rows")
     parser.add_argument("--no-peers", action="store_true", help="without other tools")
+    parser.add_argument("--no-before", action="store_true", help="without the build of before")
     parser.add_argument("--resume", action="store_true", help="measure only what has not been measured")
     parser.add_argument("--report", action="store_true", help="measure nothing; write the page")
     parser.add_argument("--cache", type=Path, default=ROOT / ".bench", metavar="FOLDER")
@@ -58,19 +65,29 @@ def main(words: list[str] | None = None) -> None:
     """Measure, then write the page."""
     options = arguments(words)
     cache = options.cache.resolve()
-    name = "quick" if options.quick else "full"
     if not (options.resume or options.report or options.only):
-        (cache / f"{name}.json").unlink(missing_ok=True)
-    book = Book(cache / f"{name}.json", resume=options.resume, say=lambda line: print(line, flush=True))  # noqa: T201
+        (cache / f"{options.size}.json").unlink(missing_ok=True)
+    book = Book(cache / f"{options.size}.json", resume=options.resume,
+                say=lambda line: print(line, flush=True))  # noqa: T201
     if not options.report:
         with Warehouses(cache / "data", options.postgres) as warehouses:
-            bench = Bench(cache, book, warehouses, sorted(options.sizes or (QUICK if options.quick else FULL)),
-                          options.warehouses, options.runs, options.slow_runs or (1 if options.quick else 3),
-                          options.quick, not options.no_peers)
-            _measure(bench, options.only or list(SECTIONS))
-    page = options.page or (cache / "benchmarks.md" if options.quick else ROOT / "docs" / "benchmarks.md")
+            bench = _bench(options, cache, book, warehouses)
+            _measure(bench, options.only or [name for name in SECTIONS if not (bench.brief and name in _MORE)])
+    page = options.page or (cache / "benchmarks.md" if options.size == "quick" else ROOT / "docs" / "benchmarks.md")
     write_page(book, page)
     print(f"written: {page}")  # noqa: T201
+    for line in summary(book):
+        print(line)  # noqa: T201
+
+
+def _bench(options: argparse.Namespace, cache: Path, book: Book, warehouses: Warehouses) -> Bench:
+    size = SIZES[options.size]
+    return Bench(cache=cache, book=book, warehouses=warehouses, sizes=sorted(options.sizes or size.rows),
+                 kinds=options.warehouses, times=options.runs or size.times,
+                 times_slow=options.slow_runs or min(size.times_slow, options.runs or size.times_slow),
+                 times_large=options.runs or size.times_large, quick=options.size == "quick", brief=size.brief,
+                 peers=not options.no_peers, before=not options.no_before,
+                 hash_seconds=size.hash_seconds if options.hash_minutes is None else 60 * options.hash_minutes)
 
 
 def _measure(bench: Bench, only: list[str]) -> None:

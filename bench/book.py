@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +15,8 @@ from bench.process import Failed
 Run = dict[str, Any]
 
 # What the line of a measurement shows.
-_SHOWN = (("seconds", "s"), ("wall", "s whole"), ("peak_mb", "MB"), ("rate", "/s"), ("mb_per_million", "MB a million"))
+_SHOWN = (("seconds", "s"), ("wall", "s whole"), ("cpu", "s CPU"), ("peak_mb", "MB"), ("rate", "/s"),
+          ("mb_per_million", "MB a million"))
 
 
 class Book:
@@ -43,17 +44,27 @@ class Book:
 
     def measure(self, name: str, once: Callable[[], Run], runs: int) -> None:
         """Call ``once`` so many times and write down what it returns; a failure is written down, not raised."""
-        if not self.wants(name):
-            return
-        found = self.records.get(name, {}).get("runs", []) if self._resume else []
-        while len(found) < runs:
-            try:
-                found.append(once())
-            except Failed as error:
-                self.fail(name, str(error))
-                return
-            self._write(name, {"runs": found, "wanted": runs, "failed": None})
-        self.say(self._line(name))
+        self.measure_by_turns({name: once}, runs)
+
+    def measure_by_turns(self, calls: Mapping[str, Callable[[], Run]], runs: int) -> None:
+        """Measure several things that are compared, one after the other, so many times: what else the machine does
+        meanwhile then falls on all of them."""
+        found = {name: self._found(name) for name in calls if self.wants(name)}
+        for turn in range(runs):
+            for name in [name for name, there in found.items() if len(there) <= turn]:
+                try:
+                    found[name].append(calls[name]())
+                except Failed as error:
+                    self.fail(name, str(error))
+                    del found[name]
+                else:
+                    self._write(name, {"runs": found[name], "wanted": runs, "failed": None})
+        for name in found:
+            self.say(self._line(name))
+
+    def _found(self, name: str) -> list[Run]:
+        """The runs that an interrupted bench has left."""
+        return list(self.records.get(name, {}).get("runs", [])) if self._resume else []
 
     def fail(self, name: str, reason: str) -> None:
         """Write down that something could not be measured."""

@@ -41,6 +41,35 @@ def duckdb_table(path: str, rows: int) -> None:
         warehouse.execute(f"CREATE TABLE u AS {rows_sql(0, rows)}")
 
 
+def generated_table(path: str, rows: int) -> None:
+    """A DuckDB file whose ``u`` has so many users with three traits; they are made while they are read."""
+    import duckdb
+
+    with _complete(path) as new, duckdb.connect(str(new)) as warehouse:
+        warehouse.execute("CREATE TABLE changed AS SELECT -1::BIGINT AS i")
+        warehouse.execute(
+            "CREATE VIEW u AS SELECT 'user_' || r.i AS user_id, (hash(r.i) % 1000)::BIGINT + "
+            "(r.i = (SELECT i FROM changed))::BIGINT AS count_0, hash(r.i * 7) % 2 = 0 AS flag_0, "
+            f"'text ' || hash(r.i * 57) % 10000 AS text_0 FROM range({rows}) r(i)")
+
+
+def change_generated(path: str, row: int) -> None:
+    """Change one value of ``generated_table``."""
+    import duckdb
+
+    with duckdb.connect(path) as warehouse:
+        warehouse.execute("UPDATE changed SET i = ?", [row])
+
+
+def wide_table(path: str, columns: int) -> None:
+    """A thousand users with so many whole numbers, as the table ``wide``."""
+    import duckdb
+
+    listed = ", ".join(f"(hash(i * {n + 3}) % 1000)::BIGINT AS c_{n}" for n in range(columns))
+    with _complete(path) as new, duckdb.connect(str(new)) as warehouse:
+        warehouse.execute(f"CREATE TABLE wide AS SELECT 'user_' || i AS user_id, {listed} FROM range(1000) t(i)")
+
+
 def parquet_pair(old: str, new: str, rows: int) -> None:
     """Two sides of a diff: ``CHANGED``, ``REMOVED`` and ``ADDED`` of the rows, zstd."""
     import duckdb
@@ -112,6 +141,29 @@ def has_postgres_table(url: str, rows: int) -> dict[str, bool]:
         server.execute("DROP TABLE IF EXISTS unfinished")
         found = server.execute("SELECT to_regclass(%s)", [f"u_{rows}"]).fetchone()
     return {"there": bool(found and found[0])}
+
+
+def crowd(url: str, database: str, tables: int) -> None:
+    """A database with the table ``small`` of 100 users, and so many other tables of ten columns."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(url, autocommit=True) as server:
+        if server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
+            return
+        server.execute("DROP DATABASE IF EXISTS unfinished")
+        server.execute("CREATE DATABASE unfinished")
+    columns = ", ".join(f"c{n} {'text' if n % 2 else 'bigint'}" for n in range(10))
+    users = ", ".join([*(f"i * {n + 3} AS count_{n}" for n in range(4)), *(f"'t' || i AS text_{n}" for n in range(4))])
+    with psycopg.connect(url, dbname="unfinished", autocommit=True) as server:
+        for start in range(0, tables, 100):
+            server.execute("; ".join(f"CREATE TABLE other_{n} ({columns})"
+                                     for n in range(start, min(tables, start + 100))).encode())
+        server.execute(f"CREATE TABLE small AS SELECT 'user_' || i AS user_id, {users} "
+                       "FROM generate_series(1, 100) t(i)".encode())
+        server.execute("VACUUM ANALYZE")
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(sql.SQL("ALTER DATABASE unfinished RENAME TO {}").format(sql.Identifier(database)))
 
 
 def change(url: str, table: str, tick: int) -> None:

@@ -8,11 +8,13 @@ files.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.bench import Bench
+from bench.bench import LARGE, Bench
 from bench.lab import Lab
 from bench.peers.environments import python_of
 from bench.process import ROOT, Failed, child, result_of, run
@@ -30,29 +32,35 @@ MEMORIES: dict[str, dict[str, str]] = {"candu": {}, "candu_512MB": {"memory": "5
 
 def diffing(bench: Bench) -> None:
     """``diff/<rows>/…``: the floors, candu, candu_512MB, and the peers."""
-    for rows in bench.diff_sizes:
+    for rows in bench.diff_sizes[-1:] if bench.brief else bench.diff_sizes:
         prefix = f"diff/{rows}"
         old, new = bench.warehouses.pair(rows)
+        runs = bench.times_large if rows >= LARGE else None
         for floor in FLOORS:
-            bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", old=str(old), new=str(new)))
-        _candu(bench, prefix, rows, old, new)
-        if bench.peers:
-            for name, (environment, script, most) in PEERS.items():
-                if rows <= most:
-                    bench.measure(f"{prefix}/{name}", partial(_peer, bench, environment, script, old, new, rows),
-                                  slow=name == "datacompy")
+            bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", old=str(old), new=str(new)), runs=runs)
+        _candu(bench, prefix, rows, old, new, runs)
+        for name, (environment, script, most) in PEERS.items() if bench.peers else ():
+            if rows <= most and not (bench.brief and environment):
+                slow = environment is not None and rows >= LARGE
+                bench.measure(f"{prefix}/{name}", partial(_peer, bench, environment, script, old, new, rows),
+                              slow=slow, runs=None if slow else runs)
 
 
-def _candu(bench: Bench, prefix: str, rows: int, old: Path, new: Path) -> None:
-    # At the sizes of a quick bench memory is no matter.
+def _candu(bench: Bench, prefix: str, rows: int, old: Path, new: Path, runs: int | None) -> None:
+    """By both builds; at the sizes of a quick bench memory is no matter."""
     memories = {"candu": MEMORIES["candu"]} if bench.quick else MEMORIES
     if not bench.book.wants(*(f"{prefix}/{name}" for name in memories)):
         return
-    with Lab(bench.scratch / "lab", bench.warehouses.view(old), "u") as lab:
-        lab.baseline()
-        lab.warehouse = bench.warehouses.view(new)
-        for name, settings in memories.items():
-            bench.measure(f"{prefix}/{name}", partial(_plan, lab, rows, **settings))
+    with ExitStack() as stack:
+        calls: dict[str, Callable[[], dict[str, Any]]] = {}
+        for build in bench.builds:
+            folder = bench.scratch / f"diff{len(build.prefix)}"
+            lab = stack.enter_context(Lab(folder, bench.warehouses.view(old), "u", build=build))
+            lab.baseline()
+            lab.warehouse = bench.warehouses.view(new)
+            calls |= {f"{build.prefix}{prefix}/{name}": partial(_plan, lab, rows, **settings)
+                      for name, settings in memories.items() if name == "candu" or not build.prefix}
+        bench.by_turns(calls, runs=runs)
 
 
 def _plan(lab: Lab, rows: int, **settings: str) -> dict[str, Any]:

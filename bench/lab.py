@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.builds import CURRENT, Build
 from bench.process import ROOT, Ended, Failed, run
 
 SYNC = "users/u"
+
+_BY_PHASE = ROOT / "bench/peers/by_phase.py"
 
 
 class Sink:
@@ -57,15 +60,22 @@ class Lab:
         warehouse: its SQLAlchemy URL.
         table: what the model selects from; may end in a LIMIT.
         sink: None: nothing is sent.
+        build: whose command is run.
+
+    Attributes:
+        more: variables of the environment, in addition.
     """
 
-    def __init__(self, folder: Path, warehouse: str, table: str, sink: Sink | None = None) -> None:
+    def __init__(self, folder: Path, warehouse: str, table: str, sink: Sink | None = None,
+                 build: Build = CURRENT) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "sql/users").mkdir(parents=True)
         (folder / "sql/users/u.sql").write_text(f"select * from {table}\n")
         self.folder = folder
         self.sink = sink
         self.warehouse = warehouse
+        self.build = build
+        self.more: dict[str, str] = {}
 
     def __enter__(self) -> Lab:
         return self
@@ -88,12 +98,12 @@ class Lab:
         return {"CANDU_ROUTE": "candu", "CANDU_API_URL": self.sink.url if self.sink else "http://127.0.0.1:9/api",
                 "CANDU_API_KEY": "bench", "CANDU_RATE": "0", "CANDU_WAREHOUSE_URL": self.warehouse,
                 "CANDU_STATE_URL": str(self.folder / "state"), "CANDU_SQL_DIR": str(self.folder / "sql"),
-                **{f"CANDU_{name.upper()}": value for name, value in settings.items()}}
+                **self.build.environment, **{f"CANDU_{name.upper()}": value for name, value in settings.items()},
+                **self.more}
 
     def command(self, *words: str, **settings: str) -> Ended:
         """Run ``candu-sync``. Raises Failed."""
-        return run([Path(sys.executable).with_name("candu-sync"), *words], environment=self.environment(**settings),
-                   cwd=self.folder)
+        return run([*self.build.command, *words], environment=self.environment(**settings), cwd=self.folder)
 
     def baseline(self) -> None:
         """Take what the model gives now as already sent. Raises Failed."""
@@ -102,13 +112,23 @@ class Lab:
     def sync(self, verb: str, **settings: str) -> dict[str, Any]:
         """``candu-sync run`` or ``plan`` of the sync: its ``--json`` in short.
 
-        ``seconds`` is the job's own sum of its phases, process start not included; ``wall`` that of the process.
+        ``seconds`` is the job's own sum of its phases, process start not included; ``wall`` that of the process;
+        ``read_cpu`` and the like are the seconds of processor of a phase.
         Raises Failed, also when a message was not accepted.
         """
-        ended = self.command(verb, SYNC, "--json", **settings)
+        ended, cpu = self._by_phase(verb, SYNC, "--json", **settings)
         printed = json.loads(ended.out)
         if verb == "run" and printed["accepted"] != printed["messages"]:
             raise Failed(f"{printed['messages'] - printed['accepted']} messages were not accepted")
         counts = {name: printed[name] for name in ("rows", "added", "changed", "removed", "messages", "requests")}
         phases = printed["seconds"]
-        return {"seconds": phases["total"], **ended.costs, "phases": phases, **counts}
+        return {"seconds": phases["total"], **ended.costs, "phases": phases, **counts,
+                "read_and_diff_cpu": cpu.get("read", 0.0) + cpu.get("diff", 0.0),
+                **{f"{phase}_cpu": seconds for phase, seconds in cpu.items()}}
+
+    def _by_phase(self, *words: str, **settings: str) -> tuple[Ended, dict[str, float]]:
+        """Run ``candu-sync``: the process, and the seconds of processor of its phases."""
+        written = self.folder / "cpu.json"
+        ended = run([self.build.python, "-P", _BY_PHASE, written, *words], environment=self.environment(**settings),
+                    cwd=self.folder)
+        return ended, json.loads(written.read_text())

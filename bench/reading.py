@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from bench.bench import Bench
 from bench.lab import Lab
@@ -17,14 +19,13 @@ def reading(bench: Bench) -> None:
     for kind in bench.kinds:
         floors = FLOORS[kind]
         prefix = f"read/{kind}/{rows}"
-        names = [*floors, "candu"] if bench.quick else [*floors, "candu", "canonical"]
+        names = [*floors, "candu", "canonical"]
         if not bench.book.wants(*(f"{prefix}/{name}" for name in names)):
             continue
         url, table = bench.warehouses.table(kind, rows)
-        for floor in floors:
-            bench.measure(f"{prefix}/{floor}", partial(child, f"floors:{floor}", url=url, table=table))
-        bench.measure(f"{prefix}/candu", partial(child, "engine:read", url=url, table=table))
-        if "canonical" not in names:
-            continue
         with Lab(bench.scratch / "lab", url, table) as lab:
-            bench.measure(f"{prefix}/canonical", partial(child, "engine:canonical", environment=lab.environment()))
+            calls: dict[str, Callable[[], dict[str, Any]]] = {
+                f"{prefix}/{floor}": partial(child, f"floors:{floor}", url=url, table=table) for floor in floors}
+            calls[f"{prefix}/candu"] = partial(child, "engine:read", url=url, table=table)
+            calls[f"{prefix}/canonical"] = partial(child, "engine:canonical", environment=lab.environment())
+            bench.by_turns(calls)

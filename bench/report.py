@@ -7,11 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bench.book import Book
+from bench.builds import COMMIT
 from bench.plot import Panel, draw, short
-from bench.targets import NAMES, Target, parquet_floor, targets
+from bench.speed_targets import WORSE, beside, named, pairs, speed_targets
+from bench.target import NAMES, Target, parquet_floor
+from bench.targets import targets
 from bench.whole import KINDS
 
 KIND_WORDS = {"first": "first run", "same": "nothing changed", "changed": "1 % changed",
+              "plan": "first run, planned only", "first_512MB": "first run, `CANDU_MEMORY=512MB`",
+              "same_512MB": "nothing changed, `CANDU_MEMORY=512MB`",
               "changed_512MB": "1 % changed, `CANDU_MEMORY=512MB`"}
 DIFF_WORDS = {"parquet_duckdb": "*floor: both sides read once, DuckDB to Arrow*",
               "parquet_max": "*floor: both sides read once inside DuckDB*",
@@ -25,12 +30,23 @@ PUSH_WORDS = {"httpx": "*floor: httpx alone*", "candu": "**candu-sync**, receipt
               "candu_no_receipts": "**candu-sync**, without receipts"}
 TOOL_WORDS = {"drt": "drt", "dlt": "dlt"}
 
+_READ = f"""\
+1 M users × 20 traits unless said; a quick bench has no such size. The last column compares the same work with the build
+of before the work on speed, commit {COMMIT}, with the same libraries in the same bench: below 1 is better, and more
+than {WORSE} counts as worse.
+"""
+
+_BESIDE = f"""\
+Everything that both builds have measured. A ratio up to {WORSE} is noise; CPU is of the whole process.
+"""
+
 _HOW = """\
 Every measurement is a process of its own; what is shown is the median of its runs, or the one run where the table says
 1. *Seconds* of candu-sync are those that `--json` has, the sum of its phases, process start and imports not included;
 *whole process* is the clock around it. Other tools are timed as whole processes in the table of first runs, and inside
 the process, imports left out, in the table of diffs. *Peak* is the largest resident memory of the whole process in any
-run, as the kernel counts it, in MB of 10⁶ bytes; PostgreSQL's own processes are not in it. Requests a second are from
+run, as the kernel counts it, in MB of 10⁶ bytes; *CPU* is user and system time of the whole process. PostgreSQL's own
+processes are in neither. Requests a second are from
 the first to the last, by the server's clock; *processors used* are the process's own, the server's come on top.
 
 The data are made-up users with 20 traits: 6 whole numbers, 4 decimals, 6 texts, 2 booleans, 2 timestamps. Candu is a
@@ -42,6 +58,12 @@ that the run before has left; commit and receipts are part of it.
 The sides of a diff are Parquet files: 1 % of the rows changed in one trait, 0.5 % new, 0.5 % gone; an engine that finds
 other numbers counts as failed. candu-sync's diff is `candu-sync plan`, whose older side is its own snapshot, and does
 more than the others': it brings all values to their canonical form, and stages what would be sent.
+
+What is compared with the build of before is measured by turns, so that what else the machine does falls on both. Both
+builds see the same changes of the same table, and each has a state of its own. The table of *one changed value* is
+generated while it is read; a shard is a sync of a tenth of its rows, as a partition would be. *Requests to S3* are
+counted by moto, which stands in for S3 on the same machine. The Dagster runs are in one process with SQLite as their
+storage; imports and loading are not counted.
 
 drt and dlt send the same rows to the same server in requests of 100, each set up for speed as its documentation has
 it (`bench/peers/whole.py`, `bench/peers/whole_dlt.py`). They keep no snapshot and no receipts here.
@@ -83,9 +105,13 @@ def _page(book: Book) -> Iterator[str]:
     yield from (f"- {what}: {text}" for what, text in book.records.get("about", {}).items())
     yield "\n## In short\n"
     yield from (f"- {line}" for line in ratios(book))
-    yield "\n## Targets\n"
-    yield "1 M users × 20 traits unless said; a quick bench has no such size.\n"
-    yield from table(["work", "target", "measured", "", "made of"], [_target(t) for t in targets(book)])
+    yield f"\n## Targets\n\n{_READ}"
+    heads = ["work", "target", "measured", "", "made of", f"beside {COMMIT}"]
+    yield from table(heads, [_target(book, target) for target in speed_targets(book)])
+    yield "\n## Earlier targets\n"
+    yield from table(heads, [_target(book, target) for target in targets(book)])
+    yield f"\n## Beside the build of before\n\n{_BESIDE}"
+    yield from table(["measurement", f"against {COMMIT}"], [[f"`{named(name)}`", said] for name, said in pairs(book)])
     yield "\n![Seconds and peak memory over rows](images/benchmarks.svg)"
     yield from _failures(book)
     yield "\n## The whole job\n"
@@ -150,10 +176,23 @@ def _over(book: Book, name: str, other: str, field: str = "seconds") -> float | 
     return a / b if a and b else None
 
 
-def _target(target: Target) -> list[str]:
+def _target(book: Book, target: Target) -> list[str]:
     sign = "≥" if target.least else "≤"
     value = "–" if target.value is None else f"{number(target.value)}{target.unit}"
-    return [target.what, f"{sign} {number(target.goal)}{target.unit}", value, target.verdict, target.detail]
+    return [target.what, f"{sign} {number(target.goal)}{target.unit}", value, target.verdict, target.detail,
+            beside(book, target.of) if target.of else ""]
+
+
+def summary(book: Book) -> Iterator[str]:
+    """What was missed, and what has become worse, for the end of a bench."""
+    every = [*speed_targets(book), *targets(book)]
+    measured, missed = [t for t in every if t.value is not None], [t for t in every if t.missed]
+    yield f"{len(measured) - len(missed)} of {len(every)} targets reached, {len(every) - len(measured)} not measured"
+    for target in missed:
+        what, goal, value, *_ = _target(book, target)
+        yield f"missed: {what}: {value}, {goal}"
+    yield from (f"worse than {COMMIT}: {named(name)}: {said.replace('**', '')}" for name, said in pairs(book)
+                if "**" in said)
 
 
 def _whole(book: Book) -> Iterator[list[str]]:

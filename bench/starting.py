@@ -4,6 +4,8 @@ of many small partitions, the first one and one in which none changed."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -19,13 +21,20 @@ TINY = 300
 
 
 def starting(bench: Bench) -> None:
-    """``start/help``, ``plan``, ``first_partitions`` and ``partitions``, ``first_tiny`` and ``tiny``: seconds of the
-    whole process."""
+    """``start/help``, ``list`` and ``plan``, by both builds; ``first_partitions`` and ``partitions``, ``first_tiny``
+    and ``tiny``: seconds of the whole process."""
     warehouse, table = bench.warehouses.table("duckdb", 1_000)
-    with Lab(bench.scratch / "lab", warehouse, table) as lab:
-        lab.baseline()
-        bench.measure("start/help", partial(_help, lab))
-        bench.measure("start/plan", partial(lab.sync, "plan"))
+    with ExitStack() as stack:
+        calls: dict[str, Callable[[], dict[str, Any]]] = {}
+        for build in bench.builds:
+            lab = stack.enter_context(Lab(bench.scratch / f"start{len(build.prefix)}", warehouse, table, build=build))
+            lab.baseline()
+            calls |= {f"{build.prefix}start/{words[0].removeprefix('--')}": partial(_command, lab, *words)
+                      for words in (["--help"], ["list"], ["plan", SYNC])}
+        # They take little, and their ratios are the targets.
+        bench.by_turns(calls, runs=2 if bench.tiny else 9)
+    if bench.brief:
+        return
     with open_sink() as sink, Lab(bench.scratch / "lab", warehouse, table, sink) as lab:
         _split(lab, table)
         bench.measure("start/first_partitions", partial(_first, lab, PARTITIONS))
@@ -36,8 +45,8 @@ def starting(bench: Bench) -> None:
         bench.measure("start/tiny", partial(_unchanged, lab, TINY))
 
 
-def _help(lab: Lab) -> dict[str, Any]:
-    return dict(lab.command("--help").costs)
+def _command(lab: Lab, *words: str) -> dict[str, Any]:
+    return dict(lab.command(*words).costs)
 
 
 def _split(lab: Lab, table: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from bench import data
 from bench.process import child
@@ -54,6 +55,13 @@ class Warehouses:
         if not path.exists():
             child("data:parquet_view", path=str(path), parquet=str(parquet))
         return f"duckdb:///{path}"
+
+    def crowded(self, tables: int) -> str:
+        """The URL of a PostgreSQL database with the table ``small`` and so many others."""
+        url, database = self._postgres(), f"bench_{tables}_tables"
+        child("data:crowd", url=url, database=database, tables=tables)
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(path=f"/{database}"))
 
     def change(self, where: tuple[str, str], tick: int) -> None:
         """Change one trait of 1 % of the rows."""

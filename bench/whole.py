@@ -1,65 +1,121 @@
-"""The whole job, `candu-sync run` as a user has it: a first run, nothing changed, 1 % changed; and by other tools."""
+"""The whole job, `candu-sync run` as a user has it: a first run, nothing changed, 1 % changed; by both builds, and by
+other tools."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.bench import Bench
+from bench.bench import LARGE, Bench
 from bench.lab import Lab, Sink, open_sink
 from bench.peers import whole
 from bench.peers.environments import python_of
 from bench.process import Failed, run
 
 KINDS = ("first", "same", "changed")
-LARGEST = 10_000_000
 
 
 def whole_job(bench: Bench) -> None:
-    """``whole/<warehouse>/<rows>/<kind>``; also ``changed_512MB`` at the largest size, and ``disk``."""
+    """``whole/<warehouse>/<rows>/<kind>``, by both builds at the sizes of the targets; also ``first_512MB`` and
+    ``changed_512MB`` at the largest size, ``disk``, and ``plan``: a first run without sending."""
     with open_sink() as sink:
         for kind in bench.kinds:
             for rows in bench.sizes:
                 # A quick bench has the smaller sizes for its plot alone, and of one warehouse.
                 if not bench.quick or rows == bench.main_size or kind == "duckdb":
-                    _whole(bench, sink, kind, rows)
+                    _Whole(bench, sink, kind, rows).measure()
 
 
-def _whole(bench: Bench, sink: Sink, kind: str, rows: int) -> None:
-    prefix = f"whole/{kind}/{rows}"
-    names = ["first", "disk", "same", "changed"]
-    names += ["changed_512MB"] if rows == bench.sizes[-1] and not bench.quick else []
-    if not bench.book.wants(*(f"{prefix}/{name}" for name in names)):
-        return
-    few = bench.quick and rows < bench.main_size
-    where = bench.warehouses.table(kind, rows)
-    with Lab(bench.scratch / "lab", *where, sink) as lab:
-        # Ten million messages take minutes: once is enough to see them through.
-        bench.measure(f"{prefix}/first", partial(_first, lab, rows), slow=bench.quick,
-                      runs=1 if rows >= LARGEST else None)
-        lab.forget()
-        lab.baseline()
-        bench.measure(f"{prefix}/disk", lambda: {"mb_per_million": lab.state_bytes() / rows}, runs=1)
-        bench.measure(f"{prefix}/same", partial(_same, lab), slow=few)
-        bench.measure(f"{prefix}/changed", partial(_changed, bench, lab, where, rows), slow=few)
-        if "changed_512MB" in names:
-            bench.measure(f"{prefix}/changed_512MB", partial(_changed, bench, lab, where, rows, memory="512MB"))
+class _Whole:
+    """The job of one warehouse at one size."""
+
+    def __init__(self, bench: Bench, sink: Sink, kind: str, rows: int) -> None:
+        self._bench = bench
+        self._sink = sink
+        self._kind = kind
+        self._rows = rows
+        self._large = rows >= LARGE
+        self._few = bench.quick and rows < bench.main_size
+        self._labs: dict[str, Lab] = {}
+        self._first_tick = bench.ticks
+        self._seen: dict[str, int] = {}
+
+    def measure(self) -> None:
+        """First runs; then, after a baseline, runs in which nothing or 1 % changed."""
+        if not self._bench.book.wants(*self._names()):
+            return
+        self._where = self._bench.warehouses.table(self._kind, self._rows)
+        builds = self._bench.builds if self._rows >= self._bench.main_size else self._bench.builds[:1]
+        with ExitStack() as stack:
+            for build in builds:
+                folder = self._bench.scratch / f"whole{len(build.prefix)}"
+                self._labs[build.prefix] = stack.enter_context(Lab(folder, *self._where, self._sink, build))
+            self._first_runs()
+            self._later_runs()
+
+    def _names(self) -> list[str]:
+        names = [f"whole/{self._kind}/{self._rows}/{name}" for name in ("disk", "same", "changed")]
+        return [*names, names[0].replace("disk", "first")] if self._sends_all() else names
+
+    def _sends_all(self) -> bool:
+        """Ten million messages take minutes: once is enough to see them through."""
+        return not self._large or self._kind == "duckdb"
+
+    def _first_runs(self) -> None:
+        if not self._sends_all():
+            return
+        if self._large:
+            self._turns("first", _first, only="", runs=1)
+            self._turns("first_512MB", _first, only="", runs=1, memory="512MB")
+            self._turns("plan", _planned, runs=1)
+        else:
+            self._turns("first", _first, slow=self._few or self._kind == "postgres")
+
+    def _later_runs(self) -> None:
+        for lab in self._labs.values():
+            lab.forget()
+            lab.baseline()
+        prefix = f"whole/{self._kind}/{self._rows}"
+        lab = self._labs[""]
+        self._bench.measure(f"{prefix}/disk", lambda: {"mb_per_million": lab.state_bytes() / self._rows}, runs=1)
+        runs = self._bench.times_large if self._large else None
+        self._turns("same", _same, slow=self._few, runs=runs)
+        self._turns("changed", self._changed, slow=self._few, runs=runs)
+        if self._rows == self._bench.sizes[-1] and not self._bench.quick:
+            self._turns("same_512MB", _same, only="", runs=runs, memory="512MB")
+            self._turns("changed_512MB", self._changed, only="", runs=runs, memory="512MB")
+
+    def _turns(self, name: str, once: Callable[..., dict[str, Any]], *, only: str | None = None, slow: bool = False,
+               runs: int | None = None, **settings: str) -> None:
+        """Measure by both builds, or the one of a prefix."""
+        calls = {f"{prefix}whole/{self._kind}/{self._rows}/{name}": partial(once, lab, self._rows, **settings)
+                 for prefix, lab in self._labs.items() if only is None or prefix == only}
+        self._bench.by_turns(calls, slow=slow, runs=runs)
+
+    def _changed(self, lab: Lab, rows: int, **settings: str) -> dict[str, Any]:
+        """A run in which 1 % has changed: both builds see the same changes, one after the other."""
+        if self._seen.get(lab.build.prefix, self._first_tick) == self._bench.ticks:
+            self._bench.ticks += 1
+            self._bench.warehouses.change(self._where, self._bench.ticks)
+        self._seen[lab.build.prefix] = self._bench.ticks
+        return _counted(lab.sync("run", **settings), rows // 100)
 
 
-def _first(lab: Lab, rows: int) -> dict[str, Any]:
+def _first(lab: Lab, rows: int, **settings: str) -> dict[str, Any]:
     lab.forget()
-    return _counted(lab.sync("run"), rows)
+    return _counted(lab.sync("run", **settings), rows)
 
 
-def _same(lab: Lab) -> dict[str, Any]:
-    return _counted(lab.sync("run"), 0)
+def _planned(lab: Lab, rows: int, **settings: str) -> dict[str, Any]:
+    lab.forget()
+    return _counted(lab.sync("plan", **settings), rows)
 
 
-def _changed(bench: Bench, lab: Lab, where: tuple[str, str], rows: int, **settings: str) -> dict[str, Any]:
-    bench.ticks += 1
-    bench.warehouses.change(where, bench.ticks)
-    return _counted(lab.sync("run", **settings), rows // 100)
+def _same(lab: Lab, _: int, **settings: str) -> dict[str, Any]:
+    return _counted(lab.sync("run", **settings), 0)
 
 
 def _counted(found: dict[str, Any], messages: int) -> dict[str, Any]:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import xml.etree.ElementTree as ET
 from array import array
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bench.__main__ import main, rows
+from bench.__main__ import SECTIONS, main, rows
+from bench.bench import Bench
 from bench.book import Book
-from bench.lab import open_sink
-from bench.process import Failed, clean_environment, run
-from bench.report import write_page
+from bench.builds import CURRENT, Build, build_before
+from bench.hashing import most_rows
+from bench.lab import Sink, open_sink
+from bench.peers.store import counting
+from bench.process import Ended, Failed, clean_environment, run
+from bench.report import summary, write_page
 from bench.sink import most_in_a_second
+from bench.sizes import SIZES
+from bench.speed_targets import speed_targets
+from bench.targets import targets
+from bench.warehouses import Warehouses
 
 RECORDED = {
     "about": {"machine": "2 cores"},
-    "whole/duckdb/1000000/first": {"wall": 12.0, "seconds": 11.0, "peak_mb": 900.0, "messages": 1_000_000},
+    "whole/duckdb/1000000/first": {"wall": 12.0, "seconds": 11.0, "peak_mb": 900.0, "cpu": 10.0, "messages": 1_000_000},
+    "before/whole/duckdb/1000000/first": {"wall": 16.0, "peak_mb": 600.0, "cpu": 20.0},
     "whole/duckdb/1000000/changed": {"wall": 2.5, "seconds": 1.5, "peak_mb": 700.0, "messages": 10_000,
                                      "phases": {"read": 0.5, "diff": 0.4, "push": 0.3, "commit": 0.3}},
     "whole/duckdb/10000000/changed": {"wall": 19.0, "seconds": 18.0, "peak_mb": 1400.0, "messages": 100_000},
@@ -52,7 +64,11 @@ def test_the_page_says_what_was_recorded(book: Book, tmp_path: Path) -> None:
     assert "| first run, whole job, DuckDB | ≤ 14 s | 11 s | reached |" in page
     assert "| whole job of 10 M, 1 % changed, DuckDB | ≤ 14 s | 18 s | **missed** |" in page
     assert "| 1 M → 10 M, 1 % changed, DuckDB: peak memory | ≤ 1.50 × | 2 × | **missed** |" in page
-    assert "| first run: times as fast as dlt, whole processes | ≥ 3.50 × | – | not measured |" in page
+    assert "| … times as fast as drt, whole processes | ≥ 5.50 × | 4 × | **missed** |" in page
+    assert "| … times as fast as dlt, whole processes | ≥ 5 × | – | not measured |" in page
+    assert ("| first run, whole job: CPU of the build of before | ≤ 0.60 × | 0.50 × | reached | 10.00 and 20.00 s | "
+            "0.50 × CPU, 0.75 × time, **1.50 × peak, worse** |") in page
+    assert "| `whole, DuckDB, 1 M, first` | 0.50 × CPU, 0.75 × time, **1.50 × peak, worse** |" in page
     assert "failed: dlt ended with 1: no / luck" in page
     assert "| DuckDB | 1,000,000 | 1 % changed | 1.50 | 0.50 | 0.40 | 0.30 | 0.30 | 2.50 | 700 | 6,667 | 1 |" in page
 
@@ -123,11 +139,115 @@ def test_the_sink_counts_messages_over_pieces_of_any_size() -> None:
     assert (stats["requests"], stats["messages"], stats["bytes"]) == (1, 2, len(body))
 
 
+def test_the_end_of_a_bench_names_what_was_missed_and_what_is_worse(book: Book) -> None:
+    lines = list(summary(book))
+    assert lines[0].startswith("5 of ")
+    assert "missed: … times as fast as drt, whole processes: 4 ×, ≥ 5.50 ×" in lines
+    assert lines[-1].startswith("worse than ee01c83: whole, DuckDB, 1 M, first: 0.50 × CPU, ")
+
+
+def test_things_that_are_compared_are_measured_by_turns(book: Book) -> None:
+    order: list[str] = []
+
+    def noted(name: str) -> dict[str, object]:
+        order.append(name)
+        return {"seconds": 1.0}
+
+    book.measure_by_turns({name: partial(noted, name) for name in ("ours", "theirs")}, 2)
+    assert order == ["ours", "theirs", "ours", "theirs"]
+
+
+class _Noting(Book):
+    """A book that notes which measurements are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, field: str = "seconds") -> float | None:
+        self.asked.add(name)
+        return 1.0
+
+    def worst(self, name: str, field: str) -> float | None:
+        return self.get(name, field)
+
+
+def test_every_target_has_its_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each section is gone through without a process: what it would measure is noted."""
+    measured: set[str] = set()
+    monkeypatch.setattr(Bench, "by_turns", lambda _, calls, **options: measured.update(calls))
+    monkeypatch.setattr(Bench, "builds", (CURRENT, Build("before/", Path("python"))))
+    monkeypatch.setattr("bench.lab.run", lambda *_, **__: Ended(0.0, 0.0, 0.0, ""))
+    monkeypatch.setattr("bench.lab.Lab._by_phase", lambda *_, **__: (Ended(0.0, 0.0, 0.0, _PRINTED), {}))
+    monkeypatch.setattr("bench.dagster_runs._unchanged", lambda *_: {})
+    monkeypatch.setattr("bench.hashing.child", lambda *_, **__: {})
+    monkeypatch.setattr("bench.hashing._found", lambda *_: {})
+    monkeypatch.setattr("bench.dagster_runs.child", lambda *_, **__: {})
+    monkeypatch.setattr("bench.many._open_store", lambda: nullcontext(0))
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"{}"))
+    for module in ("many", "whole", "dagster_runs", "starting", "sending"):
+        monkeypatch.setattr(f"bench.{module}.open_sink", lambda *_: nullcontext(Sink(0)))
+    bench = Bench(cache=tmp_path, book=Book(tmp_path / "book.json"), warehouses=_NoData(tmp_path),
+                  sizes=list(SIZES["full"].rows), kinds=["duckdb", "postgres"])
+    for section in SECTIONS.keys() - {"data"}:
+        SECTIONS[section](bench)
+    book = _Noting(tmp_path / "noting.json")
+    list(targets(book)), list(speed_targets(book))
+    assert book.asked - measured == set()
+
+
+_PRINTED = json.dumps({**dict.fromkeys(("rows", "added", "changed", "removed", "messages", "requests", "accepted"), 0),
+                       "seconds": {"total": 0.0}})
+
+
+class _NoData(Warehouses):
+    """Warehouses that make nothing."""
+
+    def table(self, kind: str, rows: int) -> tuple[str, str]:
+        return f"{kind}://", "u"
+
+    def pair(self, rows: int) -> tuple[Path, Path]:
+        return Path("old"), Path("new")
+
+    def view(self, parquet: Path) -> str:
+        return "duckdb://"
+
+    def crowded(self, tables: int) -> str:
+        return "postgresql://"
+
+
+def test_a_copy_without_history_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.builds.COMMIT", "0" * 40)
+    with pytest.raises(Failed, match=r"not in this copy's history: git fetch --unshallow"):
+        build_before(tmp_path)
+
+
+def test_as_many_rows_are_searched_as_time_and_disk_allow() -> None:
+    steps = (1_000, 10_000, 100_000)
+    assert most_rows(steps, 1.0, 200, 10**12) == 100_000
+    assert most_rows(steps, 1.0, 100, 10**12) == 10_000
+    assert most_rows(steps, 1.0, 200, 5_000_000) == 10_000
+    assert most_rows(steps, 9.0, 1, 10**12) == 10_000
+
+
+def test_requests_to_the_store_are_counted_by_method() -> None:
+    app = counting(lambda environ, start: [b"answer"])
+
+    def ask(method: str, path: str) -> bytes:
+        return b"".join(app({"REQUEST_METHOD": method, "PATH_INFO": path}, lambda *_: None))
+
+    assert [ask(method, "/bucket/key") for method in ("PUT", "GET", "GET")] == [b"answer"] * 3
+    assert json.loads(ask("GET", "/counted")) == {"PUT": 1, "GET": 2}
+    assert json.loads(ask("GET", "/counted")) == {}
+
+
 @pytest.mark.slow
-def test_the_bench_runs_end_to_end_on_a_thousand_rows(tmp_path: Path) -> None:
-    main(["--quick", "--sizes", "1000", "--runs", "1", "--no-peers", "--warehouses", "duckdb", "--cache", str(tmp_path),
-          "--page", str(tmp_path / "page.md"), "--only", "read", "diff", "messages", "push", "whole"])
+def test_the_bench_runs_end_to_end_on_a_thousand_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.diffing.FLOORS", ("parquet_max",))
+    main(["--quick", "--sizes", "1000", "--runs", "1", "--no-peers", "--no-before", "--warehouses", "duckdb",
+          "--cache", str(tmp_path), "--page", str(tmp_path / "page.md"), "--only", "diff"])
     book = Book(tmp_path / "quick.json")
     assert [name for name in book.records if name != "about" and book.failed(name)] == []
-    assert book.get("whole/duckdb/1000/changed", "messages") == 10
-    assert "| DuckDB | 1,000 | 1 % changed |" in (tmp_path / "page.md").read_text()
+    assert (book.get("diff/1000/candu", "changed"), book.get("diff/1000/candu", "added")) == (10, 5)
+    assert (book.get("diff/1000/candu", "read_cpu") or 0) > 0
+    assert "| **candu-sync** | 1,000 |" in (tmp_path / "page.md").read_text()

@@ -1,0 +1,57 @@
+"""One changed value among as many rows as time and disk allow, found by hashes alone.
+
+The table is generated while it is read, so that only candu-sync's own snapshot and index are on disk. How many rows are
+taken follows from how long a smaller table took.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any
+
+from bench.bench import Bench
+from bench.lab import Lab
+from bench.process import Failed, child
+
+STEPS = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 50_000_000, 100_000_000)
+
+# Bytes of disk a row: the snapshot, its index, and what is staged of them at a time. Seen: 60 to 80.
+_DISK = 200
+
+
+def hashing(bench: Bench) -> None:
+    """``hashes/most`` and ``hashes/tenth``: the plan that finds the value; ``rows`` says of how many."""
+    if not bench.book.wants("hashes/most", "hashes/tenth"):
+        return
+    steps = (1_000, 10_000) if bench.tiny else STEPS
+    began = time.monotonic()
+    first = _found(bench, steps[0])
+    took = time.monotonic() - began
+    rows = most_rows(steps, took, bench.hash_seconds - took, shutil.disk_usage(bench.cache).free // 2)
+    bench.measure("hashes/tenth", lambda: first if rows == steps[1] else _found(bench, rows // 10), runs=1)
+    bench.measure("hashes/most", lambda: _found(bench, rows), runs=1)
+
+
+def most_rows(steps: tuple[int, ...], took: float, seconds: float, disk: int) -> int:
+    """The most rows that fit, and a tenth of them as well, when the first step took so many seconds."""
+    fitting = [rows for rows in steps[1:] if took * 1.1 * rows / steps[0] <= seconds and rows * _DISK <= disk]
+    return max(fitting, default=steps[1])
+
+
+def _found(bench: Bench, rows: int) -> dict[str, Any]:
+    """Take all rows as sent, change one value, and let the plan find it. Raises Failed."""
+    path = bench.scratch / "generated.duckdb"
+    try:
+        child("data:generated_table", path=str(path), rows=rows)
+        with Lab(bench.scratch / "generated", f"duckdb:///{path}", "u") as lab:
+            baseline = lab.command("baseline", "users/u")
+            child("data:change_generated", path=str(path), row=rows * 2 // 3)
+            found = lab.sync("plan")
+            disk = lab.state_bytes()
+    finally:
+        path.unlink(missing_ok=True)
+    if (found["rows"], found["changed"], found["messages"]) != (rows, 1, 1):
+        raise Failed(f"{found['changed']} changed values were found instead of one")
+    return {**found, "bytes_a_row": 1e6 * found["peak_mb"] / rows, "disk_a_row": disk / rows,
+            "baseline_wall": baseline.seconds, "baseline_mb": baseline.peak_mb}

@@ -1,0 +1,138 @@
+"""The targets against the build of before, and against the best tool for each job, measured in the same bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.book import Book
+from bench.builds import BEFORE
+from bench.target import MILLION, NAMES, TEN, Target, millions, parquet_floor, ratio_of
+
+WORSE = 1.1
+"""A ratio from which a measurement counts as worse than that of the build of before; below is noise."""
+
+FIRST = f"whole/duckdb/{MILLION}/first"
+LIMITED = (f"whole/duckdb/{TEN}/first_512MB", f"whole/duckdb/{TEN}/same_512MB", f"whole/duckdb/{TEN}/changed_512MB",
+           f"diff/{TEN}/candu_512MB")
+
+
+def speed_targets(book: Book) -> Iterator[Target]:
+    """All of them."""
+    yield from _postgres(book)
+    yield from _duckdb(book)
+    yield from _first_run(book)
+    yield from _limited(book)
+    yield from _many(book)
+    yield from _start(book)
+    yield from _hashes(book)
+
+
+def _against(book: Book, what: str, goal: float, name: str, other: str, field: str, **options: bool) -> Target:
+    """A ratio of one field of two measurements; ``least``: how many times less the first one takes."""
+    least = options.get("least", False)
+    value, detail = ratio_of(book, other, name, field) if least else ratio_of(book, name, other, field)
+    return Target(what, goal, value, " ×", least, detail, name)
+
+
+def _before(book: Book, what: str, goal: float, name: str, field: str, **options: bool) -> Target:
+    return _against(book, what, goal, name, BEFORE + name, field, **options)
+
+
+def _postgres(book: Book) -> Iterator[Target]:
+    whole, adbc = f"whole/postgres/{MILLION}", f"read/postgres/{MILLION}/adbc"
+    yield _against(book, "PostgreSQL, nothing changed, whole job, against ADBC alone", 0.45, f"{whole}/same", adbc,
+                   "seconds")
+    yield _before(book, "… times as fast as the build of before", 3.3, f"{whole}/same", "seconds", least=True)
+    yield _against(book, "PostgreSQL, 1 % changed, whole job, against ADBC alone", 0.6, f"{whole}/changed", adbc,
+                   "seconds")
+    large = f"whole/postgres/{TEN}/changed"
+    yield _before(book, "PostgreSQL, 10 M, 1 % changed: time of the build of before", 0.45, large, "wall")
+    yield _before(book, "… its CPU", 0.25, large, "cpu")
+    yield _against(book, "PostgreSQL, all rows: reading and canonical form, against ADBC alone", 0.7,
+                   f"read/postgres/{MILLION}/canonical", adbc, "seconds")
+    yield _against(book, "… CPU, against ADBC alone", 0.7, f"read/postgres/{MILLION}/canonical", adbc, "cpu")
+
+
+def _duckdb(book: Book) -> Iterator[Target]:
+    yield _before(book, "DuckDB, 10 M, nothing changed: CPU of the build of before", 0.55,
+                  f"whole/duckdb/{TEN}/same", "cpu")
+    ours, join, floor = f"diff/{TEN}/candu", f"diff/{TEN}/duckdb_join", parquet_floor(book, TEN)
+    seconds = book.get(ours)
+    value = None if seconds is None or floor is None else seconds / floor
+    yield Target("diff of 10 M, against reading both sides once", 1.8, value, " ×", False,
+                 "" if value is None else f"{seconds:,.2f} and {floor:,.2f} s", ours)
+    yield _against(book, "… times as fast as DuckDB's full outer join", 1.0, ours, join, "seconds", least=True)
+    yield _against(book, "… peak of the process, against the join's", 0.25, ours, join, "peak_mb")
+
+
+def _first_run(book: Book) -> Iterator[Target]:
+    yield _before(book, "first run, whole job: CPU of the build of before", 0.6, FIRST, "cpu")
+    for tool, goal in (("drt", 5.5), ("dlt", 5.0)):
+        yield _against(book, f"… times as fast as {tool}, whole processes", goal, FIRST,
+                       f"peer/{tool}/{MILLION}/first", "wall", least=True)
+    yield _before(book, "push of 1 M messages: CPU of the build of before", 0.5, FIRST, "push_cpu")
+    large, plan = f"whole/duckdb/{TEN}/first", f"whole/duckdb/{TEN}/plan"
+    yield Target("first run of 10 M: peak of the process", 700, book.worst(large, "peak_mb"), " MB", of=large)
+    yield _before(book, "… reading and diff: CPU of the build of before", 0.35, plan, "read_and_diff_cpu")
+    yield _against(book, "… time, against that of 1 M", 10.5, large, FIRST, "seconds")
+
+
+def _limited(book: Book) -> Iterator[Target]:
+    peaks = [peak for name in LIMITED if (peak := book.worst(name, "peak_mb")) is not None]
+    yield Target("10 M under `CANDU_MEMORY=512MB`: largest peak of a first run, an unchanged one, 1 % changed, a diff",
+                 700, max(peaks, default=None) if len(peaks) == len(LIMITED) else None, " MB",
+                 detail=", ".join(f"{peak:,.0f}" for peak in peaks))
+
+
+def _many(book: Book) -> Iterator[Target]:
+    yield Target("200 unchanged syncs of 1,000 rows in one `run --all`: CPU a sync", 15,
+                 book.get("many/200", "cpu_ms_a_sync"), " ms", of="many/200")
+    yield _before(book, "… times less CPU than the build of before", 12, "many/200", "cpu", least=True)
+    yield Target("20 unchanged syncs in one Dagster run: CPU a sync", 0.12, book.get("dagster/20", "run_cpu_a_sync"),
+                 of="dagster/20")
+    yield Target("80 traits with dbt's lineage, unchanged, in Dagster: CPU of the lineage", 5,
+                 book.get("dagster/lineage", "lineage_ms"), " ms", of="dagster/lineage")
+    yield _against(book, "`plan --all` of ten syncs, PostgreSQL with 2,000 tables, against an empty one: CPU", 1.1,
+                   "tables/many", "tables/none", "cpu")
+    yield _before(book, "requests to S3 of an unchanged run, against the build of before", 1.0, "store/s3",
+                  "store_requests")
+
+
+def _start(book: Book) -> Iterator[Target]:
+    yield _against(book, "`plan` of 1,000 unchanged rows, against `--help`: CPU", 4.0, "start/plan", "start/help",
+                   "cpu")
+    yield _against(book, "`list`, against `--help`: CPU", 1.7, "start/list", "start/help", "cpu")
+    yield _before(book, "`--help`, against the build of before: CPU", WORSE, "start/help", "cpu")
+
+
+def _hashes(book: Book) -> Iterator[Target]:
+    rows, tenth = book.get("hashes/most", "rows"), book.get("hashes/tenth", "peak_mb")
+    detail = "" if rows is None or tenth is None else (
+        f"{rows:,.0f} rows in {book.get('hashes/most') or 0:,.1f} s, {book.worst('hashes/most', 'peak_mb') or 0:,.0f} "
+        f"MB; a shard of a tenth of them: {tenth:,.0f} MB")
+    yield Target("one changed value among all rows, found by hashes alone: memory a row", 30,
+                 book.get("hashes/most", "bytes_a_row"), " bytes", detail=detail, of="hashes/most")
+
+
+def beside(book: Book, name: str) -> str:
+    """A measurement against that of the build of before; worse by more than noise is in bold."""
+    found = []
+    for field, words in (("cpu", "CPU"), ("wall", "time"), ("peak_mb", "peak")):
+        value, _ = ratio_of(book, name, BEFORE + name, field)
+        if value is not None:
+            found.append(f"**{value:.2f} × {words}, worse**" if value > WORSE else f"{value:.2f} × {words}")
+    return ", ".join(found)
+
+
+def pairs(book: Book) -> Iterator[tuple[str, str]]:
+    """All that both builds have measured: what it is, and this build's against the earlier one's."""
+    for name in book.records:
+        of_this = name.removeprefix(BEFORE)
+        if name.startswith(BEFORE) and (said := beside(book, of_this)):
+            yield of_this, said
+
+
+def named(name: str) -> str:
+    """A measurement's name for the page."""
+    first, *rest = name.split("/")
+    return ", ".join([first, *(NAMES.get(word, millions(word)) for word in rest)])
