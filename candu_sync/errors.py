@@ -60,6 +60,12 @@ class OtherRoute(CanduSyncError):
     exit_code = 2
 
 
+class OtherShards(CanduSyncError):
+    """What was sent is kept in another number of shards than the YAML of its sync has."""
+
+    exit_code = 2
+
+
 class SpecError(CanduSyncError):
     """A file under ``sql/`` is wrong. ``path`` is the file, ``line`` (1-based) the line where known,
     ``sync`` the sync's name where the file belongs to one."""

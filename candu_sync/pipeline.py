@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from candu_sync.changes import (
     ChangeSet,
+    Summary,
     Trip,
     allowed,
     anything_staged,
@@ -25,8 +26,10 @@ from candu_sync.changes import (
     forced,
     new_run_id,
     renamed_perhaps,
+    shows_all,
     stage,
     staged,
+    together,
     tripped,
 )
 from candu_sync.claimed_push import ClaimedPush
@@ -102,13 +105,16 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         version = state.current()
     if not reroute:
         target.check_route(version)
+    target.check_shards(version)
     try:
-        return compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
+        changes = compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
     except (ModelError, WarehouseError) as error:
         target.project.release_warehouse()
         if keep:
             note_failed_plan(target, reporter, error)
         raise
+    target.project.planned.setdefault(target.name, changes.summary)
+    return changes
 
 
 def _staged(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = ()) -> ChangeSet:
@@ -130,12 +136,26 @@ def guard(target: Target, changes: ChangeSet, *, allow: Collection[str] = ()) ->
         >>> guard(Target(project, sync), plan(Target(project, sync))) is None
         True
     """
-    trips = tripped(target.sync, changes.summary, target.partition, allow)
+    summary, among = _guarded(target, changes)
+    trips = tripped(target.sync, summary, target.partition, allow)
     if (changes.summary.messages and target.sync.kind == "events" and "renamed" not in allow
             and (old := target.project.predecessor(target.sync))):
         trips.append(Trip("renamed", renamed_perhaps(old, target.sync.name, events=True)))
     guards = list(dict.fromkeys(trip.guard for trip in trips))
-    return GuardTripped(target.name, [trip.sentence for trip in trips], guards) if trips else None
+    return GuardTripped(target.name, [f"{trip.sentence}{among}" for trip in trips], guards) if trips else None
+
+
+def _guarded(target: Target, changes: ChangeSet) -> tuple[Summary, str]:
+    """The figures that the guard looks at, and of what they are where that is more than this change set."""
+    shard, summary, known = target.shard, changes.summary, target.project.planned
+    if shard is None or changes.keys or shows_all(target.sync, summary, shard.of):
+        return summary, ""
+    for other in target.all_shards:
+        if other.name not in known:
+            found = plan(other, full=changes.full, keep=False)
+            discard(found)
+    everything = together([summary, *(known[other.name] for other in target.all_shards if other.name != target.name)])
+    return everything, f" (all {shard.of} shards together)"
 
 
 def push(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = (),

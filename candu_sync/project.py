@@ -19,12 +19,23 @@ from candu_sync.naming import named
 from candu_sync.progress import Progress
 from candu_sync.routes import ROUTES, Route, other_route
 from candu_sync.settings import Settings
+from candu_sync.shard_counts import check_shards, other_shards
 from candu_sync.state import PartitionState, State, Version, check_lasting, read_claim, read_last_run, remove_folder
-from candu_sync.syncs import Sync, expanded, has_ended, partitions_to_run, present_segments
+from candu_sync.syncs import (
+    Shard,
+    Sync,
+    expanded,
+    has_ended,
+    join,
+    partitions_to_run,
+    present_segments,
+    shard_named,
+    split,
+)
 from candu_sync.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from candu_sync.changes import FormerPartitions
+    from candu_sync.changes import FormerPartitions, Summary
     from candu_sync.delivery import Delivery
     from candu_sync.embedded import Embedded
     from candu_sync.report import Reports
@@ -48,6 +59,7 @@ class Project:
             OpenTelemetry is the first, where it is configured.
         launched_as: the page of this process's runs (``CANDU_RUN_URL``), or the id that an orchestrator gave them;
             None: neither is known. It is kept with how a run ended.
+        planned: target → what its first plan by this project found. The guard of shards counts with it.
         pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
 
     Example:
@@ -70,6 +82,8 @@ class Project:
         self._predecessors: dict[str, str | None] = {}
         self._values: dict[str, list[str]] = {}
         self._former_partitions: dict[str, FormerPartitions] = {}
+        self._other_shards: dict[str, list[str | None]] = {}
+        self.planned: dict[str, Summary] = {}
 
     def __enter__(self) -> Project:
         return self
@@ -275,6 +289,17 @@ class Project:
         segments = self.segments(sync) if ran else None
         return [key for key in ran if has_ended(sync, key, segments) and self._holds_rows(sync, key)]
 
+    def other_shards(self, sync: Sync, *, again: bool = False) -> list[str | None]:
+        """The partitions of a sync that hold something and are of another number of shards than its YAML has, looked up
+        once.
+
+        Args:
+            again: look them up anew.
+        """
+        if again or sync.name not in self._other_shards:
+            self._other_shards[sync.name] = other_shards(self.state, sync)
+        return self._other_shards[sync.name]
+
     def segments(self, sync: Sync) -> Collection[str] | None:
         """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
         once."""
@@ -365,6 +390,33 @@ class Target:
         return self.project.state.of(self.sync.name, self.partition)
 
     @property
+    def shard(self) -> Shard | None:
+        """The shard that the rows of this partition are in; None: the sync has none."""
+        if self.sync.partitions is None or self.sync.partitions.shards is None or self.partition is None:
+            return None
+        return shard_named(split(self.sync.partitions, self.partition)[1])
+
+    @property
+    def model(self) -> str:
+        """The SQL of this partition's rows, with parameters in it. Raises as ``Project.model``, and ModelError where
+        the warehouse has no hash for shards."""
+        return self.of_shard(self.project.model(self.sync))
+
+    @property
+    def all_shards(self) -> list[Target]:
+        """All shards of the sync, of the same window; none where it has none."""
+        partitions = self.sync.partitions
+        if self.shard is None or partitions is None or self.partition is None:
+            return []
+        window = split(partitions, self.partition)[0]
+        return [Target(self.project, self.sync, join(window, key)) for key in partitions.keys or ()]
+
+    def of_shard(self, sql: str) -> str:
+        """SQL of the rows of this partition's shard: those of ``sql``, where the sync has no shards."""
+        shard = self.shard
+        return sql if shard is None else self.project.warehouse.sharded(sql, self.sync.shard_column, *shard)
+
+    @property
     def history(self) -> HistoryPolicy:
         """What the ledger keeps of this target's runs."""
         return self.project.history_policy(self.sync)
@@ -392,3 +444,12 @@ class Target:
             said = "`route:` of its YAML" if self.sync.route else "CANDU_ROUTE"
             raise OtherRoute(other_route(self.name, self.sync.name, ROUTES[version.route], self.route, said=said,
                                          events=self.sync.kind == "events"))
+
+    def check_shards(self, version: Version) -> None:
+        """Refuse to begin anew where the state has what was sent in another number of shards.
+
+        Raises:
+            OtherShards: it has, or a move of it was interrupted.
+        """
+        if not version.files:
+            check_shards(self.project.state, self.sync, self.name, self.project.other_shards(self.sync))

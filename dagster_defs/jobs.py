@@ -70,7 +70,7 @@ def _segments(sync: Sync, names: Names, context: ScheduleEvaluationContext) -> l
     that is gone is not run."""
     assert sync.partitions is not None
     if sync.partitions.dynamic is None:
-        return list(sync.partitions.static or ())
+        return list(sync.partitions.keys or ())
     known = set(context.instance.get_dynamic_partitions(names.dynamic(sync.partitions.dynamic)))
     resource: CanduSyncResource = getattr(context.resources, names.resource_key)
     with resource.project() as project:

@@ -45,8 +45,8 @@ def partitions_def(partitions: Partitions | None, names: Names = ALONE) -> Parti
 
 
 def _segments_def(partitions: Partitions, names: Names) -> PartitionsDefinition[str]:
-    if partitions.static is not None:
-        return StaticPartitionsDefinition(list(partitions.static))
+    if partitions.keys is not None:
+        return StaticPartitionsDefinition(list(partitions.keys))
     return DynamicPartitionsDefinition(name=names.dynamic(str(partitions.dynamic)))
 
 

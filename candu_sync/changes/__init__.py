@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from candu_sync.changes.predecessor import renamed_perhaps as renamed_perhaps
     from candu_sync.changes.resent import messages_not_newer as messages_not_newer
     from candu_sync.changes.resent import notice_resent as notice_resent
+    from candu_sync.changes.shards_together import shows_all as shows_all
+    from candu_sync.changes.shards_together import together as together
     from candu_sync.changes.staging import STAGED as STAGED
     from candu_sync.changes.staging import allowed as allowed
     from candu_sync.changes.staging import anything_set_aside as anything_set_aside
@@ -86,6 +88,7 @@ else:
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
         "predecessor": "find_predecessor renamed_perhaps",
         "resent": "messages_not_newer notice_resent",
+        "shards_together": "shows_all together",
         "staging": ("STAGED allowed anything_set_aside anything_staged check_fresh check_planned_for discard forced "
                     "new_run_id settle stage staged staged_by staged_traits take_over"),
         "summary": "Summary backfill_notes redacted_key summarize summary_of_nothing with_unidentified",

@@ -27,6 +27,7 @@ from candu_sync.cli.other_words import Commands
 from candu_sync.cli.planning import plan
 from candu_sync.cli.pushing import push
 from candu_sync.cli.renaming import rename
+from candu_sync.cli.resharding import reshard
 from candu_sync.cli.sending import baseline, reset, run
 from candu_sync.cli.serving import demo, simulate
 from candu_sync.cli.snippet import snippet
@@ -38,8 +39,8 @@ from candu_sync.workspaces import CHOICE, chosen_workspace
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False)
 app.command("list")(list_syncs)
-for command in (init, check, plan, run, push, baseline, reset, rename, status, history, rejected, snippet, forget,
-                doctor, exposures, simulate, demo):
+for command in (init, check, plan, run, push, baseline, reset, rename, reshard, status, history, rejected, snippet,
+                forget, doctor, exposures, simulate, demo):
     app.command()(command)
 
 

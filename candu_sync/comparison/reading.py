@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from candu_sync.comparison.hashed_source import Unsteady
 from candu_sync.comparison.row_source import UNSTEADY, row_source
+from candu_sync.comparison.shard_check import in_their_shard
 from candu_sync.comparison.source import RowSource
 from candu_sync.comparison.wanted import Wanted
 from candu_sync.diff import Prefilter, diff_of_nothing, load, matched_few
@@ -87,6 +88,8 @@ def _read_once(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[
 
         def taken(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             rows = _counted(batches, reporter, counts)
+            if (shard := wanted.target.shard) is not None:
+                rows = in_their_shard(engine.connection, rows, sync, shard)
             return (wanted.tombstones.left_out(engine.connection, rows, forgotten.add) if wanted.tombstones.hashes
                     else rows)
 

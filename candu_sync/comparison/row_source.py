@@ -68,7 +68,7 @@ def row_source(target: Target, snapshot: Snapshot, version: Version, *, forgotte
         StateError: the state cannot be read or written.
     """
     project, sync, warehouse = target.project, target.sync, target.project.warehouse
-    sql, values = project.model(sync), parameters(sync, target.partition, snapshot.newest)
+    sql, values = target.model, parameters(sync, target.partition, snapshot.newest)
     if hashes and warehouse.can_hash and _helps(sync, snapshot, project.settings.memory):
         memory = HashMemory.read(target.state, _local(sync, sql, snapshot, forgotten))
         note = UNSTEADY if memory.unsteady else VAIN if memory.rest else ""

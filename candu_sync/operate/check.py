@@ -5,7 +5,6 @@ Rows are read only where a person asks for it: ``--twice``, and ids for a file o
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -139,8 +138,9 @@ def _check_model(project: Project, sync: Sync, traits: dict[str, str]) -> Iterat
     """Yields what is wrong or odd, and adds the traits with their kinds."""
     # Not ``project.model``: the columns are checked also where a precondition fails.
     sql = resolve_sync(sync, project.settings.dbt_manifest).sql
-    schema = project.warehouse.columns(sql, _any_parameters(project, sync), timezone=sync.timezone, clock=sync.clock,
-                                       tag=sync.name)
+    target = Target(project, sync, _partition(project, sync))
+    schema = project.warehouse.columns(target.of_shard(sql), parameters(sync, target.partition, None),
+                                       timezone=sync.timezone, clock=sync.clock, tag=sync.name)
     Result(sync, schema.names)
     for column in sync.required_columns:
         try:
@@ -178,11 +178,6 @@ def _some_target(project: Project, sync: Sync) -> list[Target]:
     """The sync with the newest partition that is due, or one to prepare the model with."""
     due = [target for target in project.targets(sync, []) if not target.ended]
     return due[-1:] or [Target(project, sync, _partition(project, sync))]
-
-
-def _any_parameters(project: Project, sync: Sync) -> dict[str, str | dt.datetime]:
-    """Values to bind so that the query can be prepared."""
-    return parameters(sync, _partition(project, sync), None)
 
 
 def _partition(project: Project, sync: Sync) -> str | None:

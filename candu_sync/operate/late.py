@@ -33,11 +33,11 @@ def late_problems(sync: Sync, rows: list[Row], now: dt.datetime, *, whole: bool)
     limit = late_after(sync.automation)
     if limit is None or not rows:
         return
-    static = sync.partitions.static if sync.partitions is not None and sync.partitions.every is None else None
-    if static is None or not any(row["succeeded_at"] for row in rows):
+    fixed = sync.partitions.keys if sync.partitions is not None and sync.partitions.every is None else None
+    if fixed is None or not any(row["succeeded_at"] for row in rows):
         old = [_too_old(sync, None, rows, now - limit)]
     else:
-        groups = {key: [row for row in rows if row["partition"] == key] for key in static}
+        groups = {key: [row for row in rows if row["partition"] == key] for key in fixed}
         old = [_too_old(sync, key, group, now - limit) for key, group in groups.items() if group or whole]
     if any(old):
         yield from (problem for problem in old if problem is not None)

@@ -186,7 +186,7 @@ def _of_warehouse(project: Project, sync: Sync, sql: str) -> Iterator[pa.Array]:
 
 def _add_model(connection: duckdb.DuckDBPyConnection, target: Target, given: Given) -> None:
     project, sync = target.project, target.sync
-    with project.warehouse.read(project.model(sync), parameters(sync, target.partition, None), timezone=sync.timezone,
+    with project.warehouse.read(target.model, parameters(sync, target.partition, None), timezone=sync.timezone,
                                 clock=sync.clock, tag=sync.name) as reading:
         result = Result(sync, reading.names, declared=reading.declared)
         for batch in result.batches(reading):

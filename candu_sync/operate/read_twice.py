@@ -59,7 +59,7 @@ def read_twice(target: Target) -> Iterator[Finding]:
 def _load(connection: duckdb.DuckDBPyConnection, target: Target) -> Result:
     project, sync = target.project, target.sync
     values = parameters(sync, target.partition, None)
-    with project.warehouse.read(project.model(sync), values, tag=sync.name) as reading:
+    with project.warehouse.read(target.model, values, tag=sync.name) as reading:
         result = Result(sync, reading.names)
         load(connection, sync, result, result.batches(reading))
     return result

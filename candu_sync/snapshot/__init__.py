@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.known_rows import RowPairs as RowPairs
     from candu_sync.snapshot.merge import Merged as Merged
     from candu_sync.snapshot.merge import lay_over as lay_over
+    from candu_sync.snapshot.merge import write_base as write_base
     from candu_sync.snapshot.row_index import FUNCTION as FUNCTION
     from candu_sync.snapshot.row_index import Index as Index
     from candu_sync.snapshot.row_index import hashes as hashes
@@ -40,7 +41,7 @@ else:
         "few_rows": "first_files stored_rows",
         "hash_memory": "HashMemory forget_hashes",
         "known_rows": "KnownRows RowPairs",
-        "merge": "Merged lay_over",
+        "merge": "Merged lay_over write_base",
         "row_index": "FUNCTION Index hashes key_hash row_hash",
         "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused hashed_names index_of layout renewed_index "
                      "select_list typed_nulls"),

@@ -137,6 +137,21 @@ def _live(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot) -
                 {'' if events else 'WHERE NOT gone'}"""))
 
 
+def write_base(connection: duckdb.DuckDBPyConnection, query: str, snapshot: Snapshot, hashed: tuple[Trait, ...],
+               folder: Path) -> dict[str, Path | None]:
+    """Write a query's rows as the base of a snapshot, with its row index.
+
+    Args:
+        query: with the columns of ``layout``, one row a key.
+        snapshot: its kind and traits.
+        hashed: the traits that the row index is to be of.
+
+    Returns:
+        Role -> file; an index is None where the rows are few.
+    """
+    return _Writer(connection, snapshot, hashed, folder).write("base", query)
+
+
 class _Writer:
     """Writes files of a snapshot, each with its row index. A file of a few rows needs none (``few_rows.py``)."""
 

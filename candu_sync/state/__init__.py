@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from candu_sync.state.renaming import move_partition as move_partition
     from candu_sync.state.renaming import orphans as orphans
     from candu_sync.state.renaming import renamed_from as renamed_from
+    from candu_sync.state.resharding import Part as Part
+    from candu_sync.state.resharding import begin_resharding as begin_resharding
+    from candu_sync.state.resharding import end_resharding as end_resharding
+    from candu_sync.state.resharding import parts_set_aside as parts_set_aside
+    from candu_sync.state.resharding import resharded_to as resharded_to
+    from candu_sync.state.resharding import set_part_aside as set_part_aside
     from candu_sync.state.root import State as State
     from candu_sync.state.scratch import remove_folder as remove_folder
     from candu_sync.state.state_url import take_apart as take_apart
@@ -54,6 +60,7 @@ else:
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
         "renaming": "begin_rename end_rename holds_anything known_syncs move_partition orphans renamed_from",
+        "resharding": "Part begin_resharding end_resharding parts_set_aside resharded_to set_part_aside",
         "root": "State",
         "scratch": "remove_folder",
         "state_url": "take_apart",

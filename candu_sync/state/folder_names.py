@@ -38,6 +38,11 @@ def renaming_file(sync: str) -> str:
     return f"{sync_folder(sync)}/renaming.json"
 
 
+def resharding_file(sync: str) -> str:
+    """The marker in a sync's folder of a move to another number of shards that is under way."""
+    return f"{sync_folder(sync)}/resharding.json"
+
+
 def partition_folder(partition: str | None) -> str:
     """A partition's folder; a name with a dot has a digest: no other name has a dot.
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from candu_sync.syncs.partitions import windows as windows
     from candu_sync.syncs.schedule import follows_schedule as follows_schedule
     from candu_sync.syncs.schedule import schedule_lag as schedule_lag
+    from candu_sync.syncs.shards import Shard as Shard
+    from candu_sync.syncs.shards import shard_keys as shard_keys
+    from candu_sync.syncs.shards import shard_named as shard_named
     from candu_sync.syncs.spec import Cursor as Cursor
     from candu_sync.syncs.spec import Guard as Guard
     from candu_sync.syncs.spec import Kind as Kind
@@ -60,6 +63,7 @@ else:
         "partition_ranges": "expanded",
         "partitions": "declared_parts first_window join split window windows",
         "schedule": "follows_schedule schedule_lag",
+        "shards": "Shard shard_keys shard_named",
         "spec": "Cursor Guard Kind Partitions SeenIds Spec",
         "spec_file": "spec_of",
         "sql_parameters": "parameters",

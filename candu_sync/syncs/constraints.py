@@ -51,6 +51,8 @@ def conflicts(kind: Kind, spec: Spec) -> Iterator[Conflict]:
         yield ("cursor",), f"a cursor is for events; the {kind} of a model are compared whole with what was sent"
     if spec.cursor and spec.partitions:
         yield ("cursor",), "a cursor and partitions exclude each other: a partition's window says where to look"
+    if kind == "events" and spec.partitions and spec.partitions.shards and len(full_key(kind, spec.key)) > 1:
+        yield ("partitions", "shards"), "the shards of events need a key of one column, whose hash divides them"
 
 
 def _refresh(kind: Kind, spec: Spec) -> Iterator[Conflict]:

@@ -50,8 +50,8 @@ def _due(sync: Sync, values: Callable[[str], list[str]], done: Callable[[str], b
 def present_keys(sync: Sync, values: Callable[[str], list[str]]) -> Sequence[str | None]:
     """The segments that there are now; without any, the one that is none."""
     assert sync.partitions is not None
-    if sync.partitions.static is not None:
-        return sync.partitions.static
+    if sync.partitions.keys is not None:
+        return sync.partitions.keys
     if sync.partitions.dynamic is not None:
         return [_not_blank(sync, key) for key in values(sync.partitions.values or "")]
     return [None]
@@ -68,8 +68,9 @@ def partition_to_prepare(sync: Sync, values: Callable[[str], list[str]]) -> str 
 def present_segments(sync: Sync, values: Callable[[str], list[str]]) -> Collection[str] | None:
     """The segments that a partition can have now: the keys of ``static``, or what the SQL of ``values`` finds.
 
-    None: they say nothing about partitions that ran before. That holds for windows of time without segments, and for
-    windows with dynamic segments: the SQL finds today's segments, and not those of an earlier window.
+    None: they say nothing about partitions that ran before. That holds for windows of time without segments, for
+    windows with dynamic segments, since the SQL finds today's segments and not those of an earlier window, and for
+    shards: another number of them moves the rows.
     """
     partitions = sync.partitions
     if partitions is None:
@@ -136,14 +137,15 @@ def check_segment(sync: Sync, start: str | None, segment: str) -> None:
         start: the key of its window; None: it has none.
 
     Raises:
-        UsageError: it is not in ``static``, or is blank.
+        UsageError: it is not in ``static``, is no shard, or is blank.
     """
     assert sync.partitions is not None
-    static = sync.partitions.static
-    if static is not None and segment not in static:
-        meant = nearest(segment, static)
+    keys = sync.partitions.keys
+    if keys is not None and segment not in keys:
+        meant = nearest(segment, keys)
         hint = f"; did you mean {join(start, meant)}?" if meant else ""
-        raise UsageError(f"{sync.name} has no partition {join(start, segment)}{hint} (it has {', '.join(static)})")
+        listed = f"{keys[0]} to {keys[-1]}" if sync.partitions.shards else ", ".join(keys)
+        raise UsageError(f"{sync.name} has no partition {join(start, segment)}{hint} (it has {listed})")
     _not_blank(sync, segment)
 
 

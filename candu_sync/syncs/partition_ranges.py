@@ -79,7 +79,7 @@ def _segments(sync: Sync, keys: Sequence[str | None], first: str, last: str) -> 
         check_segment(sync, None, key)
     if first == last:
         return [first]
-    if sync.partitions.static is None:
+    if sync.partitions.keys is None:
         raise UsageError(f"{sync.name}: the keys of dynamic partitions have no order, so there is no range from "
                          f"{first} to {last}; name each with a --partition of its own")
     low, high = (keys.index(key) for key in (first, last))

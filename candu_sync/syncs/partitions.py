@@ -57,13 +57,13 @@ def split(partitions: Partitions, key: str) -> tuple[str | None, str | None]:
     start, between, segment = key.partition(_BETWEEN)
     if not between:
         raise UsageError(f"{key!r} is not a partition; the key is a window's and a segment's, like "
-                         f"{join(first_window(partitions).key, (partitions.static or ('trial',))[0])}")
+                         f"{join(first_window(partitions).key, (partitions.keys or ('trial',))[0])}")
     return start, segment
 
 
 def declared_parts(partitions: Partitions | None, key: str | None) -> tuple[str | None, str | None]:
-    """The parts of a partition's key that the sync's files declare: its window, and its static segment; None: it has
-    none. A key of earlier settings has none either."""
+    """The parts of a partition's key that the sync's files declare: its window, and its static segment or shard; None:
+    it has none. A key of earlier settings has none either."""
     if partitions is None or key is None:
         return None, None
     try:
@@ -72,7 +72,7 @@ def declared_parts(partitions: Partitions | None, key: str | None) -> tuple[str 
             window(partitions, start)
     except UsageError:
         return None, None
-    return start, segment if segment in (partitions.static or ()) else None
+    return start, segment if segment in (partitions.keys or ()) else None
 
 
 def window(partitions: Partitions, key: str) -> Window:

@@ -26,13 +26,16 @@ from pydantic import (
 from pydantic.config import JsonDict, JsonValue
 
 from candu_sync.syncs import fields
+from candu_sync.syncs.shards import shard_keys
 
 __all__ = ["Cursor", "DbtRules", "Every", "Guard", "Kind", "Partitions", "Scalar", "SeenIds", "Spec"]
 
 Kind = Literal["users", "groups", "events"]
 Every = Literal["daily", "hourly", "weekly", "monthly"]
-Segments = Literal["static", "dynamic"]
+Segments = Literal["static", "dynamic", "shards"]
 Scalar = bool | int | float | str
+
+MOST_SHARDS = 1000
 
 
 def _constant(value: object) -> Scalar:
@@ -164,8 +167,8 @@ def _at_most_one(names: tuple[str, ...]) -> JsonDict:
 
 
 class Partitions(_Settings):
-    """Parts of a model's result, each with its own snapshot: windows of time, segments, or both, which is a part for
-    each pair."""
+    """Parts of a model's result, each with its own snapshot: windows of time, segments or shards, or windows with one
+    of these, which is a part for each pair."""
 
     model_config = ConfigDict(json_schema_extra={
         "anyOf": [{"required": [name]} for name in (*get_args(Every), *get_args(Segments))],
@@ -187,12 +190,16 @@ class Partitions(_Settings):
         default=None,
         description="SQL whose one column holds the keys of dynamic, like select distinct segment from members",
     )
+    shards: Annotated[int, Field(strict=True, ge=2, le=MOST_SHARDS)] | None = Field(
+        default=None,
+        description=f"in how many parts the rows are divided by a hash, a whole number from 2 to {MOST_SHARDS}",
+        examples=[16])
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Partitions:
         if not self._given(Every) and not self._given(Segments):
             raise ValueError(f"give one of {', '.join((*get_args(Every), *get_args(Segments)))}, or a window of time "
-                             "and one of static and dynamic")
+                             "and one of static, dynamic and shards")
         for choices, what in (Every, "window of time"), (Segments, "set of keys"):
             if len(given := self._given(choices)) > 1:
                 raise ValueError(f"give one {what}, not {' and '.join(given)}")
@@ -216,6 +223,12 @@ class Partitions(_Settings):
     def segments(self) -> Segments | None:
         """Where the segments' keys come from; None for windows only."""
         return next(iter(self._given(Segments)), None)
+
+    @property
+    def keys(self) -> tuple[str, ...] | None:
+        """The segments' keys, as far as the YAML says them: those of ``static``, or of the shards; None: it does not.
+        """
+        return self.static if self.shards is None else shard_keys(self.shards)
 
     @property
     def spread(self) -> str:
@@ -306,7 +319,8 @@ class Spec(_Settings):
     partitions: Partitions | None = Field(
         default=None,
         description="a mapping: daily, hourly, weekly or monthly with the first date, static with a list of keys, "
-        "dynamic with a name and values with SQL, or one of the first four and one of these, like {daily: 2026-01-01}",
+        "dynamic with a name and values with SQL, shards with a number, or one of the first four and one of these, "
+        "like {daily: 2026-01-01}",
         examples=[{"daily": "2026-01-01"}, {"static": ["eu", "us"]}, {"daily": "2026-01-01", "static": ["eu", "us"]}],
     )
     cursor: Cursor | None = Field(

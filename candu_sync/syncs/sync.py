@@ -54,6 +54,12 @@ class Sync(Spec):
         return message_columns(self.kind, self.key)
 
     @property
+    def shard_column(self) -> str:
+        """The column whose hash says in which shard a row is. All rows of a user, or of a group, are in one; and so are
+        all events with the same key, so that a repeated one is found."""
+        return {"users": "user_id", "groups": "group_id", "events": self.key[0]}[self.kind]
+
+    @property
     def clock(self) -> str | None:
         """The column of the result that the bounds of a run are compared with: the cursor's, or an event's time."""
         if self.cursor is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from candu_sync.warehouse.row_hashes import HashedModel as HashedModel
     from candu_sync.warehouse.row_total import HASH_COLUMNS as HASH_COLUMNS
     from candu_sync.warehouse.row_total import RowTotal as RowTotal
+    from candu_sync.warehouse.shards import shard_number as shard_number
     from candu_sync.warehouse.warehouse import Warehouse as Warehouse
     from candu_sync.warehouse.warehouse import open_warehouse as open_warehouse
     from candu_sync.warehouse.writable import Writable as Writable
@@ -26,6 +27,7 @@ else:
         "reading": "Reading",
         "row_hashes": "HashedModel",
         "row_total": "HASH_COLUMNS RowTotal",
+        "shards": "shard_number",
         "warehouse": "Warehouse open_warehouse",
         "writable": "Writable file_beside open_writable",
     })

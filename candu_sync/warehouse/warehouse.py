@@ -25,6 +25,7 @@ from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
 from candu_sync.warehouse.row_hashes import HashedModel
 from candu_sync.warehouse.rows import read_rows, rows_columns
+from candu_sync.warehouse.shards import sharded
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
 from candu_sync.warehouse.tags import commented, tag_of
 
@@ -86,6 +87,19 @@ class Warehouse:
             return self._started(self._new_query(sql, values, timezone, clock, tag))
         except WarehouseUnreachable:
             return self._started(self._new_query(sql, values, timezone, clock, tag))
+
+    def sharded(self, sql: str, column: str, number: int, count: int) -> str:
+        """A model that gives the rows of one shard of another.
+
+        Args:
+            sql: one SELECT.
+            column: of its result; the hash of its text says in which shard a row is.
+
+        Raises:
+            ModelError: the SQL is not one query, or the dialect has no such hash.
+        """
+        quoted = self._engine.dialect.identifier_preparer.quote(column)
+        return sharded(one_query(sql, self.dialect), self.dialect, quoted, number, count)
 
     @property
     def can_hash(self) -> bool:

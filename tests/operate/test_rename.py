@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from candu_sync.simulator import Simulator
 from tests.support.folder import Folder
+from tests.support.killing import killed_at
 
 pytestmark = pytest.mark.slow
 
@@ -17,31 +15,6 @@ VISITS = "select user_id || '-1' as event_id, user_id, 'Ran' as event, timestamp
 KEY = "key: event_id"
 BY_PLAN = "select * from people where plan = :partition"
 STATIC = "partitions: {static: [free, Pro]}"
-
-# Ends the process at the n-th write to the state, as a kill does.
-KILLED = """
-import os, sys
-from candu_sync.state.disk import DiskStore
-from candu_sync.state.object_store import ObjectStore
-
-left = int(sys.argv.pop(1))
-
-def counted(method):
-    def call(*arguments, **options):
-        global left
-        left -= 1
-        if left < 0:
-            os._exit(9)
-        return method(*arguments, **options)
-    return call
-
-for store in DiskStore, ObjectStore:
-    for name in "put", "copy", "delete":
-        setattr(store, name, counted(getattr(store, name)))
-
-from candu_sync.cli import main
-main()
-"""
 
 
 def moved(project: Folder, old: str, new: str) -> None:
@@ -149,12 +122,6 @@ def test_a_run_that_died_is_folded_in_first(project: Folder, simulator: Simulato
     assert project.cli("rename", "events/visits", "events/calls").code == 0
     # The answer to the second batch may have been on its way.
     assert project.cli("run", "events/calls", "--json").row["added"] in (30, 35)
-
-
-def killed_at(project: Folder, step: int, *words: str) -> int:
-    """The exit code of a command that is killed at the step-th write to the state; 9: it was."""
-    return subprocess.run([sys.executable, "-c", KILLED, str(step), *words], cwd=project.folder, check=False,
-                          env=project.environment(), capture_output=True).returncode
 
 
 def test_killed_anywhere_it_is_finished_by_the_same_command(anywhere: Folder, simulator: Simulator) -> None:
