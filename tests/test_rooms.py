@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": {"changes", "diff", "embedded", "forgetting", "project", "rows", "snapshot", "state", "syncs",
                    "warehouse"},
     "operate": {"alerts", "changes", "commit", "dbt", "diff", "embedded", "forgetting", "history", "pipeline",
-                "project", "rows", "seen_ids", "snapshot", "state", "syncs", "warehouse"},
+                "project", "rows", "seen_ids", "shard_counts", "snapshot", "state", "syncs", "warehouse"},
     "seen_ids": {"embedded"},
     "simulator": set(),
     "doctor": {"changes", "delivery", "project", "rows", "simulator", "state"},

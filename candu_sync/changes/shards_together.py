@@ -17,6 +17,10 @@ from candu_sync.syncs import Guard, Sync
 
 TELLING = 100
 
+_ADDED = ("rows", "added", "changed", "removed", "unchanged", "invalid", "held", "messages", "bytes", "new_traits_rows",
+          "snapshot_rows", "late", "missed", "rows_elsewhere", "refreshed")
+_COUNTED = ("traits", "new_traits", "reasons")
+
 
 def together(summaries: Iterable[Summary]) -> Summary:
     """The figures that guards look at, of all shards of a sync.
@@ -41,11 +45,6 @@ def together(summaries: Iterable[Summary]) -> Summary:
                    reasons=dict(Counter(first.reasons).most_common()))
 
 
-_ADDED = ("rows", "added", "changed", "removed", "unchanged", "invalid", "held", "messages", "bytes", "new_traits_rows",
-          "snapshot_rows", "late", "missed", "rows_elsewhere", "refreshed")
-_COUNTED = ("traits", "new_traits", "reasons")
-
-
 def shows_all(sync: Sync, summary: Summary, shards: int) -> bool:
     """Whether one shard shows that all shards together trip no guard.
 
@@ -55,21 +54,18 @@ def shows_all(sync: Sync, summary: Summary, shards: int) -> bool:
         >>> shows_all(sync, quiet, 16), shows_all(sync, replace(quiet, removed=900), 16)
         (True, False)
     """
-    return all(count * 2 <= limit and limit >= TELLING for count, limit in _limits(sync, summary, shards))
+    return all(count * 2 <= limit and limit >= TELLING for count, limit in _limits(sync.guard, summary, shards))
 
 
-def _limits(sync: Sync, summary: Summary, shards: int) -> Iterator[tuple[float, float]]:
+def _limits(guard: Guard, summary: Summary, shards: int) -> Iterator[tuple[float, float]]:
     """How many rows a shard has of what a guard counts, and how many the limit allows of so many rows."""
-    guard: Guard = sync.guard
-    if guard.min_rows and summary.rows < guard.min_rows:
+    if summary.identity_changes or (guard.min_rows and summary.rows < guard.min_rows):
         yield 1, 0
     changed = summary.changed - summary.new_traits_rows
-    shares = [(summary.invalid, guard.max_invalid, summary.rows)]
-    if sync.kind == "events":
-        shares.append((summary.missed, guard.max_added, summary.missed + summary.unchanged))
-    else:
-        shares += [(changed, guard.max_changed, summary.snapshot_rows),
-                   (summary.removed, guard.max_removed, summary.snapshot_rows)]
+    shares = ((summary.invalid, guard.max_invalid, summary.rows),
+              (changed, guard.max_changed, summary.snapshot_rows),
+              (summary.removed, guard.max_removed, summary.snapshot_rows),
+              (summary.missed, guard.max_added, summary.missed + summary.unchanged))
     yield from ((count, share * rows) for count, share, rows in shares if share is not None and share < 1 and rows)
     numbers = ((summary.messages, guard.max_messages), (summary.new_traits_rows, guard.max_new_traits_rows))
     yield from ((count, most / shards) for count, most in numbers if most is not None)

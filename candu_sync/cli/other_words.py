@@ -24,6 +24,7 @@ _COMMANDS = {
     **dict.fromkeys(("server", "mock", "sandbox"), "simulate"),
     **dict.fromkeys(("erase", "gdpr"), "forget USER_ID"),
     **dict.fromkeys(("move", "mv"), "rename OLD NEW"),
+    **dict.fromkeys(("rescale", "repartition", "shard"), "reshard SYNC N"),
     "backfill": "run SYNC --partition FIRST..LAST", "version": "--version",
 }
 

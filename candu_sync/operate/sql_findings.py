@@ -43,7 +43,7 @@ def _unused(sync: Sync, used: frozenset[str]) -> Iterator[Finding]:
             f"the partitions are {partitions.spread}, and the SQL uses neither :window_start nor :window_end: each of "
             "them would send all rows"), advice="Write `where … >= :window_start and … < :window_end`, or remove "
             f"`{partitions.every}`")
-    if partitions is not None and partitions.segments and "partition" not in used:
+    if partitions is not None and partitions.segments and not partitions.shards and "partition" not in used:
         yield Finding(code="unused_partition", sync=sync.name, sentence=(
             f"the partitions are {partitions.spread}, and the SQL never uses :partition: each of them would send all "
             "rows"), advice=f"Write `where … = :partition`, or remove `{partitions.segments}`")

@@ -16,7 +16,7 @@ from dagster import (
 from candu_sync.syncs.partitions import join, window, windows
 from candu_sync.syncs.spec import Partitions
 from dagster_defs.partitions import is_partition_key, partitions_def
-from tests.dagster.room import Room
+from tests.dagster.room import CHANGES, PUSH, Room
 
 NOW = datetime(2026, 11, 15, 12, 34, tzinfo=UTC)
 
@@ -40,6 +40,17 @@ def test_static_keys_are_the_sync_s_own() -> None:
     definition = partitions_def(Partitions.model_validate({"static": ["eu", "us / ca", "日本"]}))
     assert definition is not None
     assert list(definition.get_partition_keys()) == ["eu", "us / ca", "日本"]
+
+
+def test_shards_are_partitions_whose_guard_counts_over_all(room: Room) -> None:
+    room.table("folk", user_id=[f"u{i}" for i in range(40)], plan=["pro"] * 40)
+    room.sync("users/people", "select * from folk", "partitions: {shards: 2}\nguard: {max_messages: 39}")
+    stopped = room.materialize(CHANGES, PUSH, partition="0-of-2")
+    assert not stopped.success
+    assert room.simulator.messages() == []
+    room.sync("users/people", "select * from folk", "partitions: {shards: 2}\nguard: {max_messages: 40}")
+    assert all(room.materialize(CHANGES, PUSH, partition=f"{number}-of-2").success for number in (0, 1))
+    assert len(room.simulator.users()) == 40
 
 
 class TestWindowsWithSegments:

@@ -109,3 +109,19 @@ def test_keys_and_windows_are_dagsters(spread: str, start: datetime, minutes: in
         their_window = theirs.time_window_for_partition_key(found.key)
         assert (found.start, found.end) == (their_window.start, their_window.end)
     assert all(before.end == after.start for before, after in pairwise(ours))
+
+
+def test_shards_have_keys_of_one_length() -> None:
+    assert Partitions(shards=11).keys == tuple(f"{number:02}-of-11" for number in range(11))
+
+
+def test_windows_go_with_shards() -> None:
+    both = Partitions.model_validate({"daily": "2026-11-01", "shards": 2})
+    assert split(both, "2026-11-01|1-of-2") == ("2026-11-01", "1-of-2")
+    assert both.spread == "daily × shards"
+
+
+@pytest.mark.parametrize("wrong", [{"shards": 1}, {"shards": 1001}, {"shards": "4"}, {"shards": 4, "static": ["eu"]}])
+def test_wrong_shards_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="shards"):
+        Partitions.model_validate(wrong)

@@ -61,7 +61,7 @@ def test_the_error_about_an_unknown_key_names_the_nearest_known_one(yaml: str, s
     ("removed: {a: -9007199254740993}", "removed.a: must be text"),
     ("removed: drop", "removed: 'drop' is not allowed; allowed: what becomes of a row that left the result: keep"),
     ("timezone: Europe/Pariss", "timezone: 'Europe/Pariss' is not an IANA time zone"),
-    ("partitions: {}", "partitions: give one of daily, hourly, weekly, monthly, static, dynamic, or a"),
+    ("partitions: {}", "partitions: give one of daily, hourly, weekly, monthly, static, dynamic, shards, or a"),
     ("partitions: {daily: 2026-01-01, weekly: 2026-01-05}", "give one window of time, not daily and weekly"),
     ("partitions: {static: [a], dynamic: b, values: select 1}", "partitions: give one set of keys, not static and"),
     ('partitions: {daily: 2026-01-01, static: ["a|b"]}', "the key 'a|b' holds one of | [ ] , which Dagster refuses"),
