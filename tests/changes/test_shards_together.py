@@ -16,9 +16,9 @@ from candu_sync.syncs.sync import Sync
 
 
 def summary(**counts: Any) -> Summary:
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("rows", "added", "changed", "removed", "unchanged", "invalid", "held", "messages", "bytes", "snapshot_rows"), 0)
-    return Summary(**nothing | {"traits": {}} | counts)
+    names = ("rows", "added", "changed", "removed", "unchanged", "invalid", "held", "messages", "bytes",
+             "snapshot_rows")
+    return Summary(**dict.fromkeys(names, 0) | {"traits": {}} | counts)
 
 
 SHARE = st.one_of(st.none(), st.sampled_from([0.0, 0.01, 0.2, 0.5, 1.0]), st.floats(0, 1))

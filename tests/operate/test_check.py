@@ -148,3 +148,12 @@ def test_only_the_named_syncs_are_looked_at(project: Folder) -> None:
     project.model("users/wrong", "select nothing from people")
     ended = project.cli("check", "users/profile", "--offline")
     assert (ended.code, ended.out) == (0, "users/profile: ok, 1 trait\n")
+
+
+def test_a_warehouse_without_a_hash_has_no_shards(project: Folder) -> None:
+    (project.folder / "wh.sqlite").touch()
+    project.overrides["warehouse_url"] = f"sqlite:///{project.folder}/wh.sqlite"
+    project.model("users/profile", "select 'u1' as user_id, 'pro' as plan", "partitions: {shards: 2}")
+    ended = project.cli("check", "--offline")
+    assert ended.code != 0
+    assert "sqlite has no hash that divides the rows into shards" in ended.out + ended.err

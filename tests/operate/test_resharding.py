@@ -25,7 +25,7 @@ def total(project: Folder, sync: str) -> dict[str, int]:
     return {name: sum(row[name] for row in rows) for name in ("added", "changed", "unchanged", "removed", "requests")}
 
 
-@pytest.mark.parametrize("where, sync, sql", [
+@pytest.mark.parametrize(("where", "sync", "sql"), [
     ("s3", "users/profile", PEOPLE), ("disk", "groups/plans", MEMBERS), ("disk", "events/visits", VISITS)])
 def test_nothing_is_sent_again(project: Folder, simulator: Simulator, request: pytest.FixtureRequest, where: str,
                                sync: str, sql: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candu_sync.errors import UsageError
-from candu_sync.syncs.partitions import Window, window, windows
+from candu_sync.syncs.partitions import Window, split, window, windows
 from candu_sync.syncs.spec import Partitions
 
 DAY = Partitions(daily=datetime(2026, 11, 1, tzinfo=UTC))

@@ -12,7 +12,8 @@ from candu_sync.errors import ModelError
 from candu_sync.warehouse.shards import shard_number, sharded
 from candu_sync.warehouse.warehouse import Warehouse, open_warehouse
 
-IDS = ["u1", "u2", "", "user@example.com", "Zoë", "ümläut", "日本", "a'b", " u1", "u1 ", *(f"u{i}" for i in range(3, 40))]
+IDS = ["u1", "u2", "", "user@example.com", "Zoë", "ümläut", "日本", "a'b", " u1", "u1 ",
+       *(f"u{i}" for i in range(3, 40))]
 MODEL = " union all ".join(f"select '{text.replace(chr(39), 2 * chr(39))}' as user_id" for text in IDS)
 NUMBERS = "select 7 as user_id union all select 4503599627370497 as user_id"
 COUNT = 5
