@@ -11,10 +11,11 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.ipc as ipc
 
 from candu_sync.changes import new_run_id, row_identity
 from candu_sync.commit import recover
-from candu_sync.embedded import arrow_file, scalar, write_arrow
+from candu_sync.embedded import scalar, write_arrow
 from candu_sync.errors import UsageError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.history import FOLDER as HISTORY
@@ -169,7 +170,10 @@ def _gather(connection: duckdb.DuckDBPyConnection, sync: Sync, snapshots: Sequen
 
 def _refused(snapshot: Snapshot, sync: Sync, count: int) -> pa.Table:
     """The rows that Candu refused, with the text that their shard is of."""
-    refused = arrow_file(snapshot.rejected).to_table() if snapshot.rejected else REJECTED.empty_table()
+    refused = REJECTED.empty_table()
+    if snapshot.rejected is not None:
+        with pa.OSFile(str(snapshot.rejected)) as source:
+            refused = ipc.open_file(source).read_all()
     place = sync.key.index(sync.shard_column)
     texts = [key if len(sync.key) == 1 else _part_of_key(key, place) for key in refused.column("key").to_pylist()]
     numbers = _numbers(texts, count)
