@@ -138,15 +138,17 @@ SELECT message
 FROM (
     SELECT
     message,
-    bare || ',"messageId":"' || substr(sha1, 1, 8) || '-' || substr(sha1, 9, 4) || '-5' || substr(sha1, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1) || substr(sha1, 18, 3) || '-' || substr(sha1, 21, 12) || '"}' AS body,
+    concat(bare, ',"messageId":"', substr(sha1, 1, 8), '-', substr(sha1, 9, 4), '-5', substr(sha1, 14, 3), '-', substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1), substr(sha1, 18, 3), '-', substr(sha1, 21, 12), '"}') AS body,
     unhex(substr(sha1, 1, 32)) AS digest
     FROM (
         SELECT *,
-        sha1('\x00…'::BLOB || encode('users/profile' || chr(10) || '' || chr(10) || '1' || chr(10) || key || chr(10) || bare)) AS sha1
+        sha1('\x00…'::BLOB || encode(concat('users/profile
+                    1
+                    ', key, chr(10), bare))) AS sha1
         FROM (
             SELECT message,
             key,
-            '{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}' AS bare
+            concat('{"type":"identify","userId":', to_json(user_id), ',"traits":{', concat_ws(',', CASE WHEN c0 THEN concat('"plan":', coalesce(to_json(t0)::VARCHAR, 'null')) END, CASE WHEN c1 THEN concat('"seats":', coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null')) END), '}') AS bare
             FROM (FROM outgoing WHERE 297 + 6 * (0 + coalesce(strlen(user_id), 0) + coalesce(strlen(t0), 0)) > 32000)
         )
     )
@@ -164,7 +166,7 @@ FROM refused_before refused
 JOIN changes USING (key)
 JOIN (
     SELECT message,
-    md5('{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}') AS hash
+    md5(concat('{"type":"identify","userId":', to_json(user_id), ',"traits":{', concat_ws(',', CASE WHEN c0 THEN concat('"plan":', coalesce(to_json(t0)::VARCHAR, 'null')) END, CASE WHEN c1 THEN concat('"seats":', coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null')) END), '}')) AS hash
     FROM (
         FROM outgoing
         WHERE message IN (
@@ -196,15 +198,17 @@ SELECT coalesce(sum(strlen(body)), 0), count(*)
 FROM (
     SELECT
     message,
-    bare || ',"messageId":"' || substr(sha1, 1, 8) || '-' || substr(sha1, 9, 4) || '-5' || substr(sha1, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1) || substr(sha1, 18, 3) || '-' || substr(sha1, 21, 12) || '"}' AS body,
+    concat(bare, ',"messageId":"', substr(sha1, 1, 8), '-', substr(sha1, 9, 4), '-5', substr(sha1, 14, 3), '-', substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1), substr(sha1, 18, 3), '-', substr(sha1, 21, 12), '"}') AS body,
     unhex(substr(sha1, 1, 32)) AS digest
     FROM (
         SELECT *,
-        sha1('\x00…'::BLOB || encode('users/profile' || chr(10) || '' || chr(10) || '1' || chr(10) || key || chr(10) || bare)) AS sha1
+        sha1('\x00…'::BLOB || encode(concat('users/profile
+                    1
+                    ', key, chr(10), bare))) AS sha1
         FROM (
             SELECT message,
             key,
-            '{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}' AS bare
+            concat('{"type":"identify","userId":', to_json(user_id), ',"traits":{', concat_ws(',', CASE WHEN c0 THEN concat('"plan":', coalesce(to_json(t0)::VARCHAR, 'null')) END, CASE WHEN c1 THEN concat('"seats":', coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null')) END), '}') AS bare
             FROM (FROM outgoing ANTI JOIN held USING (message) LIMIT 1000)
         )
     )
@@ -332,21 +336,20 @@ DROP TABLE "result";
 
 -- changes/messages.py, encode
 -- rows_to_encode: Arrow
-SELECT * REPLACE (body || ',' AS body)
+SELECT
+message,
+concat(bare, ',"messageId":"', substr(sha1, 1, 8), '-', substr(sha1, 9, 4), '-5', substr(sha1, 14, 3), '-', substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1), substr(sha1, 18, 3), '-', substr(sha1, 21, 12), '"},') AS body,
+unhex(substr(sha1, 1, 32)) AS digest
 FROM (
-    SELECT
-    message,
-    bare || ',"messageId":"' || substr(sha1, 1, 8) || '-' || substr(sha1, 9, 4) || '-5' || substr(sha1, 14, 3) || '-' || substr('89ab', 1 + ((strpos('0123456789abcdef', substr(sha1, 17, 1)) - 1) % 4), 1) || substr(sha1, 18, 3) || '-' || substr(sha1, 21, 12) || '"}' AS body,
-    unhex(substr(sha1, 1, 32)) AS digest
+    SELECT *,
+    sha1('\x00…'::BLOB || encode(concat('users/profile
+                1
+                ', key, chr(10), bare))) AS sha1
     FROM (
-        SELECT *,
-        sha1('\x00…'::BLOB || encode('users/profile' || chr(10) || '' || chr(10) || '1' || chr(10) || key || chr(10) || bare)) AS sha1
-        FROM (
-            SELECT message,
-            key,
-            '{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}' AS bare
-            FROM rows_to_encode
-        )
+        SELECT message,
+        key,
+        concat('{"type":"identify","userId":', to_json(user_id), ',"traits":{', '"plan":', coalesce(to_json(t0)::VARCHAR, 'null'), CASE WHEN c1 THEN concat(',"seats":', coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null')) END, '}') AS bare
+        FROM rows_to_encode
     )
 );
 
@@ -488,7 +491,7 @@ FROM refused_now
 JOIN changes USING (message)
 JOIN (
     SELECT message,
-    md5('{"type":"identify","userId":' || to_json(user_id) || ',"traits":{' || concat_ws(',', CASE WHEN c0 THEN '"plan":' || coalesce(to_json(t0)::VARCHAR, 'null') END, CASE WHEN c1 THEN '"seats":' || coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null') END) || '}') AS hash
+    md5(concat('{"type":"identify","userId":', to_json(user_id), ',"traits":{', concat_ws(',', CASE WHEN c0 THEN concat('"plan":', coalesce(to_json(t0)::VARCHAR, 'null')) END, CASE WHEN c1 THEN concat('"seats":', coalesce(CASE WHEN t1 = trunc(t1) AND abs(t1) <= 9007199254740992 THEN t1::BIGINT::VARCHAR ELSE t1::VARCHAR END, 'null')) END), '}')) AS hash
     FROM (
         FROM outgoing
         WHERE message IN (SELECT message FROM refused_now)

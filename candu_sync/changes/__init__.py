@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from candu_sync.changes.messages import Identity as Identity
     from candu_sync.changes.messages import encode as encode
     from candu_sync.changes.messages import identity_of as identity_of
-    from candu_sync.changes.messages import json_text as json_text
-    from candu_sync.changes.messages import uuid_text as uuid_text
     from candu_sync.changes.noise import KEPT_CHANGES as KEPT_CHANGES
     from candu_sync.changes.noise import KEPT_MOVES as KEPT_MOVES
     from candu_sync.changes.noise import MOVES as MOVES
@@ -46,6 +44,8 @@ if TYPE_CHECKING:
     from candu_sync.changes.outgoing import make_outgoing as make_outgoing
     from candu_sync.changes.outgoing import set_large_aside as set_large_aside
     from candu_sync.changes.outgoing import unsettled_messages as unsettled_messages
+    from candu_sync.changes.pieces import json_text as json_text
+    from candu_sync.changes.pieces import uuid_text as uuid_text
     from candu_sync.changes.predecessor import find_predecessor as find_predecessor
     from candu_sync.changes.predecessor import renamed_perhaps as renamed_perhaps
     from candu_sync.changes.resent import messages_not_newer as messages_not_newer
@@ -83,9 +83,10 @@ else:
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names limits tripped",
         "identities": "identity_changes row_identity",
-        "messages": "Encoding Identity encode identity_of json_text uuid_text",
+        "messages": "Encoding Identity encode identity_of",
         "noise": "KEPT_CHANGES KEPT_MOVES MOVES NoiseNote noise_notes notice",
         "outgoing": "hold_refused make_outgoing set_large_aside unsettled_messages",
+        "pieces": "json_text uuid_text",
         "predecessor": "find_predecessor renamed_perhaps",
         "resent": "messages_not_newer notice_resent",
         "shards_together": "shows_all together",

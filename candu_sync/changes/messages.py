@@ -20,6 +20,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
+from candu_sync.changes.pieces import ANY, Carried, concat, json_text, members, uuid_pieces
 from candu_sync.diff import iso_text
 from candu_sync.embedded import literal
 from candu_sync.rows import Trait, ValueKind
@@ -31,6 +32,10 @@ _LONGEST_VALUE = 40
 
 # Braces, names and the id around the values.
 _FRAME = 200
+
+# Batches that become messages in one query, at most, and the bytes of these rows.
+TOGETHER = 4
+TOGETHER_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -80,46 +85,47 @@ class Encoding:
         """The n-th is carried where the flag ``c<n>`` is true."""
         return tuple(dict.fromkeys(trait.name for trait in self.traits))
 
-    def bare(self) -> str:
-        """A row's message without its messageId and closing brace, SQL."""
-        pairs = ", ".join(self._pair(n, name) for n, name in enumerate(self.names)) or "NULL"
-        values, user = f"concat_ws(',', {pairs})", "to_json(user_id)"
-        if self.kind == "users":
-            return f"""'{{"type":"identify","userId":' || {user} || ',"traits":{{' || {values} || '}}'"""
-        if self.kind == "groups":
-            # A membership is sent without `traits` while the group has none: a strict API may refuse an empty object.
-            traits = f"""coalesce(',"traits":{{' || nullif({values}, '') || '}}', '')"""
-            return (f"""'{{"type":"group","groupId":' || to_json(group_id) || ',"userId":' || {user} """
-                    f"""|| {traits}""")
-        return (f"""'{{"type":"track","userId":' || {user} || ',"event":' || to_json(event) """
-                f"""|| ',"properties":{{' || {values} || '}},"timestamp":"' """
-                f"""|| {iso_text("date_trunc('second', occurred)")} || '"'""")
-
     def content_hash(self) -> str:
         """SQL of a hash of a row's message without its messageId: it changes when a refused row changes."""
-        return f"md5({self.bare()})"
+        return f"md5({concat(self._bare(ANY))})"
 
-    def messages(self, rows: str) -> str:
+    def messages(self, rows: str, carried: Carried = ANY, *, after: str = "") -> str:
         """The query of the columns ``message``, ``body`` and, where messages carry a messageId, its 16 bytes as
-        ``digest``, of some rows (a relation)."""
-        bare = f"""
-            SELECT message, key, {self.bare()} AS bare
-            FROM {rows}"""
+        ``digest``, of some rows (a relation).
+
+        Args:
+            carried: which traits the rows carry.
+            after: a text that stands after each body.
+        """
         if self.identity is None:
             return f"""
-            SELECT message, bare || '}}' AS body
-            FROM ({bare}
-            )"""
+            SELECT message, {concat([*self._bare(carried), literal("}" + after)])} AS body
+            FROM {rows}"""
+        body = ["bare", literal(',"messageId":"'), *uuid_pieces("sha1"), literal('"}' + after)]
         return f"""
             SELECT
                 message,
-                bare || ',"messageId":"' || {uuid_text("sha1")} || '"}}' AS body,
+                {concat(body)} AS body,
                 unhex(substr(sha1, 1, 32)) AS digest
             FROM (
                 SELECT *, {_digest(self.identity)} AS sha1
-                FROM ({bare}
+                FROM (
+                    SELECT message, key, {concat(self._bare(carried))} AS bare
+                    FROM {rows}
                 )
             )"""
+
+    def _bare(self, carried: Carried) -> list[str]:
+        """SQL of the parts of a row's message without its messageId and closing brace."""
+        values, user = members(list(map(self._pair, self.names)), carried), "to_json(user_id)"
+        if self.kind == "users":
+            return [literal('{"type":"identify","userId":'), user, literal(',"traits":{'), *values, literal("}")]
+        if self.kind == "groups":
+            return [literal('{"type":"group","groupId":'), "to_json(group_id)", literal(',"userId":'), user,
+                    *_group_traits(values, carried)]
+        return [literal('{"type":"track","userId":'), user, literal(',"event":'), "to_json(event)",
+                literal(',"properties":{'), *values, literal('},"timestamp":"'),
+                iso_text("date_trunc('second', occurred)"), literal('"')]
 
     def most_bytes(self) -> str:
         """SQL: bytes that a row's message takes at most."""
@@ -129,46 +135,43 @@ class Encoding:
         lengths = "".join(f" + coalesce(strlen({column}), 0)" for column in (*ids, *texts))
         return f"{fixed} + {_LONGEST_CHARACTER} * (0{lengths})"
 
-    def _pair(self, n: int, name: str) -> str:
-        values = ", ".join(json_text(f"t{i}", trait.kind) for i, trait in enumerate(self.traits) if trait.name == name)
-        return f"CASE WHEN c{n} THEN {literal(orjson.dumps(name).decode() + ':')} || coalesce({values}, 'null') END"
+    def _pair(self, name: str) -> tuple[str, str]:
+        """A name with its colon, JSON, and SQL of its value as JSON, or of a null."""
+        values = [json_text(f"t{i}", trait.kind) for i, trait in enumerate(self.traits) if trait.name == name]
+        return orjson.dumps(name).decode() + ":", ", ".join(values)
 
 
 def encode(connection: duckdb.DuckDBPyConnection, encoding: Encoding,
            rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The messages of batches of rows, in their order: message int64, body string with a comma after it, as in an
     array, and digest binary (see ``Encoding.messages``)."""
+    for batches in together(rows):
+        # One table of several batches: the engine has a thread for each of them.
+        connection.register("rows_to_encode", pa.Table.from_batches(batches))
+        carried = Carried.by(batches, len(encoding.names))
+        yield from connection.sql(encoding.messages("rows_to_encode", carried, after=",")).to_arrow_table().to_batches()
+
+
+def together(rows: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches that become messages in one query."""
+    found: list[pa.RecordBatch] = []
     for batch in rows:
-        connection.register("rows_to_encode", batch)
-        messages = connection.sql(f"""
-            SELECT * REPLACE (body || ',' AS body)
-            FROM ({encoding.messages('rows_to_encode')}
-            )""")
-        yield from messages.to_arrow_table().to_batches()
+        if found and (len(found) == TOGETHER or sum(one.nbytes for one in found) + batch.nbytes > TOGETHER_BYTES):
+            yield found
+            found = []
+        found.append(batch)
+    if found:
+        yield found
 
 
-def json_text(column: str, kind: ValueKind) -> str:
-    """SQL of a value's JSON text. A whole number is written without a fraction: 5, not 5.0. All others are written as
-    the shortest text that reads back to the same double, as DuckDB does."""
-    if kind is ValueKind.TEXT:
-        return f"to_json({column})::VARCHAR"
-    if kind is ValueKind.BOOLEAN:
-        return f"{column}::VARCHAR"
-    if kind is ValueKind.INSTANT:
-        return f"""'"' || {iso_text(column)} || '"'"""
-    whole = f"{column} = trunc({column}) AND abs({column}) <= 9007199254740992"
-    return f"CASE WHEN {whole} THEN {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"
+def _group_traits(values: list[str], carried: Carried) -> list[str]:
+    """A membership is sent without `traits` while the group has none: a strict API may refuse an empty object."""
+    if carried.by_all:
+        return [literal(',"traits":{'), *values, literal("}")]
+    return [f"""',"traits":{{' || nullif({value}, '') || '}}'""" for value in values]
 
 
 def _digest(identity: Identity) -> str:
     """SQL of the SHA-1 of a message's namespace and name, in hexadecimal digits."""
     space = "".join(f"\\x{byte:02X}" for byte in identity.namespace.bytes)
-    name = " || chr(10) || ".join(literal(part) for part in identity.name.split("\n"))
-    return f"sha1('{space}'::BLOB || encode({name} || chr(10) || key || chr(10) || bare))"
-
-
-def uuid_text(digest: str) -> str:
-    """SQL of a digest cut and marked as a UUID of version 5, as RFC 9562 says."""
-    variant = f"substr('89ab', 1 + ((strpos('0123456789abcdef', substr({digest}, 17, 1)) - 1) % 4), 1)"
-    return (f"substr({digest}, 1, 8) || '-' || substr({digest}, 9, 4) || '-5' || substr({digest}, 14, 3) || '-' || "
-            f"{variant} || substr({digest}, 18, 3) || '-' || substr({digest}, 21, 12)")
+    return f"sha1('{space}'::BLOB || encode({concat([literal(identity.name + chr(10)), 'key', 'chr(10)', 'bare'])}))"
