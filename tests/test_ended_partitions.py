@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candu_sync import claimed_push, pipeline
@@ -205,7 +205,7 @@ def test_a_guard_without_max_removed_lets_all_go(lab: Lab) -> None:
     assert tripped(sync, summary) == []
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.sets(st.sampled_from("xyz"), min_size=1),
                           st.dictionaries(st.sampled_from("abcd"), st.sampled_from("xyz"))), min_size=2, max_size=4))
 def test_each_user_ends_with_the_segment_of_the_last_tables(

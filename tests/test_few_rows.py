@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from candu_sync import pipeline
@@ -63,8 +63,7 @@ FORMS = {"bytes", "sha256", "name", "base_index", "delta_index", "salt"}
        rows=st.lists(ROW, min_size=1, max_size=6, unique_by=lambda row: row["user_id"]),
        later=st.lists(ROW, max_size=4))
 # A run takes too long to look for the smallest example.
-@settings(max_examples=7, deadline=None, phases=[Phase.generate],
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=7, phases=[Phase.generate])
 def test_a_first_run_and_the_next_are_the_same(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator,
                                                kind: str, data: st.DataObject, rows: list[dict[str, Any]],
                                                later: list[dict[str, Any]]) -> None:

@@ -209,7 +209,7 @@ class TestCursor:
         assert arrived(simulator) == ["u0", "u1", "u2"]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=4), min_size=2, max_size=4))
 def test_events_that_arrive_within_the_lookback_are_each_sent_once(
         running_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory,

@@ -330,7 +330,7 @@ class TestUncertainEvents:
         assert lab.run(sync).accepted == 1
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(1, 30), st.lists(faults, max_size=4), st.integers(1, 10))
 def test_after_any_faults_the_snapshot_is_what_candu_accepted_and_a_clean_run_completes_it(
         running_simulator: Simulator, count: int, script: list[dict[str, Any]], size: int) -> None:

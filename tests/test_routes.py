@@ -57,7 +57,7 @@ class TestTheSameMessages:
     ROWS = st.dictionaries(IDS, st.tuples(st.none() | TEXTS, st.none() | st.floats(-1e6, 1e6), st.booleans()),
                            min_size=1, max_size=9)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(rows=ROWS, kind=st.sampled_from(["users", "groups", "events"]), size=st.integers(1, 4))
     def test_by_each_route(self, running_simulator: Simulator, rows: dict[str, Any], kind: str, size: int) -> None:
         """What goes to Segment is what goes to Candu, byte for byte, in an envelope."""

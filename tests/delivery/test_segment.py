@@ -80,7 +80,7 @@ def host(running: Host) -> Host:
 
 @pytest.fixture
 def segment(host: Host) -> Iterator[Segment]:
-    with Segment(host.url, KEY, timeout=5) as connection:
+    with Segment(host.url, KEY, timeout=60) as connection:
         yield connection
 
 

@@ -81,7 +81,7 @@ def test_the_request(ours: dict[str, Json], library: tuple[str, Json]) -> None:
         assert request["authorization"] == theirs["headers"]["authorization"]
 
 
-@pytest.mark.parametrize(("index", "kind"), enumerate(MODELS))
+@pytest.mark.parametrize(("index", "kind"), list(enumerate(MODELS)))
 def test_each_field_of_a_message(ours: dict[str, Json], library: tuple[str, Json], index: int, kind: str) -> None:
     language, request = library
     theirs = fields(request["body"]["batch"][index], request["body"])

@@ -129,7 +129,7 @@ def answers(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
     return message, body
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(answers())
 def test_no_value_of_three_characters_or_more_is_kept(drawn: tuple[dict[str, Any], bytes]) -> None:
     message, body = drawn
@@ -142,7 +142,7 @@ def test_no_value_of_three_characters_or_more_is_kept(drawn: tuple[dict[str, Any
             assert len(form) < 3 or form not in kept
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["invalid", "plan", "must", "be", "a", "string", "at", "most", "unknown"]),
                 min_size=1), st.dictionaries(texts, st.text("qxzj", max_size=8), max_size=4))
 def test_words_that_no_value_has_are_kept(said: list[str], traits: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ def run_all(lab: Lab, sync: Sync, *partitions: str) -> int:
     return sum(lab.run(sync, partition).accepted for partition in partitions)
 
 
-@pytest.mark.parametrize("order", permutations(["trial", "won"]), ids="-".join)
+@pytest.mark.parametrize("order", list(permutations(["trial", "won"])), ids="-".join)
 def test_who_moves_ends_in_the_new_segment(lab: Lab, simulator: Simulator, order: tuple[str, ...]) -> None:
     sync = lab.sync("users/segments", MODEL, YAML)
     members(lab, ada="trial", bo="won")

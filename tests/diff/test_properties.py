@@ -16,7 +16,7 @@ from unittest import mock
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candu_sync.simulator import Simulator
@@ -39,7 +39,7 @@ COLUMNS: list[tuple[pa.DataType, list[Any]]] = [
 ]
 TRAITS = ("plan", "seats", "score")
 
-run_settings = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+run_settings = settings(max_examples=6)
 
 
 @st.composite

@@ -16,7 +16,7 @@ import duckdb
 import httpx
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candu_sync import claimed_push, pipeline
@@ -464,7 +464,7 @@ def test_a_clock_that_was_ahead_does_not_stop_it(lab: Lab, time: Clock) -> None:
 
 
 class TestTurns:
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     @given(cycle=st.integers(1, 60), at=st.integers(0, 10**16), steps=st.lists(st.integers(1, 100), max_size=5))
     def test_a_turn_comes_once_in_a_cycle_and_no_run_leaves_one_out(self, cycle: int, at: int,
                                                                     steps: list[int]) -> None:
@@ -528,7 +528,7 @@ class Month:
             assert len(messages) == result.accepted
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2)
 @given(st.lists(st.tuples(st.integers(2, 76), st.sampled_from(["well", "well", "sample", "refused key", "killed"]),
                           st.integers(0, 3), st.booleans()), min_size=5, max_size=7))
 def test_in_a_month_with_crashes_each_row_goes_in_time_and_no_more_than_it_must(

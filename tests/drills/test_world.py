@@ -221,7 +221,7 @@ def test_world(running_simulator: Simulator) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 run_state_machine_as_test(Drill, settings=settings(
-                    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=PHASES, database=None,
+                    max_examples=EXAMPLES, stateful_step_count=STEPS, phases=PHASES, database=None,
                     suppress_health_check=list(HealthCheck)))
                 return
             except FlakyStrategyDefinition:

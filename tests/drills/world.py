@@ -250,5 +250,5 @@ def embedded(received: list[Any], past: list[Any], who: str) -> None:
 def make_world(folder: Path, simulator: Simulator, nulls: str = "send", payload: str = "changed") -> World:
     """A world of its own, with Candu as if nothing had ever arrived."""
     simulator.reset()
-    lab = Lab(folder, simulator, batch_size=3, concurrency=2, max_attempts=3, timeout=2)
+    lab = Lab(folder, simulator, batch_size=3, concurrency=2, max_attempts=3)
     return World(lab, simulator, nulls, payload)

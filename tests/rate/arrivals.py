@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.rate.turns import Turns
+from tests.support.waiting import until
 
 # Makes the turns of one more process, at a rate.
 Sharer = Callable[[float], Turns]
@@ -33,39 +34,50 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.arrivals: list[tuple[float, str, float]] = []
+        self.arrivals: list[tuple[float, str]] = []
+        self.entered: list[tuple[float, float]] = []
         self.too_many: float | None = None
         self.lock = threading.Lock()
 
-    def note(self, name: str, left: float) -> float | None:
-        """A request has arrived, which left its process at a time; seconds: it is answered with that ``Retry-After``.
-        """
+    def note(self, name: str, asked: float, left: float) -> float | None:
+        """A request has arrived, which asked to enter and left its process at two times, by this machine's clock;
+        seconds: it is answered with that ``Retry-After``."""
         with self.lock:
-            self.arrivals.append((time.monotonic(), name, left))
+            self.arrivals.append((time.monotonic(), name))
+            self.entered.append((asked, left))
             seconds, self.too_many = self.too_many, None
             return seconds
 
     def times(self, since: float = 0.0, until: float = float("inf")) -> list[float]:
         """When requests arrived, in order."""
         with self.lock:
-            return sorted(at for at, _, _ in self.arrivals if since <= at < until)
+            return sorted(at for at, _ in self.arrivals if since <= at < until)
 
-    def left(self) -> list[float]:
-        """When requests left their processes, in order: by the clock of this machine."""
+    def entered_within(self, since: float, until: float) -> int:
+        """How many requests entered between two times for sure: a busy machine may stop a process between its asking,
+        its entering and its request."""
         with self.lock:
-            return sorted(left for _, _, left in self.arrivals)
+            return sum(since <= asked and left < until for asked, left in self.entered)
+
+    def most_entered(self) -> int:
+        """The most requests that entered in any second for sure."""
+        with self.lock:
+            starts = [asked for asked, _ in self.entered]
+        return max(self.entered_within(start, start + 1.0) for start in starts)
+
+    def until_each_sent(self, names: Iterable[str], count: int) -> None:
+        """Wait until processes have sent so many more requests each."""
+        before = self.shares()
+        until(lambda: all(self.shares()[name] >= before[name] + count for name in names))
 
     def shares(self, since: float = 0.0) -> Counter[str]:
         """How many requests each process sent."""
         with self.lock:
-            return Counter(name for at, name, _ in self.arrivals if at >= since)
+            return Counter(name for at, name in self.arrivals if at >= since)
 
     def wait_for(self, processes: int) -> float:
         """Wait until so many processes have sent something; the time then."""
-        end = time.monotonic() + 20
-        while len(self.shares()) < processes:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until(lambda: len(self.shares()) == processes)
         return time.monotonic()
 
 
@@ -74,8 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        name, left = self.path[1:].split("/")
-        seconds = self.server.note(name, float(left))
+        name, asked, left = self.path[1:].split("/")
+        seconds = self.server.note(name, float(asked), float(left))
         self.send_response(200 if seconds is None else 429)
         if seconds is not None:
             self.send_header("Retry-After", str(seconds))
@@ -124,7 +136,7 @@ class Senders:
             assert process.stdin is not None
             process.stdin.close()
         for process in self.processes.values():
-            process.wait(20)
+            process.wait(60)
 
     def start(self, name: str, rate: float, *, file: Path, url: str = "-", workers: int = 4) -> None:
         """Start one. What it says goes to a file."""
@@ -158,11 +170,12 @@ class RedisServer:
     def start(self) -> None:
         """Start it; it is empty."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        for _ in range(500):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.01)
-        raise AssertionError("Redis did not start")
+        until(self._answers, "Redis did not start")
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
 
     def freeze(self) -> None:
         """It accepts connections, and does not answer."""
@@ -176,7 +189,7 @@ class RedisServer:
         """It is gone."""
         self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 def redis_program() -> str | None:
@@ -185,7 +198,7 @@ def redis_program() -> str | None:
     if found is None:
         return None
     try:
-        subprocess.run([found, "--version"], capture_output=True, check=True, timeout=20)
+        subprocess.run([found, "--version"], capture_output=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return None
     return found

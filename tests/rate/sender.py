@@ -15,7 +15,7 @@ def main() -> None:
     """Arguments: rate, file, URL of Redis or -, port of the server, name, workers."""
     rate, file, url, port, name, workers = sys.argv[1:]
     # Nobody waits as long as usual in a test.
-    fallback.RETRY, fallback.ALL_BACK, redis_turns.PATIENCE = 0.3, 1.7, 0.25
+    fallback.RETRY, fallback.ALL_BACK, redis_turns.PATIENCE = 0.3, 2.5, 1.0
     pace = open_pace(float(rate), Path(file), url=None if url == "-" else url, key="test",
                      say=lambda text: print(text, flush=True))  # noqa: T201
     stop = threading.Event()
@@ -23,8 +23,11 @@ def main() -> None:
     def work() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", int(port))
         connection.connect()
-        while pace.wait(stop) and pace.enter(stop):
-            connection.request("POST", f"/{name}/{time.monotonic()}")
+        while pace.wait(stop):
+            asked = time.monotonic()
+            if not pace.enter(stop):
+                return
+            connection.request("POST", f"/{name}/{asked}/{time.monotonic()}")
             answer = connection.getresponse()
             answer.read()
             if answer.status == 429:

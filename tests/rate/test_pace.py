@@ -14,18 +14,15 @@ from candu_sync.simulator import Simulator
 from tests.rate.clock import Clock, Never, install
 from tests.support.lab import Lab
 
-# Seconds that a clock at the other end of a connection may be off by.
-THERE = 0.3
-
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return install(monkeypatch)
 
 
-def most_in_a_second(times: list[float], off: float = 0.0) -> int:
-    """The most requests in any second, less what the clock may be off by."""
-    return max(sum(start <= other < start + 1.0 - off for other in times) for start in times)
+def most_in_a_second(times: list[float]) -> int:
+    """The most requests in any second."""
+    return max(sum(start <= other < start + 1.0 for other in times) for start in times)
 
 
 def turns(clock: Clock, pace: Pace, seconds: float, workers: int = 4, *, late: float = 0.0) -> list[float]:
@@ -66,21 +63,24 @@ def test_requests_that_are_held_up_after_their_turn_do_not_bunch(clock: Clock, l
     assert most_in_a_second(turns(clock, pace_of_process(50), 20, late=late)) <= 50
 
 
-def test_by_candus_clock_too(lab: Lab, simulator: Simulator) -> None:
+def test_no_request_arrives_before_its_turn(lab: Lab, simulator: Simulator) -> None:
     """The request log of a second and a half, four workers, one message a request."""
     lab.overrides |= {"rate": 40, "concurrency": 4, "batch_size": 1}
     lab.query("create table rows as select 'u' || i as user_id, i as seats from range(60) t(i)")
+    began = dt.datetime.now(dt.UTC)
     assert lab.run(lab.sync("users/model", "select * from rows")).accepted == 60
-    times = [dt.datetime.fromisoformat(request["at"]).timestamp() for request in simulator.requests()]
-    assert most_in_a_second(times, THERE) <= 40
-    assert 59 / (times[-1] - times[0]) >= 0.7 * 40
+    times = [dt.datetime.fromisoformat(request["at"]) for request in simulator.requests()]
+    # Each may arrive late on a busy machine, and none early.
+    assert all((at - began).total_seconds() >= n / 40 - 0.001 for n, at in enumerate(sorted(times)))
 
 
 def test_no_rate_is_no_wait() -> None:
-    began = time.monotonic()
+    class NoWait(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise AssertionError(timeout)
+
     pace = pace_of_process(0)
-    assert all(pace.wait(threading.Event()) for _ in range(1000))
-    assert time.monotonic() - began < 0.5
+    assert all(pace.wait(NoWait()) for _ in range(1000))
 
 
 def test_a_wait_ends_when_the_run_is_stopped() -> None:
@@ -89,7 +89,7 @@ def test_a_wait_ends_when_the_run_is_stopped() -> None:
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
     assert not pace.wait(stop)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_too_many_requests_makes_all_wait_and_then_go_slower_for_a_while(clock: Clock) -> None:

@@ -124,7 +124,7 @@ class TestNumbers:
         assert found.values.to_pylist() == [None, None, None, 1.5, None]
         assert (found.not_finite, found.reasons) == (3, None)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.data())
     def test_decimals_are_the_nearest_double_whatever_their_layout(self, data: st.DataObject) -> None:
         digits = data.draw(st.integers(1, 38))
@@ -143,7 +143,7 @@ class TestNumbers:
         column = pa.array([Decimal("1.1"), None, Decimal("3.3"), Decimal("4.4")], pa.decimal128(5, 1))
         assert canonical(column.slice(1, 2)).values.to_pylist() == [None, 3.3]
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @example([3.4028234663852886e38, 1e-45, 0.1])
     @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
     def test_a_real_is_the_double_that_its_shortest_text_says(self, numbers: list[float]) -> None:
@@ -183,7 +183,7 @@ class TestInstants:
         assert values_of(summer, "America/New_York") == [
             dt.datetime(2040, 7, 1, 16), dt.datetime(9000, 7, 1, 16), dt.datetime(2040, 1, 1, 17)]
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.datetimes(dt.datetime(1800, 1, 1), dt.datetime(9999, 1, 1)),
            st.sampled_from(["Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]))
     def test_zones_agree_with_the_standard_librarys(self, local: dt.datetime, zone: str) -> None:

@@ -147,7 +147,7 @@ def test_the_sql_is_in_the_warehouses_dialect(dialect: str, sql: list[str | None
 LETTERS = st.text(st.sampled_from("aAbB0017. _-:@|é\u0301\u00a0x\u200b😀ßſ"), max_size=6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(model=st.lists(LETTERS, max_size=8), seen=st.lists(LETTERS | st.none(), max_size=8),
        emails=st.lists(LETTERS | st.none(), min_size=8, max_size=8))
 def test_every_id_that_is_seen_is_counted_once(model: list[str], seen: list[str | None],

@@ -30,7 +30,7 @@ def sim(running: Simulator) -> Simulator:
 @pytest.fixture
 def http(sim: Simulator) -> Iterator[httpx.Client]:
     """A client of the simulator's root, with the right key."""
-    with httpx.Client(base_url=sim.page, headers={"authorization": f"Bearer {sim.key}"}, timeout=5) as client:
+    with httpx.Client(base_url=sim.page, headers={"authorization": f"Bearer {sim.key}"}, timeout=60) as client:
         yield client
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 
 from candu_sync.simulator import Simulator
 from tests.simulator.messages import Send, identify, track
+from tests.support.waiting import delayed, until
 
 
 def test_users_come_in_pages_and_by_search(send: Send, http: httpx.Client) -> None:
@@ -76,12 +76,12 @@ def test_reset_forgets_everything(sim: Simulator, send: Send, http: httpx.Client
 
 
 def test_reset_forgets_a_request_that_is_being_delayed(sim: Simulator, send: Send, http: httpx.Client) -> None:
-    sim.fault("delay", seconds=0.3)
+    sim.fault("delay", seconds=2)
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(send, identify("u1"))
-        time.sleep(0.1)
+        until(lambda: delayed(sim) == 1)
         assert http.post("/_sim/reset").status_code == 200
-        assert isinstance(sent.exception(10), httpx.RemoteProtocolError)
+        assert isinstance(sent.exception(60), httpx.RemoteProtocolError)
     assert (sim.users(), sim.messages(), sim.requests()) == ({}, [], [])
 
 

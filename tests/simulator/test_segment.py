@@ -30,7 +30,7 @@ def basic(key: str) -> dict[str, str]:
 @pytest.fixture
 def segment(sim: Simulator) -> Iterator[httpx.Client]:
     """A client of Segment's API with the source's write key."""
-    with httpx.Client(base_url=sim.segment_url, headers=basic(f"{sim.write_key}:"), timeout=5) as client:
+    with httpx.Client(base_url=sim.segment_url, headers=basic(f"{sim.write_key}:"), timeout=60) as client:
         yield client
 
 

@@ -102,7 +102,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=st.lists(ROWS, unique=True, min_size=2, max_size=12))
 def test_rows_that_differ_have_hashes_that_differ(
         connection: duckdb.DuckDBPyConnection, rows: list[tuple[str | None, str | None, float | None, float | None]],

@@ -43,7 +43,7 @@ class Lab:
         self.overrides: dict[str, Any] = {
             "route": "candu", "api_url": simulator.url if simulator else "http://127.0.0.1:9/api",
             "api_key": simulator.key if simulator else "no-key", "warehouse_url": f"duckdb:///{self.warehouse}",
-            "state_url": str(folder / "state"), "sql_dir": self.sql, "rate": 0, "concurrency": 2, "timeout": 5,
+            "state_url": str(folder / "state"), "sql_dir": self.sql, "rate": 0, "concurrency": 2, "timeout": 60,
             "max_attempts": 2, **settings}
 
     @property

@@ -94,7 +94,7 @@ def test_what_is_no_cron_line(line: str, says: str) -> None:
 words = st.from_regex(r"(\*|[0-9]{1,2}(-[0-9]{1,2})?|(jan|feb|mon|sun)(-(dec|sat))?)(/[0-9]{1,2})?", fullmatch=True)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.lists(words, min_size=1, max_size=2).map(",".join), min_size=5, max_size=5).map(" ".join))
 def test_dagster_takes_every_cron_line_that_passes(line: str) -> None:
     try:
@@ -104,7 +104,6 @@ def test_dagster_takes_every_cron_line_that_passes(line: str) -> None:
     assert dagster_takes_cron(read)
 
 
-@settings(deadline=None)
 @given(st.emails() | st.from_regex(r"(team:)?[a-z .@-]{0,12}", fullmatch=True))
 @example("team:growth")
 @example("data@example.com")
@@ -119,7 +118,6 @@ def test_dagster_takes_every_owner_that_passes(text: str) -> None:
 labels = st.from_regex(r"[a-z/ .é-]{0,9}\n?", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(labels, labels, max_size=3))
 @example({"domain": "growth", "team/area": ""})
 def test_dagster_takes_all_tags_that_pass(tags: dict[str, str]) -> None:

@@ -91,7 +91,7 @@ def dagsters(partitions: Partitions, start: datetime) -> TimeWindowPartitionsDef
 starts = st.datetimes(datetime(1999, 12, 1), datetime(2028, 3, 31)).map(lambda at: at.replace(second=0, microsecond=0))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.sampled_from(["hourly", "daily", "weekly", "monthly"]), starts, st.integers(0, 100 * 60))
 def test_keys_and_windows_are_dagsters(spread: str, start: datetime, minutes: int) -> None:
     if spread != "hourly":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,6 +25,7 @@ from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.rows import read_rows
 from tests.support.lab import Lab
+from tests.support.waiting import until
 
 TYPES = """
 create schema wh_types;
@@ -260,11 +260,7 @@ def test_no_connection_is_left_behind(
         except CanduSyncError:
             continue
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        for _ in range(50):
-            if not admin.execute(f"select pid from {OURS}").fetchall():
-                return
-            time.sleep(0.1)
-    pytest.fail("a connection is still open")
+        until(lambda: not admin.execute(f"select pid from {OURS}").fetchall(), "a connection is still open")
 
 
 def test_without_adbc_it_is_read_by_psycopgs_copy(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def test_each_type_of_the_page_is_one_of_these() -> None:
     assert types <= here
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(rows=st.lists(st.tuples(st.integers(-2**63, 2**63 - 1), st.decimals(allow_nan=False, allow_infinity=False,
                                                                             min_value=-10**20, max_value=10**20)),
                      min_size=2, max_size=40, unique=True))
