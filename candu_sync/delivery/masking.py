@@ -8,6 +8,8 @@ Masked is
   APIs are made of, the names of traits, and fewer than four digits of a longer number stay;
 - a number that equals one that was sent, in any notation.
 
+Not masked is what a message has of its own: its type, and its messageId, which is a hash.
+
 Texts are compared without case, accents and the escapes of JSON, HTML and URLs.
 """
 
@@ -29,6 +31,9 @@ _SHORT = 3
 # Digits that a server may repeat of a longer number: the last four of a card.
 _PART = 4
 
+# Members of a message that say nothing of a person.
+_OWN = ("type", "messageId")
+
 # Rounds of escapes: JSON in JSON in a URL.
 _ROUNDS = 5
 
@@ -37,6 +42,7 @@ _DIGITS = re.compile(r"[0-9]+")
 _MASKS = re.compile(r"\[…\](?:[^\w\[\]]*\[…\])+")
 _ESCAPE = re.compile(r'\\(?:u\{?([0-9a-fA-F]{4,6})\}?|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|(["\'\\/bfnrt]))')
 _SPACES = frozenset("bfnrt")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 # Words that answers of APIs are made of: they say nothing of a value that has one of them in it.
 _USUAL = frozenset(re.findall(r"\w+", """
@@ -124,6 +130,7 @@ class Masking:
     def __init__(self, sent: Iterable[Any], secrets: Iterable[str] = ()) -> None:
         self._values: set[str] = set(filter(None, secrets))
         self._numbers: set[float] = set()
+        self._message_ids: set[str] = set()
         names: set[str] = set()
         for message in sent:
             self._take(message, names, top=True)
@@ -133,8 +140,10 @@ class Masking:
         if isinstance(value, Mapping):
             for name, member in value.items():
                 names.add(name)
-                if not (top and name == "type"):
+                if not (top and name in _OWN):
                     self._take(member, names)
+                elif name == "messageId" and isinstance(member, str):
+                    self._message_ids.add(member.lower())
         elif isinstance(value, list):
             for member in value:
                 self._take(member, names)
@@ -153,6 +162,14 @@ class Masking:
         return sorted(found - {""}, key=len, reverse=True)
 
     @cached_property
+    def _folded_texts(self) -> _Texts:
+        return _Texts(self._needles)
+
+    @cached_property
+    def _plain_texts(self) -> _Texts:
+        return _Texts(self._values)
+
+    @cached_property
     def _all(self) -> str:
         return "\n".join(self._needles)
 
@@ -166,25 +183,29 @@ class Masking:
         Args:
             text: as ``plain`` gives it.
         """
-        folded, places = _folded(text)
-        spans = [*self._found(folded), *self._repeated(folded)]
-        result = _replaced(text, [(places[start], places[end - 1] + 1) for start, end in spans])
+        result = "".join(part if own else self._without_values(part) for part, own in self._cut(text))
         return result if _WORD.search(result.replace(MASK, "")) and self.is_clean(result) else ""
 
     def is_clean(self, text: str) -> bool:
         """Whether no value of three characters or more is in a text."""
-        folded = _fold(text)
-        return not any((len(needle) >= _SHORT and needle in folded) for needle in self._needles) and \
-            not any(len(value) >= _SHORT and value in text for value in self._values)
+        return all(own or not (any(self._folded_texts.places(_fold(part))) or any(self._plain_texts.places(part)))
+                   for part, own in self._cut(text))
 
-    def _found(self, folded: str) -> Iterator[tuple[int, int]]:
-        """The places of values, each with the rest of its words."""
-        for needle in self._needles:
-            start = folded.find(needle) if len(needle) >= _SHORT else -1
-            while start >= 0:
-                end = start + len(needle)
-                yield _whole_words(folded, start, end)
-                start = folded.find(needle, end)
+    def _cut(self, text: str) -> Iterator[tuple[str, bool]]:
+        """A text in parts, each with whether it is the messageId of a message that was sent."""
+        done = 0
+        for match in _UUID.finditer(text) if self._message_ids else ():
+            if match[0].lower() in self._message_ids:
+                yield text[done:match.start()], False
+                yield match[0], True
+                done = match.end()
+        yield text[done:], False
+
+    def _without_values(self, text: str) -> str:
+        folded, places = _folded(text)
+        found = (_whole_words(folded, *span) for span in self._folded_texts.places(folded))
+        spans = [*found, *self._repeated(folded)]
+        return _replaced(text, [(places[start], places[end - 1] + 1) for start, end in spans])
 
     def _repeated(self, folded: str) -> Iterator[tuple[int, int]]:
         """The places of words that are in a value."""
@@ -214,6 +235,29 @@ class Masking:
             return abs(float(word.replace(",", ""))) in self._numbers
         except ValueError:
             return False
+
+
+class _Texts:
+    """Texts of three characters or more that are looked for in others: a request has up to 1,000 messages, and its
+    answer words for each of them."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = {text for text in texts if len(text) >= _SHORT}
+        self._lengths = sorted({len(text) for text in self._texts})
+
+    def places(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where one of them is in ``text``."""
+        if len(text) * len(self._lengths) < len(self._texts):
+            for length in self._lengths:
+                for start in range(len(text) - length + 1):
+                    if text[start:start + length] in self._texts:
+                        yield start, start + length
+            return
+        for sought in self._texts:
+            start = text.find(sought)
+            while start >= 0:
+                yield start, start + len(sought)
+                start = text.find(sought, start + len(sought))
 
 
 def _forms(number: int | float) -> Iterator[str]:

@@ -8,10 +8,11 @@ by a long pause. A kill in that pause would make an event that Candu did not tak
 
 from __future__ import annotations
 
-import json
 import threading
 import zlib
 from typing import Any
+
+import orjson
 
 from candu_sync.errors import StateError
 from candu_sync.state.disk import DiskStore
@@ -86,6 +87,5 @@ class ReceiptLog:
 def _encoded(line: dict[str, Any]) -> bytes:
     """A line with a checksum of the text before it, so that a change is noticed (``receipts``)."""
     # Braces are only at the ends of a line, so that a whole line is found next to a damaged one.
-    inside = json.dumps(line, separators=(",", ":"), ensure_ascii=False)[1:-1]
-    body = "{" + inside.replace("{", r"\u007b").replace("}", r"\u007d") + "}"
-    return f'{body[:-1]},"crc":"{zlib.crc32(body.encode()):08x}"}}\n'.encode()
+    inside = orjson.dumps(line)[1:-1].replace(b"{", rb"\u007b").replace(b"}", rb"\u007d")
+    return b'{%b,"crc":"%08x"}\n' % (inside, zlib.crc32(b"{%b}" % inside))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -54,30 +56,34 @@ def rows_of(draw: st.DrawFn) -> tuple[Encoding, pa.RecordBatch]:
     return encoding, pa.record_batch(columns)
 
 
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_embedded(10**8) as connection:
+        yield connection
+
+
 @settings(max_examples=60, deadline=None)
 @given(rows_of(), st.integers(1, 5))
 def test_the_bytes_are_those_of_plain_python_whatever_is_carried(
-        made: tuple[Encoding, pa.RecordBatch], size: int) -> None:
+        connection: duckdb.DuckDBPyConnection, made: tuple[Encoding, pa.RecordBatch], size: int) -> None:
     encoding, rows = made
     parts = [rows.slice(start, size) for start in range(0, rows.num_rows, size)]
-    with open_embedded(10**8) as connection:
-        sent = pa.Table.from_batches(encode(connection, encoding, parts))
-        known = pa.Table.from_batches([in_array(messages_of_few(encoding, rows))])
-        assert sent.to_pylist() == known.to_pylist()
-        # Where nothing is known of the rows, the bytes are the same.
-        connection.register("known_rows", rows)
-        assert connection.sql(encoding.messages("known_rows", after=",")).to_arrow_table().to_pylist() == known.to_pylist()
+    sent = pa.Table.from_batches(encode(connection, encoding, parts))
+    known = in_array(messages_of_few(encoding, rows)).to_pylist()
+    assert sent.to_pylist() == known
+    # Where nothing is known of the rows, the bytes are the same.
+    connection.register("the_rows", rows)
+    assert connection.sql(encoding.messages("the_rows", after=",")).to_arrow_table().to_pylist() == known
 
 
-def test_members_stand_in_their_order_with_commas_between_them() -> None:
+def test_members_stand_in_their_order_with_commas_between_them(connection: duckdb.DuckDBPyConnection) -> None:
     encoding = Encoding("users", tuple(Trait(name, ValueKind.NUMBER) for name in "abc"))
     for kinds in itertools.product(("all", "none", "some"), repeat=3):
         flags = {"all": [True, True], "none": [False, False], "some": [True, False]}
         rows = pa.record_batch({
             "message": [0, 1], "user_id": ["u", "v"], "key": ["u", "v"], **{f"t{n}": [1.0, 2.0] for n in range(3)},
             **{f"c{n}": flags[kind] for n, kind in enumerate(kinds)}})
-        with open_embedded(10**8) as connection:
-            bodies = [body for batch in encode(connection, encoding, [rows]) for body in batch["body"].to_pylist()]
+        bodies = [body for batch in encode(connection, encoding, [rows]) for body in batch["body"].to_pylist()]
         for row, (user, value) in enumerate([("u", 1), ("v", 2)]):
             carried = ",".join(f'"{name}":{value}' for n, name in enumerate("abc") if rows[f"c{n}"][row].as_py())
             assert bodies[row] == f'{{"type":"identify","userId":"{user}","traits":{{{carried}}}}},'
@@ -89,7 +95,8 @@ def test_what_rows_carry_is_counted_over_all_batches() -> None:
     assert Carried.by([first, other], 3) == Carried(by_all=frozenset({0}), by_none=frozenset({1}))
 
 
-def test_several_batches_are_one_query_within_bounds(monkeypatch: Any) -> None:
+def test_several_batches_are_one_query_within_bounds(
+        connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = pa.record_batch({"message": [0], "user_id": ["u"], "key": ["u"], "t0": ["x"], "c0": [True]})
     encoding = Encoding("users", (Trait("plan", ValueKind.TEXT),))
 
@@ -99,8 +106,7 @@ def test_several_batches_are_one_query_within_bounds(monkeypatch: Any) -> None:
     assert [queries(count) for count in (0, 1, 4, 5, 9)] == [0, 1, 1, 2, 3]
     monkeypatch.setattr(messages, "TOGETHER_BYTES", rows.nbytes)
     assert queries(4) == 4
-    with open_embedded(10**8) as connection:
-        assert sum(batch.num_rows for batch in encode(connection, encoding, [rows] * 9)) == 9
+    assert sum(batch.num_rows for batch in encode(connection, encoding, [rows] * 9)) == 9
 
 
 def test_the_uuid_of_no_digest_is_null() -> None:
@@ -112,12 +118,12 @@ def test_the_uuid_of_no_digest_is_null() -> None:
 @settings(max_examples=5, deadline=None)
 @example(dt.datetime(9999, 12, 31, 23, 59, 59))
 @given(st.datetimes())
-def test_a_null_among_kinds_of_one_name_is_not_an_empty_text(at: dt.datetime) -> None:
+def test_a_null_among_kinds_of_one_name_is_not_an_empty_text(
+        connection: duckdb.DuckDBPyConnection, at: dt.datetime) -> None:
     encoding = Encoding("users", (Trait("x", ValueKind.INSTANT), Trait("x", ValueKind.TEXT)))
     rows = pa.record_batch({
         "message": [0, 1, 2], "user_id": ["u"] * 3, "key": ["u"] * 3, "c0": [True] * 3,
         "t0": pa.array([None, None, at.replace(microsecond=0)], pa.timestamp("s")), "t1": ["a", None, None]})
-    with open_embedded(10**8) as connection:
-        (batch,) = encode(connection, encoding, [rows])
+    (batch,) = encode(connection, encoding, [rows])
     values = [body.partition('"x":')[2] for body in batch["body"].to_pylist()]
     assert values == ['"a"}},', "null}},", f'"{at.replace(microsecond=0).isoformat()}Z"}}}},']

@@ -66,6 +66,35 @@ def test_values_are_masked_and_the_sentence_stays(said: str, kept: str) -> None:
     assert words({"error": said}) == ("" if kept == "[…]" else kept)
 
 
+MESSAGE_ID = "2f07ee53-6b01-5c4e-b9ce-4c5301c539aa"
+
+
+@pytest.mark.parametrize(("said", "kept"), [
+    ("error 6b01 of 5c4e, 4c53 items, identify", "error 6b01 of 5c4e, 4c53 items, identify"),
+    (f"message {MESSAGE_ID} is invalid", f"message {MESSAGE_ID} is invalid"),
+    (f"message {MESSAGE_ID.upper()}: plan pro", f"message {MESSAGE_ID.upper()}: plan […]"),
+    (f"[{MESSAGE_ID}] user 539 of {MESSAGE_ID.replace('4e', '4f')}",
+     f"[{MESSAGE_ID}] user […] of 2f07ee53-6b01-5c4f-b9ce-[…]"),
+])
+def test_a_message_id_is_not_masked_and_masks_nothing(said: str, kept: str) -> None:
+    # The id of the user stands in the messageId by chance.
+    sent = {"type": "identify", "userId": "539", "messageId": MESSAGE_ID, "traits": {"plan": "pro"}}
+    assert words({"error": said}, sent) == kept
+
+
+def test_a_messageId_among_the_traits_is_a_value() -> None:  # noqa: N802
+    sent = {"type": "track", "userId": "u", "event": "e", "properties": {"messageId": MESSAGE_ID}}
+    assert words({"error": f"message {MESSAGE_ID} is invalid"}, sent) == "message […] is invalid"
+
+
+def test_the_words_of_a_large_request_are_masked_as_those_of_a_small_one() -> None:
+    many = [{"type": "identify", "userId": f"user-{n}", "traits": {"city": f"Place {n} of the {'x' * (n % 9)}"}}
+            for n in range(1_000)]
+    said = "message of user-77 in place 77 of the zzz: Place 78 of the xxxxxx, PLACE 900 and user-1000 are not valid"
+    kept = "message of […] in […] of the zzz: […] and […] are not valid"
+    assert Words(orjson.dumps(many)).of(said.encode()) == kept
+
+
 def test_short_values_mask_whole_words_alone() -> None:
     sent = {"type": "identify", "userId": "1", "traits": {"a": "a", "n": 0, "yes": True, "code": "it"}}
     said = "10 of 101 items in a batch: it is invalid, true or untrue, item 0 and 1"
