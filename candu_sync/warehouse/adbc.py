@@ -1,5 +1,4 @@
-"""PostgreSQL's native Arrow path: ADBC, about five times as fast as rows. It is used where it gives the same values as
-rows.
+"""PostgreSQL by ADBC: the row hashes, and models with a type that COPY's text is not exact for (bytea).
 
 It runs the query as a COPY, to which a server binds no parameters: psycopg binds them, as literals that it quotes. ADBC
 would bind them itself only for a query that it does not run as a COPY, whose whole result it then holds in memory.
@@ -9,20 +8,20 @@ as an integer, JSON as text).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine
 
+from candu_sync.warehouse.adbc_databases import AdbcDatabases, aside
 from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import session, with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.tags import PRODUCT
 from candu_sync.warehouse.utf8 import checked
 
 _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp", "timestamptz", "numeric", "uuid"}
@@ -31,6 +30,9 @@ enums)."""
 
 _TYPE = b"POSTGRESQL:type"
 
+_TAG = ("do $$ begin if current_setting('application_name') = 'candu-sync' then "
+        "set local application_name = '{tag}'; end if; end $$")
+"""The session's tag. A name of the user's own is kept."""
 
 def read_adbc(query: Query) -> Reading | None:
     """Streams a query in batches of about 16 MB (ADBC's default); None when ADBC cannot be used: it is not installed,
@@ -60,13 +62,15 @@ def open_cursor(query: Query, stack: ExitStack, *, isolated: bool = False) -> tu
         import psycopg  # noqa: F401  (quotes the parameters; an engine of psycopg2 may do without)
     except ImportError:
         return None
-    address = address_of(query.engine, query.tag)
+    # One address for all syncs: the session has the tag.
+    address = address_of(query.engine, PRODUCT)
     if address is None:
         return None
     errors: Errors = (adbc.Error, pa.ArrowException, OSError)
     mode = "isolation level repeatable read, read only" if isolated else "read only"
     with connecting(query.engine.url, *errors):
-        return _read_only_cursor(adbc.connect(address), query, stack, mode), errors
+        databases = query.databases or stack.enter_context(closing(AdbcDatabases()))
+        return _read_only_cursor(databases.connect(address), query, stack, mode), errors
 
 
 def address_of(engine: Engine, tag: str) -> str | None:
@@ -87,8 +91,8 @@ def _read_only_cursor(connection: Any, query: Query, stack: ExitStack, mode: str
     stack.callback(connection.close)
     cursor = connection.cursor()
     stack.callback(cursor.close)
-    for setting in (f"set transaction {mode}", *session(query)):
-        aside(cursor.execute, setting)
+    statements = [f"set transaction {mode}", *session(query), _TAG.format(tag=query.tag)]
+    aside(lambda settings: [cursor.execute(setting) for setting in settings], statements)
     query.cancel_by(connection.adbc_cancel, stack)
     return cursor
 
@@ -104,12 +108,6 @@ def _reading(cursor: Any, query: Query, stack: ExitStack, errors: Errors) -> Rea
     reader = cursor.fetch_record_batch()
     stack.callback(reader.close)
     return Reading(query, "adbc", schema.names, adbc_batches(reader), stack.pop_all(), errors)
-
-
-def aside(call: Callable[[str], Any], sql: str) -> Any:
-    """The call in a thread of its own: in the main thread ADBC catches SIGINT, and Ctrl-C does nothing."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(call, sql).result()
 
 
 def adbc_type(field: pa.Field[Any]) -> str:

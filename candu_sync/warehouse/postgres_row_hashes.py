@@ -28,7 +28,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.warehouse.adbc import adbc_batches, adbc_type, aside, open_cursor
+from candu_sync.warehouse.adbc import adbc_batches, adbc_type, open_cursor
+from candu_sync.warehouse.adbc_databases import aside
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import with_literals
 from candu_sync.warehouse.query import Query

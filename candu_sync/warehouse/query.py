@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from candu_sync.errors import WarehouseError
 from candu_sync.sql_text import Value
+from candu_sync.warehouse.adbc_databases import AdbcDatabases
 from candu_sync.warehouse.tags import PRODUCT, carrying
 
 BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
@@ -29,13 +30,14 @@ class Query:
     None: ``values_of_batch`` by its columns, ``BATCH_ROWS`` at most. ``declared`` are types that columns were declared
     with, where that was asked for before the query. ``timezone`` is the IANA name of the zone of columns without one,
     and so of the session; ``clock`` is the column of the result that bounds are compared with. ``tag`` is what names
-    the query at the warehouse (see ``tags``).
+    the query at the warehouse (see ``tags``). ``databases`` are those that ADBC has open; None: it opens
+    one for this query.
     """
 
     def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
                  timeout: float | None = None, size: int | None = None,
                  values_of_batch: int = BATCH_VALUES, timezone: str = "UTC", clock: str | None = None,
-                 tag: str = PRODUCT) -> None:
+                 tag: str = PRODUCT, databases: AdbcDatabases | None = None) -> None:
         self.engine = engine
         self.sql = sql
         self.values = dict(values or {})
@@ -43,6 +45,7 @@ class Query:
         self.timezone = timezone
         self.clock = clock
         self.tag = tag
+        self.databases = databases
         self._size = size
         self._values_of_batch = values_of_batch
         self._cancel: Callable[[], object] | None = None

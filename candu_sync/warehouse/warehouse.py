@@ -14,6 +14,7 @@ from candu_sync.arrow_types import UNUSABLE
 from candu_sync.errors import ModelError, WarehouseUnreachable
 from candu_sync.sql_text import Value, one_query, used_values
 from candu_sync.warehouse.adbc import read_adbc
+from candu_sync.warehouse.adbc_databases import AdbcDatabases
 from candu_sync.warehouse.bigquery_arrow import read_bigquery
 from candu_sync.warehouse.bounds import refuse_bounds
 from candu_sync.warehouse.connect import open_engine
@@ -37,7 +38,7 @@ Path = Callable[[Query], Reading | None]
 
 _NATIVE: dict[str, tuple[Path, ...]] = {
     "duckdb": (read_duckdb,),
-    "postgresql": (read_adbc, read_copy),
+    "postgresql": (read_copy, read_adbc),
     "snowflake": (read_snowflake,),
     "bigquery": (read_bigquery,),
     "databricks": (read_databricks,),
@@ -62,6 +63,7 @@ class Warehouse:
         self._batch_values = batch_values
         self._timeout = timeout
         self._queries: list[Query] = []
+        self._databases = AdbcDatabases()
         self.dialect: str = engine.dialect.name
 
     def read(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
@@ -192,6 +194,7 @@ class Warehouse:
 
     def close(self) -> None:
         """Closes the engine and its connections."""
+        self._databases.close()
         self._engine.dispose()
 
     def __enter__(self) -> Warehouse:
@@ -206,7 +209,8 @@ class Warehouse:
                    tag: str | None) -> Query:
         text = tag_of(tag)
         query = Query(self._engine, commented(sql, self.dialect, text), values, self._timeout,
-                      values_of_batch=self._batch_values, timezone=timezone, clock=clock, tag=text)
+                      values_of_batch=self._batch_values, timezone=timezone, clock=clock, tag=text,
+                      databases=self._databases)
         self._queries = [*(other for other in self._queries if not other.ended), query]
         return query
 

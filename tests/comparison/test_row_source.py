@@ -28,6 +28,7 @@ from candu_sync.warehouse.postgres_row_hashes import _PostgresHashes
 from tests.support.lab import Lab
 
 BY_TOTAL, BY_ROWS = "adbc, by one hash of all rows", "adbc, by row hashes"
+WHOLE = "postgres copy"
 
 
 class Server:
@@ -179,7 +180,7 @@ def test_a_model_that_is_not_steady_is_told_and_read_whole(server: Server) -> No
     for _ in range(2):
         changes = server.lab.plan(sync)
         assert (changes.rows_read, changes.summary.changed, changes.summary.unchanged) == (30, 1, 29)
-        assert changes.path == f"adbc ({row_source.UNSTEADY})"
+        assert changes.path == f"{WHOLE} ({row_source.UNSTEADY})"
     assert memory(server, sync)["unsteady"] is True
     # Another model is tried again.
     server.run("create or replace view people_at_random as select *, 0.5::float8 as luck from people")
@@ -215,7 +216,8 @@ def test_where_most_rows_change_all_are_read_and_hashes_rest(server: Server, mon
     for _ in range(4):
         server.run("update people set seats = seats + 1")
         paths.append((server.lab.run(sync, force=True).read, memory(server, sync)["rest"]))
-    large, vain = ({"by": f"adbc ({why})", "rows": 30} for why in (hashed_source.LARGE, row_source.VAIN))
+    large, vain = ({"by": f"{by} ({why})", "rows": 30}
+                   for by, why in (("adbc", hashed_source.LARGE), (WHOLE, row_source.VAIN)))
     assert [({name: read[name] for name in large}, rest) for read, rest in paths] == [
         (large, 0), (large, 1), (vain, 0), ({"by": "adbc", "rows": 30}, 0)]
     assert server.lab.plan(sync).path == BY_ROWS
@@ -234,7 +236,7 @@ def test_where_the_query_itself_takes_long_hashes_rest(server: Server, monkeypat
         assert server.lab.run(sync).read["by"] == BY_ROWS
         vain.append((memory(server, sync)["vain"], memory(server, sync)["rest"]))
     assert vain == [(0, 0), (1, 0), (2, 1)]
-    assert server.lab.plan(sync).path == f"adbc ({row_source.VAIN})"
+    assert server.lab.plan(sync).path == f"{WHOLE} ({row_source.VAIN})"
 
 
 def _by_model(server: Server) -> Sync:
@@ -271,14 +273,16 @@ def test_hashes_are_made_anew_on_another_server(server: Server, monkeypatch: pyt
     assert (changes.path, changes.rows_read) == ("adbc", 30)
 
 
-@pytest.mark.parametrize(("yaml", "options"), [
-    ("", {"full": True}), ("", {"keys": ["u1"]}), ("refresh: 30 days", {}), ("", {"keep": False})])
-def test_other_plans_read_all_rows_or_write_nothing(server: Server, yaml: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("yaml", "options", "path"), [
+    ("", {"full": True}, WHOLE), ("", {"keys": ["u1"]}, WHOLE), ("refresh: 30 days", {}, WHOLE),
+    ("", {"keep": False}, "adbc")])
+def test_other_plans_read_all_rows_or_write_nothing(server: Server, yaml: str, options: dict[str, Any],
+                                                    path: str) -> None:
     people(server)
     sync = server.sync(yaml=yaml)
     server.lab.run(sync)
     changes = server.lab.plan(sync, **options)
-    assert (changes.path, changes.rows_read) == ("adbc", 30)
+    assert (changes.path, changes.rows_read) == (path, 30)
     assert memory(server, sync) == {}
 
 
@@ -300,7 +304,7 @@ def test_events_and_small_tables_and_large_ones_are_read_whole(server: Server, m
     monkeypatch.setattr(row_source, "LEAST_ROWS", 31)
     for each in (events, sync):
         server.lab.run(each)
-        assert server.lab.run(each).read["by"] == "adbc"
+        assert server.lab.run(each).read["by"] == WHOLE
         assert memory(server, each) == {}
     monkeypatch.setattr(row_source, "LEAST_ROWS", 1)
     monkeypatch.setattr(row_source, "_BYTES", 10**9)

@@ -67,7 +67,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password(parameters: di
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("path", "as_type"), [("adbc", "text"), ("postgres copy", "money"),
+@pytest.mark.parametrize(("path", "as_type"), [("adbc", "bytea"), ("postgres copy", "text"),
                                                 ("postgres copy", "json"), ("rows", "inet")])
 def test_a_password_with_special_characters_and_options_reach_the_server(
     postgres_url: str, path: str, as_type: str

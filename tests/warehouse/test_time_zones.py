@@ -19,6 +19,7 @@ from candu_sync.errors import ModelError
 from candu_sync.rows import as_instants
 from candu_sync.warehouse import Warehouse, open_warehouse
 from candu_sync.warehouse import warehouse as paths
+from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.bounds import bigquery_advice, comparison
 from candu_sync.warehouse.postgres_copy import read_copy
 
@@ -104,10 +105,9 @@ def mariadb(mariadb_url: str) -> str:
 def warehouse(request: pytest.FixtureRequest, which: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     dialect, _, path = which.partition(" ")
     if path:
-        chosen: dict[str, Callable[..., object]] = {"copy": read_copy}
+        chosen: dict[str, Callable[..., object]] = {"adbc": read_adbc, "copy": read_copy}
         native = {**paths._NATIVE, "postgresql": (chosen[path],) if path in chosen else ()}
-        if path != "adbc":
-            monkeypatch.setattr(paths, "_NATIVE", native)
+        monkeypatch.setattr(paths, "_NATIVE", native)
     if dialect in ("duckdb", "sqlite"):
         url = f"{dialect}:///{request.getfixturevalue('files')}/wh.{dialect}"
     else:

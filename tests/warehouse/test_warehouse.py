@@ -111,7 +111,7 @@ def test_each_dialect_is_read_by_its_fastest_exact_path(urls: dict[str, str]) ->
     for url in urls.values():
         with open_warehouse(url) as warehouse, warehouse.read("select name from wh_events", {}) as reading:
             paths[warehouse.dialect] = reading.path
-    assert paths == {"duckdb": "duckdb arrow", "sqlite": "rows", "postgresql": "adbc"}
+    assert paths == {"duckdb": "duckdb arrow", "sqlite": "rows", "postgresql": "postgres copy"}
 
 
 def test_no_rows_make_no_batch(url: str) -> None:
