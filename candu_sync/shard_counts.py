@@ -51,10 +51,10 @@ def check_shards(state: State, sync: Sync, title: str, others: Collection[str | 
                           f"or was interrupted: run `candu-sync reshard {sync.name} {moving}`, which finishes it")
     counts = {shard.of for key in others if (shard := window_and_shard(key)[1])}
     if others and (counts or now > 1):
-        raise OtherShards(f"{title}: its YAML has {in_shards(now)}, and what was sent is kept "
-                          f"{f'in {min(counts)} shards' if counts else 'without shards'}: run `candu-sync reshard {sync.name} {now}`, which "
-                          "moves it and sends nothing. Where everything may be sent again, run "
-                          f"`candu-sync reset {sync.name}`")
+        kept = f"in {min(counts)} shards" if counts else "without shards"
+        raise OtherShards(f"{title}: its YAML has {in_shards(now)}, and what was sent is kept {kept}: run `candu-sync "
+                          f"reshard {sync.name} {now}`, which moves it and sends nothing. Where everything may be sent "
+                          f"again, run `candu-sync reset {sync.name}`")
 
 
 def in_shards(count: int) -> str:
