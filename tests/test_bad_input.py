@@ -263,6 +263,6 @@ def test_what_reads_the_result_went_away(filled: Folder) -> None:
     assert shell is not None
     command = f"set -o pipefail; {EXECUTABLE} plan --all --json | true"
     run = subprocess.run([shell, "-c", command], cwd=filled.folder, env=filled.environment(), capture_output=True,
-                         text=True, timeout=60)
+                         text=True, timeout=300)
     assert "Traceback" not in run.stderr
     assert "Exception" not in run.stderr

@@ -29,6 +29,7 @@ from candu_sync.state.disk import DiskStore
 from candu_sync.syncs.sync import Sync
 from candu_sync.warehouse import Warehouse
 from tests.support.lab import Lab
+from tests.support.waiting import until
 
 MODELS = {
     "users/model": ("select * from people", ""),
@@ -369,9 +370,7 @@ def test_the_warehouse_can_be_written_to_while_one_request_waits(lab: Lab, users
 
     def wait(event: Event) -> None:
         if isinstance(event, Counted) and event.phase == "push":
-            for _ in range(200):
-                if not released:
-                    time.sleep(0.01)
+            until(lambda: released)
             lab.query("insert into people values ('late', 'pro', 3)")
 
     release = Warehouse.release

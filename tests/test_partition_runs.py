@@ -15,6 +15,7 @@ from candu_sync.errors import UsageError
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab, error_of
+from tests.support.waiting import today
 
 DAY = dt.timedelta(days=1)
 NOON = dt.datetime(2026, 1, 5, 12)
@@ -103,8 +104,7 @@ class TestPartitions:
         assert set(simulator.users()) == {"a", "b"}
 
     def test_due_windows_are_those_not_done_and_the_newest_again(self, lab: Lab) -> None:
-        today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        first = today - 4 * DAY
+        first = today() - 4 * DAY
         seen(lab, [])
         sync = lab.sync("events/model", "select * exclude (loaded_at) from seen where timestamp < :window_end",
                         f"partitions: {{daily: {first:%Y-%m-%d}}}")

@@ -150,14 +150,14 @@ class TestInterruptions:
 
     def test_a_run_that_is_stopped_commits_what_was_accepted(self, lab: Lab, simulator: Simulator) -> None:
         lab.overrides |= {"batch_size": 1, "concurrency": 1, "rate": 20}
-        people(lab, 100)
+        people(lab, 500)
         sync = users(lab)
         with lab.project() as project:
             threading.Thread(target=stop_once_sent, args=(project, simulator)).start()
             result = pipeline.run(Target(project, sync))
         assert result.status == "failed"
         assert "stopped with" in str(result.error)
-        assert 0 < result.accepted < 50
+        assert 0 < result.accepted < 500
         assert snapshot(lab, sync) == simulator.users()
 
     def test_without_a_key_nothing_begins(self, lab: Lab) -> None:

@@ -47,7 +47,7 @@ def test_a_reader_that_stops_early_cancels_what_is_under_way() -> None:
 
     def items() -> Iterator[int]:
         yield 1
-        assert cancelled.wait(10), "nobody cancelled it"
+        assert cancelled.wait(60), "nobody cancelled it"
 
     taken = ahead(items(), 2, cancelled.set)
     next(taken)

@@ -12,7 +12,6 @@ import inspect
 import os
 import re
 import signal
-import socket
 import sqlite3
 import sys
 import threading
@@ -42,6 +41,7 @@ from pymysql.cursors import SSCursor
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
+from tests.support.waiting import until
 from tests.warehouse.servers import mariadb
 
 ROOT = Path(__file__).parents[1]
@@ -272,30 +272,35 @@ def test_adbc_query_must_not_end_in_a_comment(adbc: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a signal of its own cannot be sent there")
-def test_adbc_keeps_ctrl_c_to_itself(adbc: Any) -> None:
+def test_adbc_keeps_ctrl_c_to_itself(adbc: Any, postgres_url: str) -> None:
     seen: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
     try:
         began = time.monotonic()
-        _with_ctrl_c(lambda: adbc.execute("select pg_sleep(5)"))
-        assert time.monotonic() - began < 4
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            _with_ctrl_c(lambda: adbc.execute("select pg_sleep(600)"), lambda: until(
+                lambda: admin.execute(f"select 1 from pg_stat_activity where {SLEEPS}").fetchall()))
+        assert time.monotonic() - began < 300
         assert seen == []
         adbc.connection.rollback()
         with ThreadPoolExecutor(1) as thread:
-            _with_ctrl_c(lambda: thread.submit(adbc.execute, "select pg_sleep(0.3)").result())
+            _with_ctrl_c(lambda: thread.submit(adbc.execute, "select pg_sleep(0.3)").result(), lambda: time.sleep(0.1))
         assert seen == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _with_ctrl_c(call: Callable[[], object]) -> None:
-    """The call, with a SIGINT after a tenth of a second."""
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+SLEEPS = "query like '%pg_sleep(600)%' and state = 'active' and pid <> pg_backend_pid()"
+
+
+def _with_ctrl_c(call: Callable[[], object], ready: Callable[[], object]) -> None:
+    """The call, with a SIGINT as soon as ``ready`` returns."""
+    interrupter = threading.Thread(target=lambda: (ready(), os.kill(os.getpid(), signal.SIGINT)))
+    interrupter.start()
     try:
         call()
     finally:
-        timer.join()
+        interrupter.join()
 
 
 @pytest.mark.parametrize("value", ["'infinity'::timestamptz", "'0044-03-15 BC'::date", "'24:00'::time"])
@@ -378,23 +383,42 @@ def test_sqlalchemy_reads_a_literal_as_a_parameter_of_sqlite() -> None:
 
 # httpx
 
-def test_httpx_timeout_is_for_each_part() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        def drip() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n")
-                for _ in range(6):
-                    time.sleep(0.1)
-                    connection.sendall(b"x")
+class _Drip(httpcore.NetworkStream):
+    """An answer of which a byte comes with each reading, after a part of the timeout; it notes how long each may take.
+    """
 
-        thread = threading.Thread(target=drip)
-        thread.start()
-        began = time.monotonic()
-        answer = httpx.get(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.4, trust_env=False)
-        thread.join()
-    assert (answer.text, time.monotonic() - began > 0.5) == ("xxxxxx", True)
+    def __init__(self) -> None:
+        self.left = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nxxxxxx"
+        self.limits: list[float | None] = []
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.limits.append(timeout)
+        time.sleep(0.01)
+        found, self.left = self.left[:1], self.left[1:]
+        return found
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """What is asked does not matter."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def connect_tcp(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
+        return self._stream
+
+
+def test_httpx_timeout_is_for_each_part() -> None:
+    stream, transport = _Drip(), httpx.HTTPTransport()
+    transport._pool = httpcore.ConnectionPool(network_backend=_Network(stream))
+    with httpx.Client(transport=transport, timeout=0.4) as client:
+        answer = client.get("http://127.0.0.1")
+    # However much time has passed.
+    assert (answer.text, set(stream.limits), len(stream.limits) > 40) == ("xxxxxx", {0.4}, True)
 
 
 def test_httpx_refuses_a_proxy_without_a_scheme() -> None:

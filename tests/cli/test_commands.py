@@ -11,6 +11,7 @@ import pytest
 
 from candu_sync.simulator import Simulator
 from tests.support.folder import EXECUTABLE, RESULT_KEYS, SECONDS_KEYS, Folder, Row
+from tests.support.waiting import today
 
 BY_PLAN = "select * from people where plan = :partition"
 STATIC = "partitions: {static: [free, pro]}"
@@ -216,7 +217,7 @@ def test_partitions_are_chosen_one_by_one(project: Folder, simulator: Simulator)
 
 def test_a_window_of_a_segment_is_chosen_by_both(project: Folder, simulator: Simulator) -> None:
     project.people(4)
-    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    yesterday = today() - dt.timedelta(days=1)
     project.model("users/profile", f"{BY_PLAN} and :window_start < now()",
                   f"partitions: {{daily: {yesterday}, static: [free, pro]}}")
     assert project.cli("list", "--json").row["partitions"] == "daily × static"

@@ -24,6 +24,7 @@ from candu_sync.doctor import STEPS
 from candu_sync.simulator import Simulator
 from tests.support.folder import EXECUTABLE, Folder
 from tests.support.serving import InThread
+from tests.support.waiting import today
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "doctor.md").read_text("utf-8")
@@ -143,16 +144,16 @@ def env(project: Folder) -> Path:
 
 
 def test_the_page_shows_what_is_printed(simulator: Simulator, project: Folder, env: Path) -> None:
+    date = today()
     ended = project.cli("doctor", **IN_FILE, rate="10")
     shown = PAGE.rpartition("```\n$ candu-sync doctor\n")[2].partition("\n```")[0]
-    today = dt.datetime.now(dt.UTC).date()
     said = re.sub(r"candu-sync-doctor-[a-z0-9]{5}", "candu-sync-doctor-k3m7q", ended.out)
     said = re.sub(r"\d\d:\d\d:\d\d UTC", "13:20:05 UTC", said).replace(f":{simulator.port}/", ":8800/")
-    said = said.replace(str(today - dt.timedelta(days=30)), "2026-10-29")
+    said = said.replace(str(date - dt.timedelta(days=30)), "2026-10-29")
     assert said.rstrip() == shown
     assert (ended.code, ended.err) == (0, "")
     assert env.read_text() == ("# of the shop\nCANDU_BATCH_SIZE=100  # as Candu wrote us\n"
-                               f"# candu-sync doctor, {today}, of {simulator.url}\nCANDU_NULLS=send\n")
+                               f"# candu-sync doctor, {date}, of {simulator.url}\nCANDU_NULLS=send\n")
     assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)))) | {"array_20"} == {
         step.name for step in STEPS}
 

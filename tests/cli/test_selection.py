@@ -8,6 +8,7 @@ import pytest
 
 from candu_sync.simulator import Simulator
 from tests.support.folder import Ended, Folder
+from tests.support.waiting import today
 
 BY_PLAN = "select user_id, plan as {} from people where plan = :partition"
 STATIC = "partitions: {static: [free, pro, team]}"
@@ -122,8 +123,7 @@ def test_partitions_of_a_range(shop: Folder, simulator: Simulator) -> None:
     ended = shop.cli("run", "users/plans", "--partition", "free..pro", "--json")
     assert [row["partition"] for row in ended.rows] == ["free", "pro"]
     assert [row["partition"] for row in shop.cli("status", "--partition", "pro..team", "--json").rows] == ["pro"]
-    today = dt.datetime.now(dt.UTC).date()
-    days = [str(today - dt.timedelta(days=n)) for n in (3, 2, 1)]
+    days = [str(today() - dt.timedelta(days=n)) for n in (3, 2, 1)]
     shop.model("events/visits", "select 'e' as event_id, 'u1' as user_id, 'Ran' as event, :window_start as timestamp",
                "partitions: {daily: 2026-01-01}")
     rows = shop.cli("plan", "events/visits", "--partition", f"{days[0]}..{days[2]}", "--json").rows
@@ -163,9 +163,10 @@ def test_list_shows_schedules_and_tags(shop: Folder) -> None:
     rows = {row["sync"]: row for row in shop.cli("list", "--json").rows}
     assert (rows["groups/accounts"]["schedule"], rows["users/profile"]["schedule"]) == ("0 6 * * *", None)
     assert rows["users/profile"]["tags"] == {"domain": "growth", "nightly": ""}
+    date = today()
     shop.cli("run", "groups/accounts")
     [line] = [line for line in shop.cli("list").out.splitlines() if line.startswith("groups/accounts")]
-    for cell in ("0 6 * * *", "domain=growth", "succeeded", str(dt.datetime.now(dt.UTC).date())):
+    for cell in ("0 6 * * *", "domain=growth", "succeeded", str(date)):
         assert cell in line
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +13,24 @@ import psycopg
 import pytest
 
 from candu_sync.simulator import Simulator
+from candu_sync.state import State
+from candu_sync.state.claims import read_claim
+from candu_sync.state.receipts import read_receipts
 from tests.support.folder import Folder
+from tests.support.waiting import held_back, until
 
-# 40 people in requests of 2, each answered after so many seconds, two at a time: far longer than it takes to stop.
+# Requests of 2, each answered after so many seconds, two at a time: 400 people take far longer than it takes to stop.
 SLOW = {"batch_size": "2", "concurrency": "2"}
 DELAY = 0.4
 
 
 def wait_for(what: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    """Until it is so; a command that ended before, or half a minute, is a failure."""
-    until = time.monotonic() + 30
-    while not what():
+    """Until it is so; a command that ended before is a failure."""
+    def ended_or_so() -> bool:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.02)
+        return bool(what())
+
+    until(ended_or_so)
 
 
 def messages_a_user(simulator: Simulator) -> Counter[str]:
@@ -36,7 +39,7 @@ def messages_a_user(simulator: Simulator) -> Counter[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_ends_a_push_in_order(project: Folder, simulator: Simulator, number: signal.Signals) -> None:
-    project.people(40)
+    project.people(400)
     project.model("users/profile", "select * from people")
     project.model("users/tier", "select user_id, plan as tier from people")
     simulator.fault("delay", seconds=DELAY)
@@ -48,8 +51,8 @@ def test_the_first_ends_a_push_in_order(project: Folder, simulator: Simulator, n
     accepted = len(simulator.users())
     first, second = ended.rows
     assert (ended.code, first["status"]) == (1, "failed")
-    assert 0 < first["accepted"] == accepted < 40
-    assert first["unsent"] == 40 - accepted
+    assert 0 < first["accepted"] == accepted < 400
+    assert first["unsent"] == 400 - accepted
     assert (second["sync"], second["status"]) == ("users/tier", "failed")
     assert second["error"].startswith("not run: ")
     assert "stopping: no new requests" in ended.err
@@ -57,28 +60,32 @@ def test_the_first_ends_a_push_in_order(project: Folder, simulator: Simulator, n
 
     simulator.clear_faults()
     rest = project.cli("run", "users/profile", "--json")
-    assert (rest.code, rest.row["unchanged"], rest.row["accepted"]) == (0, accepted, 40 - accepted)
+    assert (rest.code, rest.row["unchanged"], rest.row["accepted"]) == (0, accepted, 400 - accepted)
     assert set(messages_a_user(simulator).values()) == {1}
 
 
 def test_the_second_ends_it_at_once_and_no_answer_is_lost(project: Folder, simulator: Simulator) -> None:
     project.people(40)
     project.model("users/profile", "select * from people")
-    simulator.fault("delay", seconds=DELAY, times=4)
-    simulator.fault("delay", seconds=60, after=4)
-    process = project.start("run", "users/profile", **SLOW, timeout="100")
-    wait_for(lambda: len(simulator.users()) == 8, process)
-    time.sleep(0.2)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    wait_for(lambda: time.monotonic() - began > 0.3, process)
-    process.send_signal(signal.SIGINT)
-    assert project.ended(process).code == 1
-    assert time.monotonic() - began < 5
+    state = State(str(project.overrides["state_url"])).of("users/profile", None)
+
+    def receipts() -> int:
+        claim = read_claim(state, 1)
+        return read_receipts(state, claim.run_id).settled[0] if claim else 0
+
+    with held_back(simulator, after=4):
+        process = project.start("run", "users/profile", **SLOW, timeout="100")
+        wait_for(lambda: receipts() == 8, process)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while "stopping: no new requests" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        # It does not wait for an answer: there is none.
+        assert project.ended(process).code == 1
 
     dead = project.cli("status", "--json").row["claimed_by"]
     assert "dead, the next run takes over" in dead
-    simulator.clear_faults()
     rest = project.cli("run", "users/profile", "--json")
     assert (rest.code, rest.row["rows"], rest.row["accepted"]) == (0, 40, 32)
     assert len(simulator.users()) == 40
@@ -87,16 +94,14 @@ def test_the_second_ends_it_at_once_and_no_answer_is_lost(project: Folder, simul
 
 def test_a_query_that_takes_long_is_not_waited_for(project: Folder, simulator: Simulator) -> None:
     project.people(40)
-    slow = "(select count(*) from range(1000000) a(x), range(1000000) b(y) where x * y % 7 = 1)"
+    slow = "(select count(*) from range(100000000) a(x), range(100000000) b(y) where x * y % 7 = 1)"
     project.model("users/slow", f"select user_id, {slow} as n from people")
     process = project.start("run", "users/slow")
     wait_for(lambda: processor_seconds(process) > 2, process)
     process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
     ended = project.ended(process)
     assert ended.code == 1
     assert "nothing was being sent" in ended.err
-    assert time.monotonic() - began < 10
     assert not simulator.requests()
 
 
@@ -106,7 +111,7 @@ def test_a_query_that_takes_long_is_ended_at_the_server(
     project: Folder, simulator: Simulator, postgres_url: str, typed: str, number: signal.Signals
 ) -> None:
     """By each of PostgreSQL's paths: ADBC, COPY and rows."""
-    project.model("users/slow", f"select count(*) as user_id, {typed} as x from generate_series(1, 1e9) i")
+    project.model("users/slow", f"select count(*) as user_id, {typed} as x from generate_series(1, 1e12) i")
     process = project.start("run", "users/slow", warehouse_url=f"{postgres_url}&application_name=signalled")
     ours = "select pid from pg_stat_activity where application_name = 'signalled' and state = 'active'"
     with psycopg.connect(postgres_url, autocommit=True) as admin:
@@ -115,7 +120,7 @@ def test_a_query_that_takes_long_is_ended_at_the_server(
         ended = project.ended(process)
         assert ended.code == 1
         assert "nothing was being sent" in ended.err
-        assert admin.execute(ours).fetchall() == []
+        until(lambda: not admin.execute(ours).fetchall())
     assert not simulator.requests()
 
 

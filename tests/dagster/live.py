@@ -33,7 +33,7 @@ class Live:
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """What the pages' own API answers."""
-        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=240)
         body: dict[str, Any] = answer.json()
         assert "errors" not in body, body["errors"]
         return dict(body["data"])
@@ -94,11 +94,11 @@ def live(lab: Lab, *words: str) -> Iterator[Live]:
                                    start_new_session=True)
         try:
             dagster = Live(port)
-            until(dagster.assets, 60, "Dagster answers")
+            until(dagster.assets, 240, "Dagster answers")
             yield dagster
         finally:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(10)
+                    process.wait(60)

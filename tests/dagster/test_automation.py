@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from dagster import (
@@ -22,6 +22,7 @@ from dagster_defs.automation import new_partitions
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.live import instance_of
 from tests.dagster.room import CHANGES, PUSH, Room, people
+from tests.support.waiting import today
 
 # Dagster's own tester of conditions, not the conditions.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
@@ -128,20 +129,20 @@ class TestNewPartitions:
         assert len(room.simulator.requests()) == requests
 
     def test_with_windows_the_newest_that_has_ended_is_run(self, room: Room) -> None:
-        today = datetime.now(UTC).date()
-        start = today - timedelta(days=3)
+        date = today()
+        start = date - timedelta(days=3)
         room.table("members", user_id=["u1", "u2"], segment=["trial", "a|b"])
         sync = room.sync("users/segments", "select * from members where segment = :partition and :window_start < now()",
                          f"partitions: {{daily: {start}, dynamic: segments, values: select distinct segment from "
                          "members order by 1}\nautomation: '5 * * * *'")
         found = self.look(room, sync)
         assert isinstance(found, SensorResult)
-        assert [r.partition_key for r in found.run_requests or ()] == [f"{today - timedelta(days=1)}|trial"]
+        assert [r.partition_key for r in found.run_requests or ()] == [f"{date - timedelta(days=1)}|trial"]
         room.instance.add_dynamic_partitions("segments", ["trial"])
         assert self.look(room, sync) == SkipReason("No new value among 2. Dagster takes no such key: 'a|b'.")
 
     def test_the_daemon_takes_a_new_segment_with_windows(self, room: Room) -> None:
-        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        yesterday = today() - timedelta(days=1)
         room.table("members", user_id=["u1"], segment=["trial"])
         room.sync("users/segments", "select * from members where segment = :partition and :window_start < now()",
                   f"partitions: {{daily: {yesterday}, dynamic: segments, values: select segment from members}}")

@@ -85,7 +85,7 @@ def _backfill(dagster: Live) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
         yield browser
@@ -96,7 +96,7 @@ def browser() -> Iterator[Browser]:
 def page(world: World, browser: Browser) -> Iterator[Page]:
     """A page of Dagster's, on which nothing may go wrong: no error of its script or its server, no toast of one."""
     page = browser.new_page(viewport={"width": 1500, "height": 1600}, base_url=world.dagster.url)
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
@@ -157,14 +157,14 @@ def test_a_person_adds_a_segment_and_sends_it(page: Page, world: World) -> None:
     page.get_by_placeholder("name", exact=True).fill("lost")
     page.locator("button", has_text="Save").click()
     page.locator("button", has_text="Launch 1 run").click()
-    expect(page.get_by_text("Materialized (2)")).to_be_visible(timeout=40_000)
+    expect(page.get_by_text("Materialized (2)")).to_be_visible()
     assert "dee" not in world.room.simulator.users()
     page.goto("/assets/candu/users/segments?view=partitions")
     expect(page.get_by_text("Missing (1)")).to_be_visible()
     page.locator("button", has_text="Materialize").first.click()
     page.get_by_role("dialog").get_by_text("Missing", exact=True).click()
     page.locator("button", has_text="Launch 1 run").click()
-    until(lambda: "dee" in world.room.simulator.users(), 40, "the user of the new segment is in Candu")
+    until(lambda: "dee" in world.room.simulator.users(), 120, "the user of the new segment is in Candu")
 
 
 def test_a_file_that_is_dropped_is_a_sync_after_a_reload(world: World) -> None:
@@ -177,7 +177,7 @@ def test_a_file_that_is_dropped_is_a_sync_after_a_reload(world: World) -> None:
         "pipelineName": "__ASSET_JOB", "assetSelection": [{"path": ["candu", "users", name]}
                                                           for name in ("fresh_changes", "fresh")]}})
     assert answer["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
-    until(lambda: "cy" in world.room.simulator.users(), 40, "its user is in Candu")
+    until(lambda: "cy" in world.room.simulator.users(), 120, "its user is in Candu")
 
 
 def test_a_backfill_is_a_run_for_each_partition(world: World) -> None:
@@ -185,7 +185,7 @@ def test_a_backfill_is_a_run_for_each_partition(world: World) -> None:
         found: dict[str, Any] = world.dagster.ask(RUNS, id=world.backfill)["partitionBackfillOrError"]
         return found if found["status"].startswith("COMPLETED") else None
 
-    ended = until(done, 90, "the backfill has ended")
+    ended = until(done, 240, "the backfill has ended")
     assert ended is not None
     assert ended["status"] == "COMPLETED_SUCCESS"
     tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in ended["runs"]]

@@ -9,6 +9,7 @@ from dagster import AssetCheckSeverity
 
 from candu_sync.changes import anything_staged
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, metadata, people
+from tests.support.waiting import today
 
 
 class TestRefusals:
@@ -147,8 +148,7 @@ class TestOddities:
         room.sync("events/logins", "select 'e' || user_id as event_id, user_id, 'login' as event, "
                   f":window_start::timestamptz as timestamp from people{where}",
                   f"partitions: {{daily: 2026-01-01{partitions}}}")
-        today = dt.datetime.now(dt.UTC).date()
-        old, new = (f"{today - dt.timedelta(days=days)}{segment}" for days in (10, 1))
+        old, new = (f"{today() - dt.timedelta(days=days)}{segment}" for days in (10, 1))
         assert self.shown(room, "candu/events/logins_changes", old).startswith(
             "this window ended 9 days ago: its 3 events go with their own timestamps, and Candu counts events from")
         assert self.shown(room, "candu/events/logins_changes", new) == ""

@@ -240,7 +240,7 @@ class TestCommands:
                 f"found = load_from_defs_folder(path_within_project=Path({str(defs)!r}))\n"
                 "print(len(found.resolve_all_asset_keys()))")
         loaded = subprocess.run([sys.executable, "-W", "error", "-c", code], env=os.environ | {
-            "PYTHONPATH": str(defs.parents[1])}, capture_output=True, text=True, timeout=60, check=False)
+            "PYTHONPATH": str(defs.parents[1])}, capture_output=True, text=True, timeout=300, check=False)
         assert (loaded.stdout, loaded.stderr) == ("4\n", "")
 
     def test_check_yaml_names_the_wrong_key_and_those_that_there_are(self, defs: Path) -> None:

@@ -87,7 +87,7 @@ def _definitions(folder: Path) -> Definitions:
 
 def execute(folder: Path, *command: str, code: int = 0) -> str:
     """Run a command as a person does in the folder, which ends with a code; what it prints."""
-    process = subprocess.run([BIN / command[0], *command[1:]], cwd=folder, capture_output=True, text=True, timeout=120,
+    process = subprocess.run([BIN / command[0], *command[1:]], cwd=folder, capture_output=True, text=True, timeout=300,
                              check=False)
     assert process.returncode == code, process.stdout + process.stderr
     return process.stdout

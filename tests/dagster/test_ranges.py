@@ -107,7 +107,7 @@ class TestCommandLine:
         dg = str(Path(sys.executable).with_name("dg"))
         return subprocess.run(
             [dg, "launch", "--assets", f"{CHANGES},{PUSH}", *words], cwd=room.folder, text=True, capture_output=True,
-            env=os.environ | {"DAGSTER_HOME": str(home), "CANDU_SQL_DIR": str(room.sql)}, timeout=120, check=False)
+            env=os.environ | {"DAGSTER_HOME": str(home), "CANDU_SQL_DIR": str(room.sql)}, timeout=300, check=False)
 
     def test_a_range_is_gone_through_partition_by_partition(self, room: Room, home: Path) -> None:
         ended = self.launch(room, home, "--partition-range", "2026-11-01...2026-11-02")

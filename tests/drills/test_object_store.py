@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from candu_sync.commit import list_uncertain
 from candu_sync.errors import DamagedState, StateError
 from candu_sync.simulator import Simulator
+from candu_sync.state.claims import read_claim
 from candu_sync.state.object_store import ObjectStore
 from candu_sync.state.receipt_log import ReceiptLog
 from candu_sync.state.receipts import read_receipts
@@ -21,6 +21,7 @@ from candu_sync.state.root import State
 from candu_sync.state.store import open_store
 from tests.drills.processes import Launcher
 from tests.drills.world import World, make_world
+from tests.support.waiting import held_back, until
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def url(s3_url: str) -> str:
 @pytest.fixture
 def world(tmp_path: Path, simulator: Simulator, url: str) -> World:
     world = make_world(tmp_path, simulator)
-    world.lab.overrides |= {"state_url": url, "timeout": 20}
+    world.lab.overrides |= {"state_url": url, "timeout": 60}
     for n in range(30):
         world.person(f"u{n}", 1, "x")
     world.team("g1", {"u1", "u2"}, 2)
@@ -89,16 +90,12 @@ def launcher_of(world: World) -> Launcher:
 def test_a_killed_run_is_recovered(world: World) -> None:
     launcher = launcher_of(world)
     for name in ("users/people", "events/once"):
-        world.simulator.fault("delay", seconds=0.02)
-        process = launcher.start("run", name)
-        until = time.monotonic() + 20
         before = len(world.simulator.messages())
-        while len(world.simulator.messages()) < before + 6:
-            assert time.monotonic() < until, process.said()
-            time.sleep(0.01)
-        process.signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        world.simulator.clear_faults()
+        with held_back(world.simulator, after=2):
+            process = launcher.start("run", name)
+            until(lambda: len(world.simulator.messages()) == before + 6)  # noqa: B023
+            process.signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
         assert world.lab.run(world.syncs[name]).error is None
         world.check()
         world.check_quiet(name)
@@ -111,19 +108,25 @@ def test_events_that_candu_did_not_take_go_again_after_a_kill_in_a_long_pause(wo
     world.simulator.fault("status", status=429, retry_after=3600, after=3, times=2)
     world.lab.overrides |= {"batch_size": 30, "concurrency": 2}
     process = launcher_of(world).start("run", "events/skipped")
-    until = time.monotonic() + 30
-    # One is enough: then the other worker waits, too.
-    while not any(request["status"] == 429 for request in world.simulator.requests()):
-        assert time.monotonic() < until, process.said()
-        time.sleep(0.01)
-    time.sleep(1)  # receipts are out after half a second, or earlier
+    sync = world.syncs["events/skipped"]
+    state = world.lab.state(sync)
+
+    def receipts_are_out() -> bool:
+        """All answers so far; one 429 is enough: then the other worker waits, too."""
+        claimed = read_claim(state, 1)
+        found = [request["status"] for request in world.simulator.requests()]
+        if claimed is None or 429 not in found:
+            return False
+        outcome = read_receipts(state, claimed.run_id)
+        return outcome.settled[0] == 30 * found.count(200) and not outcome.uncertain
+
+    until(receipts_are_out)
     process.signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     world.simulator.clear_faults()
-    sync = world.syncs["events/skipped"]
     assert world.lab.run(sync).error is None
     assert len(world.simulator.events()) == 400
-    assert list_uncertain(world.lab.state(sync)) == []
+    assert list_uncertain(state) == []
 
 
 def test_receipts_are_out_without_another_line_after_them(url: str) -> None:
@@ -131,10 +134,7 @@ def test_receipts_are_out_without_another_line_after_them(url: str) -> None:
     log = ReceiptLog(state, "run-1")
     log.write({"sent": [0, 9]})
     log.write({"accepted": [0, 9], "at": "now"})
-    until = time.monotonic() + 10
-    while read_receipts(state, "run-1").accepted != [(0, 9)]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(lambda: read_receipts(state, "run-1").accepted == [(0, 9)])
     log.close()
     assert len(state.store.list(state.name("runs/"))) == 2
 

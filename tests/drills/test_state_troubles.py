@@ -148,7 +148,7 @@ def test_the_state_fails_for_a_while(world: World, points: Points, name: str, ti
 
 
 def under_way(world: World, process: Process, arrived: int) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while len(world.simulator.messages()) < arrived:
         assert time.monotonic() < until, process.said()
         time.sleep(0.01)

@@ -16,7 +16,7 @@ from candu_sync.history.digests import Digests
 from candu_sync.operate import maintenance
 from candu_sync.simulator import Simulator
 from candu_sync.syncs import Sync
-from tests.support.elsewhere import kill_when, run_elsewhere
+from tests.support.elsewhere import run_killed
 from tests.support.lab import Lab
 
 Row = dict[str, Any]
@@ -206,11 +206,10 @@ def test_a_reset_forgets_the_snapshot_and_not_what_was_sent(lab: Lab) -> None:
 
 
 def test_a_killed_run_is_in_it_after_recovery_each_row_once(lab: Lab, simulator: Simulator) -> None:
-    lab.overrides |= {"rate": 50, "batch_size": 10}
+    lab.overrides |= {"batch_size": 10}
     lab.query("create table people as select 'u' || i as user_id, 'free' as plan from range(300) t(i)")
     sync = lab.sync("users/model", "select * from people")
-    kill_when(run_elsewhere(lab, sync), simulator, 60)
-    lab.overrides["rate"] = 0
+    run_killed(lab, sync, simulator, 6)
     lab.run(sync)
     accepted = [row["user_id"] for row in rows(lab, sync, outcome="accepted")]
     assert len(set(accepted)) == 300

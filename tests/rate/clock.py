@@ -55,7 +55,7 @@ class Clock:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
             assert not thread.is_alive()
 
 

@@ -64,7 +64,7 @@ class Shops:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         others = {name: value for name, value in os.environ.items() if not name.startswith("CANDU_")}
         return subprocess.run([COMMAND, *words], env=others | self._settings, cwd=self.folder, capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=300, check=False)
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Run all syncs; what each reported, by its name."""

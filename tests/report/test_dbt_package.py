@@ -57,7 +57,7 @@ def test_the_package_builds_on_what_runs_have_written(lab: Lab, simulator: Simul
     lab.run(sync)
     project(lab.folder)
     built = subprocess.run([sys.executable, "-c", COMMANDS], cwd=lab.folder, capture_output=True, text=True,
-                           timeout=120, check=False, env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"})
+                           timeout=300, check=False, env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"})
     assert built.returncode == 0, built.stdout + built.stderr
     [day] = rows(lab.folder, "candu_runs_by_day")
     assert [day[name] for name in ("sync", "runs", "succeeded", "failed", "accepted", "most_invalid", "most_refused")

@@ -81,7 +81,7 @@ def test_killed_between_commit_and_report(lab: Lab, place: Place) -> None:
            "Reports.write = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
     names = {f"CANDU_{name.upper()}": str(value) for name, value in lab.overrides.items()}
     killed = subprocess.run([sys.executable, "-c", dies + RUN, sync.name], env={**os.environ, **names}, cwd=lab.folder,
-                            timeout=60, check=False)
+                            timeout=300, check=False)
     assert killed.returncode == -9
     assert not Path(place.url.removeprefix("duckdb:///")).exists()
     assert lab.run(sync).requests == 0

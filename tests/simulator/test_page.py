@@ -15,6 +15,7 @@ from tests.simulator.messages import Send, identify, track
 @pytest.fixture
 def page(sim: Simulator, browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(sim.page)

@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,8 +23,9 @@ from candu_sync.state.owner import LEASE, this_process
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root import State
 from candu_sync.syncs.sync import Sync
-from tests.support.elsewhere import kill_when, run_elsewhere
+from tests.support.elsewhere import run_elsewhere, run_killed
 from tests.support.lab import Lab
+from tests.support.waiting import held_back, until
 
 
 @pytest.fixture
@@ -123,8 +123,7 @@ class TestClaims:
             if end == "taken over":
                 other = replace(this_process("run-2"), process_id="another")
                 state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(other)).encode())
-            time.sleep(0.3)
-            assert not claim.held()
+            until(lambda: not claim.held())
         found = read_claim(state, 1)
         assert (found.run_id if found else None) == ("run-2" if end == "taken over" else None)
 
@@ -132,41 +131,36 @@ class TestClaims:
         monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
         with Claim(state, 1, "run-1") as claim:
             first = read_claim(state, 1)
-            time.sleep(0.3)
-            later = read_claim(state, 1)
+            assert first is not None
+            later = until(lambda: owner if (owner := read_claim(state, 1)) and owner.heartbeat > first.heartbeat
+                          else None)
             assert claim.held()
-        assert first is not None
         assert later is not None
-        assert later.heartbeat > first.heartbeat
         assert asdict(later) | {"heartbeat": ""} == asdict(first) | {"heartbeat": ""}
 
 
 class TestRuns:
     @pytest.fixture
     def sync(self, lab: Lab) -> Sync:
-        lab.overrides |= {"batch_size": 10, "concurrency": 2, "rate": 15}
+        lab.overrides |= {"batch_size": 10, "concurrency": 2}
         lab.query("create table people as select 'u' || i as user_id, 'pro' as plan from range(300) t(i)")
         return lab.sync("users/model", "select * from people")
 
     def test_a_run_is_refused_while_another_is_at_work(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
-        process = run_elsewhere(lab, sync)
-        try:
-            deadline = time.monotonic() + 30
-            while not simulator.messages() and time.monotonic() < deadline:
-                time.sleep(0.01)
+        with held_back(simulator, after=1):
+            process = run_elsewhere(lab, sync)
+            until(simulator.messages)
             with pytest.raises(Claimed, match=rf"process {process.pid}\) has claimed users/model"):
                 lab.run(sync)
             assert lab.plan(sync, keep=False).summary.messages == 300
-        finally:
-            process.wait(timeout=30)
+        process.wait(timeout=300)
         assert len(simulator.messages()) == 300
         assert lab.run(sync).requests == 0
 
     def test_what_candu_answered_a_killed_run_is_folded_in_and_the_rest_is_sent(
             self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
-        kill_when(run_elsewhere(lab, sync), simulator, 60)
+        run_killed(lab, sync, simulator, 6)
         arrived = len(simulator.messages())
-        lab.overrides["rate"] = 0
         result = lab.run(sync)
         assert (result.status, result.exit_code) == ("succeeded", 0)
         # At most the messages in flight are sent twice: two workers with ten messages each.
@@ -177,8 +171,7 @@ class TestRuns:
     def test_the_same_change_set_can_be_pushed_again_after_a_kill(
             self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
         """As Dagster does, which retries the step that pushes and not the one that plans."""
-        kill_when(run_elsewhere(lab, sync), simulator, 60)
-        lab.overrides["rate"] = 0
+        run_killed(lab, sync, simulator, 6)
         with lab.project() as project:
             _, result = pipeline.push_staged(Target(project, sync))
         assert (result.status, result.accepted, result.waiting) == ("succeeded", 300, 0)
@@ -187,7 +180,6 @@ class TestRuns:
         assert lab.run(sync).requests == 0
 
     def test_a_run_that_died_before_it_sent_anything(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
-        lab.overrides["rate"] = 0
         lab.plan(sync)
         state = lab.state(sync)
         dead = replace(this_process("20260101T000000-dead"), pid=2**22, process_started="1")
@@ -196,7 +188,6 @@ class TestRuns:
         assert len(simulator.messages()) == 300
 
     def test_a_run_of_another_host_that_fell_silent(self, lab: Lab, sync: Sync) -> None:
-        lab.overrides["rate"] = 0
         state = lab.state(sync)
         heard = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LEASE + 1)).isoformat()
         silent = replace(this_process("20260101T000000-gone"), boot_id="another", heartbeat=heard)
@@ -205,12 +196,11 @@ class TestRuns:
 
 
 def test_events_in_flight_at_a_kill_are_sent_twice_at_most(lab: Lab, simulator: Simulator) -> None:
-    lab.overrides |= {"batch_size": 5, "concurrency": 2, "rate": 20}
+    lab.overrides |= {"batch_size": 5, "concurrency": 2}
     lab.query("create table seen as select 'e' || i as event_id, 'u' || i as user_id, 'x' as event, "
               "timestamp '2026-01-01' as timestamp from range(200) t(i)")
     sync = lab.sync("events/model", "select * from seen")
-    kill_when(run_elsewhere(lab, sync), simulator, 50)
-    lab.overrides["rate"] = 0
+    run_killed(lab, sync, simulator, 10)
     assert lab.run(sync).status == "succeeded"
     arrived = [event["user_id"] for event in simulator.events()]
     assert set(arrived) == {f"u{i}" for i in range(200)}

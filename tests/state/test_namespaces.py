@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
 from candu_sync.simulator import Simulator
 from candu_sync.syncs import Sync
 from tests.support.lab import Lab
+from tests.support.waiting import held_back, until
 
 CONTAINER = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -47,19 +47,17 @@ def contained(lab: Lab, sync: Sync) -> subprocess.Popen[str]:
 
 
 def test_the_living_run_of_another_container_is_not_taken_for_dead(lab: Lab, simulator: Simulator) -> None:
-    lab.overrides |= {"batch_size": 20, "concurrency": 1, "rate": 2}
+    lab.overrides |= {"batch_size": 20, "concurrency": 1}
     lab.query("create table seen as select 'e' || i as event_id, 'u' || i as user_id, 'x' as event, "
               "timestamp '2026-01-01' as timestamp from range(400) t(i)")
     sync = lab.sync("events/model", "select * from seen")
-    first = contained(lab, sync)
-    deadline = time.monotonic() + 30
-    while len(simulator.events()) < 20 and time.monotonic() < deadline:
-        assert first.poll() is None
-        time.sleep(0.01)
-    second = contained(lab, sync)
-    _, said = second.communicate(timeout=60)
+    with held_back(simulator, after=1):
+        first = contained(lab, sync)
+        until(simulator.events)
+        second = contained(lab, sync)
+        _, said = second.communicate(timeout=300)
     assert second.returncode == 1, said
     assert "on host same-name (process 1) has claimed events/model" in said
-    first.communicate(timeout=60)
+    first.communicate(timeout=300)
     assert first.returncode == 0
     assert len(simulator.events()) == 400

@@ -15,6 +15,7 @@ import pytest
 
 from candu_sync.state import processes, scratch
 from candu_sync.state.store import open_store
+from tests.support.waiting import until
 
 # Another process with rows in a scratch folder.
 HOLD = """
@@ -81,11 +82,7 @@ def test_a_killed_container_too_and_a_living_one_is_left_alone(url: str) -> None
         assert (folder / "rows.arrow").exists()
         process.kill()
         process.wait()
-        deadline = time.monotonic() + 10
-        while folder.exists() and time.monotonic() < deadline:
-            sweep(url)
-            time.sleep(0.05)
-        assert not folder.exists()
+        until(lambda: (sweep(url), not folder.exists())[1])
 
 
 class TestOtherMachines:

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab
+from tests.support.waiting import delayed, held_back, until
 
 # A run in a process of its own, which prints nothing and may be killed.
 RUN = """
@@ -32,12 +32,11 @@ def run_elsewhere(lab: Lab, sync: Sync) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", RUN, sync.name], env={**os.environ, **names}, cwd=lab.folder)
 
 
-def kill_when(process: subprocess.Popen[bytes], simulator: Simulator, arrived: int) -> None:
-    """SIGKILL, as soon as so many messages are at Candu."""
-    deadline = time.monotonic() + 30
-    while len(simulator.messages()) < arrived and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(simulator.messages()) >= arrived
+def run_killed(lab: Lab, sync: Sync, simulator: Simulator, requests: int) -> None:
+    """A run that is ended by SIGKILL once so many of its requests were answered, and while others are under way."""
+    before = len(simulator.requests())
+    with held_back(simulator, after=requests):
+        process = run_elsewhere(lab, sync)
+        until(lambda: len(simulator.requests()) == before + requests and delayed(simulator))
+        process.send_signal(signal.SIGKILL)
+        process.wait()

@@ -109,7 +109,7 @@ class Folder(Lab):
     def ended(self, process: subprocess.Popen[str]) -> Ended:
         """Wait for a command that was started."""
         try:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
         return self._looked_through(Ended(process.returncode, out, err), {})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import httpx
+import pytest
 
 from candu_sync.simulator import Simulator
+from candu_sync.simulator.endpoint import Endpoint
 
 # A machine that does nothing else needs a small part of it.
 PATIENCE = 60.0
@@ -30,6 +34,30 @@ def delayed(simulator: Simulator) -> int:
     """How many requests a fault of the kind delay has held up, of those that hold until they are cleared."""
     faults = httpx.get(f"{simulator.page}_sim/faults", timeout=PATIENCE, trust_env=False).json()["faults"]
     return sum(fault["fired"] for fault in faults if fault["kind"] == "delay")
+
+
+@contextmanager
+def held_back(simulator: Simulator, after: int = 0) -> Iterator[None]:
+    """No request gets an answer until the block ends, but for the first few. Then Candu takes all of them."""
+    opened = threading.Event()
+    stops_within = Endpoint._stops_within
+
+    async def waits(endpoint: Endpoint, seconds: float) -> bool:
+        while not opened.is_set():
+            if await stops_within(endpoint, 0.02):
+                return True
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Endpoint, "_stops_within", waits)
+        simulator.fault("delay", seconds=3600, after=after)
+        try:
+            yield
+        finally:
+            count, before = delayed(simulator), len(simulator.requests())
+            simulator.clear_faults()
+            opened.set()
+            until(lambda: len(simulator.requests()) >= before + count)
 
 
 def today() -> dt.date:

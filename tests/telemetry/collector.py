@@ -67,7 +67,7 @@ def collecting() -> Iterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if collector.hanging:
-                collector.free.wait(30)
+                collector.free.wait(300)
                 return
             collector.take(self.path, dict(self.headers), body)
             self.send_response(collector.status)

@@ -22,6 +22,8 @@ import pymysql
 import pytest
 import uvicorn
 
+from tests.support.waiting import until
+
 MARIADBD = shutil.which("mariadbd") or shutil.which("mysqld")
 
 
@@ -46,11 +48,11 @@ def mariadb() -> Iterator[str]:
             yield f"mysql://root@localhost/wh?unix_socket={folder}/socket"
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=300)
 
 
 def _until_it_answers(address: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 30
+    end = time.monotonic() + 120
     while True:
         try:
             with pymysql.connect(unix_socket=address, user="root") as connection:
@@ -58,7 +60,7 @@ def _until_it_answers(address: str, server: subprocess.Popen[bytes]) -> None:
                 return
         except pymysql.OperationalError:
             assert server.poll() is None, "mariadbd has ended"
-            assert time.monotonic() < until, "mariadbd does not answer"
+            assert time.monotonic() < end, "mariadbd does not answer"
             time.sleep(0.05)
 
 
@@ -108,16 +110,11 @@ class _Login:
 @contextmanager
 def snowflake() -> Iterator[dict[str, Any]]:
     """fakesnow, which runs Snowflake's SQL on DuckDB, behind Snowflake's own connector: where it listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(_Login(_fakesnow()), port=port, log_level="critical"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="fakesnow", daemon=True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(_Login(_fakesnow()), log_level="critical"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="fakesnow", daemon=True)
     thread.start()
-    until = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < until, "fakesnow does not answer"
-        time.sleep(0.02)
-    yield {"host": "127.0.0.1", "port": port, "protocol": "http"}
+    until(lambda: server.started, "fakesnow does not answer")
+    yield {"host": "127.0.0.1", "port": listener.getsockname()[1], "protocol": "http"}
     server.should_exit = True
-    thread.join(timeout=20)
+    thread.join(timeout=60)
