@@ -12,10 +12,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from candu_sync.comparison.hashed_source import Unsteady
-from candu_sync.comparison.row_source import UNSTEADY, row_source
+from candu_sync.comparison.row_source import row_source
 from candu_sync.comparison.shard_check import in_their_shard
-from candu_sync.comparison.source import RowSource
+from candu_sync.comparison.source import ReadAll, RowSource
 from candu_sync.comparison.wanted import Wanted
 from candu_sync.diff import Prefilter, diff_of_nothing, load, matched_few
 from candu_sync.embedded import is_few
@@ -71,15 +70,15 @@ def read_rows(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[s
     """Load the rows that are new, or differ from the snapshot."""
     try:
         return _read_once(engine, wanted, reporter, counts, save_as=reporter.run_id if keep else None)
-    except Unsteady:
+    except ReadAll as why:
         engine.connection.execute("DROP TABLE IF EXISTS result")
-        return _read_once(engine, wanted, reporter, counts, save_as=None, note=UNSTEADY)
+        return _read_once(engine, wanted, reporter, counts, save_as=None, note=str(why))
 
 
 def _read_once(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[str, int], *, save_as: str | None,
                note: str = "") -> Read:
     sync, snapshot = wanted.target.sync, wanted.snapshot
-    with row_source(wanted.target, snapshot, wanted.version, forgotten=wanted.tombstones.hashes,
+    with row_source(wanted.target, snapshot, wanted.version, tombstones=wanted.tombstones,
                     hashes=wanted.may_be_matched and not note, save_as=save_as, note=note) as source:
         result = Result(sync, source.names, known=snapshot.traits, declared=source.declared, settled=source.settled,
                         carried=source.carried)
@@ -97,7 +96,7 @@ def _read_once(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[
             return Read(result=result, path=source.path, forgotten=forgotten.rows, rows_read=source.rows_read,
                          bytes_read=source.bytes_read, **found)
 
-        if source.carried:
+        if source.hashed:
             if (wanted.may_end_early and diff_of_nothing(sync, result, snapshot, snapshot.rows) is not None
                     and source.unchanged()):
                 counts["rows"] = source.known

@@ -1,14 +1,18 @@
 """How a plan gets the rows of its model: all of them, or only those that are not known by their hashes.
 
-    row_source ──► RowSource     all rows come
-               └─► HashedSource  the warehouse computes a hash of each row
+    row_source ─┬► RowSource      all rows come
+                ├► IndexedSource  DuckDB computes the hashes of the row index (``index_sql.py``)
+                │    1. the hashes of each row: the row index says whether Candu has these rows as they are
+                │    2. the other rows, by the hash of their key, in the same transaction
+                └► HashedSource   the warehouse computes hashes of its own
                      1. one total of all hashes: it is as it was when Candu had all rows, and nothing changed
                      2. the hashes of each row: those of rows that were read before are known (``KnownRows``), and the
                         row index says whether Candu has these rows as they are
                      3. the other rows, by the hash of their key, in the same transaction
 
-The rows of 3 go the same way as all rows go otherwise, so that the diff sees no difference. Where hashes do not help,
-all rows are read: at first, where too many rows changed, and where a model gives other rows each time it is read.
+The rows of the last query go the same way as all rows go otherwise, so that the diff sees no difference. Where hashes
+do not help, all rows are read: at first, where too many rows changed, and where a model gives other rows each time it
+is read.
 """
 
 from __future__ import annotations
@@ -16,29 +20,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from candu_sync.comparison.hashed_source import HashedSource
-from candu_sync.comparison.source import RowSource
+from candu_sync.comparison.index_sql import index_sql
+from candu_sync.comparison.indexed_source import MOST_CHANGED, IndexedSource
+from candu_sync.comparison.source import UNSTEADY, RowSource
 from candu_sync.diff import nulls_to_replace
+from candu_sync.forgetting import Tombstones
 from candu_sync.project import Target
 from candu_sync.rows import Trait, Unsendable, kind_of, trait_columns
 from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, Snapshot, hashed_names
+from candu_sync.sql_text import Value
 from candu_sync.state import Version
 from candu_sync.syncs import Sync, parameters
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from candu_sync.sql_text import Value
-
-    Hashes = NDArray[np.uint64]
+from candu_sync.warehouse import NotHashed
 
 # Below it, a second query costs as much as the rows.
 LEAST_ROWS = 10_000
@@ -46,19 +47,18 @@ LEAST_ROWS = 10_000
 # Bytes of memory for each row, at most, when all are learnt.
 _BYTES = 250
 
-UNSTEADY = ("the model gives other rows each time it is read, so that hashes do not help: is there a random() in it, "
-            "or a limit without an order?")
 VAIN = ("hashes are not tried in this run: in the last ones most rows had changed, or what took long was the query "
         "itself, which runs twice")
 
+
 @contextmanager
-def row_source(target: Target, snapshot: Snapshot, version: Version, *, forgotten: Collection[str], hashes: bool,
+def row_source(target: Target, snapshot: Snapshot, version: Version, *, tombstones: Tombstones, hashes: bool,
                save_as: str | None, note: str = "") -> Iterator[RowSource]:
     """The rows of a target's model.
 
     Args:
         version: the one that the snapshot is of.
-        forgotten: the tombstones of people whose rows are left out.
+        tombstones: of people whose rows are left out.
         hashes: whether it is enough to have the rows that the snapshot does not have.
         save_as: the run that may remember hashes in the state; None: nothing is written.
         note: why all rows are read, where that is known.
@@ -67,68 +67,101 @@ def row_source(target: Target, snapshot: Snapshot, version: Version, *, forgotte
         ModelError, WarehouseError: as ``Warehouse.read``.
         StateError: the state cannot be read or written.
     """
-    project, sync, warehouse = target.project, target.sync, target.project.warehouse
-    sql, values = target.model, parameters(sync, target.partition, snapshot.newest)
-    if hashes and warehouse.can_hash and _helps(sync, snapshot, project.settings.memory):
-        memory = HashMemory.read(target.state, _local(sync, sql, snapshot, forgotten))
-        note = UNSTEADY if memory.unsteady else VAIN if memory.rest else ""
-        if memory.rest and save_as is not None:
-            replace(memory, rest=memory.rest - 1).write(target.state, save_as)
-        if not note:
-            with _hashed(target, sql, values, snapshot, version, memory, save_as) as source:
-                if source is not None:
-                    yield source
-                    return
-    read = warehouse.empty if target.ended else warehouse.read
-    with read(sql, values, timezone=sync.timezone, clock=sync.clock, tag=sync.name) as reading:
-        yield RowSource(reading, note)
+    sync = target.sync
+    model = _Model(target=target, sql=target.model, snapshot=snapshot, version=version,
+                   values=parameters(sync, target.partition, snapshot.newest), tombstones=tombstones, save_as=save_as)
+    with ExitStack() as stack:
+        source = _by_hashes(model, stack) if hashes and _helps(sync, snapshot) else note
+        yield stack.enter_context(_by_value(model, source)) if isinstance(source, str) else source
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Model:
+    """The query of a target, and what its rows are compared with."""
+
+    target: Target
+    sql: str
+    values: Mapping[str, Value]
+    snapshot: Snapshot
+    version: Version
+    tombstones: Tombstones
+    save_as: str | None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What each query of it says to the warehouse."""
+        sync = self.target.sync
+        return {"timezone": sync.timezone, "clock": sync.clock, "tag": sync.name}
+
+    def save(self, memory: HashMemory, known: KnownRows | None = None) -> None:
+        if self.save_as is not None:
+            memory.write(self.target.state, self.save_as, known)
 
 
 @contextmanager
-def _hashed(target: Target, sql: str, values: Mapping[str, Value], snapshot: Snapshot, version: Version,
-            memory: HashMemory, save_as: str | None) -> Iterator[HashedSource | None]:
-    """The model with row hashes; None: it has none, or cannot be sent as a whole, which a reading of all rows tells."""
-    project, sync, state = target.project, target.sync, target.state
-    ignored = set(sync.omit) - {*sync.required_columns}
-    model = project.warehouse.hashed(sql, values, key=sync.key, ignored=ignored, timezone=sync.timezone,
-                                     clock=sync.clock, tag=sync.name)
-    if model is None:
-        yield None
-        return
-
-    def save(memory: HashMemory, known: KnownRows | None) -> None:
-        if save_as is not None:
-            memory.write(state, save_as, known)
-
-    with model:
-        settled = _settled(sync, model.schema, snapshot)
-        if settled is None:
-            yield None
-            return
-        fingerprint = _digest([memory.local, model.function])
-        if memory.fingerprint != fingerprint:
-            memory = HashMemory(local=memory.local, fingerprint=fingerprint)
-        with closing(HashedSource(model, memory, memory.known(state), f"{version.number} {version.run_id}", settled,
-                                  project.cancel_queries, save)) as source:
-            yield source
+def _by_value(model: _Model, note: str) -> Iterator[RowSource]:
+    target = model.target
+    read = target.project.warehouse.empty if target.ended else target.project.warehouse.read
+    with read(model.sql, model.values, **model.options) as reading:
+        yield RowSource(reading, note)
 
 
-def _helps(sync: Sync, snapshot: Snapshot, memory: int) -> bool:
-    """Whether a row that the snapshot has may stay where it is, and what is learnt fits into the memory."""
-    fits = LEAST_ROWS <= snapshot.rows <= memory // _BYTES
-    return (fits and sync.kind != "events" and sync.refresh is None and snapshot.base is not None
-            and not nulls_to_replace(sync, snapshot))
+def _by_hashes(model: _Model, stack: ExitStack) -> RowSource | str:
+    """The rows by their hashes; a text: why not, where that is worth saying."""
+    sync, warehouse, snapshot = model.target.sync, model.target.project.warehouse, model.snapshot
+    learns = warehouse.can_hash and snapshot.rows <= model.target.project.settings.memory // _BYTES
+    if not learns and not warehouse.can_index:
+        return ""
+    memory = HashMemory.read(model.target.state, _local(sync, model.sql, snapshot, model.tombstones.hashes))
+    if memory.rest:
+        model.save(replace(memory, rest=memory.rest - 1))
+        return UNSTEADY if memory.unsteady else VAIN
+    try:
+        return _hashed(model, memory, stack) if learns else _indexed(model, memory, stack)
+    except NotHashed as no:
+        return f"no row hashes: {no}"
 
 
-def _settled(sync: Sync, schema: pa.Schema, snapshot: Snapshot) -> tuple[Trait, ...] | None:
-    """The traits that rows of the snapshot have values of, by the types of the columns; None: a column cannot be
-    sent."""
+def _indexed(model: _Model, memory: HashMemory, stack: ExitStack) -> IndexedSource:
+    """The model with the row index's own hashes. Raises ``NotHashed``."""
+    sync, project, snapshot = model.target.sync, model.target.project, model.snapshot
+    opened = stack.enter_context(project.warehouse.indexed(
+        model.sql, model.values, lambda types: index_sql(sync, snapshot, types, model.tombstones.condition),
+        **model.options))
+    source = IndexedSource(opened, memory, MOST_CHANGED * snapshot.rows, _settled(sync, opened.schema, snapshot),
+                           project.cancel_queries, model.save)
+    return stack.enter_context(closing(source))
+
+
+def _hashed(model: _Model, memory: HashMemory, stack: ExitStack) -> HashedSource:
+    """The model with hashes of the warehouse's own. Raises ``NotHashed``."""
+    sync, project, version = model.target.sync, model.target.project, model.version
+    opened = stack.enter_context(project.warehouse.hashed(
+        model.sql, model.values, key=sync.key, ignored=set(sync.omit) - {*sync.required_columns}, **model.options))
+    settled = _settled(sync, opened.schema, model.snapshot)
+    fingerprint = _digest([memory.local, opened.function])
+    if memory.fingerprint != fingerprint:
+        memory = HashMemory(local=memory.local, fingerprint=fingerprint)
+    source = HashedSource(opened, memory, memory.known(model.target.state), f"{version.number} {version.run_id}",
+                          settled, project.cancel_queries, model.save)
+    return stack.enter_context(closing(source))
+
+
+def _helps(sync: Sync, snapshot: Snapshot) -> bool:
+    """Whether a row that the snapshot has may stay where it is."""
+    return (snapshot.rows >= LEAST_ROWS and sync.kind != "events" and sync.refresh is None
+            and snapshot.base is not None and not nulls_to_replace(sync, snapshot))
+
+
+def _settled(sync: Sync, schema: pa.Schema, snapshot: Snapshot) -> tuple[Trait, ...]:
+    """The traits that rows of the snapshot have values of, by the types of the columns. Raises ``NotHashed``: a column
+    cannot be sent."""
     there = snapshot.given(schema.names if not sync.rename else [sync.rename.get(n, n) for n in schema.names])
     try:
         traits = [Trait(name, kind_of(schema.field(column).type))
                   for column, name in trait_columns(sync, schema.names).items()]
     except Unsendable:
-        return None
+        raise NotHashed("a column cannot be sent") from None
     return tuple(trait for trait in traits if trait in there)
 
 

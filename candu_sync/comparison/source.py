@@ -14,18 +14,31 @@ if TYPE_CHECKING:
     from candu_sync.warehouse import Reading
 
 
+UNSTEADY = ("the model gives other rows each time it is read, so that hashes do not help: is there a random() in it, "
+            "or a limit without an order?")
+
+LARGE = "most rows had changed by their hashes, so that all are read"
+
+
+class ReadAll(Exception):
+    """What was read by hashes is of no use: all rows must be read. The text says why."""
+
+
 class RowSource:
     """All rows of a reading.
 
     Attributes:
         names: the model's columns.
         declared: as a reading has them.
+        hashed: whether only rows come that are not known, by their hashes.
         settled: traits whose kind is known without a row.
         carried: columns that the batches have in addition.
         path: how the warehouse was read; known at the end.
         known: rows of the model that did not come, since they are known.
         rows_read, bytes_read: what came from the warehouse: whole rows, and the bytes of all batches in Arrow's form.
     """
+
+    hashed = False
 
     def __init__(self, reading: Reading, note: str = "") -> None:
         self.names: list[str] = reading.names
@@ -49,7 +62,7 @@ class RowSource:
         return iter(()) if self._reading is None else self._counted(self._reading)
 
     def finish(self, prefilter: Prefilter | None) -> None:
-        """Remember what was learnt, when all rows have been taken. Raises ``Unsteady``."""
+        """Remember what was learnt, when all rows have been taken. Raises ``ReadAll``."""
 
     def close(self) -> None:
         """Close the reading; a second call does nothing."""

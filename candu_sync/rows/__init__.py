@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from candu_sync.rows.columns import Canonical as Canonical
     from candu_sync.rows.columns import first_reason as first_reason
     from candu_sync.rows.columns import where as where
+    from candu_sync.rows.duckdb_forms import SqlForm as SqlForm
+    from candu_sync.rows.duckdb_forms import sql_form as sql_form
+    from candu_sync.rows.duckdb_forms import sql_id as sql_id
+    from candu_sync.rows.duckdb_forms import sql_joined_key as sql_joined_key
+    from candu_sync.rows.duckdb_forms import sql_key_part as sql_key_part
     from candu_sync.rows.instants import as_instants as as_instants
     from candu_sync.rows.keys import BLANK_KEY as BLANK_KEY
     from candu_sync.rows.keys import NOT_AN_ID as NOT_AN_ID
@@ -31,14 +36,16 @@ if TYPE_CHECKING:
     from candu_sync.rows.result import EMAIL_NOT_TEXT as EMAIL_NOT_TEXT
     from candu_sync.rows.result import RESERVED_EVENT as RESERVED_EVENT
     from candu_sync.rows.result import Result as Result
+    from candu_sync.rows.result import check_columns as check_columns
     from candu_sync.rows.result import trait_columns as trait_columns
     from candu_sync.rows.values import canonical as canonical
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "columns": "Canonical LARGEST_MESSAGE MESSAGE_TOO_LARGE first_reason where",
+        "duckdb_forms": "SqlForm sql_form sql_id sql_joined_key sql_key_part",
         "instants": "as_instants",
         "keys": "BLANK_KEY NOT_AN_ID NOT_WHOLE NULL_KEY ids key_parts",
         "kinds": "ARROW ValueKind SQL_TYPE Trait Unsendable kind_of",
-        "result": "EMAIL_NOT_TEXT RESERVED_EVENT Result trait_columns",
+        "result": "EMAIL_NOT_TEXT RESERVED_EVENT Result check_columns trait_columns",
         "values": "canonical",
     })

@@ -91,7 +91,7 @@ class Result:
     def __init__(self, sync: Sync, columns: list[str], *, known: Iterable[Trait] = (),
                  declared: Mapping[str, pa.DataType] | None = None, settled: Iterable[Trait] = (),
                  carried: Sequence[str] = ()) -> None:
-        _check_columns(sync, columns)
+        check_columns(sync, columns)
         self._sync = sync
         self._traits = trait_columns(sync, columns)
         self.names = list(self._traits.values())
@@ -271,7 +271,8 @@ def trait_columns(sync: Sync, columns: list[str]) -> dict[str, str]:
     return {c: sync.rename.get(c, c) for c in columns if c not in sync.message_columns and c not in sync.omit}
 
 
-def _check_columns(sync: Sync, columns: list[str]) -> None:
+def check_columns(sync: Sync, columns: list[str]) -> None:
+    """Raise ModelError: a required column is missing, or two columns give one trait."""
     for needed in sync.required_columns:
         if needed not in columns:
             near = nearest(needed, columns)

@@ -29,7 +29,7 @@ class HashMemory:
         seconds: how long it took to read all rows, with their hashes.
         vain: for how many runs in a row hashes saved nothing.
         rest: for how many runs hashes are not tried.
-        unsteady: whether two queries of one transaction gave different rows.
+        unsteady: whether they rest because two queries of one run gave different rows.
 
     Example:
         >>> memory = HashMemory(local="a", vain=2)
@@ -51,9 +51,13 @@ class HashMemory:
     def after_lookup(self, *, vain: bool) -> HashMemory:
         """After a run that looked hashes up. What is known then is old when the rest is over, and is not kept."""
         if not vain:
-            return replace(self, vain=0)
+            return replace(self, vain=0, unsteady=False)
         rest = min(2**self.vain - 1, _LONGEST_REST)
         return replace(self, vain=self.vain + 1, rest=rest, file=None if rest else self.file)
+
+    def after_disagreement(self) -> HashMemory:
+        """After a run in which two queries gave different rows."""
+        return replace(self, unsteady=True, total=None, rest=_LONGEST_REST)
 
     @classmethod
     def read(cls, state: PartitionState, local: str) -> HashMemory:

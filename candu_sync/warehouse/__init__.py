@@ -11,8 +11,11 @@ from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
     from candu_sync.warehouse.bulk import Transaction as Transaction
+    from candu_sync.warehouse.duckdb_row_hashes import HashSql as HashSql
     from candu_sync.warehouse.reading import Reading as Reading
     from candu_sync.warehouse.row_hashes import HashedModel as HashedModel
+    from candu_sync.warehouse.row_hashes import NotHashed as NotHashed
+    from candu_sync.warehouse.row_hashes import RowHashes as RowHashes
     from candu_sync.warehouse.row_total import HASH_COLUMNS as HASH_COLUMNS
     from candu_sync.warehouse.row_total import RowTotal as RowTotal
     from candu_sync.warehouse.shards import shard_number as shard_number
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "bulk": "Transaction",
+        "duckdb_row_hashes": "HashSql",
         "reading": "Reading",
-        "row_hashes": "HashedModel",
+        "row_hashes": "HashedModel NotHashed RowHashes",
         "row_total": "HASH_COLUMNS RowTotal",
         "shards": "shard_number",
         "warehouse": "Warehouse open_warehouse",

@@ -128,18 +128,19 @@ def _duckdb(url: URL, memory: int | None) -> Engine:
     in_memory = url.database in _MEMORY
     if not in_memory:
         _require_file(url.database or "")
-    read_only = not in_memory and not _is_remote(url.database or "")
+    read_only = not in_memory and not is_remote(url.database or "")
     # To open a file takes longer than to read a small model. So one connection is kept until ``Warehouse.release``.
     return duckdb_engine(url.difference_update_query(["access_mode", "read_only"]), read_only=read_only, memory=memory,
                          keep=not in_memory)
 
 
-def _is_remote(database: str) -> bool:
+def is_remote(database: str) -> bool:
+    """Whether a DuckDB database is not a file of this machine."""
     return database.startswith(("md:", "motherduck:")) or "://" in database
 
 
 def _require_file(database: str) -> None:
-    if not _is_remote(database) and not Path(database).is_file():
+    if not is_remote(database) and not Path(database).is_file():
         raise WarehouseError(
             f"the warehouse file {database} does not exist; look at the path, which is relative to the folder that the "
             "command runs in (a path from the root takes four slashes: duckdb:////data/warehouse.duckdb)"

@@ -26,25 +26,40 @@ _QUERIES = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}
 def read_duckdb(query: Query) -> Reading:
     """Streams the query in batches of at most about ``query.batch_rows`` rows; DuckDB holds a few of them at a time."""
     with ExitStack() as stack:
-        columns = _columns(query, stack)
+        columns = opened_columns(query, stack)
         names = columns.relation.columns
         with translated(*ERRORS):
             reader = columns.relation.to_arrow_reader(query.batch_rows(len(names)))
-        return Reading(query, "duckdb arrow", names, _batches(reader, columns), stack.pop_all(), ERRORS)
+        return Reading(query, "duckdb arrow", names, duckdb_batches(reader, columns), stack.pop_all(), ERRORS)
 
 
 def duckdb_columns(query: Query) -> pa.Schema:
     """The names and Arrow types of the query's columns, without running it over its rows."""
     with ExitStack() as stack:
-        columns = _columns(query, stack)
-        with translated(*ERRORS):
-            schema = cast(pa.Schema, columns.relation.limit(0).to_arrow_table().schema)
-        return columns.schema(schema)
+        return schema_of(opened_columns(query, stack))
 
 
-def _columns(query: Query, stack: ExitStack) -> Columns:
-    """The query as a lazy relation. ``execute`` would build the whole result first, outside of the memory limit."""
-    connection = _connection(query, stack)
+def schema_of(columns: Columns) -> pa.Schema:
+    """The names and Arrow types of a query's columns."""
+    with translated(*ERRORS):
+        found = columns.relation.limit(0).to_arrow_table().schema
+    # In a subquery DuckDB calls the second of "Seats" and "seats" seats_1.
+    named = zip(columns.relation.columns, found, strict=True)
+    return columns.schema(pa.schema([field.with_name(name) for name, field in named]))
+
+
+def opened_columns(query: Query, stack: ExitStack) -> Columns:
+    """The query as a lazy relation, on a connection of its own, which the stack closes."""
+    return columns_of(query, open_connection(query, stack))
+
+
+def columns_of(query: Query, connection: duckdb.DuckDBPyConnection) -> Columns:
+    """The query as a lazy relation. ``execute`` would build the whole result first, outside of the memory limit.
+
+    Raises:
+        ModelError: two columns have one name.
+        WarehouseError: the query is refused, or is none.
+    """
     sql = dollar_parameters(query.sql, "duckdb")
     with translated(*ERRORS):
         statements = connection.extract_statements(sql)
@@ -55,7 +70,7 @@ def _columns(query: Query, stack: ExitStack) -> Columns:
         return Columns(relation)
 
 
-def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
+def open_connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     """A connection of its own on the engine's database: a DuckDB connection has one open stream at a time."""
     with connecting(query.engine.url, *ERRORS):
         pooled = query.engine.raw_connection()
@@ -70,7 +85,8 @@ def _connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _batches(reader: pa.RecordBatchReader, columns: Columns) -> Batches:
+def duckdb_batches(reader: pa.RecordBatchReader, columns: Columns) -> Batches:
+    """The batches with each value in its own type; the reader is closed at the end."""
     try:
         for batch in reader:
             yield from columns.read(batch)

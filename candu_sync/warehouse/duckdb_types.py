@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -31,6 +31,9 @@ class Columns:
     Args:
         relation: the model's, as it is. ``self.relation`` is the one to read.
 
+    Attributes:
+        types: DuckDB's names of the types of the model's columns, in order.
+
     Example:
         >>> import duckdb
         >>> columns = Columns(duckdb.sql("select (2::uhugeint ** 127)::uhugeint as x"))
@@ -40,8 +43,19 @@ class Columns:
     """
 
     def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
-        self._types = [str(type_) for type_ in relation.types]
-        self.relation = relation.project(_select_list(relation.columns, self._types)) if self._cast() else relation
+        self.types = [str(type_) for type_ in relation.types]
+        self._model = relation
+        self.relation = relation.project(self._select_list(relation.columns)) if self._cast() else relation
+
+    def beside(self, more: Mapping[str, str]) -> duckdb.DuckDBPyRelation:
+        """The columns to read under the names ``c1``, ``c2``, …, and further ones.
+
+        Args:
+            more: name → SQL, in which ``#1``, ``#2``, … are the model's columns.
+        """
+        names = [f"c{number}" for number in range(1, len(self.types) + 1)]
+        further = [f"{sql} as {_quoted(name)}" for name, sql in more.items()]
+        return self._model.project(", ".join([self._select_list(names), *further]))
 
     def read(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """A batch of the relation with each value in its own type; rows with JSON of one kind together."""
@@ -57,15 +71,14 @@ class Columns:
         return schema
 
     def _cast(self) -> bool:
-        return not _CASTS.keys().isdisjoint(self._types)
+        return not _CASTS.keys().isdisjoint(self.types)
 
     def _of(self, types: Sequence[str]) -> list[int]:
-        return [index for index, type_ in enumerate(self._types) if type_ in types]
+        return [index for index, type_ in enumerate(self.types) if type_ in types]
 
-
-def _select_list(names: Sequence[str], types: Sequence[str]) -> str:
-    return ", ".join(f"{_CASTS.get(type_, '#{}').format(number)} as {_quoted(name)}"
-                     for number, (name, type_) in enumerate(zip(names, types, strict=True), 1))
+    def _select_list(self, names: Sequence[str]) -> str:
+        return ", ".join(f"{_CASTS.get(type_, '#{}').format(number)} as {_quoted(name)}"
+                         for number, (name, type_) in enumerate(zip(names, self.types, strict=True), 1))
 
 
 def _quoted(name: str) -> str:

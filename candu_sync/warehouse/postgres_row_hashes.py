@@ -34,7 +34,7 @@ from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
-from candu_sync.warehouse.row_hashes import HashedModel
+from candu_sync.warehouse.row_hashes import HashedModel, NotHashed
 from candu_sync.warehouse.row_total import HASH_COLUMNS, RowTotal
 
 _AS_IT_IS = "{0}"
@@ -58,23 +58,21 @@ _SERVER = """
 _KEY_SEED = 7_046_029_254_386_353_131
 
 
-def open_postgres_hashes(query: Query, key: Sequence[str], ignored: Collection[str]) -> HashedModel | None:
+def open_postgres_hashes(query: Query, key: Sequence[str], ignored: Collection[str]) -> HashedModel:
     """The model of a query with its row hashes, in one read-only transaction of one snapshot.
 
     Args:
         key: the columns of the key.
         ignored: columns that are not hashed: a change of them is none.
 
-    Returns:
-        None: the server has no such function, ADBC does not read the model exactly, or a column cannot be hashed.
-
     Raises:
+        NotHashed: the server has no such function, ADBC does not read the model exactly, or a column cannot be hashed.
         WarehouseError: the server refuses the query, or cannot be reached.
     """
     with ExitStack() as stack:
         found = open_cursor(query, stack, isolated=True)
         if found is None:
-            return None
+            raise NotHashed("the driver of ADBC is not installed, or does not know an option of the URL")
         cursor, errors = found
         sql = f"{with_literals(query)}\n"
         with translated(*errors):
@@ -82,50 +80,54 @@ def open_postgres_hashes(query: Query, key: Sequence[str], ignored: Collection[s
         refuse_duplicates(schema.names)
         hashed = _expressions(schema, key, ignored)
         types = [adbc_type(field) for field in schema]
-        function = None if hashed is None else _function(cursor, errors, [*hashed, *types])
-        if hashed is None or function is None:
-            return None
+        function = _function(cursor, errors, [*hashed, *types])
         return _PostgresHashes(query, cursor, sql, schema, hashed, function, stack.pop_all(), errors)
 
 
-def _expressions(schema: pa.Schema, key: Sequence[str], ignored: Collection[str]) -> tuple[str, str] | None:
-    """SQL of the two hashes; None: they cannot be made."""
+def _expressions(schema: pa.Schema, key: Sequence[str], ignored: Collection[str]) -> tuple[str, str]:
+    """SQL of the two hashes. Raises ``NotHashed``."""
     if not set(key) <= set(schema.names) or set(HASH_COLUMNS) & set(schema.names):
-        return None
+        raise NotHashed("a column is missing, or has a name that is taken")
     values = {field.name: _hashed(field) for field in schema if field.name not in ignored}
-    found = [value for value in values.values() if value is not None]
-    if len(found) < len(values):
-        return None
-    of_key = _hash((value for name in key if (value := values[name]) is not None), str(_KEY_SEED))
-    return of_key, _hash(found, of_key)
+    of_key = _hash((values[name] for name in key), str(_KEY_SEED))
+    return of_key, _hash(values.values(), of_key)
 
 
-def _hashed(field: pa.Field[Any]) -> str | None:
-    """SQL of what is hashed of a column of ``model``; None: its type is not hashed."""
+def _hashed(field: pa.Field[Any]) -> str:
+    """SQL of what is hashed of a column of ``model``. Raises ``NotHashed``: its type is not hashed."""
     form = _HASHED.get(adbc_type(field))
     if form is None and pa.types.is_string(field.type):
         form = _OUTPUT
+    if form is None:
+        raise NotHashed(f"the column {field.name} has the type {adbc_type(field) or field.type}")
     quoted = field.name.replace('"', '""')
-    return None if form is None else form.format(f'model."{quoted}"')
+    return form.format(f'model."{quoted}"')
 
 
 def _hash(values: Iterable[str], seed: str) -> str:
     return f"pg_catalog.hash_record_extended(row({', '.join(values)}), {seed})"
 
 
-def _function(cursor: Any, errors: Errors, hashed: Sequence[str]) -> str | None:
-    """Names the server and what is hashed, with the types: a date and an integer may hash alike. None: the server has
-    no such function, or does not know its encoding."""
+def _function(cursor: Any, errors: Errors, hashed: Sequence[str]) -> str:
+    """Names the server and what is hashed, with the types: a date and an integer may hash alike. Raises ``NotHashed``:
+    the server has no such function, or does not know its encoding."""
     try:
         aside(cursor.execute, _SERVER)
         version, encoding, there = cursor.fetchone()
     except errors:
-        return None  # a server that is not PostgreSQL, but speaks its protocol
-    # Without an encoding each text may be one that cannot be read, and it is then a fault of its row.
-    return f"{version} {encoding} {hashed}" if there and encoding != "SQL_ASCII" else None
+        # It speaks PostgreSQL's protocol.
+        raise NotHashed("the server is not PostgreSQL") from None
+    if not there:
+        raise NotHashed("the server has no hash_record_extended, which came with PostgreSQL 14")
+    if encoding == "SQL_ASCII":
+        # Each text may be one that cannot be read, and it is then a fault of its row.
+        raise NotHashed("the database is in SQL_ASCII")
+    return f"{version} {encoding} {hashed}"
 
 
 class _PostgresHashes(HashedModel):
+    path = "adbc"
+
     def __init__(self, query: Query, cursor: Any, sql: str, schema: pa.Schema, hashed: tuple[str, str], function: str,
                  resources: ExitStack, errors: Errors) -> None:
         super().__init__(query, schema, function, resources, errors)
@@ -151,7 +153,7 @@ class _PostgresHashes(HashedModel):
             aside(self._cursor.execute, f"select model.*, {self._listed} {self._from}{where}\n")
             reader = self._cursor.fetch_record_batch()
         self._resources.callback(reader.close)
-        return Reading(self._query, "adbc", self.schema.names, adbc_batches(reader), self._resources.pop_all(),
+        return Reading(self._query, self.path, self.schema.names, adbc_batches(reader), self._resources.pop_all(),
                        self._errors)
 
     @property

@@ -1,10 +1,12 @@
 """Row hashes: the warehouse computes two 64-bit hashes of each row, so that a row that is known need not be sent here.
 
-One file for each dialect that can do it opens a ``HashedModel`` (PostgreSQL: ``postgres_row_hashes.py``). A dialect may
-do it where these hold:
+One file for each dialect that can do it:
 
-- a hash is of at least all that a reader sees of a value: two values that arrive differently have different hashes,
-- all queries of one ``HashedModel`` see the same rows, and nothing is written to the warehouse.
+- DuckDB (``duckdb_row_hashes.py``) computes the very hashes of the row index, of the canonical values: ``RowHashes``.
+- PostgreSQL (``postgres_row_hashes.py``) has hashes of its own: ``HashedModel``. A dialect may do that where a hash is
+  of at least all that a reader sees of a value: two values that arrive differently have different hashes.
+
+All queries of one model see the same rows, and nothing is written to the warehouse.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,24 +26,25 @@ from candu_sync.warehouse.reading import Batches, Reading
 from candu_sync.warehouse.row_total import RowTotal
 
 
-class HashedModel(ABC):
+class NotHashed(Exception):
+    """A model whose row hashes the warehouse cannot compute. The text says why, as a clause."""
+
+
+class RowHashes(ABC):
     """A model whose row hashes the warehouse computes; a context manager. Its queries see the same rows.
 
     Attributes:
         schema: the model's columns without the hashes.
-        function: all that the hashes depend on besides the rows: two hashes of different functions say nothing.
+        path: how it is read, as ``Reading.path``.
     """
 
-    def __init__(self, query: Query, schema: pa.Schema, function: str, resources: ExitStack, errors: Errors) -> None:
+    path: str
+
+    def __init__(self, query: Query, schema: pa.Schema, resources: ExitStack, errors: Errors) -> None:
         self.schema = schema
-        self.function = function
         self._query = query
         self._resources = resources
         self._errors = errors
-
-    @abstractmethod
-    def total(self) -> RowTotal:
-        """The total of all rows: one row comes from the warehouse. Raises ``WarehouseError``."""
 
     @abstractmethod
     def hashes(self) -> Batches:
@@ -57,10 +61,26 @@ class HashedModel(ABC):
         with suppress(SQLAlchemyError, *self._errors):
             self._resources.close()
 
-    def __enter__(self) -> HashedModel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class HashedModel(RowHashes):
+    """A model with hashes of the warehouse's own.
+
+    Attributes:
+        function: all that the hashes depend on besides the rows: two hashes of different functions say nothing.
+    """
+
+    def __init__(self, query: Query, schema: pa.Schema, function: str, resources: ExitStack, errors: Errors) -> None:
+        super().__init__(query, schema, resources, errors)
+        self.function = function
+
+    @abstractmethod
+    def total(self) -> RowTotal:
+        """The total of all rows: one row comes from the warehouse. Raises ``WarehouseError``."""

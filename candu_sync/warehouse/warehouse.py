@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC
 from types import TracebackType
+from typing import TypeVar
 
 import pyarrow as pa
 from sqlalchemy import Engine, QueuePool
@@ -20,11 +21,12 @@ from candu_sync.warehouse.bounds import refuse_bounds
 from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
+from candu_sync.warehouse.duckdb_row_hashes import MakeSql, open_duckdb_hashes
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.postgres_row_hashes import open_postgres_hashes
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
-from candu_sync.warehouse.row_hashes import HashedModel
+from candu_sync.warehouse.row_hashes import HashedModel, NotHashed, RowHashes
 from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.shards import sharded
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
@@ -36,6 +38,8 @@ _FEWEST_VALUES = 200_000
 
 Path = Callable[[Query], Reading | None]
 
+_Hashes = TypeVar("_Hashes", bound=RowHashes)
+
 _NATIVE: dict[str, tuple[Path, ...]] = {
     "duckdb": (read_duckdb,),
     "postgresql": (read_copy, read_adbc),
@@ -46,10 +50,10 @@ _NATIVE: dict[str, tuple[Path, ...]] = {
 """The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact. Then rows are
 used."""
 
-_HASHED: dict[str, Callable[[Query, Sequence[str], Collection[str]], HashedModel | None]] = {
+_HASHED: dict[str, Callable[[Query, Sequence[str], Collection[str]], HashedModel]] = {
     "postgresql": open_postgres_hashes,
 }
-"""The dialects that compute a hash of each row, see ``row_hashes.py``."""
+"""The dialects that compute a hash of their own of each row, see ``row_hashes.py``."""
 
 
 class Warehouse:
@@ -105,35 +109,44 @@ class Warehouse:
 
     @property
     def can_hash(self) -> bool:
-        """Whether the dialect computes a hash of each row (``hashed``)."""
+        """Whether the dialect computes a hash of its own of each row (``hashed``)."""
         return self.dialect in _HASHED
+
+    @property
+    def can_index(self) -> bool:
+        """Whether the dialect computes the hashes of the row index (``indexed``)."""
+        return self.dialect == "duckdb"
 
     def hashed(self, sql: str, parameters: Mapping[str, Value], *, key: Sequence[str],
                ignored: Collection[str] = (), timezone: str = "UTC", clock: str | None = None,
-               tag: str | None = None) -> HashedModel | None:
-        """One query whose rows have hashes that the warehouse computes. No row of it is asked for yet.
+               tag: str | None = None) -> HashedModel:
+        """One query whose rows have hashes of the warehouse's own. No row of it is asked for yet.
 
         Args:
             sql, parameters, timezone, clock, tag: as for ``read``.
             key: the columns that identify a row.
             ignored: columns that are not hashed.
 
-        Returns:
-            None: it cannot be done for this query, or the server does not answer; then ``read`` it.
-
         Raises:
+            NotHashed: it cannot be done for this query, or the server does not answer; then ``read`` it.
             ModelError, WarehouseError: as ``read``.
         """
-        sql, values = self._prepared(sql, parameters, timezone)
-        query = self._new_query(sql, values, timezone, clock, tag)
-        found: HashedModel | None = None
-        try:
-            with query.explained(), suppress(WarehouseUnreachable):
-                found = _HASHED[self.dialect](query, key, ignored)
-        finally:
-            if found is None:
-                query.end()
-        return found
+        return self._with_hashes(lambda query: _HASHED[self.dialect](query, key, ignored),
+                                 sql, parameters, timezone, clock, tag)
+
+    def indexed(self, sql: str, parameters: Mapping[str, Value], make: MakeSql, *, timezone: str = "UTC",
+                clock: str | None = None, tag: str | None = None) -> RowHashes:
+        """One query whose rows have hashes of DuckDB's. No row of it is asked for yet.
+
+        Args:
+            sql, parameters, timezone, clock, tag: as for ``read``.
+            make: SQL of the hashes, by the columns' types.
+
+        Raises:
+            NotHashed: it cannot be done for this query; then ``read`` it.
+            ModelError, WarehouseError: as ``read``.
+        """
+        return self._with_hashes(lambda query: open_duckdb_hashes(query, make), sql, parameters, timezone, clock, tag)
 
     def columns(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
                 clock: str | None = None, tag: str | None = None) -> pa.Schema:
@@ -213,6 +226,20 @@ class Warehouse:
                       databases=self._databases)
         self._queries = [*(other for other in self._queries if not other.ended), query]
         return query
+
+    def _with_hashes(self, opened: Callable[[Query], _Hashes], sql: str, parameters: Mapping[str, Value],
+                     timezone: str, clock: str | None, tag: str | None) -> _Hashes:
+        sql, values = self._prepared(sql, parameters, timezone)
+        query = self._new_query(sql, values, timezone, clock, tag)
+        try:
+            with query.explained():
+                return opened(query)
+        except WarehouseUnreachable:
+            query.end()
+            raise NotHashed("the warehouse did not answer") from None
+        except BaseException:
+            query.end()
+            raise
 
     def _started(self, query: Query) -> Reading:
         try:

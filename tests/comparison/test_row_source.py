@@ -1,4 +1,4 @@
-"""A plan that reads only the rows whose hash is not known finds what a plan that reads all rows finds."""
+"""A plan that reads only the rows whose hash PostgreSQL made, and is not known, finds what one of all rows finds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import psycopg
@@ -16,7 +15,6 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from candu_sync.changes import ChangeSet
 from candu_sync.comparison import hashed_source, row_source
 from candu_sync.forgetting import forget
 from candu_sync.simulator import Simulator
@@ -25,6 +23,7 @@ from candu_sync.state import State
 from candu_sync.syncs.sync import Sync
 from candu_sync.warehouse import HashedModel, RowTotal, postgres_row_hashes
 from candu_sync.warehouse.postgres_row_hashes import _PostgresHashes
+from tests.support.both_ways import both_ways
 from tests.support.lab import Lab
 
 BY_TOTAL, BY_ROWS = "adbc, by one hash of all rows", "adbc, by row hashes"
@@ -81,37 +80,12 @@ def memory(server: Server, sync: Sync) -> dict[str, Any]:
     return server.lab.state(sync).read_json("row_hashes.json") or {}
 
 
-def found(changes: ChangeSet) -> dict[str, Any]:
-    """What a plan found, without the order of rows."""
-    tables = {}
-    for name in ("changes.arrow", "held.arrow"):
-        path = None if changes.folder is None else changes.folder / name
-        if path is not None and path.exists():
-            rows = pa.ipc.open_file(pa.OSFile(str(path))).read_all()
-            rows = rows.drop_columns([name for name in ("message", "run") if name in rows.schema.names])
-            tables[name] = sorted(rows.to_pylist(), key=repr)
-    summary = {name: value for name, value in vars(changes.summary).items() if name != "sample"}
-    return {"summary": summary, "traits": changes.traits, "given": changes.given, "new": changes.new_traits,
-            **{name: rows for name, rows in tables.items() if rows}}
-
-
-def both_ways(server: Server, sync: Sync, **options: Any) -> tuple[ChangeSet, dict[str, Any]]:
-    """A plan by hashes, which is staged, and what it found: the same as one of all rows."""
-    with mock.patch.object(row_source, "LEAST_ROWS", 10**9):
-        whole = found(server.lab.plan(sync, keep=False, **options))
-    changes = server.lab.plan(sync, **options)
-    hashed = found(changes)
-    assert {name: (hashed.get(name), whole.get(name)) for name in {*hashed, *whole}
-            if hashed.get(name) != whole.get(name)} == {}
-    return changes, hashed
-
-
 def test_nothing_changed_is_one_row_and_no_write(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     people(server)
     sync = learnt(server, server.sync())
     assert memory(server, sync)["total"][0] == 30
     monkeypatch.setattr(HashMemory, "write", lambda *_: pytest.fail("nothing was learnt"))
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     assert (changes.path, changes.rows_read, changes.summary.unchanged) == (BY_TOTAL, 0, 30)
     result = server.lab.run(sync)
     assert (result.status, result.rows, result.unchanged, result.requests) == ("succeeded", 30, 30, 0)
@@ -122,16 +96,16 @@ def test_only_rows_that_differ_travel(server: Server) -> None:
     sync = learnt(server, server.sync())
     server.run("update people set seats = 5 where user_id in ('u1', 'u2'); delete from people where user_id = 'u3';"
                "insert into people values ('new', 1, 1, 'x')")
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     summary = changes.summary
     assert (summary.added, summary.changed, summary.removed, summary.rows) == (1, 2, 1, 30)
     assert (changes.path, changes.rows_read) == (BY_ROWS, 3)
     assert 0 < changes.bytes_read < 4000
     assert server.lab.run(sync).accepted == 3
     # What was learnt of the three rows holds, now that Candu has them.
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     assert (changes.path, changes.rows_read, changes.summary.messages) == (BY_ROWS, 0, 0)
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     assert changes.path == BY_TOTAL
 
 
@@ -143,9 +117,9 @@ def test_a_change_of_form_is_read_once_and_sends_nothing(server: Server) -> None
     sync = learnt(server, server.sync())
     server.run("update people set price = 5.00 where user_id = 'u1'; update people set seen = seen + interval '1 us'"
                "where user_id = 'u2'")
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     assert (changes.path, changes.rows_read, changes.summary.messages) == (BY_ROWS, 2, 0)
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     assert changes.path == BY_TOTAL
 
 
@@ -167,7 +141,7 @@ def test_each_change_that_a_types_own_hash_may_hide_is_found(server: Server) -> 
     sync = learnt(server, server.sync())
     for n, (_, _, new) in enumerate(CHANGES):
         server.run(f"update people set x{n} = {new} where user_id = 'u{n}'")
-    changes, all_rows = both_ways(server, sync)
+    changes, all_rows = both_ways(server.lab, sync)
     assert (changes.path, changes.rows_read) == (BY_ROWS, len(CHANGES))
     counts = {name: all_rows["summary"][name] for name in ("changed", "invalid", "unchanged")}
     assert counts == {"changed": len(CHANGES) - 2, "invalid": 2, "unchanged": 3}
@@ -260,7 +234,7 @@ def test_hashes_are_made_anew_where_anything_changes(server: Server) -> None:
     people(server)
     learnt(server, server.sync())
     for changed in (_by_model, _by_settings, _by_zone, _by_type):
-        changes, _ = both_ways(server, changed(server))
+        changes, _ = both_ways(server.lab, changed(server))
         assert (changes.path, changes.rows_read) == ("adbc", 30), changed
 
 
@@ -269,7 +243,7 @@ def test_hashes_are_made_anew_on_another_server(server: Server, monkeypatch: pyt
     sync = learnt(server, server.sync())
     sql = postgres_row_hashes._SERVER.replace("pg_catalog.version()", "'PostgreSQL 19'")
     monkeypatch.setattr(postgres_row_hashes, "_SERVER", sql)
-    changes, _ = both_ways(server, sync)
+    changes, _ = both_ways(server.lab, sync)
     assert (changes.path, changes.rows_read) == ("adbc", 30)
 
 
@@ -292,7 +266,7 @@ def test_constants_for_nulls_that_were_sent_are_sent_for_rows_that_did_not_chang
     server.run("update people set plan = null where user_id in ('u1', 'u2')")
     server.lab.run(sync)
     server.lab.run(sync)
-    changes, _ = both_ways(server, server.sync(yaml="nulls: {plan: none}"))
+    changes, _ = both_ways(server.lab, server.sync(yaml="nulls: {plan: none}"))
     assert (changes.summary.changed, changes.rows_read) == (2, 6)
 
 
@@ -360,7 +334,7 @@ def test_a_person_who_is_forgotten_leaves_the_hashes(server: Server) -> None:
     state = server.lab.state(sync)
     assert [name for name in state.store.list(state.name("")) if "row_hashes" in name] == []
     for rows in (30, 1):
-        changes, _ = both_ways(server, sync)
+        changes, _ = both_ways(server.lab, sync)
         assert (changes.rows_read, changes.summary.forgotten, changes.summary.messages) == (rows, 1, 0)
 
 
@@ -370,7 +344,7 @@ def test_rows_that_candu_refused_stay_held(server: Server, simulator: Simulator)
     sync = server.sync()
     server.lab.run(sync)
     for rows in (30, 1):
-        changes, _ = both_ways(server, sync)
+        changes, _ = both_ways(server.lab, sync)
         assert (changes.rows_read, changes.summary.held, changes.summary.messages) == (rows, 1, 0)
 
 
@@ -436,6 +410,6 @@ def test_any_tables_give_the_same_plans(server: Server, tables: list[list[tuple[
         values = ", ".join(f"({', '.join(map(str, row))})" for row in [*stays, *rows])
         server.run(f"truncate people; insert into people values {values}")
         server.lab.run(sync, force=True)
-        changes, _ = both_ways(server, sync)
+        changes, _ = both_ways(server.lab, sync)
         shown = server.lab.run(sync, force=True)
         assert shown.messages == changes.summary.messages

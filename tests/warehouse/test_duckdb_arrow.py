@@ -50,6 +50,12 @@ def test_columns_do_not_run_the_query(warehouse: Warehouse) -> None:
     assert warehouse.columns("select error('ran') as x from range(10)", {}).names == ["x"]
 
 
+def test_names_that_differ_in_case_stay_as_they_are(warehouse: Warehouse) -> None:
+    sql = 'select 1 as "Seats", 2 as seats'
+    with warehouse.read(sql, {}) as reading:
+        assert reading.names == warehouse.columns(sql, {}).names == ["Seats", "seats"]
+
+
 def test_a_table_that_is_missing_is_not_looked_for_in_this_program(warehouse: Warehouse) -> None:
     type_ = pa.table({"x": [1]})
     assert type_.num_rows == 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from candu_sync.errors import ModelError, WarehouseError
-from candu_sync.warehouse import HASH_COLUMNS, HashedModel, RowTotal, Warehouse, open_warehouse
+from candu_sync.warehouse import HASH_COLUMNS, HashedModel, NotHashed, RowTotal, Warehouse, open_warehouse
 from candu_sync.warehouse import postgres_row_hashes as module
 
 DOCS = Path(__file__).parents[2] / "docs" / "warehouses.md"
@@ -91,9 +91,13 @@ def warehouse(postgres_url: str) -> Iterator[Warehouse]:
 
 
 def hashed(warehouse: Warehouse, sql: str, **options: Any) -> HashedModel:
-    model = warehouse.hashed(sql, {}, key=["user_id"], **options)
-    assert model is not None
-    return model
+    return warehouse.hashed(sql, {}, key=["user_id"], **options)
+
+
+def why_not(warehouse: Warehouse, sql: str) -> str:
+    with pytest.raises(NotHashed) as found:
+        hashed(warehouse, sql)
+    return str(found.value)
 
 
 def hashes(warehouse: Warehouse, sql: str, **options: Any) -> list[tuple[int, int]]:
@@ -125,7 +129,7 @@ def test_keys_that_differ_have_hashes_that_differ(warehouse: Warehouse, type_: s
 @pytest.mark.parametrize("type_", NOT_HASHED)
 def test_a_type_that_is_not_read_exactly_is_not_hashed(warehouse: Warehouse, type_: str) -> None:
     sql = f"select 'u' as user_id, ({NOT_HASHED[type_]})::{type_} as x"
-    assert warehouse.hashed(sql, {}, key=["user_id"]) is None
+    assert why_not(warehouse, sql).startswith("the column x has the type ")
     # One that is not sent is not hashed either.
     assert len(hashes(warehouse, sql, ignored=["x"])) == 1
 
@@ -195,9 +199,7 @@ def test_rows_that_swap_values_or_keys_change_the_total(warehouse: Warehouse) ->
     for key in (["user_id"], ["user_id", "org"]):
         totals = set()
         for rows in tables:
-            model = warehouse.hashed(f"select * from (values {rows}) t(user_id, org, n, b)", {}, key=key)
-            assert model is not None
-            with model:
+            with warehouse.hashed(f"select * from (values {rows}) t(user_id, org, n, b)", {}, key=key) as model:
                 totals.add(model.total())
         assert len(totals) == len(tables)
 
@@ -262,19 +264,20 @@ def test_the_function_names_the_server_and_what_is_hashed(warehouse: Warehouse) 
                 }) == 5
 
 
-@pytest.mark.parametrize("answer", [
-    "select 'PostgreSQL 13', 'UTF8', 0", "select 'PostgreSQL 18', 'SQL_ASCII', 1",
-    "select 'Redshift', current_setting('no.such'), 1"])
+@pytest.mark.parametrize(("answer", "why"), [
+    ("select 'PostgreSQL 13', 'UTF8', 0", "no hash_record_extended"),
+    ("select 'PostgreSQL 18', 'SQL_ASCII', 1", "in SQL_ASCII"),
+    ("select 'Redshift', current_setting('no.such'), 1", "not PostgreSQL")])
 def test_a_server_without_the_function_or_without_an_encoding_is_read_as_before(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, answer: str
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, answer: str, why: str
 ) -> None:
     monkeypatch.setattr(module, "_SERVER", answer)
-    assert warehouse.hashed("select 'u' as user_id", {}, key=["user_id"]) is None
+    assert why in why_not(warehouse, "select 'u' as user_id")
 
 
 def test_a_model_without_its_key_or_with_columns_of_these_names_is_read_as_before(warehouse: Warehouse) -> None:
-    assert warehouse.hashed("select 1 as other", {}, key=["user_id"]) is None
-    assert warehouse.hashed(f"select 'u' as user_id, 1 as {HASH_COLUMNS[1]}", {}, key=["user_id"]) is None
+    assert "column is missing" in why_not(warehouse, "select 1 as other")
+    assert "name that is taken" in why_not(warehouse, f"select 'u' as user_id, 1 as {HASH_COLUMNS[1]}")
 
 
 def test_errors_are_those_of_a_reading(warehouse: Warehouse) -> None:
@@ -303,7 +306,5 @@ def test_a_query_of_hashes_is_cancelled(warehouse: Warehouse, ask: Callable[[Has
 
 def test_quoted_names_parameters_and_comments(warehouse: Warehouse) -> None:
     sql = """select :partition as user_id, 1::int8 as "it's ""odd"" %s {0}" from pg_class limit 2 -- the end"""
-    model = warehouse.hashed(sql, {"partition": "a'b"}, key=["user_id"])
-    assert model is not None
-    with model:
+    with warehouse.hashed(sql, {"partition": "a'b"}, key=["user_id"]) as model:
         assert model.total().rows == 2

@@ -1,0 +1,66 @@
+"""The rows that are asked for by the hashes of their keys, and those that come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from candu_sync.warehouse import HASH_COLUMNS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Hashes = NDArray[np.uint64]
+    Mask = NDArray[np.bool_]
+
+# Two hashes are made one by it.
+_ODD = 0x9E3779B97F4A7C15
+
+
+@dataclass
+class Asked:
+    """The hashes of the rows that are asked for, by those of their keys; and of the rows that came."""
+
+    keys: Hashes
+    rows: Hashes
+    _answers: list[tuple[Hashes, Hashes]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[Hashes, Hashes]]) -> Asked:
+        """Of the hashes of keys and rows."""
+        none = np.empty(0, np.uint64)
+        keys, rows = zip((none, none), *parts, strict=True)
+        return cls(np.concatenate(keys), np.concatenate(rows))
+
+    def noting(self, reading: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The rows that come, whose hashes are noted."""
+        for batch in reading:
+            self._answers.append(unsigned(batch))
+            yield batch
+
+    def answered(self, known: Callable[[Hashes, Hashes], Mask]) -> bool:
+        """Whether the rows that came are those that were asked for, and others of their keys that are known.
+
+        Args:
+            known: which rows, by the hashes of key and row, are.
+        """
+        keys, rows = (np.concatenate([self.keys[:0], *(answer[n] for answer in self._answers)]) for n in (0, 1))
+        came, asked = _mixed(keys, rows), _mixed(self.keys, self.rows)
+        if not np.isin(asked, came).all():
+            return False
+        others = ~np.isin(came, asked)
+        return bool(known(keys[others], rows[others]).all())
+
+
+def unsigned(batch: pa.RecordBatch) -> tuple[Hashes, Hashes]:
+    """The columns of the hashes of key and row."""
+    keys, rows = (batch.column(name).to_numpy().view(np.uint64) for name in HASH_COLUMNS)
+    return keys, rows
+
+
+def _mixed(keys: Hashes, rows: Hashes) -> Hashes:
+    return keys ^ (rows * np.uint64(_ODD))

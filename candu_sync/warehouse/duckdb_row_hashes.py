@@ -1,0 +1,115 @@
+"""DuckDB's row hashes: the scan computes those of the row index, of the canonical values, in as many threads as it has.
+
+DuckDB's ``hash`` is the one that the index is made with: both are of this process. Of a MotherDuck database a part of a
+query runs elsewhere, with a version of its own, so that it is not used there.
+
+Both queries are in one transaction. That does not hold for files that a model reads, nor for a model with a random
+number in it: whoever asks for rows by hashes looks at the hashes of the rows that come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from candu_sync.warehouse.connect import is_remote
+from candu_sync.warehouse.duckdb_arrow import (
+    ERRORS,
+    columns_of,
+    duckdb_batches,
+    open_connection,
+    schema_of,
+)
+from candu_sync.warehouse.duckdb_types import Columns
+from candu_sync.warehouse.faults import translated
+from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.reading import Batches, Reading
+from candu_sync.warehouse.row_hashes import NotHashed, RowHashes
+from candu_sync.warehouse.row_total import HASH_COLUMNS
+
+# No table of a model has this name.
+_WANTED = "candu-sync: hashes of the keys that are asked for"
+
+# Two columns of 8 bytes: some 4 MB.
+_BATCH_ROWS = 250_000
+
+
+@dataclass(frozen=True)
+class HashSql:
+    """SQL of the hashes of a row.
+
+    Attributes:
+        columns: name → SQL of what is hashed, in which ``#1``, ``#2``, … are the model's columns.
+        key, row: SQL of the two hashes, over these names.
+    """
+
+    columns: Mapping[str, str]
+    key: str
+    row: str
+
+
+MakeSql = Callable[[Mapping[str, str]], HashSql]
+"""Column → DuckDB's name of its type, in order → SQL of the hashes. Raises ``NotHashed``."""
+
+
+def open_duckdb_hashes(query: Query, make: MakeSql) -> RowHashes:
+    """The model of a query with its row hashes.
+
+    Raises:
+        NotHashed: it cannot be done for this query.
+        WarehouseError: the query is refused.
+    """
+    if is_remote(query.engine.url.database or ""):
+        raise NotHashed("a part of the query may run elsewhere, by another version of DuckDB")
+    with ExitStack() as stack:
+        connection = open_connection(query, stack)
+        with translated(*ERRORS):
+            connection.begin()
+        columns = columns_of(query, connection)
+        if set(HASH_COLUMNS) & set(columns.relation.columns):
+            raise NotHashed("a column has a name that is taken")
+        schema = schema_of(columns)
+        sql = make(dict(zip(columns.relation.columns, columns.types, strict=True)))
+        return _DuckDBHashes(query, schema, connection, columns, sql, stack.pop_all())
+
+
+class _DuckDBHashes(RowHashes):
+    path = "duckdb arrow"
+
+    def __init__(self, query: Query, schema: pa.Schema, connection: duckdb.DuckDBPyConnection, columns: Columns,
+                 sql: HashSql, resources: ExitStack) -> None:
+        super().__init__(query, schema, resources, ERRORS)
+        self._connection, self._columns, self._sql = connection, columns, sql
+
+    def hashes(self) -> Batches:
+        with self._query.explained(), translated(*ERRORS, doing="reading from the warehouse failed"):
+            reader = self._hashed([]).to_arrow_reader(_BATCH_ROWS)
+            try:
+                yield from reader
+            finally:
+                reader.close()
+            self._query.refuse_if_cancelled()
+
+    def rows(self, key_hashes: Sequence[int] | None) -> Reading:
+        columns = [f"c{number}" for number in range(1, len(self.schema) + 1)]
+        with self._query.explained(), translated(*ERRORS):
+            relation = self._hashed(columns)
+            if key_hashes is not None:
+                wanted = pa.table({"key_hash": pa.array(key_hashes, pa.int64()).view(pa.uint64())})
+                self._connection.register(_WANTED, wanted)
+                relation = relation.filter(f'{HASH_COLUMNS[0]} in (select key_hash from "{_WANTED}")')
+            reader = relation.to_arrow_reader(self._query.batch_rows(len(columns)))
+        return Reading(self._query, self.path, self.schema.names, self._renamed(reader), self._resources.pop_all(),
+                       ERRORS)
+
+    def _hashed(self, columns: Sequence[str]) -> duckdb.DuckDBPyRelation:
+        hashes = [f"{sql} as {name}" for sql, name in zip((self._sql.key, self._sql.row), HASH_COLUMNS, strict=True)]
+        return self._columns.beside(self._sql.columns).project(", ".join([*columns, *hashes]))
+
+    def _renamed(self, reader: pa.RecordBatchReader) -> Batches:
+        for batch in duckdb_batches(reader, self._columns):
+            yield batch.rename_columns([*self.schema.names, *HASH_COLUMNS])
