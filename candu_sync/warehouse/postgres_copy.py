@@ -25,6 +25,8 @@ from candu_sync.warehouse.utf8 import checked
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
+    from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGconn
 
 _BLOCK = 8_000_000
 """Bytes of text that are read at a time."""
@@ -82,8 +84,9 @@ def read_copy(query: Query) -> Reading | None:
             refuse_duplicates(list(columns))
             cursor = stack.enter_context(connection.cursor())
             asked = _in_utc(sql, columns)
-            copy = stack.enter_context(cursor.copy(f"copy (\n{asked}\n) to stdout (format csv)".encode()))
-        return Reading(query, "postgres copy", list(columns), _batches(copy, columns), stack.pop_all(), errors)
+            stack.enter_context(cursor.copy(f"copy (\n{asked}\n) to stdout (format csv)".encode()))
+        return Reading(query, "postgres copy", list(columns), _batches(_blocks(connection), columns), stack.pop_all(),
+                       errors)
 
 
 def _connection(query: Query, stack: ExitStack) -> Connection[Any]:
@@ -124,13 +127,13 @@ def _type(code: int, own: dict[int, pa.DataType]) -> pa.DataType | None:
     return None if info.array_oid == code else _ARROW.get(info.name)
 
 
-def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Batches:
+def _batches(blocks: Iterable[bytearray], columns: dict[str, pa.DataType]) -> Batches:
     json = [index for index, type_ in enumerate(columns.values()) if type_ == _JSON]
     options = csv.ConvertOptions(
         column_types={name: type_ if type_ in _AT_ONCE else _TEXT for name, type_ in columns.items()},
         null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False, check_utf8=False,
         true_values=["t"], false_values=["f"])
-    for block in _blocks(copy):
+    for block in blocks:
         # One block is parsed whole, so that no row is cut.
         read = csv.ReadOptions(column_names=list(columns), block_size=len(block), use_threads=False)
         table = csv.read_csv(pa.py_buffer(block), read, _CSV, options)
@@ -139,18 +142,38 @@ def _batches(copy: Iterable[Any], columns: dict[str, pa.DataType]) -> Batches:
                 yield from scalars(_typed(part, columns), json)
 
 
-def _blocks(copy: Iterable[Any]) -> Iterator[bytes]:
-    """Whole rows, some megabytes of them: the server sends a row at a time."""
-    rows: list[bytes] = []
-    size = 0
-    for row in copy:
-        rows.append(bytes(row))
-        size += len(row)
-        if size >= _BLOCK:
-            yield b"".join(rows)
-            rows, size = [], 0
-    if rows:
-        yield b"".join(rows)
+def _blocks(connection: Connection[Any]) -> Iterator[bytearray]:
+    """Whole rows, some megabytes of them, of the COPY that the connection has begun."""
+    while block := connection.wait(_next_block(connection.pgconn, connection.info.encoding)):
+        yield block
+
+
+def _next_block(connection: PGconn, encoding: str) -> PQGen[bytearray]:
+    """Take what has come, row by row, and wait only when it is used up: psycopg's own COPY goes through all of its
+    layers for each row. No row is empty, so that an empty block is the end."""
+    from psycopg.errors import error_from_result
+    from psycopg.generators import fetch_many
+    from psycopg.pq import ExecStatus, TransactionStatus
+    from psycopg.waiting import Wait
+
+    # Bytes, and no list of rows: the garbage collector would go through it again and again.
+    rows, take = bytearray(), connection.get_copy_data
+    while len(rows) < _BLOCK and connection.transaction_status == TransactionStatus.ACTIVE:
+        length, row = take(1)
+        while length > 0:
+            rows += row
+            if len(rows) >= _BLOCK:
+                break
+            length, row = take(1)
+        if length == 0:
+            while not (yield Wait.R):
+                pass
+            connection.consume_input()
+        elif length < 0:
+            result, *_ = yield from fetch_many(connection)
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result, encoding=encoding)
+    return rows
 
 
 def _typed(batch: pa.RecordBatch, columns: dict[str, pa.DataType]) -> pa.RecordBatch:
