@@ -41,11 +41,11 @@ PLAN: dict[str, Relation] = {
         read="diff.changed_rows diff.other_partitions snapshot.merge"),
     "previous": Relation(
         of="a row of the snapshot that the result is compared with: all of them, or those that the prefilter leaves",
-        columns="snapshot matched", made="diff.changed_rows diff.prefilter",
+        columns="snapshot matched", made="diff.changed_rows diff.prefilter changes.first_run",
         read="diff.trait_rules diff.other_partitions changes.summary"),
     "changes": Relation(
         of="a row that was added, changed or removed, or is refreshed; in full runs also an unchanged one",
-        made="diff.changed_rows", columns="key ids op t0 … c0 … message",
+        made="diff.changed_rows changes.first_run", columns="key ids op t0 … c0 … message",
         read="diff.other_partitions diff.refresh changes commit.next_version"),
     "outgoing": Relation(
         of="a message: of groups one for several rows, else a row of changes", made="changes.outgoing",
@@ -55,7 +55,7 @@ PLAN: dict[str, Relation] = {
         made="snapshot.snapshot", read="changes.outgoing commit.next_version"),
     "held": Relation(
         of="a row of refused_before that has not changed since: it is not sent",
-        columns="key reason status refused_at run hash message", made="changes.outgoing",
+        columns="key reason status refused_at run hash message", made="changes.outgoing changes.first_run",
         read="changes.change_set changes.summary commit.next_version"),
     "base": Relation(of="a row of the snapshot's base file", columns="snapshot", made="snapshot.snapshot"),
     "delta": Relation(

@@ -180,6 +180,8 @@ SELECT count(*) FROM held;
 
 -- changes/summary.py, summarize
 SELECT op, count(*) FROM changes GROUP BY op;
+
+-- changes/summary.py, reasons_of
 SELECT reason, count(*) AS n
 FROM result
 WHERE reason IS NOT NULL
@@ -193,7 +195,7 @@ count(CASE WHEN c1 AND op <> 'refreshed' THEN message END)
 FROM changes
 WHERE op <> 'held';
 
--- changes/summary.py, bytes
+-- changes/summary.py, estimated_bytes
 SELECT coalesce(sum(strlen(body)), 0), count(*)
 FROM (
     SELECT
@@ -214,7 +216,7 @@ FROM (
     )
 );
 
--- changes/summary.py, sample
+-- changes/summary.py, sample_of
 SELECT c.key, c.op, c.c0, c.c1
 FROM (
     FROM (
@@ -247,11 +249,11 @@ ORDER BY c.op, c.message;
 
 -- changes/summary.py, with_spaces
 SELECT count(DISTINCT user_id)
-FROM result
-WHERE reason IS NULL AND user_id <> trim(user_id, E' \t\r\n');
+FROM (SELECT user_id FROM result WHERE reason IS NULL)
+WHERE user_id <> trim(user_id, E' \t\r\n');
 
 -- changes/summary.py, differ_by_case
-SELECT count(*) FROM result WHERE reason IS NULL AND user_id <> lower(user_id);
+SELECT count(*) FROM (SELECT user_id FROM result WHERE reason IS NULL) WHERE user_id <> lower(user_id);
 
 -- changes/noise.py, in_one_change
 SELECT

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from candu_sync.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from candu_sync.changes.added_rows import FLAGS as FLAGS
+    from candu_sync.changes.change_set import BASE_INDEX as BASE_INDEX
+    from candu_sync.changes.change_set import CHANGES as CHANGES
     from candu_sync.changes.change_set import FILES as FILES
     from candu_sync.changes.change_set import HELD as HELD
     from candu_sync.changes.change_set import INVALID as INVALID
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from candu_sync.changes.few_messages import in_array as in_array
     from candu_sync.changes.few_messages import messages_of_few as messages_of_few
     from candu_sync.changes.first_rows import first_changes as first_changes
+    from candu_sync.changes.first_run import FirstRun as FirstRun
     from candu_sync.changes.former_partitions import FormerPartitions as FormerPartitions
     from candu_sync.changes.full_run import leave_out_sent as leave_out_sent
     from candu_sync.changes.guard import LEAST_ROWS_FOR_RATIOS as LEAST_ROWS_FOR_RATIOS
@@ -75,10 +79,12 @@ if TYPE_CHECKING:
     from candu_sync.changes.summary import with_unidentified as with_unidentified
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "change_set": "ChangeSet FILES HELD INVALID write_files",
+        "added_rows": "FLAGS",
+        "change_set": "BASE_INDEX CHANGES ChangeSet FILES HELD INVALID write_files",
         "examples": "SORTS example_rows",
         "few_messages": "in_array messages_of_few",
         "first_rows": "first_changes",
+        "first_run": "FirstRun",
         "former_partitions": "FormerPartitions",
         "full_run": "leave_out_sent",
         "guard": "LEAST_ROWS_FOR_RATIOS Trip baseline_command guard_names limits tripped",

@@ -4,6 +4,8 @@
 |------------------|-----------------------------------------------------------------------------------|
 | `changes.arrow`  | the table ``changes`` (``relations.py``), without rows that are held              |
 | `outgoing.arrow` | of groups: the view ``outgoing``, a row a message                                 |
+| `base_index.arrow` | of a first run of users: the row index of `changes.arrow`, which may become the  |
+|                  | snapshot's base as it is (``first_run.py``)                                       |
 | `held.arrow`     | rows that Candu refused before and that have not changed since; missing: none     |
 | `plan.json`      | the rest: whose it is, the snapshot's version, the traits, the summary            |
 
@@ -34,12 +36,16 @@ from candu_sync.snapshot import FORGOTTEN
 from candu_sync.state import RowIdentity
 from candu_sync.syncs import Sync
 
-FILES = ("changes.arrow", "plan.json")
+CHANGES = "changes.arrow"
+
+FILES = (CHANGES, "plan.json")
 
 HELD = "held.arrow"
 
+BASE_INDEX = "base_index.arrow"
+
 # Those that a change set has only where there is something to say.
-MORE_FILES = ("outgoing.arrow", HELD)
+MORE_FILES = ("outgoing.arrow", HELD, BASE_INDEX)
 
 INVALID = "invalid.arrow"
 
@@ -177,6 +183,11 @@ def write_files(connection: duckdb.DuckDBPyConnection, sync: Sync, folder: Path,
             ANTI JOIN held USING (message)
             ORDER BY message""", folder / "outgoing.arrow")
     _write_any(connection, "SELECT key, reason, status, refused_at, run, hash FROM held", folder / HELD)
+    write_invalid(connection, folder, run_id)
+
+
+def write_invalid(connection: duckdb.DuckDBPyConnection, folder: Path, run_id: str) -> None:
+    """Write the rows of ``result`` that are set aside, if there are any."""
     _write_any(connection, f"""
         SELECT key, reason, {literal(run_id)} AS run
         FROM result

@@ -6,7 +6,6 @@ rows can be sent, and each has a user of its own. Any other goes the usual way.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,12 +13,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from candu_sync.changes.added_rows import AddedRows
 from candu_sync.changes.few_messages import messages_of_few
 from candu_sync.changes.messages import Encoding
 from candu_sync.changes.summary import SAMPLE_ROWS, Summary, redacted_key
 from candu_sync.diff import Diff, compared_traits
 from candu_sync.embedded import write_table
-from candu_sync.rows import ARROW, LARGEST_MESSAGE, Result, Trait
+from candu_sync.rows import LARGEST_MESSAGE, Result, Trait
 from candu_sync.snapshot import Snapshot
 from candu_sync.syncs import Sync
 
@@ -47,15 +47,15 @@ def first_changes(sync: Sync, result: Result, batches: Sequence[pa.RecordBatch],
     traits, compared = compared_traits(sync, result, Snapshot(kind=sync.kind))
     diff = Diff(traits=traits, compared=compared, rows=rows.num_rows, invalid=0, snapshot_rows=0,
                 not_finite=dict(result.not_finite))
-    changes = _changes(result, rows, diff)
+    changes = pa.Table.from_batches([AddedRows(tuple(result.names), traits).of(rows, 0)])
     summary = _summary(sync, diff, changes, encode(traits))
     if summary is not None:
         write_table(changes, path)
     return None if summary is None else (diff, summary)
 
 
-def _plain(sync: Sync, batches: Sequence[pa.RecordBatch]) -> pa.Table | None:
-    """The rows as one table; None: they are no plain case."""
+def _plain(sync: Sync, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch | None:
+    """The rows as one batch; None: they are no plain case."""
     if sync.kind != "users" or sync.preview == "values":
         return None
     rows = pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="default")
@@ -63,26 +63,7 @@ def _plain(sync: Sync, batches: Sequence[pa.RecordBatch]) -> pa.Table | None:
     # Python and the engine do not agree on the small letters of all alphabets.
     plain = (rows.column("reason").null_count == rows.num_rows and len(set(users)) == len(set(keys)) == rows.num_rows
              and all(user.isascii() for user in users))
-    return rows.combine_chunks() if plain else None
-
-
-def _changes(result: Result, rows: pa.Table, diff: Diff) -> pa.Table:
-    """The table ``changes``: each row was added."""
-    count = rows.num_rows
-    columns = {"key": rows.column("key"), "user_id": rows.column("user_id"),
-               "op": pa.array(["added"] * count, pa.string())}
-    there = {trait: f"t{i}" for i, trait in enumerate(result.traits)}
-    for i, trait in enumerate(diff.traits):
-        columns[f"t{i}"] = rows.column(there[trait]) if trait in there else pa.nulls(count, ARROW[trait.kind])
-    sent = [False] * count
-    for n, name in enumerate(diff.compared):
-        values = [columns[f"t{i}"] for i in name.columns if name.name in result.names]
-        flags = [any(there) for there in zip(*(column.is_valid().to_pylist() for column in values), strict=True)]
-        columns[f"c{n}"] = pa.array(flags or [False] * count)
-        sent = [before or flag for before, flag in zip(sent, flags or sent, strict=True)]
-    numbers = itertools.count()
-    columns["message"] = pa.array([next(numbers) if goes else None for goes in sent], pa.int64())
-    return pa.table(columns)
+    return rows.combine_chunks().to_batches()[0] if plain else None
 
 
 def _summary(sync: Sync, diff: Diff, changes: pa.Table, encoding: Encoding) -> Summary | None:

@@ -19,6 +19,7 @@ from uuid import UUID
 import duckdb
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from candu_sync.changes.pieces import ANY, Carried, concat, json_text, members, uuid_pieces
 from candu_sync.diff import iso_text
@@ -129,11 +130,24 @@ class Encoding:
 
     def most_bytes(self) -> str:
         """SQL: bytes that a row's message takes at most."""
+        lengths = "".join(f" + coalesce(strlen({column}), 0)" for column in self._texts)
+        return f"{self._fixed} + {_LONGEST_CHARACTER} * (0{lengths})"
+
+    def most_bytes_of(self, rows: pa.RecordBatch) -> int:
+        """Bytes that a message of some rows takes at most. It may be of several rows, of each the longest text."""
+        longest = (pc.max(pc.binary_length(rows.column(column))).as_py() or 0 for column in self._texts)
+        return self._fixed + _LONGEST_CHARACTER * sum(longest)
+
+    @property
+    def _texts(self) -> list[str]:
+        """The columns that are as long as their texts."""
         ids = {"users": ["user_id"], "groups": ["user_id", "group_id"], "events": ["user_id", "event"]}[self.kind]
-        texts = [f"t{i}" for i, trait in enumerate(self.traits) if trait.kind is ValueKind.TEXT]
-        fixed = _FRAME + sum(len(orjson.dumps(name)) + 2 + _LONGEST_VALUE for name in self.names)
-        lengths = "".join(f" + coalesce(strlen({column}), 0)" for column in (*ids, *texts))
-        return f"{fixed} + {_LONGEST_CHARACTER} * (0{lengths})"
+        return [*ids, *(f"t{i}" for i, trait in enumerate(self.traits) if trait.kind is ValueKind.TEXT)]
+
+    @property
+    def _fixed(self) -> int:
+        """Bytes of all else in a message, at most."""
+        return _FRAME + sum(len(orjson.dumps(name)) + 2 + _LONGEST_VALUE for name in self.names)
 
     def _pair(self, name: str) -> tuple[str, str]:
         """A name with its colon, JSON, and SQL of its value as JSON, or of a null."""

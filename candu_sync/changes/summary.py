@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -119,12 +119,7 @@ def summary_of_nothing(diff: Diff) -> Summary:
 def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, encoding: Encoding) -> Summary:
     """Count what is in the connection after ``diff``, ``set_large_aside`` and ``hold_refused``."""
     ops = dict(connection.execute("SELECT op, count(*) FROM changes GROUP BY op").fetchall())
-    reasons = dict(connection.execute("""
-        SELECT reason, count(*) AS n
-        FROM result
-        WHERE reason IS NOT NULL
-        GROUP BY reason
-        ORDER BY n DESC, reason""").fetchall())
+    reasons = reasons_of(connection)
     invalid = sum(reasons.values())
     added, changed, held = (ops.get(op, 0) for op in ("added", "changed", "held"))
     held_here = scalar(connection, """
@@ -138,11 +133,11 @@ def summarize(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, enc
         rows=diff.rows, added=added, changed=changed, removed=ops.get("removed", 0), invalid=invalid, held=held,
         refreshed=ops.get("refreshed", 0),
         unchanged=diff.rows - added - changed - held_here - invalid, messages=messages,
-        bytes=_bytes(connection, encoding, messages), traits=traits, snapshot_rows=diff.snapshot_rows,
+        bytes=estimated_bytes(connection, encoding, messages), traits=traits, snapshot_rows=diff.snapshot_rows,
         new_traits=new_traits, new_traits_rows=new_traits_rows,
         gone_traits=list(diff.gone_traits), not_finite=diff.not_finite, reasons=reasons,
-        sample=_sample(connection, sync, diff, [op for op in ops if op != "held"]),
-        odd_ids=_odd_ids(connection, sync))
+        sample=sample_of(connection, sync, diff, [op for op in ops if op != "held"]),
+        odd_ids=odd_ids(connection, sync, "result WHERE reason IS NULL"))
 
 
 def with_unidentified(summary: Summary, found: Unidentified) -> Summary:
@@ -152,7 +147,17 @@ def with_unidentified(summary: Summary, found: Unidentified) -> Summary:
                    unchanged=summary.unchanged - found.held)
 
 
-def _bytes(connection: duckdb.DuckDBPyConnection, encoding: Encoding, messages: int) -> int:
+def reasons_of(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Why rows of ``result`` are set aside → rows, the most frequent first."""
+    return dict(connection.execute("""
+        SELECT reason, count(*) AS n
+        FROM result
+        WHERE reason IS NOT NULL
+        GROUP BY reason
+        ORDER BY n DESC, reason""").fetchall())
+
+
+def estimated_bytes(connection: duckdb.DuckDBPyConnection, encoding: Encoding, messages: int) -> int:
     """The bytes of all messages, from the first of them."""
     some = f"(FROM outgoing ANTI JOIN held USING (message) LIMIT {SIZED})"
     size, count = connection.execute(f"""
@@ -162,30 +167,34 @@ def _bytes(connection: duckdb.DuckDBPyConnection, encoding: Encoding, messages: 
     return round(size * messages / count) if count else 0
 
 
-def _odd_ids(connection: duckdb.DuckDBPyConnection, sync: Sync) -> dict[str, int]:
+def odd_ids(connection: duckdb.DuckDBPyConnection, sync: Sync, rows: str) -> dict[str, int]:
+    """What is odd about ids, as ``Summary`` has it.
+
+    Args:
+        rows: SQL of the rows that may go: what stands after FROM.
+    """
     columns = ["user_id", "group_id"] if sync.kind == "groups" else ["user_id"]
-    counts = {"stray spaces": sum(_with_spaces(connection, column) for column in columns),
-              "upper and lower case": sum(_differ_by_case(connection, column) for column in columns)}
+    counts = {"stray spaces": sum(_with_spaces(connection, column, rows) for column in columns),
+              "upper and lower case": sum(_differ_by_case(connection, column, rows) for column in columns)}
     return {what: count for what, count in counts.items() if count}
 
 
-def _with_spaces(connection: duckdb.DuckDBPyConnection, column: str) -> int:
+def _with_spaces(connection: duckdb.DuckDBPyConnection, column: str, rows: str) -> int:
     return scalar(connection, f"""
         SELECT count(DISTINCT {column})
-        FROM result
-        WHERE reason IS NULL AND {column} <> trim({column}, E' \\t\\r\\n')""")
+        FROM (SELECT {column} FROM {rows})
+        WHERE {column} <> trim({column}, E' \\t\\r\\n')""")
 
 
-def _differ_by_case(connection: duckdb.DuckDBPyConnection, column: str) -> int:
+def _differ_by_case(connection: duckdb.DuckDBPyConnection, column: str, rows: str) -> int:
     # Of two ids that differ by case, one has a capital. Most models have none, and need no grouping.
-    if not scalar(connection, f"SELECT count(*) FROM result WHERE reason IS NULL AND {column} <> lower({column})"):
+    if not scalar(connection, f"SELECT count(*) FROM (SELECT {column} FROM {rows}) WHERE {column} <> lower({column})"):
         return 0
     return scalar(connection, f"""
         SELECT sum(n)
         FROM (
             SELECT count(DISTINCT {column}) AS n
-            FROM result
-            WHERE reason IS NULL
+            FROM {rows}
             GROUP BY lower({column})
             HAVING n > 1
         )""")
@@ -201,8 +210,17 @@ def _carried(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff) -> t
         SELECT {counts}
         FROM changes
         WHERE op <> 'held'""").fetchall()[0]
-    pairs = zip((c.name for c in diff.compared), found, strict=True)
-    return messages, {name: n for name, n in sorted(pairs, key=lambda pair: (-pair[1], pair[0])) if n}
+    return messages, most_frequent(zip((c.name for c in diff.compared), found, strict=True))
+
+
+def most_frequent(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Names with their counts, the most frequent first; those without any are left out.
+
+    Example:
+        >>> most_frequent([("seats", 0), ("score", 2), ("plan", 2)])
+        {'plan': 2, 'score': 2}
+    """
+    return {name: n for name, n in sorted(counts, key=lambda pair: (-pair[1], pair[0])) if n}
 
 
 def _new_traits(connection: duckdb.DuckDBPyConnection, diff: Diff) -> tuple[int, dict[str, int]]:
@@ -218,7 +236,8 @@ def _new_traits(connection: duckdb.DuckDBPyConnection, diff: Diff) -> tuple[int,
     return rows, {name: n for name, n in zip(flags, found, strict=True) if n}
 
 
-def _sample(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, ops: list[str]) -> list[dict[str, Any]]:
+def sample_of(connection: duckdb.DuckDBPyConnection, sync: Sync, diff: Diff, ops: list[str]) -> list[dict[str, Any]]:
+    """Some of the rows that are sent, of each of these sorts, as ``Summary`` has them."""
     if sync.preview == "none" or not ops:
         return []
     values = sync.preview == "values"

@@ -13,11 +13,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from candu_sync.changes import FILES, HELD, ChangeSet, Encoding
+from candu_sync.changes import BASE_INDEX, CHANGES, FILES, FLAGS, HELD, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
 from candu_sync.commit.new_traits import arriving_traits, dropped_traits
-from candu_sync.commit.refreshed import refreshed_until
+from candu_sync.commit.refreshed import refreshed_at_first, refreshed_until
 from candu_sync.commit.sent_nulls import nulled_traits
 from candu_sync.commit.uncertain_events import note_uncertain
 from candu_sync.embedded import Embedded, arrow_file, is_few, literal, write_arrow
@@ -43,6 +43,9 @@ from candu_sync.state import (
     remove_folder,
 )
 from candu_sync.syncs import Sync
+
+# Role → the file of a change set that may become it.
+_STAGED_AS = {"base": CHANGES, "base_index": BASE_INDEX}
 
 
 def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome, *,
@@ -78,7 +81,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
         if history is not None and record_run(state, changes, outcome, before, history, engine=engine, folder=folder,
                                               digests=digests):
             tidy(state, history, dt.datetime.now(dt.UTC))
-        found = (_first_of_few(changes, before, folder) if _is_first_of_few(old, sync, changes, outcome) else
+        found = (_first(sync, changes, before, old, folder) if _is_first(old, sync, changes, outcome) else
                  _merged(state, old, sync, changes, outcome, before, engine, folder))
         merged, rejected = found.merged, found.rejected
         forgets, identity = bool(changes.summary.gone_traits), _identity(changes, old)
@@ -128,19 +131,29 @@ def _merged(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet,
                   refreshed=refreshed)
 
 
-def _is_first_of_few(old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome) -> bool:
-    """Whether this is a first version of a few users, all of whom Candu accepted."""
+def _is_first(old: Version, sync: Sync, changes: ChangeSet, outcome: Outcome) -> bool:
+    """Whether this is a first version of users, all of whom Candu accepted, and they are few or their file may become
+    the base."""
     summary = changes.summary
-    return (old.number == 0 and sync.kind == "users" and sync.refresh is None and is_few(summary.added)
-            and not (summary.changed or summary.removed or summary.held or changes.full)
-            and outcome.settled == (summary.messages, 0) and not outcome.uncertain)
+    accepted, refused = outcome.settled
+    return (old.number == 0 and sync.kind == "users" and not (summary.changed or summary.removed or summary.held)
+            and not (changes.full or changes.keys or refused or outcome.uncertain) and accepted >= summary.messages
+            and (is_few(summary.added) or changes.file(BASE_INDEX).exists()))
 
 
-def _first_of_few(changes: ChangeSet, before: Snapshot, folder: Path) -> _Found:
+def _first(sync: Sync, changes: ChangeSet, before: Snapshot, old: Version, folder: Path) -> _Found:
     """As ``_merged``, without the engine."""
-    with pa.OSFile(str(changes.file("changes.arrow"))) as source:
-        rows = ipc.open_file(source).read_all()
-    return _Found(merged=first_files(rows, _after(changes), folder), newest=before.newest)
+    refreshed = refreshed_at_first(sync, changes, old)
+    if is_few(changes.summary.added):
+        with pa.OSFile(str(changes.file(CHANGES))) as source:
+            rows = ipc.open_file(source).read_all()
+        return _Found(merged=first_files(rows, _after(changes), folder), newest=before.newest, refreshed=refreshed)
+    # The change set keeps its files: until the version is there, a process may die and another one commit.
+    files = {role: folder / f"{role}.arrow" for role in _STAGED_AS}
+    for role, path in files.items():
+        path.hardlink_to(changes.file(_STAGED_AS[role]))
+    merged = Merged({**files, "delta": None, "delta_index": None}, changes.summary.added, _STAGED_AS)
+    return _Found(merged=merged, newest=before.newest, refreshed=refreshed)
 
 
 def _after(changes: ChangeSet) -> Snapshot:
@@ -188,8 +201,9 @@ def _next(old: Version, changes: ChangeSet, merged: Merged, newest: dt.datetime 
 
 def _put(state: PartitionState, version: Version, merged: Merged, beside: dict[str, Path | None]) -> Version:
     """``beside``: the files that are not of the merge; None: there is none, or the old one stays."""
-    added = {role: path for role, path in merged.files.items() if path is not None}
-    return state.commit(version, added | {role: path for role, path in beside.items() if path is not None})
+    added = {role: path for role, path in {**merged.files, **beside}.items() if path is not None}
+    return state.commit(version, added, {role: state.name("runs", version.run_id, file)
+                                         for role, file in merged.staged_as.items()})
 
 
 def empty_version(state: PartitionState, old: Version, run_id: str) -> Version:
@@ -205,7 +219,7 @@ def _make_accepted(connection: duckdb.DuckDBPyConnection, changes: ChangeSet, ou
     Args:
         skip: messages without an answer count as accepted.
     """
-    connection.register("changes", arrow_file(changes.file("changes.arrow")))
+    connection.register("changes", arrow_file(changes.file(CHANGES), without=FLAGS))
     held = changes.file(HELD)
     connection.register("held", arrow_file(held) if held.exists() else REJECTED.empty_table())
     connection.register("outgoing", arrow_file(changes.outgoing))

@@ -20,11 +20,9 @@ def refreshed_until(connection: duckdb.DuckDBPyConnection, sync: Sync, changes: 
     Returns:
         None: the sync refreshes nothing.
     """
-    if sync.refresh is None:
-        return None
     refresh = changes.refresh
-    if refresh is None:
-        return old.refreshed
+    if sync.refresh is None or refresh is None:
+        return refreshed_at_first(sync, changes, old)
     # A row that is new will be sent whole, whenever that is.
     first = scalar(connection, f"""
         SELECT min({refresh.turn()})
@@ -35,3 +33,10 @@ def refreshed_until(connection: duckdb.DuckDBPyConnection, sync: Sync, changes: 
             SELECT message FROM refused_now
         )""")
     return (refresh.before(first) if first else refresh).until_text
+
+
+def refreshed_at_first(sync: Sync, changes: ChangeSet, old: Version) -> str | None:
+    """As ``refreshed_until``, where no row had its turn: each was added, or none is refreshed."""
+    if sync.refresh is None:
+        return None
+    return old.refreshed if changes.refresh is None else changes.refresh.until_text

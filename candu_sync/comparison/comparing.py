@@ -12,11 +12,10 @@ import duckdb
 
 from candu_sync.changes import (
     ChangeSet,
-    Encoding,
+    FirstRun,
     Summary,
     first_changes,
     hold_refused,
-    identity_of,
     leave_out_sent,
     make_outgoing,
     notice,
@@ -47,7 +46,6 @@ from candu_sync.errors import StateError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.progress import Reporter
 from candu_sync.project import Target
-from candu_sync.rows import Trait
 from candu_sync.snapshot import snapshot_of
 from candu_sync.state import Version, remove_folder
 
@@ -119,12 +117,17 @@ def _written(engine: Engine, wanted: Wanted, read: Read, run_id: str,
     if read.rows > _FEW:
         # Its memory is needed now.
         target.project.release_warehouse()
-    folder = target.state.store.scratch()
+    folder = target.state.store.scratch() if read.first is None else read.first.folder
     try:
+        if read.first is not None and (first := _streamed(wanted, read.first, run_id)) is not None:
+            return *first, folder, wanted.refresh
         if wanted.first and read.few and (first := _first(wanted, read, folder)) is not None:
-            return *first, folder, None
+            return *first, folder, wanted.refresh
         connection = engine.connection
-        if read.few or not read.rows:
+        if read.first is not None:
+            load(connection, sync, read.result, read.first.again())
+            read.first.discard()
+        elif read.few or not read.rows:
             load(connection, sync, read.result, read.few)
         found = diff(connection, sync, read.result, wanted.snapshot, prefilter=read.prefilter, full=wanted.full,
                      chosen=wanted.chosen, refresh=wanted.refreshed, unless=wanted.tombstones.condition)
@@ -143,21 +146,27 @@ def _written(engine: Engine, wanted: Wanted, read: Read, run_id: str,
 
 def _first(wanted: Wanted, read: Read, folder: Path) -> tuple[Diff, Summary] | None:
     """What a first reading of a few rows finds, without the engine; None: it is needed."""
-    target, version = wanted.target, wanted.version
-    made = first_changes(target.sync, read.result, read.few, folder / "changes.arrow",
-                         lambda traits: _encoding(target, version, traits))
-    if made is None:
-        return None
-    diff, summary = made
+    made = first_changes(wanted.target.sync, read.result, read.few, folder / "changes.arrow", wanted.encoding)
+    return None if made is None else _with_former(wanted, *made)
+
+
+def _streamed(wanted: Wanted, first: FirstRun, run_id: str) -> tuple[Diff, Summary] | None:
+    """What a first reading finds, whose change set is written already; None: its rows must be compared."""
+    made = first.finish(run_id)
+    return None if made is None else _with_former(wanted, *made)
+
+
+def _with_former(wanted: Wanted, diff: Diff, summary: Summary) -> tuple[Diff, Summary]:
+    target = wanted.target
     former = target.project.former_partitions(target.sync)
-    return diff, notice_resent(None, summary, target.sync, version, target.partition, former)
+    return diff, notice_resent(None, summary, target.sync, wanted.version, target.partition, former)
 
 
 def _outgoing(connection: duckdb.DuckDBPyConnection, wanted: Wanted, found: Diff, folder: Path,
               ) -> tuple[Summary, Refresh | None]:
     """Make the messages' rows of the changes, and count them."""
     target, version, refresh = wanted.target, wanted.version, wanted.refresh
-    encoding = _encoding(target, version, found.traits)
+    encoding = wanted.encoding(found.traits)
     make_outgoing(connection, encoding)
     shorten = None if wanted.refreshed is None else partial(do_without_refresh, connection, target.sync, found)
     set_large_aside(connection, encoding, shorten=shorten)
@@ -181,13 +190,6 @@ def _noted(connection: duckdb.DuckDBPyConnection, wanted: Wanted, summary: Summa
         return notice_resent(connection, summary, target.sync, wanted.version, target.partition, former)
     ended, total = target.project.share_ended(target.sync)
     return replace(summary, ended_rows=ended, sync_rows=total)
-
-
-def _encoding(target: Target, version: Version, traits: tuple[Trait, ...]) -> Encoding:
-    namespace, sync = target.project.message_namespace, target.sync
-    if namespace is None:
-        return Encoding(sync.kind, traits)
-    return Encoding(sync.kind, traits, identity_of(namespace, sync.name, sync.kind, target.partition, version.number))
 
 
 def _now() -> dt.datetime:

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from candu_sync.changes import FirstRun
 from candu_sync.comparison.row_source import row_source
 from candu_sync.comparison.shard_check import in_their_shard
 from candu_sync.comparison.source import ReadAll, RowSource
@@ -22,6 +23,7 @@ from candu_sync.prefetch import ahead
 from candu_sync.progress import Reporter
 from candu_sync.project import Project
 from candu_sync.rows import Result
+from candu_sync.state import remove_folder
 
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
@@ -40,6 +42,7 @@ class Read:
         forgotten: rows that were left out, of people who are forgotten.
         rows_read, bytes_read: as the source's.
         few: these rows themselves, where they are few; they are not in a table yet.
+        first: the change set that was written of these rows, which are in no table; it is closed with the engine.
     """
 
     result: Result
@@ -51,6 +54,7 @@ class Read:
     bytes_read: int
     prefilter: Prefilter | None = None
     few: tuple[pa.RecordBatch, ...] = ()
+    first: FirstRun | None = None
 
 
 class Engine:
@@ -59,6 +63,10 @@ class Engine:
     def __init__(self, project: Project, stack: ExitStack) -> None:
         self._project = project
         self._stack = stack
+
+    def closes(self, opened: FirstRun) -> None:
+        """Close something with the connection, before it."""
+        self._stack.callback(opened.close)
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -113,7 +121,11 @@ def _read_once(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[
             prefilter = _prefilter(engine, wanted, result, source)
         # The thread that reads ahead must always end before the reading is closed.
         with closing(ahead(batches, _READ_AHEAD, wanted.target.project.cancel_queries)) as others:
-            count = _load(engine, wanted, result, prefilter, chain(few, taken(others)))
+            rows = chain(few, taken(others))
+            if wanted.streams:
+                first = _written(engine, wanted, result, rows)
+                return read(rows=counts["rows"], matched=None, first=first)
+            count = _load(engine, wanted, result, prefilter, rows)
         source.finish(prefilter)
         return read(rows=count, prefilter=prefilter,
                     matched=prefilter.matched if prefilter and prefilter.everything_matched else None)
@@ -142,6 +154,20 @@ def _prefilter(engine: Engine, wanted: Wanted, result: Result, source: RowSource
         return None
     return Prefilter(engine.connection, wanted.target.sync, wanted.snapshot, result, wanted.chosen, wanted.refreshed,
                      theirs=source.carried)
+
+
+def _written(engine: Engine, wanted: Wanted, result: Result, rows: Iterable[pa.RecordBatch]) -> FirstRun:
+    """Write the change set of a first run into a scratch folder."""
+    folder = wanted.target.state.store.scratch()
+    try:
+        first = FirstRun(engine.connection, wanted.target.sync, result, folder, wanted.encoding)
+        engine.closes(first)
+        for batch in rows:
+            first.add(batch)
+    except BaseException:
+        remove_folder(folder)
+        raise
+    return first
 
 
 def _load(engine: Engine, wanted: Wanted, result: Result, prefilter: Prefilter | None,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from candu_sync.changes import anything_set_aside, identity_changes, row_identity
+from candu_sync.changes import Encoding, anything_set_aside, identity_changes, identity_of, row_identity
 from candu_sync.diff import Refresh, chosen_rows
 from candu_sync.forgetting import Tombstones
 from candu_sync.project import Target
+from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot
 from candu_sync.state import RowIdentity, Version
 
@@ -45,8 +46,20 @@ class Wanted:
     @property
     def first(self) -> bool:
         """Whether rows are compared with nothing."""
-        return not (self.version.number or self.full or self.keys or self.target.ended or self.tombstones.hashes
-                    or self.refresh)
+        return not (self.version.number or self.full or self.keys or self.target.ended or self.refreshed)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the rows need not be compared with each other, unless two have one key."""
+        return self.first and self.target.sync.kind == "users" and len(self.target.sync.key) == 1
+
+    def encoding(self, traits: tuple[Trait, ...]) -> Encoding:
+        """How rows with these traits become messages."""
+        target, sync = self.target, self.target.sync
+        namespace = target.project.message_namespace
+        identity = None if namespace is None else identity_of(
+            namespace, sync.name, sync.kind, target.partition, self.version.number)
+        return Encoding(sync.kind, traits, identity)
 
     @cached_property
     def may_end_early(self) -> bool:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from candu_sync.diff.trait_rules import compared_traits as compared_traits
     from candu_sync.diff.trait_rules import iso_text as iso_text
     from candu_sync.diff.trait_rules import nulls_to_replace as nulls_to_replace
+    from candu_sync.diff.trait_rules import with_constants as with_constants
+    from candu_sync.diff.unsendable_rows import set_unsendable_aside as set_unsendable_aside
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changed_rows": "Diff diff diff_of_nothing do_without_refresh",
@@ -40,5 +42,6 @@ else:
         "other_partitions": "keep_what_others_set",
         "prefilter": "Prefilter",
         "refresh": "Refresh cut_refresh refresh_of",
-        "trait_rules": "Compared compared_traits iso_text nulls_to_replace",
+        "trait_rules": "Compared compared_traits iso_text nulls_to_replace with_constants",
+        "unsendable_rows": "set_unsendable_aside",
     })

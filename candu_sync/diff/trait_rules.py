@@ -9,6 +9,7 @@ a null are sent the constant. Which of them had a value before is not known then
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from candu_sync.embedded import literal
@@ -86,25 +87,32 @@ def compared_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[tup
     Raises:
         ModelError: ``nulls`` names a trait that the model does not have.
     """
-    on_null = sync.nulls if isinstance(sync.nulls, dict) else {}
-    removed = sync.removed if isinstance(sync.removed, dict) else {}
-    for name in on_null:
+    for name in sync.nulls if isinstance(sync.nulls, dict) else ():
         if name not in result.names:
             raise ModelError(f"{sync.name}: `nulls` names the trait {name}, which the model does not give. "
                              f"It gives: {', '.join(result.names)}")
     traits = [] if sync.kind == "events" else list(snapshot.traits)
     # A version may have traits and no rows: then there is nothing to compare with.
     stored = frozenset(range(len(traits))) if snapshot.base is not None else frozenset()
-    pairs = zip(result.names, result.kinds, strict=True)
-    wanted: list[tuple[str, ValueKind]] = [(n, k) for n, k in pairs if k is not ValueKind.EMPTY]
-    wanted += [(name, kind_of_constant(value)) for name, value in (*on_null.items(), *removed.items())]
-    for name, kind in wanted:
-        if Trait(name, kind) not in traits:
-            traits.append(Trait(name, kind))
+    for trait in with_constants(sync, [trait for trait in result.traits if trait.kind is not ValueKind.EMPTY]):
+        if trait not in traits:
+            traits.append(trait)
     names = list(dict.fromkeys(trait.name for trait in traits))
     replaced = nulls_to_replace(sync, snapshot)
     return tuple(traits), tuple(_compared(name, traits, stored, sync, result, catch_up=name in replaced)
                                 for name in names)
+
+
+def with_constants(sync: Sync, given: Iterable[Trait]) -> tuple[Trait, ...]:
+    """The traits that a model gives, then those of the constants that ``nulls`` and ``removed`` set, each once.
+
+    Example:
+        >>> sync = sync.model_copy(update={"nulls": {"plan": "none", "seats": 0}})
+        >>> [trait.name for trait in with_constants(sync, [Trait("plan", ValueKind.TEXT)])]
+        ['plan', 'seats']
+    """
+    constants = [item for rule in (sync.nulls, sync.removed) if isinstance(rule, dict) for item in rule.items()]
+    return tuple(dict.fromkeys([*given, *(Trait(name, kind_of_constant(value)) for name, value in constants)]))
 
 
 def nulls_to_replace(sync: Sync, snapshot: Snapshot) -> set[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.few_rows import stored_rows as stored_rows
     from candu_sync.snapshot.hash_memory import HashMemory as HashMemory
     from candu_sync.snapshot.hash_memory import forget_hashes as forget_hashes
+    from candu_sync.snapshot.index_writer import IndexWriter as IndexWriter
     from candu_sync.snapshot.known_rows import KnownRows as KnownRows
     from candu_sync.snapshot.known_rows import RowPairs as RowPairs
     from candu_sync.snapshot.merge import Merged as Merged
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.merge import write_base as write_base
     from candu_sync.snapshot.row_index import FUNCTION as FUNCTION
     from candu_sync.snapshot.row_index import Index as Index
+    from candu_sync.snapshot.row_index import hash_pairs as hash_pairs
     from candu_sync.snapshot.row_index import hashes as hashes
     from candu_sync.snapshot.row_index import key_hash as key_hash
     from candu_sync.snapshot.row_index import row_hash as row_hash
@@ -40,9 +42,10 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "few_rows": "first_files stored_rows",
         "hash_memory": "HashMemory forget_hashes",
+        "index_writer": "IndexWriter",
         "known_rows": "KnownRows RowPairs",
         "merge": "Merged lay_over write_base",
-        "row_index": "FUNCTION Index hashes key_hash row_hash",
+        "row_index": "FUNCTION Index hash_pairs hashes key_hash row_hash",
         "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused hashed_names index_of layout renewed_index "
                      "select_list typed_nulls"),
         "versions": "snapshot_of",

@@ -34,7 +34,7 @@ _Rows = tuple[np.ndarray, ...]
 
 
 class IndexWriter:
-    """Makes the index of one file. It is closed at the end of its block.
+    """Makes the index of one file. Close it, or use it as a block.
 
     Args:
         folder: for the runs of a large index; None: the system's temporary one.
@@ -65,9 +65,14 @@ class IndexWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove its runs."""
         self._waiting.clear()
         if self._folder is not None:
-            shutil.rmtree(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def add(self, key_hash: Hashes, row_hash: Hashes) -> None:
         """The next rows of the file."""

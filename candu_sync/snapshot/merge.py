@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -35,10 +36,12 @@ class Merged:
 
     Attributes:
         live: rows of the next snapshot that are not gone.
+        staged_as: role → the name of the same file in the change set.
     """
 
     files: dict[str, Path | None]
     live: int
+    staged_as: Mapping[str, str] = field(default_factory=dict)
 
 
 def lay_over(connection: duckdb.DuckDBPyConnection, old: Snapshot, new: Snapshot, hashed: tuple[Trait, ...],

@@ -183,6 +183,10 @@ class Index:
         self._state[at[same]] = _MATCHED
         return np.asarray(same, np.bool_)
 
+    def has_any(self, keys: Hashes) -> bool:
+        """Whether there is a row with one of these key hashes."""
+        return bool(len(self._positions(np.sort(keys))))
+
     @property
     def key_hashes(self) -> Hashes:
         """Of all rows, sorted."""

@@ -111,7 +111,7 @@ class DiskStore:
         except OSError as error:
             raise StateError(f"{self._path(name)} cannot be read: {error.strerror}") from error
 
-    def add(self, name: str, path: Path, *, more: bool = False) -> int:
+    def add(self, name: str, path: Path, *, more: bool = False, same: str | None = None) -> int:
         # Its size is read before the move: another process may delete the file as soon as it is there.
         target = self._path(name)
         try:

@@ -54,12 +54,23 @@ class ObjectStore:
         except FileNotFoundError:
             return None
 
-    def add(self, name: str, path: Path, *, more: bool = False) -> int:
+    def add(self, name: str, path: Path, *, more: bool = False, same: str | None = None) -> int:
         with self._reported(name, written=True):
-            self._obstore.put(self._store, name, path)
+            if same is None or not self._copied(same, name):
+                self._obstore.put(self._store, name, path)
         kept = self._cache / name
         kept.parent.mkdir(parents=True, exist_ok=True)
         return path.replace(kept).stat().st_size
+
+    def _copied(self, source: str, target: str) -> bool:
+        """Copy an object in the store; False: it is not there, or the store does not copy so large a one (S3: 5 GB)."""
+        from obstore.exceptions import BaseError
+
+        try:
+            self._obstore.copy(self._store, source, target)
+        except (BaseError, FileNotFoundError):
+            return False
+        return True
 
     def copy(self, source: str, target: str) -> None:
         with self._reported(target, written=True):

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,12 +109,13 @@ class PartitionState:
             raise DamagedState(file.name, f"{self.store.place(file.name)} {what}: {_what_to_do(self.sync)}")
         return path
 
-    def commit(self, version: Version, added: dict[str, Path]) -> Version:
+    def commit(self, version: Version, added: dict[str, Path], same: Mapping[str, str] | None = None) -> Version:
         """Make a version real.
 
         Args:
             version: with the files that it keeps.
             added: role → local file, moved into the store under the version's run.
+            same: role → the name of an object that may have the same bytes.
 
         Raises:
             StaleChanges: this number is there already: another run committed first.
@@ -124,7 +126,7 @@ class PartitionState:
             digest = _sha256(path)
             # Another process may commit for this run, too. It never overwrites a file that a version names.
             name = self.name("data", version.run_id, f"{path.stem}-{digest[:16]}{path.suffix}")
-            files[role] = File(name, self.store.add(name, path, more=left > 0), digest)
+            files[role] = File(name, self.store.add(name, path, more=left > 0, same=(same or {}).get(role)), digest)
         version = replace(version, files=files)
         if not self.store.put(self._version_name(version.number), encode(version), create=True):
             raise self._overtaken(version.number)

@@ -26,9 +26,10 @@ class Store(Protocol):
     def get(self, name: str) -> bytes | None:
         """An object's bytes; None: there is none."""
 
-    def add(self, name: str, path: Path, *, more: bool = False) -> int:
+    def add(self, name: str, path: Path, *, more: bool = False, same: str | None = None) -> int:
         """Move a local file in; returns its bytes. With ``more`` another one is moved into the same folder right after
-        it: a power cut may lose this one until that one is there."""
+        it: a power cut may lose this one until that one is there. ``same``: an object that has the same bytes, if it is
+        there; it stays."""
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object, over one of that name."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candu_sync.snapshot import index_writer
@@ -23,7 +23,7 @@ TRAITS = [("plan", "text")]
 HASH = st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.lists(st.lists(HASH, max_size=9), max_size=9), st.sampled_from([1, 4, 7, 100]))
 def test_parts_make_the_same_file(tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]],
                                   run: int) -> None:

@@ -274,3 +274,21 @@ def test_folders(store: Store) -> None:
         store.put(name, b"")
     assert store.folders("s/") == ["a", "b"]
     assert store.folders("none/") == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_that_is_there_under_another_name_is_added(store: Store, tmp_path: Path, there: bool) -> None:
+    if there:
+        store.put("runs/1/changes.arrow", b"rows")
+    assert store.add("data/base.arrow", file(tmp_path, b"rows"), same="runs/1/changes.arrow") == 4
+    store.delete("runs/1/changes.arrow")
+    assert store.get("data/base.arrow") == b"rows"
+    assert not (tmp_path / "incoming").exists()
+
+
+def test_an_object_that_is_in_the_store_is_not_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(f"file://{tmp_path}")
+    store.put("runs/1/changes.arrow", b"rows")
+    monkeypatch.setattr(store._obstore, "put", lambda *_: pytest.fail("the file was sent"))
+    store.add("data/base.arrow", file(tmp_path, b"rows"), same="runs/1/changes.arrow")
+    assert store.get("data/base.arrow") == b"rows"

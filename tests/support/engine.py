@@ -8,11 +8,13 @@ from contextlib import contextmanager
 import pytest
 
 from candu_sync import embedded
+from candu_sync.comparison.wanted import Wanted
 
 
 @contextmanager
 def by_the_engine() -> Iterator[None]:
-    """Not even one row is few."""
+    """Not even one row is few, and the rows of a first run are put into a table, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embedded, "FEW_ROWS", 0)
+        patch.setattr(Wanted, "streams", False)
         yield
