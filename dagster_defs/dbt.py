@@ -10,7 +10,7 @@ from pathlib import Path
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
 from candu_sync import ChangeSet, load_settings
-from candu_sync.dbt import DbtColumn, linked, trait_lineage
+from candu_sync.dbt import DbtColumn, LineageFile, linked, trait_lineage
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Catalog, Sync
 from candu_sync.workspaces import prefix_of
@@ -31,13 +31,14 @@ def manifest(workspace: str | None) -> Path | None:
     return Path(path) if path else None
 
 
-def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None) -> Metadata:
+def lineage_metadata(sync: Sync, changes: ChangeSet, manifest: Path | None, kept: LineageFile) -> Metadata:
     """The traits as the asset's columns, and the dbt columns that each is made of; nothing when none is known.
 
     Args:
         manifest: ``CANDU_DBT_MANIFEST``.
+        kept: where the lineage is kept until the SQL or the manifest changes.
     """
-    found = trait_lineage(sync, [trait.name for trait in changes.sent_traits], manifest)
+    found = trait_lineage(sync, [trait.name for trait in changes.sent_traits], manifest, kept)
     if not found:
         return {}
     deps = {trait: [TableColumnDep(AssetKey(key), column) for key, column in columns]

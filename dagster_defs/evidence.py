@@ -50,8 +50,9 @@ class Evidence:
         show = self.launch.values or sync.preview != "none"
         invalid = (preview_rows(self.target, self.found, staged=True, sorts=["invalid"], values=self.launch.values)
                    if show else [])
+        kept = self.target.project.state.file_of(sync.name, "lineage.json")
         return (changes_metadata(self.found, outlook, invalid)
-                | lineage_metadata(sync, self.found, settings.dbt_manifest))
+                | lineage_metadata(sync, self.found, settings.dbt_manifest, kept))
 
     def of_push(self, result: RunResult) -> Metadata:
         """The metadata of the push."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from candu_sync.dbt.columns import Read as Read
     from candu_sync.dbt.declared import declared_syncs as declared_syncs
     from candu_sync.dbt.declared import load_catalog as load_catalog
-    from candu_sync.dbt.lineage import DbtColumn as DbtColumn
+    from candu_sync.dbt.kept_lineage import DbtColumn as DbtColumn
+    from candu_sync.dbt.kept_lineage import LineageFile as LineageFile
     from candu_sync.dbt.lineage import trait_lineage as trait_lineage
     from candu_sync.dbt.manifest import Manifest as Manifest
     from candu_sync.dbt.manifest import ManifestError as ManifestError
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "declared": "declared_syncs load_catalog",
-        "lineage": "DbtColumn trait_lineage",
+        "kept_lineage": "DbtColumn LineageFile",
+        "lineage": "trait_lineage",
         "manifest": "Manifest ManifestError read_manifest",
         "model_changes": "ancestors modified",
         "model_columns": "ModelColumns",

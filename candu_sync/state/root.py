@@ -14,6 +14,7 @@ from candu_sync.state.format_file import open_format
 from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.store import Store, open_store
+from candu_sync.state.sync_file import SyncFile
 
 
 class State:
@@ -56,6 +57,10 @@ class State:
     def machine_file(self, name: str) -> Path:
         """A file that all processes of this machine with the same state have in common. See ``machine_file``."""
         return machine_file(self.store.folder, name, self.workspace)
+
+    def file_of(self, sync: str, name: str) -> SyncFile:
+        """A small file about a whole sync. See ``SyncFile``."""
+        return SyncFile(self.store, sync, name)
 
     def of(self, sync: str, partition: str | None) -> PartitionState:
         """The state of one sync and partition."""
