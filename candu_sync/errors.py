@@ -118,7 +118,17 @@ class StaleChanges(StateError):
 
 
 class Claimed(StateError):
-    """Another run is at work on this sync and partition."""
+    """Another run is at work on this sync and partition.
+
+    Attributes:
+        silent: the seconds since that run gave a sign of life; None: not known.
+        free_in: the seconds until its claim can be taken over, if it gives none again; None: not known.
+    """
+
+    def __init__(self, message: str, *, silent: float | None = None, free_in: float | None = None) -> None:
+        self.silent = silent
+        self.free_in = free_in
+        super().__init__(message)
 
 
 class GuardTripped(CanduSyncError):

@@ -9,7 +9,7 @@ from candu_sync.commit.next_version import commit, empty_version
 from candu_sync.commit.run_result import remember, result_of
 from candu_sync.delivery import Report
 from candu_sync.embedded import Embedded
-from candu_sync.errors import Claimed, StaleChanges
+from candu_sync.errors import StaleChanges
 from candu_sync.history import HistoryPolicy, note_run
 from candu_sync.state import (
     Outcome,
@@ -40,7 +40,7 @@ def recover(state: PartitionState, sync: Sync, engine: Embedded, history: Histor
     if owner is None:
         return version
     if owner.alive(dt.datetime.now(dt.UTC)):
-        raise Claimed(refusal(state, owner))
+        raise refusal(state, owner)
     try:
         recovered = _folded(state, sync, version, owner.run_id, engine, history)
     except StaleChanges:

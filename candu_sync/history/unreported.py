@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from candu_sync.history.layout import HistoryPolicy, Mode
-from candu_sync.state import Owner, PartitionState, State, this_process
+from candu_sync.state import PartitionState, State, owner_of, this_process
 
 _FOLDER = "report/runs/"
 
@@ -46,7 +46,7 @@ class Unreported:
 
     def is_under_way(self, now: dt.datetime) -> bool:
         """Whether another process, which still runs, has committed the run and will write down how it ended."""
-        owner = Owner(**self.owner)
+        owner = owner_of(self.owner)
         here = this_process(self.run_id).process_id
         return self.result is None and owner.process_id != here and owner.alive(now)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from candu_sync.errors import Claimed
 from candu_sync.state import Claim, PartitionState, State, drop_claims, read_claim, refusal
 
 
@@ -25,7 +24,7 @@ def take_turn(state: State, name: str) -> Claim:
     if numbers:
         owner = read_claim(place, number)
         if owner is not None and owner.alive(dt.datetime.now(dt.UTC)):
-            raise Claimed(refusal(place, owner))
+            raise refusal(place, owner)
         number += 1
     claim = Claim(place, number, name)
     drop_claims(place, number - 1)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from candu_sync.state.lasting import check_lasting as check_lasting
     from candu_sync.state.lasting import short_lived as short_lived
     from candu_sync.state.owner import Owner as Owner
+    from candu_sync.state.owner import owner_of as owner_of
     from candu_sync.state.owner import this_process as this_process
     from candu_sync.state.partition_state import PartitionState as PartitionState
     from candu_sync.state.receipt_log import ReceiptLog as ReceiptLog
@@ -55,7 +56,7 @@ else:
         "folder_names": "sync_folder",
         "last_run": "carried_on last_good read_last_run write_last_run",
         "lasting": "check_lasting short_lived",
-        "owner": "Owner this_process",
+        "owner": "Owner owner_of this_process",
         "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",

@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from candu_sync.errors import Claimed, StateError
-from candu_sync.state.owner import Owner, this_process
+from candu_sync.state.clocks import ahead, compare
+from candu_sync.state.owner import Owner, owner_of, this_process
 from candu_sync.state.partition_state import PartitionState
 
 # A run stops sending long before its lease (``owner.LEASE``) ends, so that its last request, which may wait for an
 # answer for CANDU_TIMEOUT (30 s), has ended before another run sends anything newer.
 SENDING = 40.0
 HEARTBEAT = 10.0
+
+# Seconds without a heartbeat from which on the owner may be dead. One that lives misses no two heartbeats in a row.
+SILENT = 2 * HEARTBEAT
+
+# Seconds after the end of a lease at which it has ended for certain: object stores show times in whole seconds.
+_MARGIN = 2.0
+
+# A write that took longer, in seconds, says nothing about clocks.
+_QUICK = 5.0
 
 
 class Claim:
@@ -34,11 +47,12 @@ class Claim:
         self._owner = this_process(run_id)
         self._lost = False
         self._beat_at = _clock()
+        self._quick = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="candu-sync heartbeat", daemon=True)
         state.introduce()
         if not state.store.put(self._name, self._body(), create=True):
-            raise Claimed(refusal(state, read_claim(state, number)))
+            raise refusal(state, read_claim(state, number))
 
     def __enter__(self) -> Claim:
         self._thread.start()
@@ -64,35 +78,77 @@ class Claim:
             if not self.held():
                 return
             try:
-                found = read_claim(self._state, self._number)
-                if found is None or found.process_id != self._owner.process_id:
+                if not self._is_own():
                     self._lost = True
                     return
                 self._state.store.put(self._name, self._body())
+                self._quick = _clock() - began < _QUICK
                 self._beat_at = began
             except StateError:
                 continue  # the next beat tries again; after SENDING seconds ``held`` stops the sending
+
+    def _is_own(self) -> bool:
+        """Whether the claim is this process's. Its file also shows whether the clock is right."""
+        found = self._state.store.dated(self._name)
+        owner = None if found is None else _owner(found[0])
+        if found is None or owner is None or owner.process_id != self._owner.process_id:
+            return False
+        if self._quick:
+            compare(owner.host, (owner.heard - found[1]).total_seconds(), late=False)
+        return True
 
     def _body(self) -> bytes:
         return json.dumps(vars(self._owner) | {"heartbeat": _now().isoformat()}).encode()
 
 
 def read_claim(state: PartitionState, number: int) -> Owner | None:
-    """The owner of a version's claim; None: nobody has claimed it. A claim that cannot be read counts as dead."""
-    data = state.store.get(_name(state, number))
-    try:
-        return None if data is None else Owner(**json.loads(data))
-    except (ValueError, TypeError):
+    """The owner of a version's claim; None: nobody has claimed it. A claim that cannot be read counts as dead.
+
+    Returns:
+        The owner. The heartbeat of one on another machine is the time at which the store got it, as this machine's
+        clock would show that time: the clocks of both may be wrong.
+    """
+    found = state.store.dated(_name(state, number))
+    if found is None:
+        return None
+    data, written = found
+    owner = _owner(data)
+    if owner is None:
         long_ago = dt.datetime.fromtimestamp(0, dt.UTC).isoformat()
         return Owner(run_id="-", host="-", pid=0, process_started="", started="-", heartbeat=long_ago)
+    if owner.in_this_table():
+        return owner
+    compare(owner.host, (owner.heard - written).total_seconds(), late=True)
+    # Without the right to write, a reader such as ``status`` has only the clocks of both machines.
+    with suppress(StateError):
+        heard = written - dt.timedelta(seconds=ahead(state.store, socket.gethostname()))
+        return replace(owner, heartbeat=heard.isoformat())
+    return owner
 
 
-def refusal(state: PartitionState, owner: Owner | None) -> str:
-    """The sentence for a run that finds a partition claimed."""
+def _owner(data: bytes) -> Owner | None:
+    """The owner that a claim names; None: it cannot be read."""
+    try:
+        owner = owner_of(json.loads(data))
+        return owner if owner.heard.tzinfo else None
+    except (ValueError, TypeError):
+        return None
+
+
+def refusal(state: PartitionState, owner: Owner | None) -> Claimed:
+    """The error for a run that finds a partition claimed. Of an owner that is silent for longer than its heartbeat
+    takes, it says when the claim is free."""
     if owner is None:
-        return f"{state.title} was claimed by another run a moment ago: try again"
-    return (f"run {owner.run_id} on host {owner.host} (process {owner.pid}) has claimed {state.title} since "
-            f"{owner.started}: wait for it, or stop it; the next run takes over the claim of a dead one by itself")
+        return Claimed(f"{state.title} was claimed by another run a moment ago: try again")
+    silent = max(0.0, owner.silent(_now()))
+    free_in = owner.lease_left(_now()) + _MARGIN
+    holder = f"run {owner.run_id} on host {owner.host} (process {owner.pid}) has claimed {state.title} since " \
+             f"{owner.started}"
+    if silent <= SILENT or owner.in_this_table():
+        return Claimed(f"{holder}: wait for it, or stop it; the next run takes over the claim of a dead one by itself",
+                       silent=silent, free_in=free_in)
+    return Claimed(f"{holder}, and gave no sign of life for {silent:.0f} s: if it is dead, its claim is free in "
+                   f"{free_in:.0f} s, and a run then takes over", silent=silent, free_in=free_in)
 
 
 def drop_claims(state: PartitionState, up_to: int) -> None:

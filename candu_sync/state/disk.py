@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -103,13 +104,29 @@ class DiskStore:
         return f"{self._root}/{_SCRATCH}/.{uuid.uuid4().hex}"
 
     def get(self, name: str) -> bytes | None:
+        found = self.dated(name)
+        return None if found is None else found[0]
+
+    def dated(self, name: str) -> tuple[bytes, dt.datetime] | None:
         try:
             with open(self._path(name), "rb") as file:
-                return file.read()
+                return file.read(), _written_at(file.fileno())
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StateError(f"{self._path(name)} cannot be read: {error.strerror}") from error
+
+    def now(self) -> dt.datetime:
+        # A disk that several machines share gives files the time of its server.
+        temporary = self._temporary()
+        try:
+            self._make_folders("")
+            _write(temporary, b"-", sync=True)
+            return _written_at(temporary)
+        except OSError as error:
+            raise _unwritable(temporary, error) from error
+        finally:
+            _unlink(temporary)
 
     def add(self, name: str, path: Path, *, more: bool = False, same: str | None = None) -> int:
         # Its size is read before the move: another process may delete the file as soon as it is there.
@@ -205,6 +222,11 @@ def _synced(path: Path) -> int:
         return os.fstat(file).st_size
     finally:
         os.close(file)
+
+
+def _written_at(file: int | str) -> dt.datetime:
+    """When a file was last written, by the clock of its disk's machine."""
+    return dt.datetime.fromtimestamp(os.stat(file).st_mtime, dt.UTC)
 
 
 def _made(path: str) -> bool:

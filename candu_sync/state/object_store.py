@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
 import tempfile
+import uuid
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,11 +50,27 @@ class ObjectStore:
         return True
 
     def get(self, name: str) -> bytes | None:
+        found = self.dated(name)
+        return None if found is None else found[0]
+
+    def dated(self, name: str) -> tuple[bytes, dt.datetime] | None:
         try:
             with self._reported(name):
-                return bytes(self._obstore.get(self._store, name).bytes())
+                found = self._obstore.get(self._store, name)
+                return bytes(found.bytes()), found.meta["last_modified"]
         except FileNotFoundError:
             return None
+
+    def now(self) -> dt.datetime:
+        # obstore does not show an answer's headers, and so not the Date of the store.
+        name = f"probe/{uuid.uuid4().hex}"
+        try:
+            with self._reported(name, written=True):
+                self._obstore.put(self._store, name, b"-")
+                written: dt.datetime = self._obstore.head(self._store, name)["last_modified"]
+                return written
+        finally:
+            self.delete(name)
 
     def add(self, name: str, path: Path, *, more: bool = False, same: str | None = None) -> int:
         with self._reported(name, written=True):

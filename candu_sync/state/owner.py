@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from candu_sync.state import processes
 
@@ -40,11 +42,25 @@ class Owner:
 
         The process table is asked only where it is the owner's own; for all others the lease decides.
         """
-        if self._in_this_table() and not self._running():
+        if self.in_this_table() and not self._running():
             return False
-        return (now - dt.datetime.fromisoformat(self.heartbeat)).total_seconds() <= LEASE
+        return self.silent(now) <= LEASE
 
-    def _in_this_table(self) -> bool:
+    @property
+    def heard(self) -> dt.datetime:
+        """The time of its last heartbeat."""
+        return dt.datetime.fromisoformat(self.heartbeat)
+
+    def silent(self, now: dt.datetime) -> float:
+        """The seconds since its last heartbeat."""
+        return (now - self.heard).total_seconds()
+
+    def lease_left(self, now: dt.datetime) -> float:
+        """The seconds until its lease ends, if it is silent from now on; 0: it has ended."""
+        return max(0.0, LEASE - self.silent(now))
+
+    def in_this_table(self) -> bool:
+        """Whether this process sees the owner's in its process table."""
         there = (self.boot_id, self.pid_namespace)
         return all(there) and there == (processes.boot_id(), processes.pid_namespace())
 
@@ -54,6 +70,9 @@ class Owner:
         return self.process_started == processes.started(self.pid)
 
 
+_FIELDS = tuple(field.name for field in fields(Owner))
+
+
 def this_process(run_id: str) -> Owner:
     """This process as the owner of a claim, with a heartbeat of now."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -61,3 +80,12 @@ def this_process(run_id: str) -> Owner:
     return Owner(run_id=run_id, host=socket.gethostname(), pid=pid, process_started=processes.started(pid),
                  started=now, heartbeat=now, boot_id=processes.boot_id(), pid_namespace=processes.pid_namespace(),
                  process_id=processes.process_id())
+
+
+def owner_of(body: Mapping[str, Any]) -> Owner:
+    """An owner that was written as JSON. A later version may have written more about it.
+
+    Raises:
+        TypeError: something is missing.
+    """
+    return Owner(**{name: body[name] for name in _FIELDS if name in body})

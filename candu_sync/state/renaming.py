@@ -16,7 +16,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from candu_sync.errors import Claimed, DamagedState
+from candu_sync.errors import DamagedState
 from candu_sync.state import folder_names
 from candu_sync.state.claims import Claim, drop_claims, read_claim, refusal
 from candu_sync.state.last_run import read_last_run, write_last_run
@@ -115,7 +115,7 @@ def _drop_dead(state: PartitionState, number: int) -> None:
     """Remove the claim of a move that died."""
     owner = read_claim(state, number)
     if owner is not None and owner.alive(dt.datetime.now(dt.UTC)):
-        raise Claimed(refusal(state, owner))
+        raise refusal(state, owner)
     drop_claims(state, number)
 
 

@@ -7,6 +7,7 @@ put-if-absent on each of them (obstore docs, "put").
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,12 @@ class Store(Protocol):
 
     def get(self, name: str) -> bytes | None:
         """An object's bytes; None: there is none."""
+
+    def dated(self, name: str) -> tuple[bytes, dt.datetime] | None:
+        """As ``get``, with the time at which the object was written, by the store's clock (UTC)."""
+
+    def now(self) -> dt.datetime:
+        """What the store's own clock says (UTC): the time of an object that is written for this, and removed."""
 
     def add(self, name: str, path: Path, *, more: bool = False, same: str | None = None) -> int:
         """Move a local file in; returns its bytes. With ``more`` another one is moved into the same folder right after

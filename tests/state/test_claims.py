@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from candu_sync import pipeline
-from candu_sync.errors import Claimed
+from candu_sync.errors import Claimed, StateError
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
-from candu_sync.state import claims, processes
+from candu_sync.state import claims, clocks, processes
 from candu_sync.state.claims import Claim, read_claim
 from candu_sync.state.owner import LEASE, this_process
 from candu_sync.state.partition_state import PartitionState
@@ -31,10 +31,6 @@ from tests.support.waiting import held_back, until
 @pytest.fixture
 def state(tmp_path: Path) -> PartitionState:
     return State(str(tmp_path / "state")).of("users/model", None)
-
-
-
-
 
 
 class TestClaims:
@@ -97,6 +93,21 @@ class TestClaims:
         assert owner.alive(now)
         assert not owner.alive(now + dt.timedelta(seconds=LEASE + 1))
 
+    def test_a_claim_of_a_later_version_is_read(self, state: PartitionState) -> None:
+        body = asdict(this_process("run-1")) | {"shoe_size": 43}
+        state.store.put(state.name("claims", "00000001.json"), json.dumps(body).encode())
+        owner = read_claim(state, 1)
+        assert owner is not None
+        assert owner.run_id == "run-1"
+        assert owner.alive(dt.datetime.now(dt.UTC))
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b'{"heartbeat": null}', b'{"run_id": "run-1"}'])
+    def test_a_claim_that_cannot_be_read_is_dead(self, state: PartitionState, body: bytes) -> None:
+        state.store.put(state.name("claims", "00000001.json"), body)
+        owner = read_claim(state, 1)
+        assert owner is not None
+        assert not owner.alive(dt.datetime.now(dt.UTC))
+
     def test_a_process_table_that_is_not_known_is_not_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         owner = replace(this_process("run-1"), pid=2**22)
         assert not owner.alive(dt.datetime.now(dt.UTC))
@@ -137,6 +148,96 @@ class TestClaims:
             assert claim.held()
         assert later is not None
         assert asdict(later) | {"heartbeat": ""} == asdict(first) | {"heartbeat": ""}
+
+
+def claimed_elsewhere(state: PartitionState, *, clock: float, silent: float) -> Path:
+    """A claim of a run on another machine.
+
+    Args:
+        clock: the seconds by which that machine's clock is ahead.
+        silent: the seconds since its last heartbeat.
+    """
+    beat = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=silent)
+    heartbeat = (beat + dt.timedelta(seconds=clock)).isoformat()
+    owner = replace(this_process("run-1"), host="elsewhere", boot_id="another", heartbeat=heartbeat)
+    state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(owner)).encode())
+    path = state.store.local(state.name("claims", "00000001.json"))
+    assert path is not None
+    os.utime(path, (beat.timestamp(), beat.timestamp()))
+    return path
+
+
+class TestClocks:
+    @pytest.fixture(autouse=True)
+    def unnamed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(clocks, "_named", set())
+
+    @pytest.mark.parametrize("minutes", [-30, -7, 0, 7, 30])
+    def test_a_lease_goes_by_the_clock_of_the_store(
+            self, state: PartitionState, caplog: pytest.LogCaptureFixture, minutes: int) -> None:
+        for silent, alive in ((5, True), (LEASE - 10, True), (LEASE + 10, False)):
+            claimed_elsewhere(state, clock=60 * minutes, silent=silent)
+            owner = read_claim(state, 1)
+            assert owner is not None
+            assert owner.alive(dt.datetime.now(dt.UTC)) == alive
+        side = "ahead of" if minutes > 0 else "behind"
+        assert [record.message.partition(":")[0] for record in caplog.records] == (
+            [f"the clock of host elsewhere is {abs(minutes)} minutes {side} the clock of the state's store"]
+            if minutes else [])
+
+    @pytest.mark.parametrize("minutes", [-30, -3, 3, 30])
+    def test_this_machines_own_clock_may_be_wrong(
+            self, state: PartitionState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+            minutes: int) -> None:
+        """The store's clock and the owner's are right, and so both differ from this one's."""
+        behind = dt.timedelta(minutes=minutes)
+        monkeypatch.setattr(state.store, "now", lambda: dt.datetime.now(dt.UTC) + behind)
+        for silent, alive in ((5, True), (LEASE - 10, True), (LEASE + 10, False)):
+            claimed_elsewhere(state, clock=0, silent=silent - behind.total_seconds())
+            owner = read_claim(state, 1)
+            assert owner is not None
+            assert owner.alive(dt.datetime.now(dt.UTC)) == alive
+        [record] = caplog.records
+        words = f"{abs(minutes)} minutes {'behind' if minutes > 0 else 'ahead of'} the clock of the state's store"
+        assert f"the clock of host {socket.gethostname()} is {words}" in record.message
+
+    def test_a_run_whose_clock_is_wrong_says_so(
+            self, state: PartitionState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        wrong = dt.timedelta(minutes=7)
+        monkeypatch.setattr(claims, "_now", lambda: dt.datetime.now(dt.UTC) + wrong)
+        monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
+        with Claim(state, 1, "run-1") as claim:
+            deadline = time.monotonic() + 30
+            while not caplog.records and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert claim.held()
+        assert "is 7 minutes ahead of the clock of the state's store" in caplog.records[0].message
+        assert len(caplog.records) == 1
+
+    def test_a_store_that_may_only_be_read_leaves_the_two_clocks(
+            self, state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused() -> dt.datetime:
+            raise StateError("read-only")
+
+        claimed_elsewhere(state, clock=0, silent=LEASE + 10)
+        monkeypatch.setattr(state.store, "now", refused)
+        owner = read_claim(state, 1)
+        assert owner is not None
+        assert not owner.alive(dt.datetime.now(dt.UTC))
+
+    def test_the_refusal_says_when_the_claim_is_free(self, state: PartitionState) -> None:
+        claimed_elsewhere(state, clock=0, silent=95)
+        with pytest.raises(Claimed, match=r"gave no sign of life for 9\d s: .*is free in (1|2)\d s") as caught:
+            Claim(state, 1, "run-2")
+        assert caught.value.silent == pytest.approx(95, abs=5)
+        assert caught.value.free_in == pytest.approx(LEASE - 95 + 2, abs=5)
+
+    def test_a_fresh_claim_is_refused_without_a_time(self, state: PartitionState) -> None:
+        claimed_elsewhere(state, clock=0, silent=3)
+        with pytest.raises(Claimed, match="wait for it, or stop it") as caught:
+            Claim(state, 1, "run-2")
+        assert caught.value.silent is not None
+        assert caught.value.silent < claims.SILENT
 
 
 class TestRuns:
@@ -189,9 +290,7 @@ class TestRuns:
 
     def test_a_run_of_another_host_that_fell_silent(self, lab: Lab, sync: Sync) -> None:
         state = lab.state(sync)
-        heard = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LEASE + 1)).isoformat()
-        silent = replace(this_process("20260101T000000-gone"), boot_id="another", heartbeat=heard)
-        state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(silent)).encode())
+        claimed_elsewhere(state, clock=0, silent=LEASE + 1)
         assert lab.run(sync).accepted == 300
 
 

@@ -46,10 +46,14 @@ def contained(lab: Lab, sync: Sync) -> subprocess.Popen[str]:
                             env={**os.environ, **names}, stderr=subprocess.PIPE, text=True)
 
 
-def test_the_living_run_of_another_container_is_not_taken_for_dead(lab: Lab, simulator: Simulator) -> None:
+@pytest.mark.parametrize("where", ["disk", "S3"])
+def test_the_living_run_of_another_container_is_not_taken_for_dead(
+        lab: Lab, simulator: Simulator, request: pytest.FixtureRequest, where: str) -> None:
     lab.overrides |= {"batch_size": 20, "concurrency": 1}
+    if where == "S3":
+        lab.overrides["state_url"] = request.getfixturevalue("s3_url")
     lab.query("create table seen as select 'e' || i as event_id, 'u' || i as user_id, 'x' as event, "
-              "timestamp '2026-01-01' as timestamp from range(400) t(i)")
+              "timestamp '2026-01-01' as timestamp from range(100) t(i)")
     sync = lab.sync("events/model", "select * from seen")
     with held_back(simulator, after=1):
         first = contained(lab, sync)
@@ -60,4 +64,4 @@ def test_the_living_run_of_another_container_is_not_taken_for_dead(lab: Lab, sim
     assert "on host same-name (process 1) has claimed events/model" in said
     first.communicate(timeout=300)
     assert first.returncode == 0
-    assert len(simulator.events()) == 400
+    assert len(simulator.events()) == 100

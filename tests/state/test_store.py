@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import threading
@@ -37,6 +38,18 @@ def test_put_and_get(store: Store) -> None:
     assert store.put("a/b.json", b"1")
     assert store.put("a/b.json", b"2")
     assert store.get("a/b.json") == b"2"
+
+
+def test_a_store_has_a_clock(store: Store) -> None:
+    before = store.now()
+    store.put("a/b.json", b"1")
+    found = store.dated("a/b.json")
+    assert found is not None
+    assert found[0] == b"1"
+    # Some file systems have whole seconds.
+    assert before - dt.timedelta(seconds=1) <= found[1] <= store.now() + dt.timedelta(seconds=1)
+    assert store.dated("a/c.json") is None
+    assert store.list("") == ["a/b.json"]
 
 
 def test_sizes(store: Store) -> None:
