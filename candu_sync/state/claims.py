@@ -47,12 +47,14 @@ class Claim:
         self._owner = this_process(run_id)
         self._lost = False
         self._beat_at = _clock()
-        self._quick = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="candu-sync heartbeat", daemon=True)
         state.introduce()
+        # Whether the claim was written at once, and so has the store's time of its heartbeat.
+        began = _clock()
         if not state.store.put(self._name, self._body(), create=True):
             raise refusal(state, read_claim(state, number))
+        self._quick = _clock() - began < _QUICK
 
     def __enter__(self) -> Claim:
         self._thread.start()
@@ -94,7 +96,7 @@ class Claim:
         if found is None or owner is None or owner.process_id != self._owner.process_id:
             return False
         if self._quick:
-            compare(owner.host, (owner.heard - found[1]).total_seconds(), late=False)
+            compare(owner.host, (owner.heard - found[1]).total_seconds())
         return True
 
     def _body(self) -> bytes:
@@ -118,7 +120,8 @@ def read_claim(state: PartitionState, number: int) -> Owner | None:
         return Owner(run_id="-", host="-", pid=0, process_started="", started="-", heartbeat=long_ago)
     if owner.in_this_table():
         return owner
-    compare(owner.host, (owner.heard - written).total_seconds(), late=True)
+    # A file that is younger than its heartbeat may have come from a backup, or late. None is older.
+    compare(owner.host, max(0.0, (owner.heard - written).total_seconds()))
     # Without the right to write, a reader such as ``status`` has only the clocks of both machines.
     with suppress(StateError):
         heard = written - dt.timedelta(seconds=ahead(state.store, socket.gethostname()))

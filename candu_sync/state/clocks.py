@@ -18,9 +18,6 @@ _log = logging.getLogger(__name__)
 # Seconds of difference from which on a clock is named.
 DIFFERENCE = 60.0
 
-# Seconds for which obstore repeats a write that fails. So an object may be younger than what it says of itself.
-_REPEATED = 180.0
-
 # Seconds after which the store's clock is asked again.
 _ASKED_AGAIN = 60.0
 
@@ -49,18 +46,17 @@ def ahead(store: Store, host: str) -> float:
     difference = (there - before - took / 2).total_seconds()
     _asked[store] = (time.monotonic(), difference)
     if took.total_seconds() < DIFFERENCE / 2:
-        compare(host, -difference, late=False)
+        compare(host, -difference)
     return difference
 
 
-def compare(host: str, seconds: float, *, late: bool) -> None:
+def compare(host: str, seconds: float) -> None:
     """Warn, once for a host, when its clock differs from the store's by more than ``DIFFERENCE``.
 
     Args:
         seconds: by which the host's clock is ahead; below 0: it is behind.
-        late: the store may have written the object long after the host looked at its clock.
     """
-    if -DIFFERENCE - (_REPEATED if late else 0.0) <= seconds <= DIFFERENCE or host in _named:
+    if abs(seconds) <= DIFFERENCE or host in _named:
         return
     _named.add(host)
     _log.warning("the clock of host %s is %s %s the clock of the state's store: set it right (NTP). Claims go by the "

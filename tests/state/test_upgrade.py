@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import json
+import os
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +34,10 @@ def old(project: Folder, simulator: Simulator) -> Folder:
     """The project as 0.1.0 left it: its last run of events was killed, a change of groups/teams is staged."""
     with zipfile.ZipFile(MADE / "state.zip") as archive:
         archive.extractall(project.folder)
+        for entry in archive.infolist():
+            # A claim's age goes by the time of its file.
+            written = dt.datetime(*entry.date_time, tzinfo=dt.UTC).timestamp()
+            os.utime(project.folder / entry.filename, (written, written))
     made = maker()
     with duckdb.connect(str(project.warehouse)) as warehouse:
         for day in made.DAYS:
