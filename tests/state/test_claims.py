@@ -209,9 +209,7 @@ class TestClocks:
         monkeypatch.setattr(claims, "_now", lambda: dt.datetime.now(dt.UTC) + wrong)
         monkeypatch.setattr(claims, "HEARTBEAT", 0.05)
         with Claim(state, 1, "run-1") as claim:
-            deadline = time.monotonic() + 30
-            while not caplog.records and time.monotonic() < deadline:
-                time.sleep(0.02)
+            until(lambda: caplog.records)
             assert claim.held()
         side = "ahead of" if minutes > 0 else "behind"
         assert f"is 7 minutes {side} the clock of the state's store" in caplog.records[0].message
