@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from candu_sync.cli import main
 from candu_sync.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
@@ -59,19 +62,36 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith(_ELSEWHERE)]
 
 
+def installed(words: list[str]) -> tuple[int, str]:
+    """The exit code of a command, and what it says."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def here(words: list[str]) -> tuple[int, str]:
+    """The same in this process, which takes a tenth of the time."""
+    said = io.StringIO()
+    assert words[0] == "candu-sync"
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
+        patch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as exited:
+            main()
+    return int(exited.value.code or 0), said.getvalue()
+
+
 @pytest.mark.slow
 def test_the_commands_run_one_after_the_other(shop: Path) -> None:
-    with Simulator(port=0) as simulator:
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        for line in commands():
+    with Simulator(port=0) as simulator, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        patch.chdir(shop)
+        for number, line in enumerate(commands()):
             if line.startswith("export "):
                 name, _, value = line.removeprefix("export ").partition("=")
-                environment[name] = value.replace("http://127.0.0.1:8800/api", simulator.url)
+                patch.setenv(name, value.replace("http://127.0.0.1:8800/api", simulator.url))
                 continue
-            words = shlex.split(line)
-            done = subprocess.run(words, cwd=shop, env=environment, capture_output=True, text=True, check=False)
-            assert "Traceback" not in done.stderr, line
-            assert done.returncode == (2 if line.endswith("--retry") else 0), f"{line}\n{done.stdout}\n{done.stderr}"
+            code, said = (installed if number == 0 else here)(shlex.split(line))
+            assert "Traceback" not in said, line
+            assert code == (2 if line.endswith("--retry") else 0), f"{line}\n{said}"
         users, events = simulator.users(), simulator.events()
     # c3 was forgotten.
     assert (len(users), "c3" in users) == (39, False)

@@ -37,7 +37,7 @@ from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("DRILL_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("DRILL_EXAMPLES", "6"))
 STEPS = 25
 # Hypothesis gives up a search in which one beginning went on in two ways, as threads may have it; an invariant that
 # does not hold is another error, and fails at once.

@@ -27,14 +27,18 @@ _EVENTS = "select no, customer, day, cds, cents / 100.0 from lines where substr(
 
 
 class Ledger:
-    """The purchases of the file; a purchase's number is that of its line, the first after the heading being 1."""
+    """The purchases of the file; a purchase's number is that of its line, the first after the heading being 1.
 
-    def __init__(self, path: Path) -> None:
+    ``share``: those of one customer in so many alone.
+    """
+
+    def __init__(self, path: Path, share: int = 1) -> None:
         lines = path.read_text().splitlines()[1:]
         self._db = sqlite3.connect(":memory:")
         self._db.execute(_LINES)
         self._db.executemany("insert into lines values (?, ?, ?, ?, ?)",
-                             [(no, *_parsed(line)) for no, line in enumerate(lines, 1)])
+                             [(no, *_parsed(line)) for no, line in enumerate(lines, 1)
+                              if int(line.split()[0]) % share == 0])
 
     def months(self) -> list[str]:
         """The months that have purchases, as YYYYMM, in order."""
