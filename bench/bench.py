@@ -74,6 +74,11 @@ class Bench:
         url, table = self.warehouses.table("duckdb", self.main_size)
         return url, f"{table} limit {rows}"
 
+    def wants(self, *names: str, both: bool = True) -> bool:
+        """Whether one of these is still to be measured, by this build or, where ``both``, the earlier one."""
+        return self.book.wants(*(f"{build.prefix}{name}" for build in self.builds[:None if both else 1]
+                                 for name in names))
+
     def measure(self, name: str, once: Callable[[], Run], *, slow: bool = False, runs: int | None = None) -> None:
         """Measure so many runs; ``slow``: what takes long, and may be run less often."""
         self.by_turns({name: once}, slow=slow, runs=runs)

@@ -21,6 +21,13 @@ _RUN = ROOT / "bench/peers/dagster_run.py"
 
 def dagster_runs(bench: Bench) -> None:
     """``dagster/<syncs>`` and ``dagster/lineage``."""
+    if bench.wants(f"dagster/{SYNCS}"):
+        _many(bench)
+    if bench.wants("dagster/lineage"):
+        _lineage(bench)
+
+
+def _many(bench: Bench) -> None:
     syncs = 2 if bench.tiny else SYNCS
     with open_sink() as sink, ExitStack() as stack:
         calls = {}
@@ -29,6 +36,9 @@ def dagster_runs(bench: Bench) -> None:
             lab.command("baseline", "--all")
             calls[f"{build.prefix}dagster/{SYNCS}"] = partial(_unchanged, lab, syncs)
         bench.by_turns(calls)
+
+
+def _lineage(bench: Bench) -> None:
     with open_sink() as sink, ExitStack() as stack:
         calls = {}
         for build in bench.builds:

@@ -109,14 +109,14 @@ class Lab:
         """Take what the model gives now as already sent. Raises Failed."""
         self.command("baseline", SYNC)
 
-    def sync(self, verb: str, **settings: str) -> dict[str, Any]:
+    def sync(self, verb: str, *words: str, **settings: str) -> dict[str, Any]:
         """``candu-sync run`` or ``plan`` of the sync: its ``--json`` in short.
 
         ``seconds`` is the job's own sum of its phases, process start not included; ``wall`` that of the process;
         ``read_cpu`` and the like are the seconds of processor of a phase.
         Raises Failed, also when a message was not accepted.
         """
-        ended, cpu = self._by_phase(verb, SYNC, "--json", **settings)
+        ended, cpu = self._by_phase(verb, SYNC, *words, "--json", **settings)
         printed = json.loads(ended.out)
         if verb == "run" and printed["accepted"] != printed["messages"]:
             raise Failed(f"{printed['messages'] - printed['accepted']} messages were not accepted")

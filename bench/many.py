@@ -24,6 +24,8 @@ TABLES = 2_000
 
 def many(bench: Bench) -> None:
     """``many/<syncs>``: `run --all` of syncs of a thousand rows and 8 traits, nothing changed."""
+    if not bench.wants(f"many/{SYNCS}"):
+        return
     syncs = 4 if bench.tiny else SYNCS
     with open_sink() as sink, ExitStack() as stack:
         calls = {}
@@ -63,7 +65,7 @@ def unchanged(lab: Lab, syncs: int, verb: str = "run", **settings: str) -> dict[
 
 def tables(bench: Bench) -> None:
     """``tables/<number>``: `plan --all` of ten syncs of 100 rows, on a PostgreSQL with so many other tables."""
-    if "postgres" not in bench.kinds:
+    if "postgres" not in bench.kinds or not bench.wants("tables/none", "tables/many"):
         return
     numbers = (0, 20 if bench.tiny else TABLES)
     with ExitStack() as stack:
@@ -81,6 +83,8 @@ def tables(bench: Bench) -> None:
 
 def store(bench: Bench) -> None:
     """``store/s3``: requests to the store of a run in which nothing changed."""
+    if not bench.wants("store/s3"):
+        return
     with open_sink() as sink, _open_store() as port:
         calls = {}
         for build in bench.builds:

@@ -15,7 +15,8 @@ from bench.targets import targets
 from bench.whole import KINDS
 
 KIND_WORDS = {"first": "first run", "same": "nothing changed", "changed": "1 % changed",
-              "plan": "first run, planned only", "first_512MB": "first run, `CANDU_MEMORY=512MB`",
+              "plan": "first run, planned only", "learn": "nothing changed, hashes are learnt",
+              "first_512MB": "first run, `CANDU_MEMORY=512MB`",
               "same_512MB": "nothing changed, `CANDU_MEMORY=512MB`",
               "changed_512MB": "1 % changed, `CANDU_MEMORY=512MB`"}
 DIFF_WORDS = {"parquet_duckdb": "*floor: both sides read once, DuckDB to Arrow*",
@@ -61,7 +62,8 @@ more than the others': it brings all values to their canonical form, and stages 
 
 What is compared with the build of before is measured by turns, so that what else the machine does falls on both. Both
 builds see the same changes of the same table, and each has a state of its own. The table of *one changed value* is
-generated while it is read; a shard is a sync of a tenth of its rows, as a partition would be. *Requests to S3* are
+generated while it is read; the shard is one of ten of the same sync (`shards: 10`). After the first run on PostgreSQL
+one run learns the hashes of the rows: *hashes are learnt* in the table. *Requests to S3* are
 counted by moto, which stands in for S3 on the same machine. The Dagster runs are in one process with SQLite as their
 storage; imports and loading are not counted.
 
@@ -160,10 +162,10 @@ def ratios(book: Book) -> Iterator[str]:
                 yield f"a first run of {short(rows)}: **{times:.1f} × as fast as {words}**"
     for rows in sizes(book, "diff"):
         floor, ours = parquet_floor(book, rows), book.get(f"diff/{rows}/candu")
-        others = [f"{times:.1f} × as fast as {DIFF_WORDS[name]}" for name in ("duckdb_join", "polars", "datacompy")
+        others = [f"; {times:.1f} × as fast as {DIFF_WORDS[name]}" for name in ("duckdb_join", "polars", "datacompy")
                   if (times := _over(book, f"diff/{rows}/{name}", f"diff/{rows}/candu"))]
         if floor and ours:
-            yield f"the diff of {short(rows)}: **{ours / floor:.2f} × reading both sides once**; " + "; ".join(others)
+            yield f"the diff of {short(rows)}: **{ours / floor:.2f} × reading both sides once**" + "".join(others)
     for rows in sizes(book, "read/postgres"):
         if times := _over(book, f"read/postgres/{rows}/candu", f"read/postgres/{rows}/adbc"):
             yield f"PostgreSQL → Arrow, {short(rows)}: **{times:.2f} × ADBC alone**"

@@ -27,6 +27,6 @@ class Size:
 SIZES = {
     "full": Size(rows=(10_000, 100_000, 1_000_000, 10_000_000), times=3, times_slow=1, times_large=2,
                  hash_seconds=600),
-    "targets": Size(rows=(1_000_000, 10_000_000), times=2, times_slow=1, times_large=1, hash_seconds=90, brief=True),
+    "targets": Size(rows=(1_000_000, 10_000_000), times=2, times_slow=1, times_large=1, hash_seconds=75, brief=True),
     "quick": Size(rows=(10_000, 100_000), times=3, times_slow=1, times_large=1, hash_seconds=20),
 }

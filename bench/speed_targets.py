@@ -106,10 +106,10 @@ def _start(book: Book) -> Iterator[Target]:
 
 
 def _hashes(book: Book) -> Iterator[Target]:
-    rows, tenth = book.get("hashes/most", "rows"), book.get("hashes/tenth", "peak_mb")
-    detail = "" if rows is None or tenth is None else (
+    rows, shard = book.get("hashes/most", "rows"), book.worst("hashes/shard", "peak_mb")
+    detail = "" if rows is None or shard is None else (
         f"{rows:,.0f} rows in {book.get('hashes/most') or 0:,.1f} s, {book.worst('hashes/most', 'peak_mb') or 0:,.0f} "
-        f"MB; a shard of a tenth of them: {tenth:,.0f} MB")
+        f"MB; one of ten shards of them: {shard:,.0f} MB")
     yield Target("one changed value among all rows, found by hashes alone: memory a row", 30,
                  book.get("hashes/most", "bytes_a_row"), " bytes", detail=detail, of="hashes/most")
 

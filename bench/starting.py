@@ -24,6 +24,14 @@ def starting(bench: Bench) -> None:
     """``start/help``, ``list`` and ``plan``, by both builds; ``first_partitions`` and ``partitions``, ``first_tiny``
     and ``tiny``: seconds of the whole process."""
     warehouse, table = bench.warehouses.table("duckdb", 1_000)
+    if bench.wants("start/help", "start/list", "start/plan"):
+        _commands(bench, warehouse, table)
+    if not bench.brief and bench.wants("start/first_partitions", "start/partitions", "start/first_tiny", "start/tiny",
+                                       both=False):
+        _partitions(bench, warehouse, table)
+
+
+def _commands(bench: Bench, warehouse: str, table: str) -> None:
     with ExitStack() as stack:
         calls: dict[str, Callable[[], dict[str, Any]]] = {}
         for build in bench.builds:
@@ -33,8 +41,9 @@ def starting(bench: Bench) -> None:
                       for words in (["--help"], ["list"], ["plan", SYNC])}
         # They take little, and their ratios are the targets.
         bench.by_turns(calls, runs=2 if bench.tiny else 9)
-    if bench.brief:
-        return
+
+
+def _partitions(bench: Bench, warehouse: str, table: str) -> None:
     with open_sink() as sink, Lab(bench.scratch / "lab", warehouse, table, sink) as lab:
         _split(lab, table)
         bench.measure("start/first_partitions", partial(_first, lab, PARTITIONS))

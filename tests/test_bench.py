@@ -181,7 +181,8 @@ def test_every_target_has_its_measurement(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("bench.lab.Lab._by_phase", lambda *_, **__: (Ended(0.0, 0.0, 0.0, _PRINTED), {}))
     monkeypatch.setattr("bench.dagster_runs._unchanged", lambda *_: {})
     monkeypatch.setattr("bench.hashing.child", lambda *_, **__: {})
-    monkeypatch.setattr("bench.hashing._found", lambda *_: {})
+    for name in ("_found", "_shard"):
+        monkeypatch.setattr(f"bench.hashing.{name}", lambda *_: {})
     monkeypatch.setattr("bench.dagster_runs.child", lambda *_, **__: {})
     monkeypatch.setattr("bench.many._open_store", lambda: nullcontext(0))
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"{}"))
@@ -224,9 +225,9 @@ def test_a_copy_without_history_is_told_what_to_do(tmp_path: Path, monkeypatch: 
 
 def test_as_many_rows_are_searched_as_time_and_disk_allow() -> None:
     steps = (1_000, 10_000, 100_000)
-    assert most_rows(steps, 1.0, 200, 10**12) == 100_000
+    assert most_rows(steps, 1.0, 150, 10**12) == 100_000
     assert most_rows(steps, 1.0, 100, 10**12) == 10_000
-    assert most_rows(steps, 1.0, 200, 5_000_000) == 10_000
+    assert most_rows(steps, 1.0, 150, 5_000_000) == 10_000
     assert most_rows(steps, 9.0, 1, 10**12) == 10_000
 
 
