@@ -95,6 +95,9 @@ def _expressions(schema: pa.Schema, key: Sequence[str], ignored: Collection[str]
 
 def _hashed(field: pa.Field[Any]) -> str:
     """SQL of what is hashed of a column of ``model``. Raises ``NotHashed``: its type is not hashed."""
+    if isinstance(field.type, pa.OpaqueType) and field.type.type_name != "numeric":
+        raise NotHashed(f"the column {field.name} has the type {field.type.type_name}, which ADBC does not know; where "
+                        "the setting quote_all_identifiers is on, it knows none")
     form = _HASHED.get(adbc_type(field))
     if form is None and pa.types.is_string(field.type):
         form = _OUTPUT

@@ -275,6 +275,11 @@ def test_a_server_without_the_function_or_without_an_encoding_is_read_as_before(
     assert why in why_not(warehouse, "select 'u' as user_id")
 
 
+def test_a_setting_that_hides_all_types_from_adbc_is_named(postgres_url: str) -> None:
+    with open_warehouse(f"{postgres_url}&options=-cquote_all_identifiers%3Don") as quoting:
+        assert "quote_all_identifiers" in why_not(quoting, "select 'u' as user_id, 1 as n")
+
+
 def test_a_model_without_its_key_or_with_columns_of_these_names_is_read_as_before(warehouse: Warehouse) -> None:
     assert "column is missing" in why_not(warehouse, "select 1 as other")
     assert "name that is taken" in why_not(warehouse, f"select 'u' as user_id, 1 as {HASH_COLUMNS[1]}")
