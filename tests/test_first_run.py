@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from candu_sync import embedded, pipeline
 from candu_sync.changes import BASE_INDEX, discard, first_run
 from candu_sync.errors import ModelError
+from candu_sync.forgetting.tombstones import lift_tombstone, put_tombstone
 from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.warehouse import query
@@ -98,20 +99,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return Lab(tmp_path_factory.mktemp("first"))
 
 
-@given(tables(), st.sampled_from(YAML))
-@example(mixed(["u1", "u2", "u3", "u4", "u5"], seats=[None, None, None, 5, None]), "")  # a first value in a later batch
-@example(mixed(["u1", "u2", None, None, "u3"], seats=[2**53 + 1, 5, 5, 5, 5]), "")
-@example(mixed(["u1", "u2", "u1"], rank=[7, 8, 7]), "")  # two equal rows
-@example(mixed(["u1", "u2", "u1"]), "")
-@example(mixed(["u1", "u2", "u1"], seats=[2**53 + 1, 5, 5]), "")  # one of the key is set aside already
-@example(mixed(["u1", "u2"], letter=["a", "x" * 32_000]), "")
-@example(mixed(["u1", "u2"], rank=[1, 1]), "key: rank")
-@example(mixed(["u1"], seats=[2**53 + 1]), "")  # no row is left
+@given(tables(), st.sampled_from(YAML), st.booleans())
+@example(mixed(["u1", "u2", "u3", "u4", "u5"], seats=[None, None, None, 5, None]), "", False)  # a late first value
+@example(mixed(["u1", "u2", None, None, "u3"], seats=[2**53 + 1, 5, 5, 5, 5]), "", False)
+@example(mixed(["u1", "u2", "u1"], rank=[7, 8, 7]), "", False)  # two equal rows
+@example(mixed(["u1", "u2", "u1"]), "", False)
+@example(mixed(["u1", "u2", "u1"], seats=[2**53 + 1, 5, 5]), "", False)  # one of the key is set aside already
+@example(mixed(["u1", "u2"], letter=["a", "x" * 32_000]), "", False)
+@example(mixed(["u1", "u2"], rank=[1, 1]), "key: rank", False)
+@example(mixed(["u1"], seats=[2**53 + 1]), "", False)  # no row is left
 @settings(max_examples=15)
-def test_a_plan_is_that_of_the_general_way(lab: Lab, rows: pa.Table, yaml: str) -> None:
+def test_a_plan_is_that_of_the_general_way(lab: Lab, rows: pa.Table, yaml: str, forgotten: bool) -> None:
     lab.table("rows", rows)
     sync = lab.sync("users/model", "select * from rows", yaml)
     with in_small_batches(), lab.project() as project:
+        for user in ("u1", "U1"):
+            if forgotten:
+                put_tombstone(project.state, user, finished=True)
+            else:
+                lift_tombstone(project.state, user)
         general, stream = (planned(Target(project, sync), way) for way in (by_the_engine, streamed))
     assert list(differences(general, stream)) == []
 
