@@ -96,6 +96,7 @@ class ClaimedPush:
                 delivery.run(messages)
         finally:
             log.close()
+            project.destinations.keep_batch_sizes(self.target.route)
 
     def _delivery(self, outcome: Outcome, log: ReceiptLog) -> Delivery:
         # httpx takes longer to load than a plan with nothing to send takes altogether.
@@ -103,11 +104,11 @@ class ClaimedPush:
 
         project, settings, route = self.target.project, self.target.project.settings, self.target.route
         destination = connection_of(route).destination
-        batch_size = route.batch_size(settings.batch_size)
         total = self.changes.summary.messages - sum(outcome.settled) if self.sample is None else self.sample
+        sizes = project.destinations.batch_sizes(route, self.changes.kind, total)
         # No more workers than requests.
-        workers = min(settings.concurrency, max(1, math.ceil(total / batch_size)))
-        limits = Limits(batch_size=batch_size, batch_bytes=destination.most_bytes, rate=settings.rate,
+        workers = min(settings.concurrency, max(1, math.ceil(total / sizes.size)))
+        limits = Limits(batch_size=sizes.begin, batch_bytes=destination.most_bytes, rate=settings.rate,
                         concurrency=workers, max_attempts=settings.max_attempts, unproven=destination.unproven)
         done = 0
 
@@ -124,7 +125,7 @@ class ClaimedPush:
 
         return Delivery(project.destinations.connections(route).lend, limits, record, may_send=self.claim.held,
                         progress=count, announce=self._announce, report=self.report, route=route,
-                        pace=project.destinations.pace(route))
+                        pace=project.destinations.pace(route), sizes=sizes)
 
     def _announce(self, seconds: float) -> None:
         _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,

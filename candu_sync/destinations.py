@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from candu_sync.errors import DamagedState
+from candu_sync.errors import DamagedState, StateError
 from candu_sync.routes import ROUTES, Route
 from candu_sync.settings import Settings, in_words
 from candu_sync.state import State
 from candu_sync.syncs import Sync
 
 if TYPE_CHECKING:
-    from candu_sync.delivery import KeptConnections
+    from candu_sync.delivery import BatchSizes, KeptConnections, Learned
     from candu_sync.rate import Pace
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class Destinations:
         self._state = state
         self._connections: dict[str, KeptConnections] = {}
         self._paces: dict[str, Pace] = {}
+        self._sizes: dict[str, BatchSizes] = {}
+        self._known_sizes: dict[str, Learned] = {}
         self.new_key = False
 
     def route_of(self, sync: Sync) -> Route:
@@ -110,6 +113,42 @@ class Destinations:
             self._connections[route.name] = KeptConnections(lambda: connect(url, key, self._settings.timeout))
         return self._connections[route.name]
 
+    def batch_sizes(self, route: Route, kind: str, messages: int) -> BatchSizes:
+        """The size of the requests of so many messages. Those of users and groups begin with what the last run has
+        learnt. What is uncertain of events after a crash is a request's worth: theirs keep their size."""
+        from candu_sync.delivery import LARGEST, BatchSizes
+
+        begin = route.batch_size(self._settings.batch_size)
+        if not self._settings.batch_growth or kind == "events" or messages <= begin:
+            return BatchSizes(begin)
+        if route.name not in self._sizes:
+            learned = learned_from(self._state().batch_size(route))
+            self._sizes[route.name] = sizes = BatchSizes(begin, most=route.batch_size(LARGEST), learned=learned)
+            self._known_sizes[route.name] = learned or sizes.learned
+        return self._sizes[route.name]
+
+    def requests(self, route: Route, kind: str, messages: int, size: int) -> int:
+        """About how many requests so many messages of ``size`` bytes together take, when all are accepted."""
+        from candu_sync.delivery import LARGEST_REQUEST, UNANSWERED
+
+        fitting = max(1, LARGEST_REQUEST * messages // max(1, size))
+        return self.batch_sizes(route, kind, messages).requests(
+            messages, fitting, UNANSWERED * self._settings.concurrency)
+
+    def keep_batch_sizes(self, route: Route) -> None:
+        """Write down what was learnt of the size of requests, if that is something new."""
+        sizes = self._sizes.get(route.name)
+        if sizes is None or sizes.fixed or sizes.learned == self._known_sizes[route.name]:
+            return
+        learned = sizes.learned
+        try:
+            self._state().keep_batch_size(route, {
+                "begin": learned.begin, "size": learned.size, "bound": learned.bound,
+                "bound_at": learned.bound_at and learned.bound_at.isoformat()})
+        except StateError as error:
+            _log.warning("what was learnt of the size of requests is not kept: %s", error)
+        self._known_sizes[route.name] = learned
+
     def pace(self, route: Route) -> Pace:
         """When requests by a route may go: ``CANDU_RATE`` holds for all processes of the workspace together, for each
         route.
@@ -139,3 +178,15 @@ class Destinations:
             pace.close()
         for connections in self._connections.values():
             connections.close()
+
+
+def learned_from(body: dict[str, Any]) -> Learned | None:
+    """What ``keep_batch_sizes`` wrote down; None: it says nothing that can be read."""
+    from candu_sync.delivery import Learned
+
+    try:
+        at = body.get("bound_at")
+        return Learned(int(body["begin"]), int(body["size"]), None if at is None else int(body["bound"]),
+                       None if at is None else dt.datetime.fromisoformat(at).astimezone(dt.UTC))
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -173,9 +173,11 @@ class Refused(CanduError):
 
 
 class Transient(CanduError):
-    """Worth another try. ``retry_after`` is what Candu asked for, in seconds, None when it did not."""
+    """Worth another try. ``retry_after`` is what Candu asked for, in seconds, None when it did not. ``late``: the
+    answer did not come in time."""
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None,
-                 reached: bool = True, reason: str = "") -> None:
+                 reached: bool = True, reason: str = "", late: bool = False) -> None:
         self.retry_after = retry_after
+        self.late = late
         super().__init__(message, status=status, reached=reached, reason=reason)

@@ -87,7 +87,9 @@ class Settings(BaseModel):
     memory: Bytes = 1_000_000_000
     """Bytes that the diff may use before it goes to disk."""
     batch_size: Count = 100
-    """Messages in a request. The number is ours; Candu publishes none."""
+    """Messages in a request, at first. The number is ours; Candu publishes none."""
+    batch_growth: Switch = True
+    """Requests of users and groups grow while they are accepted, up to 1,000 messages."""
     rate: Rate = 10.0
     """Requests a second; 0: no limit. The number is ours; Candu publishes none."""
     rate_url: RedisUrl | None = None

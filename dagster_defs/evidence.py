@@ -44,7 +44,7 @@ class Evidence:
         """
         sync, settings = self.target.sync, self.target.project.settings
         asset = self.names.changes_key(sync.name)
-        outlook = ratios(self.found, self.context.instance, asset) | estimate(self.found, settings)
+        outlook = ratios(self.found, self.context.instance, asset) | estimate(self.found, self.target)
         if tripped is not None:
             outlook["guard"] = MetadataValue.text("; ".join(tripped.reasons))
         show = self.launch.values or sync.preview != "none"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from statistics import median
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, MetadataValue
 
-from candu_sync import ChangeSet, Settings
+from candu_sync import ChangeSet, Target
 from candu_sync.naming import counted
 from candu_sync.routes import ROUTES
 from dagster_defs.metadata import Metadata
@@ -17,10 +16,12 @@ _RUNS = 20
 _MINUTE = 60
 
 
-def estimate(changes: ChangeSet, settings: Settings) -> Metadata:
-    """Requests at the configured batch size, and minutes at the configured rate, if there is one; retries and Candu's
-    own pace come on top."""
-    requests = math.ceil(changes.summary.messages / ROUTES[changes.route].batch_size(settings.batch_size))
+def estimate(changes: ChangeSet, target: Target) -> Metadata:
+    """Requests, as large as they are expected to become, and minutes at the configured rate, if there is one; retries
+    and Candu's own pace come on top."""
+    settings, summary = target.project.settings, changes.summary
+    requests = target.project.destinations.requests(ROUTES[changes.route], changes.kind, summary.messages,
+                                                    summary.bytes)
     took = requests / settings.rate if settings.rate else 0.0
     shown = f"{took:,.1f} s" if took < _MINUTE else f"{took / _MINUTE:,.1f} minutes"
     pace = f", {shown} at {settings.rate:g} a second" if settings.rate else ""

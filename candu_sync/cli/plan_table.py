@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def requests_of(target: Target, changes: ChangeSet) -> tuple[int, float | None]:
     """About how many requests the changes take, and how many seconds at ``CANDU_RATE``; None: there is no limit."""
     settings = target.project.settings
-    requests = -(-changes.summary.messages // target.route.batch_size(settings.batch_size))
+    summary = changes.summary
+    requests = target.project.destinations.requests(target.route, changes.kind, summary.messages, summary.bytes)
     return requests, round(requests / settings.rate, 1) if settings.rate else None
 
 

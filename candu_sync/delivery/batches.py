@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,12 @@ class Chunk:
     def bytes(self, first: int, end: int) -> int:
         """The size of some messages."""
         return int(self._offsets[end] - self._offsets[first])
+
+    def fitting(self, first: int, most_bytes: int) -> int:
+        """How many messages from ``first`` on fit a JSON array of so many bytes; 1 or more."""
+        # The brackets take two bytes, the last comma none.
+        end = int(np.searchsorted(self._offsets, self._offsets[first] + most_bytes - 1, side="right")) - 1
+        return max(1, end - first)
 
     def text(self, first: int, end: int) -> memoryview:
         """Some messages, one after the other."""
@@ -69,21 +75,22 @@ class Batch:
                 yield Batch(self.chunk, start, start + length)
             start += length
 
+    def pieces(self, size: int) -> list[Batch]:
+        """The batch in pieces of at most ``size`` messages."""
+        return [Batch(self.chunk, start, min(start + size, self.end)) for start in range(self.first, self.end, size)]
+
     def halves(self) -> tuple[Batch, Batch]:
         """The batch in two."""
         middle = (self.first + self.end) // 2
         return Batch(self.chunk, self.first, middle), Batch(self.chunk, middle, self.end)
 
 
-def batches(messages: Iterable[pa.RecordBatch], size: int, most_bytes: int) -> Iterator[Batch]:
-    """Cut messages (see ``Chunk``) into requests of at most ``size`` messages and ``most_bytes``; a message that is
-    larger by itself has a request of its own."""
+def batches(messages: Iterable[pa.RecordBatch], size: Callable[[], int], most_bytes: int) -> Iterator[Batch]:
+    """Cut messages (see ``Chunk``) into requests of at most ``size`` messages, which is asked for each of them, and
+    ``most_bytes``; a message that is larger by itself has a request of its own."""
     for batch in messages:
         chunk, start = Chunk(batch), 0
         while start < len(chunk):
-            count = min(size, len(chunk) - start)
-            # The brackets take two bytes, the last comma none.
-            while count > 1 and chunk.bytes(start, start + count) + 1 > most_bytes:
-                count //= 2
+            count = min(size(), len(chunk) - start, chunk.fitting(start, most_bytes))
             yield Batch(chunk, start, start + count)
             start += count

@@ -142,7 +142,7 @@ class HttpConnection:
     def _silence(self, error: Exception) -> Transient:
         reached, kind = not isinstance(error, _NOT_REACHED), type(error).__name__
         if isinstance(error, httpx.TimeoutException):
-            return Transient(f"{self._place} did not answer in time ({kind})", reached=reached)
+            return Transient(f"{self._place} did not answer in time ({kind})", reached=reached, late=reached)
         if isinstance(error, httpx.ProxyError):
             return Transient(f"{self._place} cannot be reached: the proxy refused the connection ({error})",
                              reached=reached)

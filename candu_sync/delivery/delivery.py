@@ -10,6 +10,7 @@
 | `words.py`       | what was answered, without the values that were sent (`masking.py`)            |
 | `splitting.py`   | how a batch is cut down                                                      |
 | `evidence.py`    | whether a row or the destination is to blame                                 |
+| `sizes.py`       | how many messages the next request has                                       |
 | `settling.py`    | what becomes of a batch                                                      |
 | `delivery.py`    | workers, their queue, the end                                                |
 """
@@ -28,6 +29,7 @@ from candu_sync.delivery.evidence import Evidence
 from candu_sync.delivery.limits import Limits, Report
 from candu_sync.delivery.requests import Connection, Requests
 from candu_sync.delivery.settling import Settling
+from candu_sync.delivery.sizes import BatchSizes
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.errors import CanduSyncError, Unauthorized
 from candu_sync.rate import Pace, pace_of_process
@@ -46,6 +48,7 @@ class Delivery:
         announce: called with the seconds of a long pause that the destination asked for.
         report: filled in as the delivery goes; a caller whose delivery is interrupted reads it there.
         route: names the destination.
+        sizes: how many messages a request has; None: as the limits say.
         pace: says when a request may go; None: by the rate of the limits, and shared with no other delivery.
 
     Example:
@@ -64,9 +67,10 @@ class Delivery:
     def __init__(self, connect: Callable[[], Connection], limits: Limits, record: Callable[[dict[str, Any]], None], *,
                  may_send: Callable[[], bool] = lambda: True, progress: Callable[[int], None] = lambda _: None,
                  announce: Callable[[float], None] = lambda _: None, report: Report | None = None,
-                 route: Route = CANDU, pace: Pace | None = None) -> None:
+                 route: Route = CANDU, pace: Pace | None = None, sizes: BatchSizes | None = None) -> None:
         self._connect = connect
         self._limits = limits
+        self._sizes = sizes or BatchSizes(limits.batch_size)
         self._queue: queue.Queue[Batch | None] = queue.Queue(2 * limits.concurrency)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -75,9 +79,9 @@ class Delivery:
         self._evidence = Evidence(route, limits.unproven)
         requests = Requests(limits=limits, pace=pace or pace_of_process(limits.rate, limits.first_pause / 10),
                             record=record, may_send=may_send, announce=announce, report=self.report,
-                            evidence=self._evidence, stop=self._stop)
+                            evidence=self._evidence, stop=self._stop, sizes=self._sizes)
         self._settling = Settling(limits=limits, requests=requests, evidence=self._evidence, record=record,
-                                  progress=progress, report=self.report, service=route.service)
+                                  progress=progress, report=self.report, service=route.service, sizes=self._sizes)
 
     def stop(self) -> None:
         """No new request from now on; those under way are waited for. Safe in a signal handler and other threads."""
@@ -97,7 +101,7 @@ class Delivery:
         for worker in workers:
             worker.start()
         try:
-            for batch in batches(messages, self._limits.batch_size, self._limits.batch_bytes):
+            for batch in batches(messages, lambda: self._sizes.size, self._limits.batch_bytes):
                 if not self._offer(batch):
                     break
             for _ in workers:

@@ -13,6 +13,7 @@ from candu_sync.delivery.acceptance import Item
 from candu_sync.delivery.batches import Batch
 from candu_sync.delivery.evidence import Evidence
 from candu_sync.delivery.limits import Limits, Report
+from candu_sync.delivery.sizes import BatchSizes
 from candu_sync.errors import CanduError, Transient
 from candu_sync.rate import Pace
 
@@ -21,6 +22,10 @@ _ANNOUNCED = 10.0
 
 # Two pauses that end so close to each other, in seconds, are one to a reader.
 _SAME_PAUSE = 5.0
+
+
+# What a server, or a proxy before it, answers when a request took too long.
+_LATE = frozenset({408, 504})
 
 
 class Connection(Protocol):
@@ -42,6 +47,10 @@ class Connection(Protocol):
 
 class Stopped(Exception):
     """The delivery was stopped: the request was not sent, or not sent again."""
+
+
+class TooSlow(Exception):
+    """A request with more messages than the first ones took too long. It is sent again in pieces."""
 
 
 class GaveUp(Exception):
@@ -70,12 +79,14 @@ class Requests:
         report: counts requests.
         evidence: numbers requests.
         stop: set when no request may be sent any more.
+        sizes: what is learnt of the size of requests.
     """
 
     def __init__(self, *, limits: Limits, pace: Pace, record: Callable[[dict[str, Any]], None],
                  may_send: Callable[[], bool], announce: Callable[[float], None], report: Report, evidence: Evidence,
-                 stop: threading.Event) -> None:
+                 stop: threading.Event, sizes: BatchSizes) -> None:
         self._limits = limits
+        self._sizes = sizes
         self._record = record
         self._may_send = may_send
         self._announce = announce
@@ -94,6 +105,7 @@ class Requests:
 
         Raises:
             GaveUp: every attempt failed.
+            TooSlow: it took too long, and smaller requests may not.
             Stopped: the delivery was stopped.
             CanduError: what the answer is, except Transient.
         """
@@ -103,10 +115,20 @@ class Requests:
                 return self._once(connection, batch, body, attempt)
             except Transient as error:
                 answered = answered and (error.status or 0) >= 500 and not error.retry_after
+                slow = self._is_too_slow(error, batch)
                 if attempt == attempts:
                     raise GaveUp(error, answered=answered) from None
                 self.pause(error, attempt)
+                if slow:
+                    raise TooSlow from None
         raise AssertionError("attempts are 1 or more")
+
+    def _is_too_slow(self, error: Transient, batch: Batch) -> bool:
+        """Whether a request may have failed because it had more messages than the first ones; that is noted."""
+        if self._sizes.fixed or len(batch) <= self._sizes.begin or not (error.late or error.status in _LATE):
+            return False
+        self._sizes.too_large(len(batch))
+        return True
 
     def probe(self, connection: Connection) -> None:
         """Prove the key.

@@ -4,6 +4,7 @@
 - Refused: it is split (``splitting.py``); a message that is refused alone is set aside once the destination is known to
   work (``evidence.py``); the rest is delivered.
 - An error that may pass: it is sent again after a pause (``requests.py``), and given up after ``max_attempts``, unsent.
+- Too large (413), or too late: it is sent in smaller parts, and the next ones are smaller (``sizes.py``).
 - A 5xx on every attempt, while others are accepted: a message makes the destination fail. The batch is split like one
   that was refused, and that message is set aside. With ``max_attempts`` 1 it stays unsent: one 5xx may pass.
 - Anything else ends the delivery.
@@ -19,7 +20,8 @@ from candu_sync.delivery.acceptance import Item
 from candu_sync.delivery.batches import Batch
 from candu_sync.delivery.evidence import Evidence
 from candu_sync.delivery.limits import Limits, Report
-from candu_sync.delivery.requests import Connection, GaveUp, Requests, Stopped, now
+from candu_sync.delivery.requests import Connection, GaveUp, Requests, Stopped, TooSlow, now
+from candu_sync.delivery.sizes import BatchSizes
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.delivery.words import LONGEST, with_words
 from candu_sync.errors import Refused, Transient
@@ -30,6 +32,9 @@ _SINGLE_ATTEMPTS = 3
 
 # Single messages that get a 5xx before an only batch is given up.
 _FAILED_ALONE = 2
+
+# The answer to a request that is too large.
+_TOO_LARGE = 413
 
 # What a message's own outcome in an answer must be to send it again.
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -46,11 +51,12 @@ class Settling:
         progress: called with the number of messages that were settled.
         report: counts what was settled; its ``error`` says that something stayed unsent.
         service: the name of the destination.
+        sizes: what is learnt of the size of requests.
     """
 
     def __init__(self, *, limits: Limits, requests: Requests, evidence: Evidence,
                  record: Callable[[dict[str, Any]], None], progress: Callable[[int], None], report: Report,
-                 service: str) -> None:
+                 service: str, sizes: BatchSizes) -> None:
         self._limits = limits
         self._requests = requests
         self._evidence = evidence
@@ -58,6 +64,7 @@ class Settling:
         self._progress = progress
         self._report = report
         self._service = service
+        self._sizes = sizes
         self._lock = threading.Lock()
         self._given_up = 0
 
@@ -69,6 +76,9 @@ class Settling:
         """
         if batch.failing and batch.last_resort and not self._search(batch):
             return
+        if not batch.troubled_at:
+            # It was cut before the newest requests were answered.
+            self._cut(batch, self._sizes.size)
         try:
             while (part := batch.take()) is not None:
                 if not self._send(connection, batch, part):
@@ -78,6 +88,13 @@ class Settling:
                     return
         except Stopped:
             return
+        if not (batch.refused_alone or batch.failing) and (batch.too_large or batch.refused > self._sizes.begin):
+            # All of it was accepted in parts: the number of messages was to blame, and not one of them.
+            self._sizes.too_large(batch.refused)
+
+    def _cut(self, batch: Splitting, size: int) -> None:
+        if not self._sizes.fixed:
+            batch.cut(size)
 
     def _send(self, connection: Connection, batch: Splitting, part: Batch) -> bool:
         """Send a part of a batch; False when the batch has to wait, or is given up."""
@@ -86,6 +103,10 @@ class Settling:
             items, request = self._requests.send(connection, part, self._attempts(batch, part))
         except GaveUp as failure:
             return self._failed(batch, part, failure, before)
+        except TooSlow:
+            batch.put_back(part)
+            self._cut(batch, self._sizes.begin)
+            return True
         except Refused as error:
             return self._refused(connection, batch, part, error)
         self._answered(batch, part, items, request)
@@ -110,6 +131,7 @@ class Settling:
             batch.probed = True
         if len(part) > 1:
             batch.split(part)
+            batch.too_large = batch.too_large or error.status == _TOO_LARGE
         else:
             self._refuse(batch, part, error.status or 0, error.reason)
         return True
@@ -147,6 +169,7 @@ class Settling:
 
     def _accept(self, batch: Splitting, count: int, request: int) -> None:
         batch.accepted = True
+        self._sizes.accepted(count)
         with self._lock:
             self._report.accepted += count
             self._given_up = 0

@@ -27,6 +27,8 @@ class Splitting:
         troubled_at: the request by which some of it was refused first, or the newest one before the part of it that
             fails was sent; 0: neither has happened.
         last_sent: the newest request when it began to wait.
+        refused: messages of the smallest part of it of several messages that was refused; 0: none was.
+        too_large: some of it was refused as too large.
         last_resort: there is nothing else left to send that could show whether the destination works.
     """
 
@@ -42,6 +44,8 @@ class Splitting:
         self.last_resort = False
         self.troubled_at = 0
         self.last_sent = 0
+        self.refused = 0
+        self.too_large = False
         self._parts = [batch]
         self._next: Batch | None = None
 
@@ -68,8 +72,15 @@ class Splitting:
         self._insert(part)
         self._next = part
 
+    def cut(self, size: int) -> None:
+        """No part has more than ``size`` messages from now on."""
+        if any(len(part) > size for part in self._parts):
+            self._parts = [piece for part in self._parts for piece in part.pieces(size)]
+            self._next = None
+
     def split(self, part: Batch) -> None:
         """A part of several messages was refused: its halves are sent."""
+        self.refused = min(self.refused or len(part), len(part))
         left, right = part.halves()
         self._insert(left)
         self._insert(right)

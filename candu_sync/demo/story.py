@@ -51,6 +51,8 @@ def tell(folder: Path, runner: Runner | None = None) -> int:
     folder.mkdir(parents=True)
     warehouse = folder / "warehouse.duckdb"
     with Simulator(key=KEY, database=folder / "candu.db") as simulator:
+        # Candu's limit is not known. Here it is one that requests do not meet.
+        simulator.assume(most_messages=1_000)
         environment = settings(folder, simulator.url)
         out.print("a made-up SaaS warehouse: about 5,000 users, 200 accounts, 20,000 events over 14 days")
         build(warehouse, today=TODAY)

@@ -86,7 +86,7 @@ class Endpoint:
         except ClientDisconnect:
             return
         examined = self._api.examine(request, body, size)
-        verdict = self._faults.draw(examined.user_ids)
+        verdict = self._faults.draw(examined.user_ids, examined.messages or 0)
         # A client that gives up while it waits is served, too, as by a slow server.
         resets = self._store.resets
         if verdict.delay and (await self._stops_within(verdict.delay) or resets != self._store.resets):

@@ -20,12 +20,13 @@ _OWN_SETTINGS = {
     "delay": {"seconds"},
     "refuse": {"user_ids", "status"},
 }
-_ANY_SETTINGS = {"kind", "times", "after", "probability", "seed"}
+_ANY_SETTINGS = {"kind", "times", "after", "probability", "seed", "more_than"}
 
 
 class FaultSpec(BaseModel):
     """One fault as asked for. ``times`` None: until cleared. ``after``: the first n requests are answered as usual.
     ``probability`` (0 to 1, drawn with ``seed``) replaces ``times``. ``seconds``: the delay.
+    ``more_than``: only requests with more messages than that.
     ``retry_after``: the header, seconds or an HTTP date. ``user_ids``: any request with one of them is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class FaultSpec(BaseModel):
     after: int = Field(default=0, ge=0)
     probability: float | None = Field(default=None, ge=0, le=1)
     seed: int = 0
+    more_than: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -117,13 +119,16 @@ class Faults:
                 for active in self._active
             ]
 
-    def draw(self, user_ids: set[str]) -> Verdict:
-        """What happens to the next request, which concerns ``user_ids``. Faults that are used up leave the list."""
+    def draw(self, user_ids: set[str], messages: int = 0) -> Verdict:
+        """What happens to the next request, which has ``messages`` about ``user_ids``. Faults that are used up
+        leave the list."""
         delay, fault = 0.0, None
         with self._lock:
             for active in self._active:
-                active.passed += 1
                 spec = active.spec
+                if spec.more_than and messages <= spec.more_than:
+                    continue
+                active.passed += 1
                 if spec.kind == "refuse" and not spec.user_ids & user_ids:
                     continue
                 if (fault is not None and spec.kind != "delay") or not active.due():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 from candu_sync.errors import DamagedState
-from candu_sync.routes import ROUTES, Route
+from candu_sync.routes import CANDU, ROUTES, SEGMENT, Route
 from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
 from candu_sync.state.format_file import open_format
@@ -15,6 +16,9 @@ from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.store import Store, open_store
 from candu_sync.state.sync_file import SyncFile
+
+# Route → the file of what was learnt of the size of its requests.
+_BATCH_SIZES = {CANDU.name: "batch-size.json", SEGMENT.name: "batch-size-segment.json"}
 
 
 class State:
@@ -35,6 +39,23 @@ class State:
         """To what the state belongs, by a route."""
         return self._destinations[route.name]
 
+    def batch_size(self, route: Route) -> dict[str, Any]:
+        """What was learnt of the size of requests by a route (``delivery/sizes.py``). Empty: nothing, or it cannot be
+        read: it is learnt again."""
+        try:
+            found = json.loads(self.store.get(_BATCH_SIZES[route.name]) or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def keep_batch_size(self, route: Route, learned: dict[str, Any]) -> None:
+        """Write that down; of several processes the last one counts. A power cut may lose it.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        self.store.put(_BATCH_SIZES[route.name], json.dumps(learned).encode(), sync=False)
+
     def release(self) -> list[str]:
         """Belong to no workspace of Candu, and to no source of Segment, if nothing is left that one accepted.
 
@@ -44,8 +65,9 @@ class State:
         newest = {name.split("/versions/")[0]: name for name in self.store.list("") if "/versions/" in name}
         left = sorted({prefix.split("/")[0].replace(".", "/") for prefix, name in newest.items() if self._holds(name)})
         if not left:
-            for destination in self._destinations.values():
+            for name, destination in self._destinations.items():
                 destination.forget()
+                self.store.delete(_BATCH_SIZES[name])
         return left
 
     def _holds(self, version: str) -> bool:

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "doctor.md").read_text("utf-8")
 
 # Settings that the doctor may change are those of .env.
-IN_FILE = {"message_id": "", "nulls": "", "batch_size": ""}
+IN_FILE = {"message_id": "", "nulls": "", "batch_size": "", "batch_growth": ""}
 
 _PATIENCE = 20
 
@@ -153,7 +153,8 @@ def test_the_page_shows_what_is_printed(simulator: Simulator, project: Folder, e
     assert said.rstrip() == shown
     assert (ended.code, ended.err) == (0, "")
     assert env.read_text() == ("# of the shop\nCANDU_BATCH_SIZE=100  # as Candu wrote us\n"
-                               f"# candu-sync doctor, {date}, of {simulator.url}\nCANDU_NULLS=send\n")
+                               f"# candu-sync doctor, {date}, of {simulator.url}\nCANDU_NULLS=send\n"
+                               "CANDU_BATCH_GROWTH=false\n")
     assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)))) | {"array_20"} == {
         step.name for step in STEPS}
 
@@ -257,7 +258,7 @@ def test_answers_from_a_file_count_for_what_was_sent(project: Folder, simulator:
         second = project.cli("doctor", "--yes", "--answers", "answers.yaml", api_url=url, **IN_FILE)
         assert second.code == 0
     assert "+ CANDU_BATCH_SIZE=500  # as Candu wrote us" in second.out
-    assert env.read_text().count("\n") == 5
+    assert env.read_text().count("\n") == 6
     assert "CANDU_NULLS=omit\nCANDU_MESSAGE_ID=true\n" in env.read_text()
     # The first identify was not sent again.
     assert sum("email" in message["payload"].get("traits", {}) for message in simulator.messages()) == 1
@@ -292,7 +293,7 @@ def test_what_the_environment_has_is_pointed_out(project: Folder, env: Path) -> 
 def test_a_workspace_with_a_name_has_settings_of_its_own(project: Folder, simulator: Simulator, env: Path) -> None:
     ended = project.cli("--workspace", "eu", "doctor", eu_api_url=simulator.url, eu_api_key=simulator.key)
     assert ended.code == 0, ended.err
-    assert env.read_text().endswith("\nCANDU_EU_NULLS=send\nCANDU_EU_BATCH_SIZE=100\n")
+    assert env.read_text().endswith("\nCANDU_EU_NULLS=send\nCANDU_EU_BATCH_SIZE=100\nCANDU_EU_BATCH_GROWTH=false\n")
 
 
 def test_a_wrong_key_and_a_page_in_between_are_errors_of_their_own(project: Folder, simulator: Simulator) -> None:

@@ -85,7 +85,7 @@ class TestBatches:
     def cut(self, sizes: list[int], count: int = 100, most: int = 500_000) -> list[list[int]]:
         bodies = pa.array(["x" * size + "," for size in sizes], pa.string())
         batch = pa.RecordBatch.from_pydict({"message": pa.array(range(len(sizes)), pa.int64()), "body": bodies})
-        found = list(batches([batch], count, most))
+        found = list(batches([batch], lambda: count, most))
         numbers = [part.chunk.numbers[part.first:part.end].tolist() for part in found]
         assert [n for part in numbers for n in part] == list(range(len(sizes)))
         assert all(len(part.body()) <= most for part in found if len(part) > 1)

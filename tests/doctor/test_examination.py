@@ -69,7 +69,7 @@ def examined(project: Project, simulator: Simulator) -> Notes:
     return notes
 
 
-USUAL = {"NULLS": "send", "BATCH_SIZE": "100"}
+USUAL = {"NULLS": "send", "BATCH_SIZE": "100", "BATCH_GROWTH": "false"}
 """What follows from the simulator as it is at first."""
 
 TABLE: list[tuple[dict[str, Any], dict[str, str | None], dict[str, str]]] = [

@@ -33,7 +33,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Lab:
-    """A project's folder. ``settings`` go over those that suit a test: no rate, two workers, two attempts."""
+    """A project's folder. ``settings`` go over those that suit a test: no rate, two workers, two attempts, and requests
+    that do not grow: how many there are would depend on which answer comes first."""
 
     def __init__(self, folder: Path, simulator: Simulator | None = None, **settings: Any) -> None:
         self.folder = folder
@@ -44,7 +45,7 @@ class Lab:
             "route": "candu", "api_url": simulator.url if simulator else "http://127.0.0.1:9/api",
             "api_key": simulator.key if simulator else "no-key", "warehouse_url": f"duckdb:///{self.warehouse}",
             "state_url": str(folder / "state"), "sql_dir": self.sql, "rate": 0, "concurrency": 2, "timeout": 60,
-            "max_attempts": 2, **settings}
+            "max_attempts": 2, "batch_growth": False, **settings}
 
     @property
     def settings(self) -> Settings:
