@@ -121,12 +121,12 @@ class Claimed(StateError):
     """Another run is at work on this sync and partition.
 
     Attributes:
-        silent: the seconds since that run gave a sign of life; None: not known.
+        perhaps_dead: that run gave no sign of life for longer than one that lives takes for it.
         free_in: the seconds until its claim can be taken over, if it gives none again; None: not known.
     """
 
-    def __init__(self, message: str, *, silent: float | None = None, free_in: float | None = None) -> None:
-        self.silent = silent
+    def __init__(self, message: str, *, perhaps_dead: bool = False, free_in: float | None = None) -> None:
+        self.perhaps_dead = perhaps_dead
         self.free_in = free_in
         super().__init__(message)
 

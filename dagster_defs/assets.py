@@ -23,15 +23,12 @@ from dagster_defs.checks import check_specs
 from dagster_defs.failures import RETRIES, fail
 from dagster_defs.launch import Launch
 from dagster_defs.markdown import fenced
-from dagster_defs.names import ALONE, Names
+from dagster_defs.names import ALONE, PRIORITIES, PRIORITY_TAG, Names
 from dagster_defs.ranges import backfill_policy
 from dagster_defs.run_tags import tag_sync
 from dagster_defs.source import code_references
 from dagster_defs.specs import changes_spec, push_spec
 from dagster_defs.sync_run import Event, SyncRun
-
-# Users are sent first, then groups, then events. A run does its steps one by one, those of higher priority first.
-_PRIORITY = {"users": "2", "groups": "1", "events": "0"}
 
 
 def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy = RETRIES,
@@ -49,9 +46,9 @@ def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy 
     beside = beside or Catalog({sync.name: sync}, ())
 
     @multi_asset(name=names.op_name(sync.name), specs=specs, check_specs=check_specs(sync, names), can_subset=True,
-                 backfill_policy=backfill_policy(), pool=f"candu_sync/{names.label(sync.name)}",
+                 backfill_policy=backfill_policy(), pool=_pool(sync, names),
                  required_resource_keys={names.resource_key},
-                 op_tags={"dagster/priority": _PRIORITY[sync.kind]})
+                 op_tags={PRIORITY_TAG: PRIORITIES[sync.kind]})
     def sync_assets(context: AssetExecutionContext, config: Launch) -> Iterator[Event]:
         tag_sync(context, names.label(sync.name))
         resource = getattr(context.resources, names.resource_key)
@@ -59,6 +56,21 @@ def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy 
                            beside=beside, names=names).events()
 
     return sync_assets
+
+
+def _pool(sync: Sync, names: Names) -> str | None:
+    """The pool in which runs of one sync wait for each other; None: its partitions may be pushed side by side, since
+    each has a claim of its own, and no row of one is ever in another."""
+    return None if _apart(sync) else f"candu_sync/{names.label(sync.name)}"
+
+
+def _apart(sync: Sync) -> bool:
+    """Whether partitions do not depend on each other's order. A user who is in several windows must have the values of
+    the last one, and one who moves to another segment must not end with the constants of ``removed``."""
+    parts = sync.partitions
+    if parts is None or sync.kind == "events":
+        return parts is not None
+    return parts.every is None and (parts.shards is not None or sync.removed == "keep")
 
 
 def build_broken_asset(name: str, names: Names, errors: Sequence[SpecError]) -> AssetsDefinition:

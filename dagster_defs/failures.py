@@ -20,8 +20,9 @@ from dagster import (
     RetryPolicy,
     RetryRequested,
 )
+from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
-from candu_sync.errors import CanduSyncError, OtherWorkspace, StaleChanges, Transient, WarehouseUnreachable
+from candu_sync.errors import CanduSyncError, Claimed, OtherWorkspace, StaleChanges, Transient, WarehouseUnreachable
 from candu_sync.settings import in_words
 
 _WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
@@ -41,6 +42,9 @@ def failures(context: AssetExecutionContext | OpExecutionContext, retries: Retry
     """
     try:
         yield
+    except Claimed as error:
+        wait = _until_free(error, context)
+        fail(in_words(workspace, str(error)), context, None if wait is None else retries, wait=wait)
     except CanduSyncError as error:
         transient = isinstance(error, _WORTH_ANOTHER_TRY)
         hint = f" ({stale_hint})" if isinstance(error, StaleChanges) and stale_hint else ""
@@ -49,17 +53,29 @@ def failures(context: AssetExecutionContext | OpExecutionContext, retries: Retry
         fail(in_words(workspace, f"{error}{hint}"), context, retries if transient else None)
 
 
+def _until_free(error: Claimed, context: AssetExecutionContext | OpExecutionContext) -> float | None:
+    """The seconds until the claim of a run that may be dead is free; None: that run lives.
+
+    A run that Dagster started in the place of one whose process died comes within seconds. It finds the claim of that
+    one, with a heartbeat that is still young.
+    """
+    in_place_of_another = RETRY_NUMBER_TAG in context.run.tags and not context.retry_number
+    return error.free_in if error.perhaps_dead or in_place_of_another else None
+
+
 def fail(message: str, context: AssetExecutionContext | OpExecutionContext, retries: RetryPolicy | None = None, *,
-         metadata: Mapping[str, MetadataValue] | None = None) -> NoReturn:
+         metadata: Mapping[str, MetadataValue] | None = None, wait: float | None = None) -> NoReturn:
     """End the step with a sentence, without the traceback that led here.
 
     Args:
         retries: for a passing trouble: run the step again while the policy has tries left.
+        wait: the seconds until then; None: those of the policy.
 
     Raises:
         RetryRequested, or Failure: always one of them.
     """
     failed = Failure(message, metadata=dict(metadata or {}), allow_retries=False)
     if retries is not None and context.retry_number < retries.max_retries:
-        raise RetryRequested(retries.max_retries, retries.calculate_delay(context.retry_number + 1)) from failed
+        delay = retries.calculate_delay(context.retry_number + 1) if wait is None else wait
+        raise RetryRequested(retries.max_retries, delay) from failed
     raise failed from None

@@ -19,7 +19,7 @@ from dagster import (
 from candu_sync.syncs import Sync, cron_and_zone
 from dagster_defs.launch import Launch
 from dagster_defs.markdown import as_text
-from dagster_defs.names import ALONE, SYNC_TAG, Names
+from dagster_defs.names import ALONE, PRIORITIES, PRIORITY_TAG, SYNC_TAG, Names
 from dagster_defs.partitions import is_partition_key, newest_partitions
 from dagster_defs.resources import CanduSyncResource
 
@@ -33,8 +33,12 @@ def build_job(sync: Sync, names: Names = ALONE) -> UnresolvedAssetJobDefinition:
     defaults = {"ops": {names.op_name(sync.name): {"config": Launch().model_dump()}}}
     assets = AssetSelection.assets(names.changes_key(sync.name), names.push_key(sync.name))
     return define_asset_job(
-        names.job_name(sync.name), assets, config=defaults, tags={SYNC_TAG: names.label(sync.name), **sync.tags},
+        names.job_name(sync.name), assets, config=defaults, tags=_run_tags(sync, names),
         description=as_text(sync.description) if sync.description else None)
+
+
+def _run_tags(sync: Sync, names: Names) -> dict[str, str]:
+    return {SYNC_TAG: names.label(sync.name), PRIORITY_TAG: PRIORITIES[sync.kind], **sync.tags}
 
 
 def build_schedule(sync: Sync, names: Names = ALONE) -> ScheduleDefinition | None:

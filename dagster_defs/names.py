@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from dagster import AssetKey
 
 # A run's tag, with the names of its syncs.
+# Users are sent first, then groups, then events: by the steps of a run, which does those of higher priority first, and
+# by the runs in the queue.
+PRIORITY_TAG = "dagster/priority"
+PRIORITIES = {"users": "2", "groups": "1", "events": "0"}
+
 SYNC_TAG = "candu/sync"
 
 _KINDS = ("users", "groups", "events")

@@ -149,9 +149,9 @@ def refusal(state: PartitionState, owner: Owner | None) -> Claimed:
              f"{owner.started}"
     if silent <= SILENT or owner.in_this_table():
         return Claimed(f"{holder}: wait for it, or stop it; the next run takes over the claim of a dead one by itself",
-                       silent=silent, free_in=free_in)
+                       free_in=free_in)
     return Claimed(f"{holder}, and gave no sign of life for {silent:.0f} s: if it is dead, its claim is free in "
-                   f"{free_in:.0f} s, and a run then takes over", silent=silent, free_in=free_in)
+                   f"{free_in:.0f} s, and a run then takes over", perhaps_dead=True, free_in=free_in)
 
 
 def drop_claims(state: PartitionState, up_to: int) -> None:

@@ -76,6 +76,8 @@ def test_the_shipped_configuration_is_what_the_instance_takes(home: Path) -> Non
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
         assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_poll_interval_seconds == 10
+        assert instance.run_monitoring_max_runtime_seconds == 21600
         assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
         assert instance.run_retries_enabled
         assert not instance.run_retries_retry_on_asset_or_op_failure

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import logging
+import os
+from dataclasses import asdict, replace
+from unittest import mock
 
 import pytest
-from dagster import ExecuteInProcessResult
+from dagster import ExecuteInProcessResult, Failure, RetryPolicy, RetryRequested
 
 from candu_sync.delivery import requests
+from candu_sync.errors import Claimed
+from candu_sync.state import claims, owner, this_process
+from dagster_defs.failures import failures
 from tests.dagster.room import CHANGES, PUSH, STEP, Room, failure, metadata, people
 
 
@@ -91,3 +99,45 @@ def test_a_warehouse_that_does_not_answer_is_tried_again(room: Room, monkeypatch
     result = room.materialize(CHANGES)
     assert retries(result) == 2
     assert "secret" not in failure(result, CHANGES)
+
+
+def claimed_elsewhere(room: Room, silent: float) -> None:
+    """A claim of a run on another machine, whose last heartbeat is so many seconds old."""
+    state = room.state(people(room))
+    beat = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=silent)
+    holder = replace(this_process("run-of-a-host"), host="gone", boot_id="another", heartbeat=beat.isoformat())
+    name = state.name("claims", "00000001.json")
+    state.store.put(name, json.dumps(asdict(holder)).encode())
+    path = state.store.local(name)
+    assert path is not None
+    os.utime(path, (beat.timestamp(), beat.timestamp()))
+
+
+def test_a_run_waits_for_the_claim_of_one_that_fell_silent(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The rest of the lease has passed once the step is tried again.
+    monkeypatch.setattr(claims, "_MARGIN", 0.1)
+    claimed_elsewhere(room, silent=owner.LEASE - 0.5)
+    result = room.materialize(CHANGES, PUSH)
+    assert result.success
+    assert retries(result) == 1
+    assert len(room.simulator.messages()) == 3
+
+
+def test_a_run_is_refused_at_once_by_one_that_lives(room: Room) -> None:
+    claimed_elsewhere(room, silent=3)
+    result = room.materialize(CHANGES, PUSH)
+    assert retries(result) == 0
+    assert "run run-of-a-host on host gone" in failure(result, PUSH)
+    assert room.simulator.messages() == []
+
+
+@pytest.mark.parametrize(("tags", "retry_number", "waits"), [
+    ({"dagster/retry_number": "1"}, 0, True), ({"dagster/retry_number": "1"}, 1, False), ({}, 0, False)])
+def test_a_run_in_the_place_of_one_that_died_waits_for_a_young_claim_too(
+        tags: dict[str, str], retry_number: int, waits: bool) -> None:
+    context = mock.Mock(retry_number=retry_number)
+    context.run.tags = tags
+    with pytest.raises((RetryRequested, Failure)) as caught, failures(context, RetryPolicy(max_retries=2, delay=30)):
+        raise Claimed("claimed", free_in=114.0)
+    assert isinstance(caught.value, RetryRequested) == waits
+    assert getattr(caught.value, "seconds_to_wait", 114.0) == 114.0
