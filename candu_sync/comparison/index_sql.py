@@ -52,10 +52,12 @@ def index_sql(sync: Sync, snapshot: Snapshot, types: Mapping[str, str], unless: 
               if form.kind is not ValueKind.EMPTY and Trait(name, form.kind) not in hashed]
     values = {f"t{n}": value for n, value in enumerate(_values(hashed, traits))}
     odd = " OR ".join(["aside", *([] if unless is None else [unless])])
+    whole_key = parts[0] if len(parts) == 1 else sql_joined_key(parts)
     return HashSql(
-        {"key": parts[0] if len(parts) == 1 else sql_joined_key(parts), "user_id": ids["user_id"].value,
+        {"key": whole_key, "user_id": ids["user_id"].value,
          "aside": f"coalesce({' OR '.join(f'({condition})' for condition in aside)}, false)", **values},
-        key_hash(), f"CASE WHEN {odd} THEN hash('read it', {row_hash(values)}) ELSE {row_hash(values)} END")
+        key_hash(), f"CASE WHEN {odd} THEN hash('read it', {row_hash(values)}) ELSE {row_hash(values)} END",
+        key_hash(whole_key))
 
 
 def _values(hashed: tuple[Trait, ...], traits: Mapping[str, SqlForm]) -> Iterator[str]:

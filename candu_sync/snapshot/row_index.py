@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # A trait's name and the kind of its values.
 Hashed = Sequence[tuple[str, str]]
 
-KEY_HASH = "hash(key)"
+KEY_HASH = "hash({0})"
 
 # Another hash of the key than ``key_hash``: two keys that collide there do not collide here.
 _OTHER_KEY = "'~' || key"
@@ -57,9 +57,13 @@ _MOST_BITS = 22
 _COUNTED = 1_000_000
 
 
-def key_hash() -> str:
-    """SQL of the hash of a row's column ``key``."""
-    return KEY_HASH
+def key_hash(key: str = "key") -> str:
+    """SQL of the hash of a row's key.
+
+    Args:
+        key: SQL of the key.
+    """
+    return KEY_HASH.format(key)
 
 
 def row_hash(values: Iterable[str]) -> str:
@@ -75,7 +79,7 @@ def row_hash(values: Iterable[str]) -> str:
 def hashes(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: str) -> pa.Table:
     """A batch's key hashes and the columns ``columns`` (SQL), in the order of its rows."""
     connection.register("rows_to_hash", batch)
-    return connection.sql(f"SELECT {KEY_HASH} AS key_hash, {columns} FROM rows_to_hash").to_arrow_table()
+    return connection.sql(f"SELECT {key_hash()} AS key_hash, {columns} FROM rows_to_hash").to_arrow_table()
 
 
 def hash_pairs(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, columns: str) -> tuple[Hashes, Hashes]:

@@ -45,11 +45,13 @@ class HashSql:
     Attributes:
         columns: name → SQL of what is hashed, in which ``#1``, ``#2``, … are the model's columns.
         key, row: SQL of the two hashes, over these names.
+        key_alone: SQL of the key's hash, over the model's columns.
     """
 
     columns: Mapping[str, str]
     key: str
     row: str
+    key_alone: str
 
 
 MakeSql = Callable[[Mapping[str, str]], HashSql]
@@ -87,7 +89,7 @@ class _DuckDBHashes(RowHashes):
 
     def hashes(self) -> Batches:
         with self._query.explained(), translated(*ERRORS, doing="reading from the warehouse failed"):
-            reader = self._hashed([]).to_arrow_reader(_BATCH_ROWS)
+            reader = self._hashed(self._columns.model, []).to_arrow_reader(_BATCH_ROWS)
             try:
                 yield from reader
             finally:
@@ -97,18 +99,20 @@ class _DuckDBHashes(RowHashes):
     def rows(self, key_hashes: Sequence[int] | None) -> Reading:
         columns = [f"c{number}" for number in range(1, len(self.schema) + 1)]
         with self._query.explained(), translated(*ERRORS):
-            relation = self._hashed(columns)
-            if key_hashes is not None:
-                wanted = pa.table({"key_hash": pa.array(key_hashes, pa.int64()).view(pa.uint64())})
-                self._connection.register(_WANTED, wanted)
-                relation = relation.filter(f'{HASH_COLUMNS[0]} in (select key_hash from "{_WANTED}")')
-            reader = relation.to_arrow_reader(self._query.batch_rows(len(columns)))
+            model = self._columns.model if key_hashes is None else self._wanted(key_hashes)
+            reader = self._hashed(model, columns).to_arrow_reader(self._query.batch_rows(len(columns)))
         return Reading(self._query, self.path, self.schema.names, self._renamed(reader), self._resources.pop_all(),
                        ERRORS)
 
-    def _hashed(self, columns: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    def _wanted(self, key_hashes: Sequence[int]) -> duckdb.DuckDBPyRelation:
+        """The model's rows with these keys. Nothing but the hash of the key is computed of the others."""
+        self._connection.register(_WANTED, pa.table({"hash": pa.array(key_hashes, pa.int64()).view(pa.uint64())}))
+        every = self._columns.model.project(f"*, {self._sql.key_alone} as {HASH_COLUMNS[0]}")
+        return every.filter(f'{HASH_COLUMNS[0]} in (select hash from "{_WANTED}")')
+
+    def _hashed(self, model: duckdb.DuckDBPyRelation, columns: Sequence[str]) -> duckdb.DuckDBPyRelation:
         hashes = [f"{sql} as {name}" for sql, name in zip((self._sql.key, self._sql.row), HASH_COLUMNS, strict=True)]
-        return self._columns.beside(self._sql.columns).project(", ".join([*columns, *hashes]))
+        return self._columns.beside(model, self._sql.columns).project(", ".join([*columns, *hashes]))
 
     def _renamed(self, reader: pa.RecordBatchReader) -> Batches:
         for batch in duckdb_batches(reader, self._columns):

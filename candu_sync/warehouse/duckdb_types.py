@@ -32,7 +32,8 @@ class Columns:
         relation: the model's, as it is. ``self.relation`` is the one to read.
 
     Attributes:
-        types: DuckDB's names of the types of the model's columns, in order.
+        model: the relation of the arguments.
+        types: DuckDB's names of the types of its columns, in order.
 
     Example:
         >>> import duckdb
@@ -44,18 +45,19 @@ class Columns:
 
     def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
         self.types = [str(type_) for type_ in relation.types]
-        self._model = relation
+        self.model = relation
         self.relation = relation.project(self._select_list(relation.columns)) if self._cast() else relation
 
-    def beside(self, more: Mapping[str, str]) -> duckdb.DuckDBPyRelation:
+    def beside(self, model: duckdb.DuckDBPyRelation, more: Mapping[str, str]) -> duckdb.DuckDBPyRelation:
         """The columns to read under the names ``c1``, ``c2``, …, and further ones.
 
         Args:
+            model: the model, or some of its rows; it may have more columns at its end.
             more: name → SQL, in which ``#1``, ``#2``, … are the model's columns.
         """
         names = [f"c{number}" for number in range(1, len(self.types) + 1)]
         further = [f"{sql} as {_quoted(name)}" for name, sql in more.items()]
-        return self._model.project(", ".join([self._select_list(names), *further]))
+        return model.project(", ".join([self._select_list(names), *further]))
 
     def read(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """A batch of the relation with each value in its own type; rows with JSON of one kind together."""

@@ -159,7 +159,7 @@ def test_groups(running_simulator: Simulator, policies: Policies, drawn: list[pa
 def test_keys_that_share_a_hash(running_simulator: Simulator, kind: str, ids: tuple[str, ...], policies: Policies,
                                 data: st.DataObject) -> None:
     """Half of all keys have one hash, the others another: that costs time, and changes nothing."""
-    with mock.patch.object(row_index, "KEY_HASH", "hash(key) % 2"):
+    with mock.patch.object(row_index, "KEY_HASH", "hash({0}) % 2"):
         check_runs(running_simulator, kind, ids, policies, data.draw(st.lists(tables(ids), min_size=2, max_size=4)))
 
 
