@@ -92,7 +92,7 @@ class ClaimedPush:
                                       sample=self.sample, built=digests.add if digests else None)
         try:
             delivery = self._delivery(outcome, log)
-            with project.delivery(delivery), closing(messages):
+            with project.pushes.delivery(delivery), closing(messages):
                 delivery.run(messages)
         finally:
             log.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Destinations:
         self._paces: dict[str, Pace] = {}
         self._sizes: dict[str, BatchSizes] = {}
         self._known_sizes: dict[str, Learned] = {}
+        self._lock = threading.Lock()
         self.new_key = False
 
     def route_of(self, sync: Sync) -> Route:
@@ -108,10 +110,12 @@ class Destinations:
         # httpx takes longer to load than a plan with nothing to send takes altogether.
         from candu_sync.delivery import KeptConnections, connection_of
 
-        if route.name not in self._connections:
-            connect, url, key = connection_of(route), self._settings.url_of(route), self._settings.require_key(route)
-            self._connections[route.name] = KeptConnections(lambda: connect(url, key, self._settings.timeout))
-        return self._connections[route.name]
+        with self._lock:
+            if route.name not in self._connections:
+                connect, settings = connection_of(route), self._settings
+                url, key = settings.url_of(route), settings.require_key(route)
+                self._connections[route.name] = KeptConnections(lambda: connect(url, key, settings.timeout))
+            return self._connections[route.name]
 
     def batch_sizes(self, route: Route, kind: str, messages: int) -> BatchSizes:
         """The size of the requests of so many messages. Those of users and groups begin with what the last run has
@@ -121,11 +125,12 @@ class Destinations:
         begin = route.batch_size(self._settings.batch_size)
         if not self._settings.batch_growth or kind == "events" or messages <= begin:
             return BatchSizes(begin)
-        if route.name not in self._sizes:
-            learned = learned_from(self._state().batch_size(route))
-            self._sizes[route.name] = sizes = BatchSizes(begin, most=route.batch_size(LARGEST), learned=learned)
-            self._known_sizes[route.name] = learned or sizes.learned
-        return self._sizes[route.name]
+        with self._lock:
+            if route.name not in self._sizes:
+                learned = learned_from(self._state().batch_size(route))
+                self._sizes[route.name] = sizes = BatchSizes(begin, most=route.batch_size(LARGEST), learned=learned)
+                self._known_sizes[route.name] = learned or sizes.learned
+            return self._sizes[route.name]
 
     def requests(self, route: Route, kind: str, messages: int, size: int) -> int:
         """About how many requests so many messages of ``size`` bytes together take, when all are accepted."""
@@ -157,9 +162,10 @@ class Destinations:
             SettingsError: ``CANDU_RATE_URL`` cannot be used.
             StateError: see ``State.machine_file``.
         """
-        if route.name not in self._paces:
-            self._paces[route.name] = self._open_pace(route)
-        return self._paces[route.name]
+        with self._lock:
+            if route.name not in self._paces:
+                self._paces[route.name] = self._open_pace(route)
+            return self._paces[route.name]
 
     def _open_pace(self, route: Route) -> Pace:
         from candu_sync.rate import open_pace, pace_of_process

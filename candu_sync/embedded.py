@@ -111,7 +111,8 @@ class _Database:
     def __init__(self, memory: int, scratch: Callable[[], Path] | None, remove: Callable[[Path], None]) -> None:
         self._remove = remove
         self.folder = Path(tempfile.mkdtemp(prefix="candu-sync-")) if scratch is None else scratch()
-        self._root = duckdb.connect(":memory:")
+        # Without this there are eight, whatever ``threads`` says.
+        self._root = duckdb.connect(":memory:", config={"async_threads": 1})
         # GLOBAL: of all connections to this database, those made by cursor() too.
         self._root.execute("SET GLOBAL TimeZone = 'UTC'")
         self._root.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")

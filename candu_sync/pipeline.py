@@ -110,7 +110,7 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         changes = compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
     except (ModelError, WarehouseError) as error:
         target.project.release_warehouse()
-        if keep:
+        if keep and not target.project.stopped:
             note_failed_plan(target, reporter, error)
         raise
     target.project.planned.setdefault(target.name, changes.summary)

@@ -16,7 +16,9 @@ from candu_sync.destinations import Destinations
 from candu_sync.errors import OtherRoute, StateError
 from candu_sync.history import HistoryPolicy
 from candu_sync.naming import named
+from candu_sync.opened_once import opened_once
 from candu_sync.progress import Progress
+from candu_sync.pushes import Pushes
 from candu_sync.routes import ROUTES, Route, other_route
 from candu_sync.settings import Settings
 from candu_sync.shard_counts import check_shards, other_shards
@@ -36,7 +38,6 @@ from candu_sync.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions, Summary
-    from candu_sync.delivery import Delivery
     from candu_sync.embedded import Embedded
     from candu_sync.report import Reports
     from candu_sync.warehouse import Warehouse
@@ -60,7 +61,8 @@ class Project:
         launched_as: the page of this process's runs (``CANDU_RUN_URL``), or the id that an orchestrator gave them;
             None: neither is known. It is kept with how a run ended.
         planned: target → what its first plan by this project found. The guard of shards counts with it.
-        pushing: whether a push is under way, from its claim to its commit. ``stop`` ends it in order.
+        pushes: those that are under way. ``stop`` ends them in order.
+        jobs: how many syncs and partitions are worked on at a time; set before the first of them.
 
     Example:
         >>> from candu_sync import Project, load_settings
@@ -71,9 +73,8 @@ class Project:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._delivery: Delivery | None = None
-        self._stopped = False
-        self.pushing = False
+        self.pushes = Pushes()
+        self.jobs = 1
         self._telemetry = Telemetry()
         self.listeners: list[Progress] = [self._telemetry]
         self.destinations = Destinations(settings, lambda: self.state)
@@ -101,7 +102,7 @@ class Project:
         finally:
             self._telemetry.close()
 
-    @cached_property
+    @opened_once
     def state(self) -> State:
         """The state, opened at first use.
 
@@ -120,7 +121,7 @@ class Project:
         """
         check_lasting(self.settings.state_url, launched_by=launched_by)
 
-    @cached_property
+    @opened_once
     def warehouse(self) -> Warehouse:
         """The warehouse, opened at first use."""
         from candu_sync.warehouse import open_warehouse
@@ -128,14 +129,14 @@ class Project:
         return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
                               timeout=self.settings.query_timeout)
 
-    @cached_property
+    @opened_once
     def engine(self) -> Embedded:
         """The embedded engine of plans and commits, kept from one sync and partition to the next. It has half of
-        ``CANDU_MEMORY``. A DuckDB warehouse has a quarter at the same time; the row index and the batches on their way
-        need the rest."""
+        ``CANDU_MEMORY``, divided by ``jobs``. A DuckDB warehouse has a quarter at the same time; the row index and the
+        batches on their way need the rest."""
         from candu_sync.embedded import Embedded
 
-        return Embedded(self.settings.memory // 2, self.state.store.scratch, remove_folder)
+        return Embedded(self.settings.memory // (2 * self.jobs), self.state.store.scratch, remove_folder)
 
     @property
     def message_namespace(self) -> UUID | None:
@@ -148,7 +149,7 @@ class Project:
                              message_ids=self.settings.message_id, most_bytes=self.settings.history_size,
                              report=sync.report_schema(self.settings.report_schema))
 
-    @cached_property
+    @opened_once
     def reports(self) -> Reports:
         """The report tables: the runs of the project that they do not have yet are written by it."""
         from candu_sync.report import Reports
@@ -156,7 +157,7 @@ class Project:
         url, warehouse = self.settings.report_url, self.settings.warehouse_url
         return Reports(self.state, lambda: self.engine, url=url.get_secret_value() if url else None,
                        warehouse_url=warehouse.get_secret_value() if warehouse else None,
-                       release=self.release_warehouse, stopped=lambda: self._stopped, memory=self.settings.memory // 4)
+                       release=self.release_warehouse, stopped=lambda: self.stopped, memory=self.settings.memory // 4)
 
     def report_schemas(self, syncs: Iterable[Sync]) -> list[str]:
         """The schemas that have report tables, in order."""
@@ -189,7 +190,12 @@ class Project:
         return self._former_partitions.setdefault(sync.name, FormerPartitions(self.state, sync))
 
     def cancel_queries(self) -> None:
-        """End the query under way, at the warehouse. Safe in any thread."""
+        """End the queries that this thread began, at the warehouse."""
+        if "warehouse" in self.__dict__:
+            self.warehouse.cancel(own=True)
+
+    def cancel_all_queries(self) -> None:
+        """End all queries under way, at the warehouse. Safe in any thread."""
         if "warehouse" in self.__dict__:
             self.warehouse.cancel()
 
@@ -199,21 +205,8 @@ class Project:
             self.warehouse.release()
 
     def stop(self) -> None:
-        """End the push under way: no new request, those in flight are waited for. Safe in a signal handler."""
-        self._stopped = True
-        if self._delivery is not None:
-            self._delivery.stop()
-
-    @contextmanager
-    def delivery(self, delivery: Delivery) -> Iterator[Delivery]:
-        """Make a delivery the one that ``stop`` ends."""
-        self._delivery = delivery
-        if self._stopped:
-            delivery.stop()
-        try:
-            yield delivery
-        finally:
-            self._delivery = None
+        """End the pushes under way: no new request, those in flight are waited for. Safe in a signal handler."""
+        self.pushes.stop()
 
     @contextmanager
     def push_under_way(self, messages: int) -> Iterator[None]:
@@ -229,11 +222,10 @@ class Project:
             self.release_warehouse()
         elif "warehouse" in self.__dict__ and self.warehouse.keeps_file:
             late.start()
-        self.pushing = True
         try:
-            yield
+            with self.pushes.marked():
+                yield
         finally:
-            self.pushing = False
             late.cancel()
             if late.ident is not None:
                 late.join()
@@ -241,7 +233,7 @@ class Project:
     @property
     def stopped(self) -> bool:
         """Whether ``stop`` was called."""
-        return self._stopped
+        return self.pushes.stopped
 
     def targets(self, sync: Sync, chosen: list[str]) -> list[Target]:
         """A sync with each partition to work on: those chosen, or all that are due (see ``partitions_to_run``) and,

@@ -35,6 +35,8 @@ Allow = Annotated[list[str] | None, typer.Option(
     "--allow", metavar="GUARD", help="Pass this guard and no other, like changed; several with commas.")]
 Full = Annotated[bool, typer.Option("--full", help="Every row, whole. Events that were sent are not sent again.")]
 
+Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Work on N syncs or partitions at a time.")]
+
 _GRAVEST = (1, 2, 3, 4)
 
 
@@ -95,18 +97,20 @@ def in_words(message: str) -> str:
 
 
 @contextmanager
-def opened_project(*, fills_state: bool = False) -> Iterator[tuple[Project, Catalog]]:
+def opened_project(*, fills_state: bool = False, jobs: int = 1) -> Iterator[tuple[Project, Catalog]]:
     """The project of the current folder, and its syncs. Reported on stderr: unknown settings, and at the end that the
     report tables were not written.
 
     Args:
         fills_state: the command writes what Candu has; reported then: a state that may go with its container.
+        jobs: how many syncs and partitions are worked on at a time.
     """
     from candu_sync.dbt import load_catalog
 
     with project_without_syncs(fills_state=fills_state) as project:
         catalog = load_catalog(project.settings.sql_dir, project.settings.dbt_manifest)
         project.declared = catalog.names if catalog.complete else None
+        project.jobs = jobs
         yield project, catalog
 
 
@@ -168,9 +172,10 @@ def point_out_rename(project: Project, sync: Sync, done: set[str]) -> None:
     """Say on stderr, once for a sync, that it was probably renamed and where its state is."""
     from candu_sync.changes import renamed_perhaps
 
-    old = None if sync.name in done else project.predecessor(sync)
+    if sync.name in done:
+        return
     done.add(sync.name)
-    if old is not None:
+    if (old := project.predecessor(sync)) is not None:
         complain(renamed_perhaps(old, sync.name, events=sync.kind == "events"))
 
 

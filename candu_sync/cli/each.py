@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from candu_sync.cli.common import print_lines
+from candu_sync.cli.crew import Act, NotRunError, crew_of
 from candu_sync.cli.repeated_errors import complain_of, once_each
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized
 
 if TYPE_CHECKING:
+    from candu_sync.cli.crew import Crew, Shown
     from candu_sync.cli.selection import Selected
     from candu_sync.errors import SpecError
     from candu_sync.project import Project, Target
     from candu_sync.syncs import Sync
+
+    Begun = list[tuple[Target, Callable[[], Shown]]]
 
 Keys = Callable[["Sync"], list[str] | None]
 """The partitions of a sync that were asked for; None: none was named."""
@@ -30,13 +37,13 @@ def no_report(sync: str, partition: str | None, error: str, code: int) -> None:
     """For commands whose result does not list what failed."""
 
 
-def each(project: Project, syncs: list[Sync], keys: Keys, act: Callable[[Target], int],
-         fail: Fail = no_report) -> list[int]:
-    """Do something to each sync and partition, until there is no more to do or the project is stopped.
+def each(project: Project, syncs: list[Sync], keys: Keys, act: Act, fail: Fail = no_report) -> list[int]:
+    """Do something to each sync and partition, until there is no more to do or the project is stopped. As many are
+    worked on at a time as the project has jobs; what is shown, and the exit codes, are in order.
 
     Args:
         keys: the partitions of a sync that were asked for; None: those that are due.
-        act: returns an exit code.
+        act: see ``Act``.
         fail: is called for all that was asked for and not done.
 
     Returns:
@@ -46,22 +53,41 @@ def each(project: Project, syncs: list[Sync], keys: Keys, act: Callable[[Target]
         Unauthorized, SettingsError: no other sync can do better, since all go by one route.
     """
     codes: list[int] = []
-    alone = len(project.destinations.routes_of(syncs)) == 1
-    for sync in syncs:
-        with once_each(sync.name):
-            targets: list[Target] = []
-            if not project.stopped:
-                with _reported(project, sync, None, codes, fail, alone=alone):
-                    targets = _targets(project, sync, keys(sync))
-            else:
-                _left_out(sync.name, None, codes, fail)
-            for target in targets:
-                if project.stopped:
-                    _left_out(sync.name, target.partition, codes, fail)
-                    continue
-                with _reported(project, sync, target.partition, codes, fail, alone=alone):
-                    codes.append(act(target))
+    reported = partial(_reported, project, codes=codes, fail=fail,
+                       alone=len(project.destinations.routes_of(syncs)) == 1)
+    with crew_of(project, act) as crew:
+        for _, kind in groupby(syncs, lambda sync: sync.kind):
+            for sync, begin in _begun(project, crew, list(kind), keys):
+                with once_each(sync.name):
+                    begun: Begun = []
+                    with reported(sync, None):
+                        begun = begin()
+                    for target, result in begun:
+                        with reported(sync, target.partition):
+                            codes.append(result()())
     return codes
+
+
+def _begun(project: Project, crew: Crew, syncs: list[Sync], keys: Keys) -> list[tuple[Sync, Callable[[], Begun]]]:
+    """Each sync with a function that begins it. Where threads work, all have begun, and the function raises what kept
+    one from it."""
+    def begin(sync: Sync) -> Begun:
+        if project.stopped:
+            raise NotRunError
+        targets = _targets(project, sync, keys(sync))
+        return list(zip(targets, crew.begin(targets), strict=True))
+
+    if crew.alone:
+        return [(sync, partial(begin, sync)) for sync in syncs]
+    begun: list[tuple[Sync, Callable[[], Begun]]] = []
+    for sync in syncs:
+        future: Future[Begun] = Future()
+        begun.append((sync, future.result))
+        try:
+            future.set_result(begin(sync))
+        except (CanduSyncError, NotRunError) as error:
+            future.set_exception(error)
+    return begun
 
 
 def _targets(project: Project, sync: Sync, keys: list[str] | None) -> list[Target]:
@@ -69,13 +95,8 @@ def _targets(project: Project, sync: Sync, keys: list[str] | None) -> list[Targe
     return project.targets(sync, keys or []) if keys is None or keys else []
 
 
-def _left_out(sync: str, partition: str | None, codes: list[int], fail: Fail) -> None:
-    codes.append(1)
-    fail(sync, partition, _NOT_RUN, 1)
-
-
 @contextmanager
-def _reported(project: Project, sync: Sync, partition: str | None, codes: list[int], fail: Fail, *,
+def _reported(project: Project, sync: Sync, partition: str | None, *, codes: list[int], fail: Fail,
               alone: bool) -> Iterator[None]:
     """An error of one sync goes to stderr and to ``fail``. A wrong key or setting ends all, where all go by one route.
 
@@ -84,6 +105,9 @@ def _reported(project: Project, sync: Sync, partition: str | None, codes: list[i
     """
     try:
         yield
+    except NotRunError:
+        codes.append(1)
+        fail(sync.name, partition, _NOT_RUN, 1)
     except CanduSyncError as error:
         if alone and isinstance(error, Unauthorized | SettingsError):
             raise
@@ -111,7 +135,7 @@ def fail_broken(errors: list[SpecError], fail: Fail) -> None:
         fail(sync, None, "\n".join(found), 2)
 
 
-def each_of(selected: Selected, act: Callable[[Target], int], fail: Fail) -> list[int]:
+def each_of(selected: Selected, act: Act, fail: Fail) -> list[int]:
     """As ``each``, for what was selected, the syncs whose files are wrong among them."""
     codes = each(selected.project, selected.syncs, selected.keys, act, fail)
     fail_broken(selected.errors, fail)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from candu_sync.cli.common import (
     Full,
+    Jobs,
     Json,
     Partitions,
     complain,
@@ -26,6 +28,7 @@ from candu_sync.errors import UsageError
 if TYPE_CHECKING:
 
     from candu_sync.changes import ChangeSet
+    from candu_sync.cli.crew import Shown
     from candu_sync.errors import GuardTripped
     from candu_sync.operate import Finding
     from candu_sync.project import Target
@@ -65,7 +68,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
              "--save", help="Stage what is shown: `push` then sends that, and nothing else.")] = False,
          exit_code: Annotated[bool, typer.Option(
              "--exit-code", help="End with 3 where a guard would stop the run.")] = False,
-         as_json: Json = False) -> None:
+         jobs: Jobs = 1, as_json: Json = False) -> None:
     """What a run would send, and why. Sends nothing, changes nothing that a run would see."""
     from candu_sync import pipeline
     from candu_sync.changes import discard
@@ -77,15 +80,17 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
     asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
     asked.require("plan")
     wanted, keys = _Wanted(_sorts(only), limit, values), NamedKeys(key)
-    with opened_project() as (project, catalog), signals(project, complain):
+    with opened_project(jobs=jobs) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
         others = OtherSyncs(project, catalog)
         pointed_out: set[str] = set()
 
-        def act(target: Target) -> int:
+        def act(target: Target) -> Shown:
             point_out_rename(project, target.sync, pointed_out)
-            with progress(target.name) as show:
-                changes = pipeline.plan(target, full=full, keep=save, keys=keys.all, progress=show)
+            with progress(target.name, alone=jobs == 1) as show:
+                return partial(shown, target, pipeline.plan(target, full=full, keep=save, keys=keys.all, progress=show))
+
+        def shown(target: Target, changes: ChangeSet) -> int:
             keys.note(changes.summary.missing_keys)
             try:
                 tripped = pipeline.guard(target, changes)

@@ -16,13 +16,17 @@ _LINE_EVERY = 5.0
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Progress]:
-    """Show the progress of one sync and partition while the block runs."""
+def progress(title: str, *, alone: bool = True) -> Iterator[Progress]:
+    """Show the progress of one sync and partition while the block runs.
+
+    Args:
+        alone: no other block does so at the same time. Otherwise there are lines, since a terminal has one bar.
+    """
     title = printable(title)
     if logs_json():
         yield json_events(_LINE_EVERY)
         return
-    with _bar(title) if sys.stderr is not None and sys.stderr.isatty() else _lines(title) as show:
+    with _bar(title) if alone and sys.stderr is not None and sys.stderr.isatty() else _lines(title) as show:
         yield show
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from candu_sync.cli.alerting import notices_after
 from candu_sync.cli.common import (
     Allow,
     Force,
+    Jobs,
     Json,
     NewKey,
     Partitions,
@@ -24,6 +26,7 @@ from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tag
 from candu_sync.errors import StaleChanges
 
 if TYPE_CHECKING:
+    from candu_sync.cli.crew import Shown
     from candu_sync.cli.selection import Selected
     from candu_sync.commit import RunResult
     from candu_sync.project import Target
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 def push(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,
          exclude: Exclude = None, failed: Failed = False, force: Force = False, allow: Allow = None,
-         new_key: NewKey = False, as_json: Json = False) -> None:
+         new_key: NewKey = False, jobs: Jobs = 1, as_json: Json = False) -> None:
     """Send what `plan --save` staged: that and nothing else. It is refused where the snapshot has moved on since."""
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress
@@ -44,7 +47,7 @@ def push(names: Names = None, partition: Partitions = None, everything: All = Fa
     asked = Selection.of(names, partition, tags=tag, exclude=exclude, failed=failed, everything=everything)
     asked.require("push")
     results: list[RunResult] = []
-    with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
+    with opened_project(fills_state=True, jobs=jobs) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
         project.destinations.require_keys(selected.syncs)
         project.destinations.new_key = new_key
@@ -54,9 +57,12 @@ def push(names: Names = None, partition: Partitions = None, everything: All = Fa
             if as_json:
                 print_lines([result.to_json()])
 
-        def act(target: Target) -> int:
-            with progress(target.name) as show:
+        def act(target: Target) -> Shown:
+            with progress(target.name, alone=jobs == 1) as show:
                 _, result = pipeline.push_staged(target, force=force, allow=passing, progress=show)
+            return partial(shown, target, result)
+
+        def shown(target: Target, result: RunResult) -> int:
             emit(result)
             if result.error:
                 complain_of(target.sync.name, target.partition, result.error)

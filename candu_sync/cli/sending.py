@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from candu_sync.cli.common import (
     Allow,
     Force,
     Full,
+    Jobs,
     Json,
     NewKey,
     Partitions,
@@ -32,6 +34,8 @@ from candu_sync.errors import UsageError
 from candu_sync.naming import counted, named
 
 if TYPE_CHECKING:
+    from candu_sync.changes import ChangeSet
+    from candu_sync.cli.crew import Shown
     from candu_sync.commit import RunResult
     from candu_sync.project import Target
 
@@ -40,7 +44,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         exclude: Exclude = None, failed_only: Failed = False, force: Force = False, allow: Allow = None,
         full: Full = False, sample: Annotated[int | None, typer.Option(
             "--sample", min=1, metavar="N", help="Send N rows and stop: a first try on a new workspace.")] = None,
-        key: Keys = None, new_key: NewKey = False, as_json: Json = False) -> None:
+        key: Keys = None, new_key: NewKey = False, jobs: Jobs = 1, as_json: Json = False) -> None:
     """Plan, guard, push, commit."""
     from candu_sync import pipeline
     from candu_sync.cli.progress_bar import progress
@@ -54,7 +58,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
     if keys.all and sample is not None:
         raise UsageError(f"--key {keys.all[0]}, or --sample? Leave one of the two out")
     results: list[RunResult] = []
-    with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
+    with opened_project(fills_state=True, jobs=jobs) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
         project.destinations.require_keys(selected.syncs)
         project.settings.require_warehouse_url()
@@ -68,17 +72,20 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         # Events are stopped by a guard, which says it.
         pointed_out = set() if force else {sync.name for sync in selected.syncs if sync.kind == "events"}
 
-        def act(target: Target) -> int:
+        def act(target: Target) -> Shown:
             point_out_rename(project, target.sync, pointed_out)
-            with progress(target.name) as show:
+            with progress(target.name, alone=jobs == 1) as show:
                 result = pipeline.run(target, force=force, allow=passing, full=full, sample=sample, keys=keys.all,
                                       progress=show)
+            if result.unauthorized and len(project.destinations.routes_of(selected.syncs)) == 1:
+                project.stop()
+            return partial(shown, target, result)
+
+        def shown(target: Target, result: RunResult) -> int:
             keys.note(result.missing_keys)
             emit(result)
             if result.error:
                 complain_of(target.sync.name, target.partition, result.error)
-            if result.unauthorized and len(project.destinations.routes_of(selected.syncs)) == 1:
-                project.stop()
             return result.exit_code
 
         codes = each_of(selected, act, lambda *why: emit(failed(*why)))
@@ -105,9 +112,11 @@ def baseline(names: Names = None, partition: Partitions = None, everything: All 
     with opened_project(fills_state=True) as (project, catalog), signals(project, complain):
         selected = select(project, catalog, asked)
 
-        def act(target: Target) -> int:
+        def act(target: Target) -> Shown:
             with progress(target.name) as show:
-                changes = maintenance.baseline(target, not_newer=not_newer, progress=show)
+                return partial(shown, target, maintenance.baseline(target, not_newer=not_newer, progress=show))
+
+        def shown(target: Target, changes: ChangeSet) -> int:
             s = changes.summary
             if as_json:
                 print_lines([result_of(changes, "succeeded").to_json()])

@@ -32,10 +32,10 @@ def signals(project: Project, say: Callable[[str], None]) -> Iterator[None]:
     watcher.start()
 
     def on_signal(number: int, _: Any) -> None:
-        if project.pushing and not project.stopped:
+        if project.pushes.under_way and not project.stopped:
             say("stopping: no new requests; those under way are waited for. Once more to end at once")
         project.stop()
-        if not project.pushing:
+        if not project.pushes.under_way:
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -55,16 +55,16 @@ def _watch(reader: socket.socket, project: Project, say: Callable[[str], None]) 
     with reader:
         if not reader.recv(1):
             return
-        if not project.pushing:
-            # In a thread of its own: a warehouse that does not answer must not block this one.
-            threading.Thread(target=project.cancel_queries, name="candu-sync cancel", daemon=True).start()
+        # Another sync may read while one is pushed. In a thread of its own: a warehouse that does not answer must not
+        # block this one.
+        threading.Thread(target=project.cancel_all_queries, name="candu-sync cancel", daemon=True).start()
         while True:
-            reader.settimeout(None if project.pushing else PATIENCE)
+            reader.settimeout(None if project.pushes.under_way else PATIENCE)
             try:
                 if not reader.recv(1):
                     return
             except TimeoutError:
-                if project.pushing:
+                if project.pushes.under_way:
                     continue
                 say("ended without waiting for the warehouse; nothing was being sent")
             os._exit(1)

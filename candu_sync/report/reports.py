@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ class Reports:
         self.trouble: str | None = None
         self._due = False
         self._written_at: float | None = None
+        self._lock = threading.Lock()
 
     def note(self) -> None:
         """A run waits: it is written by ``write``, at the latest at the project's end."""
@@ -75,6 +77,10 @@ class Reports:
         Returns:
             The runs and the rows that were written.
         """
+        with self._lock:
+            return self._write()
+
+    def _write(self) -> tuple[int, int]:
         self._due = False
         if self.trouble is not None:
             return 0, 0

@@ -31,15 +31,16 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._listener: Progress | None = None
+        self._lock = threading.Lock()
         self._closers: Sequence[Close] = ()
         self._failures = _Failures()
 
     def __call__(self, event: Event) -> None:
         """Pass an event on. Whatever goes wrong with it is no trouble of the run."""
         try:
-            if self._listener is None:
-                self._listener = self._made()
-            self._listener(event)
+            with self._lock:
+                listener = self._listener = self._listener or self._made()
+            listener(event)
         except Exception as error:
             self._listener = silent
             # Its text may quote a variable, which may be a secret.

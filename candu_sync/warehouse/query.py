@@ -51,6 +51,7 @@ class Query:
         self._cancel: Callable[[], object] | None = None
         self._why: str | None = None
         self.ended = False
+        self.thread = threading.get_ident()
         self.declared: dict[str, pa.DataType] = {}
         # A cancellation under way is waited for before its connection is closed or used by another.
         self._lock = threading.RLock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC
@@ -68,6 +69,7 @@ class Warehouse:
         self._timeout = timeout
         self._queries: list[Query] = []
         self._databases = AdbcDatabases()
+        self._lock = threading.Lock()
         self.dialect: str = engine.dialect.name
 
     def read(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
@@ -171,13 +173,14 @@ class Warehouse:
         names = self.columns(sql, parameters, timezone=timezone, clock=clock, tag=tag).names
         return Reading(self._new_query(sql, {}, timezone, clock, tag), "nothing", names, _no_batches(), ExitStack())
 
-    def cancel(self, why: str = CANCELLED) -> None:
+    def cancel(self, why: str = CANCELLED, *, own: bool = False) -> None:
         """Ends the queries that are under way, at the warehouse; safe in any thread.
 
-        Their readers get a ``WarehouseError`` with the text ``why``.
+        Their readers get a ``WarehouseError`` with the text ``why``. ``own``: only those that this thread began.
         """
         for query in self._queries:
-            query.cancel(why)
+            if not own or query.thread == threading.get_ident():
+                query.cancel(why)
 
     def values(self, sql: str, tag: str | None = None) -> list[str]:
         """The values of a one-column query as text, each once, in the order that they came in; nulls are left out.
@@ -224,7 +227,8 @@ class Warehouse:
         query = Query(self._engine, commented(sql, self.dialect, text), values, self._timeout,
                       values_of_batch=self._batch_values, timezone=timezone, clock=clock, tag=text,
                       databases=self._databases)
-        self._queries = [*(other for other in self._queries if not other.ended), query]
+        with self._lock:
+            self._queries = [*(other for other in self._queries if not other.ended), query]
         return query
 
     def _with_hashes(self, opened: Callable[[Query], _Hashes], sql: str, parameters: Mapping[str, Value],

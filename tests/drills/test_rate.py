@@ -80,7 +80,7 @@ def restart(redis: RedisServer) -> None:
 
 
 def test_runs_of_the_command_line(lab: Lab, simulator: Simulator) -> None:
-    """Each alone would send at the whole rate. One sends all of its partitions."""
+    """Each alone would send at the whole rate. One sends all of its partitions, and one two syncs at a time."""
     lab.overrides |= {"rate": 40, "concurrency": 4, "batch_size": 1}
     lab.table("numbers", n=list(range(15)))
     for name in NAMES:
@@ -90,7 +90,9 @@ def test_runs_of_the_command_line(lab: Lab, simulator: Simulator) -> None:
         lab.sync(f"users/{name}", sql, yaml)
     launcher = Launcher(lab)
     began = dt.datetime.now(dt.UTC)
-    for process in [launcher.start("run", f"users/{name}") for name in NAMES]:
+    *names, last, but_one = [f"users/{name}" for name in NAMES]
+    runs = [[name] for name in names] + [[last, but_one, "--jobs", "2"]]
+    for process in [launcher.start("run", *words) for words in runs]:
         assert process.wait() == 0, process.said()
     times = sorted(dt.datetime.fromisoformat(request["at"]) for request in simulator.requests())
     assert len(times) == 60

@@ -120,8 +120,8 @@ def recorded() -> Iterator[list[Statement]]:
     is few."""
     found: list[Statement] = []
 
-    def connect(database: str) -> _Recording:
-        return _Recording(duckdb.connect(database), found)
+    def connect(database: str, **options: Any) -> _Recording:
+        return _Recording(duckdb.connect(database, **options), found)
 
     duckdb_module = SimpleNamespace(connect=connect, IOException=duckdb.IOException)
     with mock.patch.object(embedded, "duckdb", duckdb_module), by_the_engine():
