@@ -17,7 +17,7 @@ from dataclasses import dataclass
 # RudderStack take what fits 500 KB.
 LARGEST = 1_000
 
-# Requests of a worker that are cut before the first is answered: one goes, two wait.
+# Requests of each worker that are cut before the first is answered: one is under way, two wait.
 UNANSWERED = 3
 
 # A bound is looked for again after so long: it may have been a bad day.

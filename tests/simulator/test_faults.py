@@ -84,3 +84,10 @@ def test_a_fault_that_makes_no_sense_is_refused_and_nothing_is_added(wanted: obj
     with pytest.raises(ValueError, match=said):
         faults.add([{"kind": "close"}, wanted])
     assert faults.listed() == []
+
+
+def test_a_fault_of_large_requests_leaves_the_others_alone() -> None:
+    faults = Faults()
+    faults.add({"kind": "status", "status": 413, "more_than": 200, "after": 1})
+    assert [faults.draw(set(), messages).fault is not None for messages in (300, 200, 1, 201, 200)] == [
+        False, False, False, True, False]
