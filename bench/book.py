@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -50,6 +51,7 @@ class Book:
         """Measure several things that are compared, one after the other, so many times: what else the machine does
         meanwhile then falls on all of them."""
         found = {name: self._found(name) for name in calls if self.wants(name)}
+        turns = self._turns(list(calls))
         for turn in range(runs):
             for name in [name for name, there in found.items() if len(there) <= turn]:
                 try:
@@ -58,9 +60,19 @@ class Book:
                     self.fail(name, str(error))
                     del found[name]
                 else:
-                    self._write(name, {"runs": found[name], "wanted": runs, "failed": None})
+                    self._write(name, {"runs": found[name], "wanted": runs, "failed": None, "turns": turns})
         for name in found:
             self.say(self._line(name))
+
+    def _turns(self, names: list[str]) -> str:
+        """What the measurements of these names have in common; an interrupted bench goes on with its own."""
+        there = [self.records[name].get("turns") for name in names if name in self.records] if self._resume else []
+        return next((turns for turns in there if turns), uuid.uuid4().hex)
+
+    def comparable(self, name: str, other: str) -> bool:
+        """Whether two things were measured by turns. A part of the bench that is made again leaves older numbers."""
+        a, b = (self.records.get(each, {}).get("turns") for each in (name, other))
+        return bool(a == b)
 
     def _found(self, name: str) -> list[Run]:
         """The runs that an interrupted bench has left."""

@@ -35,6 +35,8 @@ def _against(book: Book, what: str, goal: float, name: str, other: str, field: s
 
 
 def _before(book: Book, what: str, goal: float, name: str, field: str, **options: bool) -> Target:
+    if not book.comparable(name, BEFORE + name):
+        return Target(what, goal, None, " ×", options.get("least", False))
     return _against(book, what, goal, name, BEFORE + name, field, **options)
 
 
@@ -116,7 +118,9 @@ def _hashes(book: Book) -> Iterator[Target]:
 
 def beside(book: Book, name: str) -> str:
     """A measurement against that of the build of before; worse by more than noise is in bold."""
-    found = []
+    found: list[str] = []
+    if not book.comparable(name, BEFORE + name):
+        return ""
     for field, words in (("cpu", "CPU"), ("wall", "time"), ("peak_mb", "peak")):
         value, _ = ratio_of(book, name, BEFORE + name, field)
         if value is not None:

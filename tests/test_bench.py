@@ -155,6 +155,17 @@ def test_things_that_are_compared_are_measured_by_turns(book: Book) -> None:
 
     book.measure_by_turns({name: partial(noted, name) for name in ("ours", "theirs")}, 2)
     assert order == ["ours", "theirs", "ours", "theirs"]
+    assert book.comparable("ours", "theirs")
+    Book(book.path).measure("ours", partial(noted, "ours"), 1)
+    book = Book(book.path)
+    assert not book.comparable("ours", "theirs")
+
+
+def test_an_interrupted_comparison_goes_on(book: Book) -> None:
+    calls = {name: partial(dict, seconds=1.0) for name in ("ours", "theirs")}
+    book.measure_by_turns({"ours": calls["ours"]}, 1)
+    book.measure_by_turns(calls, 1)
+    assert (book.runs("theirs"), book.comparable("ours", "theirs")) == (1, True)
 
 
 class _Noting(Book):
