@@ -62,7 +62,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_of(), st.integers(1, 5))
 def test_the_bytes_are_those_of_plain_python_whatever_is_carried(
         connection: duckdb.DuckDBPyConnection, made: tuple[Encoding, pa.RecordBatch], size: int) -> None:
@@ -115,7 +115,7 @@ def test_the_uuid_of_no_digest_is_null() -> None:
     assert duckdb.sql(sql).fetchall() == [(str(digest),), (None,)]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @example(dt.datetime(9999, 12, 31, 23, 59, 59))
 @given(st.datetimes())
 def test_a_null_among_kinds_of_one_name_is_not_an_empty_text(

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from candu_sync.comparison import indexed_source, row_source
@@ -351,7 +351,7 @@ SETTINGS = ["", "nulls: omit", "removed: {flag: false}", "omit: [word, big]", "{
             "{rename: {big: large}, nulls: {flag: false}}", "payload: full", "timezone: Europe/Paris"]
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+@settings(max_examples=2,
           phases=[Phase.explicit, Phase.generate])
 @given(tables=st.lists(ROWS, min_size=2, max_size=2), yaml=st.sampled_from(SETTINGS), group=st.booleans())
 def test_any_tables_give_the_same_plans(lab: Lab, tables: list[list[tuple[Any, ...]]], yaml: str, group: bool) -> None:

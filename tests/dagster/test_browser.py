@@ -171,7 +171,7 @@ def test_a_file_that_is_dropped_is_a_sync_after_a_reload(world: World) -> None:
     path = world.room.sql / "users" / "fresh.sql"
     path.write_text("select 'cy' as user_id, 'today' as since")
     world.dagster.reload()
-    until(lambda: "candu/users/fresh" in world.dagster.assets(), 30, "the new file is there")
+    until(lambda: "candu/users/fresh" in world.dagster.assets(), 120, "the new file is there")
     answer: dict[str, Any] = world.dagster.ask(RUN, wanted={"mode": "default", "selector": {
         "repositoryLocationName": "dagster_defs.definitions", "repositoryName": "__repository__",
         "pipelineName": "__ASSET_JOB", "assetSelection": [{"path": ["candu", "users", name]}

@@ -61,7 +61,7 @@ def test_one_file_that_asks_for_all_the_memory_costs_its_own_sync(tmp_path: Path
         "candu/users/deep", "candu/users/good", "candu/users/good_changes", "candu/users/grows", "candu/users/pipe"]
 
 
-def test_two_hundred_syncs_load_within_three_seconds(tmp_path: Path) -> None:
+def test_two_hundred_syncs_load_within_ten_seconds(tmp_path: Path) -> None:
     """Of the processor's time, beyond Dagster's own import: other tests run beside this one."""
     (tmp_path / "sql" / "users").mkdir(parents=True)
     for n in range(200):
@@ -73,7 +73,7 @@ def test_two_hundred_syncs_load_within_three_seconds(tmp_path: Path) -> None:
             "d.defs.get_repository_def(); print(time.process_time() - before)")
     loaded = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300,
                             check=True)
-    assert float(loaded.stdout) < 3
+    assert float(loaded.stdout) < 10
 
 
 class TestBrokenFiles:

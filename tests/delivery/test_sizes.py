@@ -170,7 +170,7 @@ def test_what_takes_too_long_is_sent_again_in_the_first_size(simulator: Simulato
 def test_an_answer_that_does_not_come_in_time_makes_requests_smaller(simulator: Simulator) -> None:
     simulator.assume(most_messages=10_000)
     simulator.fault(kind="delay", seconds=600, more_than=300)
-    growing = Growing(simulator, 1_000, size=1_000, timeout=2)
+    growing = Growing(simulator, 1_000, size=1_000, timeout=5)
     assert growing.run().error is None
     assert growing.outcome.settled == (1_000, 0)
     assert growing.sizes.learned.bound == 1_000

@@ -144,7 +144,7 @@ GENERATED = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), type_=st.sampled_from(sorted(GENERATED)))
 def test_any_value_has_the_same_hash_by_sql(connection: duckdb.DuckDBPyConnection, data: st.DataObject,
                                             type_: str) -> None:
@@ -202,7 +202,7 @@ def test_other_columns_of_a_key(connection: duckdb.DuckDBPyConnection) -> None:
     assert sql_id("#1", "BOOLEAN") is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(parts=st.lists(st.tuples(st.text() | st.none(), st.text("a|\\") | st.none()), min_size=1))
 def test_keys_of_several_columns(connection: duckdb.DuckDBPyConnection, parts: list[tuple[str | None, ...]]) -> None:
     columns = [pa.array(column, pa.string()) for column in zip(*parts, strict=True)]

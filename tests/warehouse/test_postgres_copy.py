@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -74,7 +74,7 @@ def read(reading: Reading | None) -> list[tuple[Any, ...]]:
     return rows
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @given(rows=ROWS, block=st.integers(1, 2_000))
 def test_all_paths_read_the_same_rows(admin: psycopg.Connection[Any], engine: Engine, monkeypatch: pytest.MonkeyPatch,
                                       rows: list[tuple[Any, ...]], block: int) -> None:
