@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "hint", "nearest", "one_letter_apart"]
+__all__ = ["did_you_mean", "hint", "nearest", "one_letter_apart",
+           "pairs_one_letter_apart"]
 
 # In shorter words than these, a letter makes another word: mrr and arr, score_a and score_b.
 _SHORTEST_NAME = 4
 _SHORTEST_WORD = 3
+_LONG_NAME = 200
 
 
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -87,6 +90,29 @@ def one_letter_apart(one: str, other: str) -> bool:
     if not near or re.search(r"\d", differ):
         return False
     return not differ.isalnum() or min(len(_word_at(name, at)) for name in (longer, shorter)) >= _SHORTEST_WORD
+
+
+def pairs_one_letter_apart(ones: Iterable[str], others: Iterable[str]) -> list[tuple[str, str]]:
+    """The pairs of a name of ``ones`` and one of ``others`` that ``one_letter_apart`` is true of, in order.
+
+    Example:
+        >>> pairs_one_letter_apart(["seats", "plan"], ["plans", "seat", "seats"])
+        [('plan', 'plans'), ('seats', 'seat')]
+    """
+    by_form = defaultdict(set)
+    for one in ones:
+        for form in _forms(one):
+            by_form[form].add(one)
+    found = {(one, other) for other in others for form in _forms(other) for one in by_form.get(form, ())}
+    return sorted(pair for pair in found if one_letter_apart(*pair))
+
+
+def _forms(name: str) -> set[str]:
+    """The name, letter case aside, and what is left of it without one of its letters. Names that are one letter apart
+    have a form in common. All very long names have one in common: they are compared one by one."""
+    folded = name.casefold()
+    without = {folded[:at] + folded[at + 1:] for at in range(len(folded))} if len(folded) <= _LONG_NAME else set()
+    return {folded, *without} | ({""} if len(folded) >= _LONG_NAME else set())
 
 
 def _word_at(name: str, at: int) -> str:

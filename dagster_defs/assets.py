@@ -25,7 +25,7 @@ from dagster_defs.launch import Launch
 from dagster_defs.markdown import fenced
 from dagster_defs.names import ALONE, PRIORITIES, PRIORITY_TAG, Names
 from dagster_defs.ranges import backfill_policy
-from dagster_defs.run_tags import tag_sync
+from dagster_defs.run_tags import tag_syncs
 from dagster_defs.source import code_references
 from dagster_defs.specs import changes_spec, push_spec
 from dagster_defs.sync_run import Event, SyncRun
@@ -50,7 +50,7 @@ def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy 
                  required_resource_keys={names.resource_key},
                  op_tags={PRIORITY_TAG: PRIORITIES[sync.kind]})
     def sync_assets(context: AssetExecutionContext, config: Launch) -> Iterator[Event]:
-        tag_sync(context, names.label(sync.name))
+        tag_syncs(context, names, sync.name, beside.syncs)
         resource = getattr(context.resources, names.resource_key)
         yield from SyncRun(sync=sync, context=context, launch=config, resource=resource, retries=retries,
                            beside=beside, names=names).events()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+
 from dagster import AssetExecutionContext
 
 from candu_sync import RunResult
 from candu_sync.naming import shortened
-from dagster_defs.names import SYNC_TAG
+from dagster_defs.names import SYNC_TAG, Names
 
 # What was sent, over all syncs and partitions of the run.
 _COUNTS = {"accepted": "candu/accepted", "refused": "candu/refused", "waiting": "candu/waiting"}
@@ -18,11 +21,34 @@ _PASSED = "candu/guards_passed"
 _LONGEST = 250
 
 
-def tag_sync(context: AssetExecutionContext, label: str) -> None:
-    """Name the sync in the list of runs. A job's runs have the tag already; others get it here."""
-    named = [name for name in _tags(context).get(SYNC_TAG, "").split(", ") if name]
-    if label not in named:
-        _add(context, {SYNC_TAG: ", ".join([*named, label])})
+def tag_syncs(context: AssetExecutionContext, names: Names, sync: str, beside: Collection[str]) -> None:
+    """Name the syncs in the list of runs. A job's runs have the tag already; others get it here, from their first
+    sync for all that they are to run.
+
+    Args:
+        sync: the one that is run now.
+        beside: the syncs of the project.
+    """
+    run, label = context.run, names.label(sync)
+    if label in _listed(run.tags) or label in _tagged(run.run_id):
+        return
+    chosen = run.asset_selection or context.job_def.asset_layer.selected_asset_keys
+    labels = [label, *(names.label(other) for other in beside
+                       if names.push_key(other) in chosen or names.changes_key(other) in chosen)]
+    before = _listed(_tags(context))
+    if new := [each for each in dict.fromkeys(labels) if each not in before]:
+        _add(context, {SYNC_TAG: ", ".join([*before, *new])})
+    _tagged(run.run_id).update(before, new)
+
+
+def _listed(tags: Mapping[str, str]) -> list[str]:
+    return [name for name in tags.get(SYNC_TAG, "").split(", ") if name]
+
+
+@lru_cache(maxsize=4)
+def _tagged(_run_id: str) -> set[str]:
+    """The labels that this process knows to be in a run's tag. Nobody takes one out."""
+    return set()
 
 
 def tag_counts(context: AssetExecutionContext, result: RunResult) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candu_sync.suggestions import one_letter_apart
+from candu_sync.suggestions import one_letter_apart, pairs_one_letter_apart
 
 
 @pytest.mark.parametrize(("one", "other"), [
@@ -42,3 +42,13 @@ def neighbours(name: str) -> set[str]:
     more = {a + letter + b for a, b in cuts for letter in "abc"}
     swapped = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
     return (missing | wrong | more | swapped) - {name}
+
+
+NAMES = st.lists(st.text(alphabet="aAbßı_1", max_size=7) | st.sampled_from(
+    ["x" * n for n in range(198, 203)] + ["x" * n + "abc" for n in range(195, 200)]), max_size=12)
+
+
+@given(NAMES, NAMES)
+def test_pairs_are_those_that_one_by_one_are_near(ones: list[str], others: list[str]) -> None:
+    assert pairs_one_letter_apart(ones, others) == sorted(
+        {(one, other) for one in ones for other in others if one_letter_apart(one, other)})

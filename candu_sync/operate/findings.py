@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import combinations, product
 
 from candu_sync.changes import ChangeSet, baseline_command, noise_notes
 from candu_sync.dbt import resolve_sync
@@ -22,7 +21,7 @@ from candu_sync.operate.own_events import about_own_events, events_set_aside
 from candu_sync.operate.sql_findings import about_sql
 from candu_sync.project import Target
 from candu_sync.rows import EMAIL_NOT_TEXT, ValueKind
-from candu_sync.suggestions import nearest, one_letter_apart
+from candu_sync.suggestions import nearest, pairs_one_letter_apart
 from candu_sync.syncs import Sync, split, window
 
 # Longer names, or more traits, work as far as is known; tools that show them may not (docs/candu.md).
@@ -95,8 +94,9 @@ def about_traits(sync: Sync, kinds: Mapping[str, str]) -> Iterator[Finding]:
         if len(group) > 1:
             yield Finding(code="alike", sync=sync.name, sentence=(
                 f"the traits {' and '.join(map(repr, group))} differ by upper and lower case or spaces only"))
-    for one, other in combinations(sorted(kinds)[:MANY_TRAITS], 2):
-        if one_letter_apart(one, other):
+    names = sorted(kinds)[:MANY_TRAITS]
+    for one, other in pairs_one_letter_apart(names, names):
+        if one < other:
             yield Finding(code="near", sync=sync.name, advice=_ONE_NAME, sentence=(
                 f"the traits {one!r} and {other!r} differ by one letter: for Candu they are two"))
     if len(kinds) > MANY_TRAITS:
@@ -122,11 +122,9 @@ def about_others(sync: Sync, traits: Sequence[str], others: OtherSyncs) -> Itera
             yield Finding(code="two_senders", sync=sync.name, column=both[0] if len(both) == 1 else None,
                           sentence=f"{other} sends {', '.join(both)} too: the last to run wins",
                           advice="Leave it in one, `omit` or `rename` it in the other")
-        for mine, near in product(sorted({*traits} - {*theirs}), sorted({*theirs} - {*traits})):
-            if one_letter_apart(mine, near):
-                yield Finding(code="near", sync=sync.name, column=mine, advice=_ONE_NAME, sentence=(
-                    f"the trait {mine!r} is one letter away from {near!r}, which {other} sends: for Candu they are "
-                    "two"))
+        for mine, near in pairs_one_letter_apart({*traits} - {*theirs}, {*theirs} - {*traits}):
+            yield Finding(code="near", sync=sync.name, column=mine, advice=_ONE_NAME, sentence=(
+                f"the trait {mine!r} is one letter away from {near!r}, which {other} sends: for Candu they are two"))
     if sync.kind == "events" and not others.users():
         yield Finding(code="no_users", sync=sync.name, sentence=(
             "there is no sync of users: Candu builds segments from the traits of users, events alone are not enough"))

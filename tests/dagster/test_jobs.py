@@ -15,6 +15,7 @@ from dagster import (
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from candu_sync.syncs.sync import Sync
+from dagster_defs import run_tags
 from dagster_defs.jobs import build_schedule
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.live import instance_of
@@ -51,10 +52,18 @@ class TestJob:
         result = job(room).execute_in_process(instance=room.instance, partition_key="free" if yaml else None)
         assert result.success
 
-    def test_a_run_of_the_assets_without_the_job_has_the_tag_too(self, room: Room) -> None:
+    def test_a_run_of_the_assets_without_the_job_has_the_tag_too(self, room: Room,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is written once, whatever the number of syncs; in a run of the job not at all."""
+        written: list[str] = []
+        add = run_tags._add
+        monkeypatch.setattr(run_tags, "_add", lambda context, tags: (written.extend(tags), add(context, tags)))
         people(room)
         room.sync("users/others", "select * from people")
+        assert job(room).execute_in_process(instance=room.instance).success
+        assert "candu/sync" not in written
         result = room.materialize(CHANGES, "candu/users/others_changes")
+        assert written.count("candu/sync") == 1
         run = room.instance.get_run_by_id(result.run_id)
         assert run is not None
         assert sorted(run.tags["candu/sync"].split(", ")) == ["users/others", "users/people"]
