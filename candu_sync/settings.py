@@ -8,12 +8,12 @@ Secrets (``CANDU_API_KEY`` and ``SEGMENT_WRITE_KEY``, and ``CANDU_WAREHOUSE_URL`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
 
 from candu_sync.alerts import Address, parse_addresses
 from candu_sync.errors import SettingsError
@@ -46,8 +46,6 @@ from candu_sync.state import short_lived
 from candu_sync.suggestions import nearest
 from candu_sync.workspaces import (
     CHOICE,
-    PREFIX,
-    SEGMENT_PREFIX,
     chosen_workspace,
     in_words_of,
     others_settings,
@@ -58,12 +56,16 @@ from candu_sync.workspaces import (
 
 __all__ = ["Settings", "in_words", "load_settings"]
 
-class Settings(BaseSettings):
+_OF_SEGMENT = ("segment_write_key", "segment_api_url")
+"""The fields whose variables are Segment's: they do not begin with ``CANDU_``."""
+
+_FILE = Path(".env")
+
+
+class Settings(BaseModel):
     """What ``load_settings`` read. Each field is the ``CANDU_`` variable of its name, but those of Segment."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
-        frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     environment: Environment | None = None
     """What this deployment is, like production or staging; a state of another one is refused."""
@@ -72,10 +74,8 @@ class Settings(BaseSettings):
     """Without a slash at its end."""
     route: RouteName = "candu"
     """How messages reach Candu, where the YAML of a sync does not say it: directly, or by Segment."""
-    segment_write_key: WriteKey | None = Field(
-        default=None, validation_alias="SEGMENT_WRITE_KEY")
-    segment_api_url: SegmentUrl = Field(
-        default=SEGMENT_URL, validation_alias="SEGMENT_API_URL")
+    segment_write_key: WriteKey | None = None
+    segment_api_url: SegmentUrl = SEGMENT_URL
     """Without a slash at its end, and without ``/v1``."""
     warehouse_url: SecretStr | None = None
     """A SQLAlchemy URL; may hold a password."""
@@ -169,16 +169,6 @@ class Settings(BaseSettings):
                          "the warehouse's SQLAlchemy URL, like duckdb:///warehouse.duckdb")
 
 
-class _OfSegment(BaseSettings):
-    """The two variables of Segment as they are, for one prefix."""
-
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore",
-                                      hide_input_in_errors=True)
-
-    write_key: SecretStr | None = None
-    api_url: str = SEGMENT_URL
-
-
 def load_settings(workspace: str | None = None, **overrides: Any) -> Settings:
     """The settings of a workspace; ``overrides`` (by field name, None for none) have priority over the environment.
 
@@ -196,7 +186,7 @@ def load_settings(workspace: str | None = None, **overrides: Any) -> Settings:
         settings = _read(workspace, given)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        wrong = "\n".join(f"{_variable(str(detail['loc'][0]))} {_sentence(detail)}" for detail in details)
+        wrong = "\n".join(f"{_variable(str(detail['loc'][0]), None)} {_sentence(detail)}" for detail in details)
         raise SettingsError(in_words(workspace, wrong)) from None
     except UnicodeDecodeError:
         raise SettingsError(".env is not UTF-8; save it in that encoding") from None
@@ -211,51 +201,53 @@ def in_words(workspace: str | None, text: str) -> str:
 
 
 def _read(workspace: str | None, given: dict[str, Any]) -> Settings:
-    # pydantic-settings takes a prefix for one object.
-    sources = _segment_of(workspace) | {_source(name): value for name, value in given.items()}
-    settings = Settings(_env_prefix=prefix_of(workspace), **sources)  # type: ignore[call-arg]
+    in_file, in_environment = _of_file(), _capitals(os.environ)
+    variables = in_file | in_environment
+    values = {field: variables.get(_variable(field, workspace)) for field in Settings.model_fields}
+    settings = Settings.model_validate({field: value for field, value in values.items() if value is not None} | given)
     if workspace is not None and "state_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"state_url": state_of(workspace)})
     settings._workspace = workspace
-    settings._warnings = tuple(_unknown(workspace))
+    settings._warnings = (*_unknown(workspace, _FILE.name, in_file),
+                          *_unknown(workspace, "the environment", in_environment))
     return settings
 
 
-def _segment_of(workspace: str | None) -> dict[str, Any]:
-    """Segment's settings of a workspace with a name: they do not fall back to those without it."""
-    if workspace is None:
+def _of_file() -> dict[str, str | None]:
+    """The variables of ``.env``. None: a name without a value."""
+    if not _FILE.exists():
         return {}
-    found = _OfSegment(_env_prefix=segment_prefix_of(workspace))  # type: ignore[call-arg]
-    return {f"{SEGMENT_PREFIX}WRITE_KEY": found.write_key, f"{SEGMENT_PREFIX}API_URL": found.api_url}
+    from dotenv import dotenv_values
+
+    return _capitals(dotenv_values(_FILE, encoding="utf-8"))
 
 
-def _source(name: str) -> str:
-    """What pydantic takes a field's value by."""
-    alias = Settings.model_fields[name].validation_alias
-    return alias if isinstance(alias, str) else name
+def _capitals(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The variables by their names in capitals: any letter case will do. What is empty is not set."""
+    return {name.upper(): value for name, value in variables.items() if value != ""}
 
 
-def _variable(source: str) -> str:
-    """The name of a variable, by what pydantic takes its value by."""
-    return source if source.startswith(SEGMENT_PREFIX) else f"{PREFIX}{source.upper()}"
+def _variable(field: str, workspace: str | None) -> str:
+    """The name of a field's variable."""
+    if field in _OF_SEGMENT:
+        return segment_prefix_of(workspace) + field.removeprefix("segment_").upper()
+    return prefix_of(workspace) + field.upper()
 
 
 def _names() -> list[str]:
     """The names of the settings that begin with ``CANDU_``, without that."""
-    return [name.upper() for name, field in Settings.model_fields.items() if field.validation_alias is None]
+    return [field.upper() for field in Settings.model_fields if field not in _OF_SEGMENT]
 
 
-def _unknown(workspace: str | None) -> Iterable[str]:
+def _unknown(workspace: str | None, place: str, variables: Collection[str]) -> Iterable[str]:
     """A sentence for each variable with the workspace's prefix that is no setting, and is none of other workspaces."""
     known, prefix = _names(), prefix_of(workspace)
-    for place, source in ((".env", DotEnvSettingsSource(Settings)), ("the environment", EnvSettingsSource(Settings))):
-        variables = {name.upper() for name in source.env_vars}
-        for variable in sorted(variables - others_settings(variables, known) - {CHOICE}):
-            name = variable.removeprefix(prefix)
-            if name != variable and name not in known:
-                close = nearest(name, known)
-                yield (f"{variable} in {place} is not a setting and has no effect"
-                       + (f"; did you mean {prefix}{close}?" if close else ""))
+    for variable in sorted(set(variables) - others_settings(variables, known) - {CHOICE}):
+        name = variable.removeprefix(prefix)
+        if name != variable and name not in known:
+            close = nearest(name, known)
+            yield (f"{variable} in {place} is not a setting and has no effect"
+                   + (f"; did you mean {prefix}{close}?" if close else ""))
 
 
 def _sentence(detail: Any) -> str:

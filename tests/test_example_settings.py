@@ -14,7 +14,7 @@ from candu_sync.workspaces import CHOICE
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / ".env.example", *sorted((ROOT / "docs").glob("*.md")),
          *sorted((ROOT / "examples").rglob(".env.example")), *sorted((ROOT / "examples").rglob("*.md"))]
-KNOWN = {str(field.validation_alias or f"CANDU_{name.upper()}") for name, field in Settings.model_fields.items()}
+KNOWN = {name.upper() if name.startswith("segment_") else f"CANDU_{name.upper()}" for name in Settings.model_fields}
 # Pages also name the choice of a workspace, and the settings of one that is named eu.
 NAMED = KNOWN | {CHOICE} | {name.replace("_", "_EU_", 1) for name in KNOWN}
 

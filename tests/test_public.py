@@ -33,7 +33,7 @@ def test_what_only_looks_loads_no_database(project: Folder, words: list[str]) ->
     project.people(3)
     project.model("users/profile", "select * from people")
     project.cli("run", "users/profile")
-    heavy = "duckdb", "pyarrow", "numpy", "sqlalchemy", "httpx", "obstore", "sqlglot", "dagster"
+    heavy = "duckdb", "pyarrow", "numpy", "sqlalchemy", "httpx", "obstore", "sqlglot", "dagster", "asyncio"
     code = (f"import atexit, sys; sys.argv = {['candu-sync', *words]!r}; from candu_sync.cli import main; "
             f"atexit.register(lambda: print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)); main()")
     ended = subprocess.run([sys.executable, "-c", code], cwd=project.folder, env=project.environment(),

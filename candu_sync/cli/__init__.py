@@ -70,6 +70,8 @@ def main() -> None:
     """Run the command line; every error of ours is one message on stderr, without a traceback."""
     # Little here is in cycles, and to look for some takes longer with each module that is loaded.
     gc.set_threshold(20_000, 20)
+    # Otherwise pydantic reads what all installed packages say of themselves, to look for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # numpy's threads for linear algebra, which is not used here, run idle for a while before they sleep.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.getLogger("httpx").setLevel(logging.WARNING)
