@@ -61,7 +61,7 @@ lint: install ## ruff, and mypy in strict mode over both packages
 bench: install ## How long everything takes, beside floors, other tools and an earlier build: docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
-bench-quick: install ## The same at 100,000 rows, in two minutes: .bench/benchmarks.md
+bench-quick: install ## The same at 100,000 rows, in some minutes: .bench/benchmarks.md
 	@$(BIN)/python -m bench --quick $(ARGS)
 
 docs: ## The documentation as a site with a search in .site; every link is tested

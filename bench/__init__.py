@@ -1,8 +1,8 @@
 """The bench: how long candu-sync takes and how much memory, compared with the floor of each stage, with other tools,
 and with its own build of before the work on speed.
 
-    python -m bench                          everything: about 45 minutes on 2 cores; `make bench`
-    python -m bench --size targets           what the targets need, ten million rows once: about 20 minutes
+    python -m bench                          everything; `make bench`
+    python -m bench --size targets           what the targets need, ten million rows once
     python -m bench --quick                  100,000 rows; `make bench-quick`
     python -m bench --only data              make the data and the environments of other tools, measure nothing
     python -m bench --only diff whole --sizes 1M
