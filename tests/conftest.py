@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +29,11 @@ from tests.warehouse import servers
 for _name in [name for name in os.environ if name.startswith("OTEL_")]:
     del os.environ[_name]
 
+
+# Where there is room, the tests' files are in memory: a test writes many small ones, and waits for the disk with each.
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    tempfile.tempdir = os.environ.setdefault("TMPDIR", str(MEMORY))
 
 # No example is too slow on a busy machine, and each run of the suite has the same ones; a long drill has others.
 settings.register_profile("suite", deadline=None, derandomize="DRILL_EXAMPLES" not in os.environ, database=None,
@@ -62,7 +69,7 @@ def postgres_url() -> Iterator[str]:
     # where the tests are run by root, PostgreSQL is run by another user.
     with TemporaryDirectory(prefix="candu-postgres-") as folder, pytest.MonkeyPatch.context() as patch:
         # It gives the server ten seconds to start, which are too few on a busy machine.
-        start = postgres_server.pgexec
+        start = getattr(postgres_server, "pgexec")  # noqa: B009
         patch.setattr(postgres_server, "pgexec", lambda *words, timeout=None, **options: start(*words, **options))
         server = get_server(Path(folder))
         yield server.get_uri()
