@@ -59,7 +59,8 @@ class Shops:
         shutil.copytree(MODELS, self.models)
         self._settings = {
             "CANDU_API_URL": simulator.url, "CANDU_API_KEY": simulator.key, "CANDU_WAREHOUSE_URL": url,
-            "CANDU_STATE_URL": str(folder / "state"), "CANDU_SQL_DIR": str(self.models), "CANDU_RATE": "0"}
+            "CANDU_STATE_URL": str(folder / "state"), "CANDU_SQL_DIR": str(self.models), "CANDU_RATE": "0",
+            "CANDU_BATCH_GROWTH": "off"}
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         others = {name: value for name, value in os.environ.items() if not name.startswith("CANDU_")}
