@@ -438,10 +438,12 @@ class Target:
                                          events=self.sync.kind == "events"))
 
     def check_shards(self, version: Version) -> None:
-        """Refuse to begin anew where the state has what was sent in another number of shards.
+        """Refuse to begin anew where the state has what was sent in another number of shards, and to run while they
+        are moved.
 
         Raises:
             OtherShards: it has, or a move of it was interrupted.
         """
-        if not version.files:
-            check_shards(self.project.state, self.sync, self.name, self.project.other_shards(self.sync))
+        if self.shard is not None or not version.files:
+            others = [] if version.files else self.project.other_shards(self.sync)
+            check_shards(self.project.state, self.sync, self.name, others)

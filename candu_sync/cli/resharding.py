@@ -15,6 +15,7 @@ def reshard(name: Annotated[str, typer.Argument(metavar="SYNC", help="The sync, 
     """Move what was sent to another number of shards, after the YAML was changed. Sends nothing."""
     from candu_sync.naming import counted
     from candu_sync.operate import resharding
+    from candu_sync.shard_counts import in_shards
 
     with opened_project() as (project, catalog):
         project.destinations.check_environment()
@@ -24,6 +25,8 @@ def reshard(name: Annotated[str, typer.Argument(metavar="SYNC", help="The sync, 
             if as_json:
                 print_lines([{"sync": name, "shards": shards, "before": moved.before, "after": moved.after,
                               "rows": moved.rows}])
+            elif not moved.before:
+                say(f"{name}: nothing to move, what was sent has {in_shards(shards)} already")
             else:
                 say(f"{name}: {counted(moved.rows, 'row')} of {counted(moved.before, 'partition')} are now in "
                     f"{counted(moved.after, 'partition')}")

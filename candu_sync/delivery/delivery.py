@@ -96,22 +96,19 @@ class Delivery:
         Returns:
             What was done. Its ``error`` says what ended the delivery early, or left messages unsent.
         """
-        workers = [threading.Thread(target=self._work, name=f"candu-sync sender {n}", daemon=True)
-                   for n in range(self._limits.concurrency)]
-        for worker in workers:
-            worker.start()
+        ends = [threading.Event() for _ in range(self._limits.concurrency)]
+        for n, end in enumerate(ends):
+            threading.Thread(target=self._work, args=(end,), name=f"candu-sync sender {n}", daemon=True).start()
         try:
             for batch in batches(messages, lambda: self._sizes.size, self._limits.batch_bytes):
                 if not self._offer(batch):
                     break
-            for _ in workers:
+            for _ in ends:
                 self._offer(None)
-            for worker in workers:
-                worker.join()
+            _wait_for(ends)
         except BaseException:
             self._stop.set()
-            for worker in workers:
-                worker.join()
+            _wait_for(ends)
             raise
         self._settle_left_over()
         if self._crash is not None:
@@ -128,8 +125,11 @@ class Delivery:
                 continue
         return False
 
-    def _work(self) -> None:
-        self._settle_all(self._next)
+    def _work(self, end: threading.Event) -> None:
+        try:
+            self._settle_all(self._next)
+        finally:
+            end.set()
 
     def _settle_left_over(self) -> None:
         """Settle what waited for evidence that did not come, and write down the rejections that were held back."""
@@ -175,3 +175,13 @@ class Delivery:
             if self.report.error is None or isinstance(error, Unauthorized):
                 self.report.error = error
         self._stop.set()
+
+
+def _wait_for(ends: Iterable[threading.Event]) -> None:
+    """Wait until all workers have ended.
+
+    An exception may interrupt this, as Dagster's cancel does. ``Thread.join`` cannot be used then: in Python 3.11 a
+    thread whose join was interrupted counts as ended, and the next join of it does not wait.
+    """
+    for end in ends:
+        end.wait()

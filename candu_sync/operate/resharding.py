@@ -57,8 +57,11 @@ def reshard(project: Project, sync: Sync, count: int) -> Resharded:
     Args:
         count: 1: no shards.
 
+    Returns:
+        What was moved; no partitions: the state has so many shards already.
+
     Raises:
-        UsageError: the YAML has another number, there is nothing to move, or the move cannot be made.
+        UsageError: the YAML has another number, nothing was sent for the sync, or the move cannot be made.
         Claimed: a run is at work on a partition.
         StateError: the state cannot be read or written.
     """
@@ -70,8 +73,7 @@ def reshard(project: Project, sync: Sync, count: int) -> Resharded:
                          f"YAML, and run `candu-sync reshard {sync.name} {began}` first")
     old = [state.of(sync.name, key) for key in project.other_shards(sync)]
     if began is None and not old:
-        raise UsageError(f"{sync.name}: there is nothing to move: nothing was sent for it, or its state has "
-                         f"{in_shards(count)} already")
+        return Resharded(0, 0, _rows(project, sync))
     for partition in old:
         recover(partition, sync, project.engine, project.history_policy(sync))
     if began is None:
@@ -84,6 +86,14 @@ def reshard(project: Project, sync: Sync, count: int) -> Resharded:
     end_resharding(state, sync.name)
     project.other_shards(sync, again=True)
     return Resharded(len(parts), after, sum(part.version.rows for part in parts))
+
+
+def _rows(project: Project, sync: Sync) -> int:
+    """How many rows Candu has, where they are in the right shards already."""
+    versions = [project.state.of(sync.name, key).newest() for key in project.state.partitions(sync.name)]
+    if not any(version is not None and version.files for version in versions):
+        raise UsageError(f"{sync.name}: there is nothing to move: nothing was sent for it")
+    return sum(version.rows for version in versions if version is not None)
 
 
 def _check_count(sync: Sync, count: int) -> None:

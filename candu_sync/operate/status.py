@@ -13,8 +13,8 @@ from candu_sync.naming import counted
 from candu_sync.operate.problems import find_problems
 from candu_sync.operate.what_next import next_steps
 from candu_sync.project import Project
-from candu_sync.state import PartitionState, orphans, read_last_run
-from candu_sync.syncs import Catalog, Sync
+from candu_sync.state import PartitionState, orphans, read_last_run, resharded_to
+from candu_sync.syncs import Catalog, Sync, is_partition
 
 # What notices about files that are of no sync are about.
 _PROJECT = "the project"
@@ -30,7 +30,7 @@ def failed_partitions(project: Project, name: str) -> list[str | None]:
     """
     states = {key: project.state.of(name, key) for key in project.state.partitions(name)}
     return [key for key, state in states.items()
-            if read_last_run(state).get("status") in _BAD or _claim(state)["dead"]]
+            if read_last_run(state).get("status") in _BAD or _claim(project, state)["dead"]]
 
 
 def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
@@ -98,8 +98,26 @@ def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
     gone = orphaned(project, catalog)
     rows = [_status(project, name, key, catalog.syncs.get(name)) for name in (*catalog.syncs, *gone)
             if not names or name in names
-            for key in project.state.partitions(name) or [None] if not partitions or key in partitions]
+            for key in _partitions(project, name, catalog.syncs.get(name)) if not partitions or key in partitions]
     return rows, find_problems(rows, catalog, dt.datetime.now(dt.UTC), whole=not partitions)
+
+
+def _partitions(project: Project, name: str, sync: Sync | None) -> list[str | None]:
+    """The partitions of a sync that have a row. Of those that it does not have any more, what is left may be their
+    history alone, as after a move to another number of shards: these have none."""
+    keys = project.state.partitions(name)
+    return [key for key in keys if sync is None or is_partition(sync, key)
+            or _holds_anything(project, project.state.of(name, key))] or [None]
+
+
+def _holds_anything(project: Project, state: PartitionState) -> bool:
+    if read_last_run(state) or _claim(project, state)["claimed_by"]:
+        return True
+    try:
+        version = state.newest()
+    except StateError:
+        return True
+    return version is not None and bool(version.files)
 
 
 def conditions(project: Project, catalog: Catalog, names: Collection[str] = ()) -> list[Condition]:
@@ -171,11 +189,12 @@ def _status(project: Project, name: str, key: str | None, sync: Sync | None) -> 
             "invalid": run.get("invalid"), "refused": run.get("refused"), "waiting": run.get("waiting"),
             "unidentified": run.get("unidentified"),
             "uncertain": sum(found.count for found in list_uncertain(state)), "launched_as": run.get("launched_as"),
-            **_claim(state), "orphaned": sync is None, "left": run.get("left", []), "recent": run.get("recent", []),
+            **_claim(project, state), "orphaned": sync is None, "left": run.get("left", []),
+            "recent": run.get("recent", []),
             "pending": run.get("waiting"), "rejected": run.get("refused")}
 
 
-def _claim(state: PartitionState) -> dict[str, Any]:
+def _claim(project: Project, state: PartitionState) -> dict[str, Any]:
     from candu_sync.operate.maintenance import claimed_by
 
     owner = claimed_by(state)
@@ -183,7 +202,12 @@ def _claim(state: PartitionState) -> dict[str, Any]:
         return {"claimed_by": None, "dead": False}
     dead = not owner.alive(dt.datetime.now(dt.UTC))
     by = f"{owner.run_id} on {owner.host} since {owner.started}"
-    return {"claimed_by": by + (" (dead, the next run takes over)" if dead else ""), "dead": dead}
+    return {"claimed_by": by + (f" (dead, {_who_takes_over(project, state)})" if dead else ""), "dead": dead}
+
+
+def _who_takes_over(project: Project, state: PartitionState) -> str:
+    shards = resharded_to(project.state, state.sync)
+    return "the next run takes over" if shards is None else f"`candu-sync reshard {state.sync} {shards}` finishes it"
 
 
 def _rows(state: PartitionState, run: dict[str, Any]) -> int | None:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import email.utils
 import itertools
+import signal
 import threading
 import time
 from collections import Counter
@@ -30,7 +31,7 @@ from candu_sync.errors import CanduError, DestinationTrouble, StateError, Transi
 from candu_sync.simulator import Simulator
 from candu_sync.state.receipts import Outcome
 from tests.delivery.faults import faults
-from tests.support.waiting import delayed, until
+from tests.support.waiting import delayed, held_back, until
 
 # No pauses worth waiting for: what is tested is what happens, not when.
 QUICK: dict[str, Any] = {"rate": 0.0, "concurrency": 1, "max_attempts": 3, "first_pause": 0.001}
@@ -480,6 +481,34 @@ class TestTheEnd:
         with pytest.raises(KeyboardInterrupt):
             sending.delivery.run(interrupted())
         assert sending.delivery.report.accepted == len(simulator.users()) == 10
+
+    def test_who_is_interrupted_while_answers_are_awaited_waits_for_them(self, simulator: Simulator) -> None:
+        """As Dagster's cancel does it: an exception in the thread that waits for the workers."""
+        raised = threading.Event()
+
+        def cancel(*_: object) -> None:
+            raised.set()
+            raise KeyboardInterrupt
+
+        def interrupt() -> None:
+            with held_back(simulator):
+                ready.set()
+                until(lambda: delayed(simulator) == 2)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                raised.wait()
+
+        sending, ready = Sending(simulator, 20, batch_size=10, concurrency=2), threading.Event()
+        before = signal.signal(signal.SIGUSR1, cancel)
+        try:
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            ready.wait()
+            with pytest.raises(KeyboardInterrupt):
+                sending.run()
+            assert sending.accepted == set(range(20))
+            thread.join()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
 
     def test_a_run_without_its_claim_sends_nothing(self, simulator: Simulator) -> None:
         delivery = Delivery(lambda: Candu(simulator.url, simulator.key), Limits(**QUICK), lambda _: None,

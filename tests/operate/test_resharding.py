@@ -49,6 +49,9 @@ def test_nothing_is_sent_again(project: Folder, simulator: Simulator, request: p
         assert (found["added"], found["changed"], found["removed"], found["requests"]) == (0, 0, 0, 0)
         assert found["unchanged"] == 40
         before = count
+        assert project.cli("reshard", sync, str(count or 1), "--json").row["before"] == 0
+        partitions = [row["partition"] for row in project.cli("status", "--json").rows]
+        assert len(partitions) == (count or 1), partitions
     assert len(simulator.messages()) == sent
 
 
@@ -88,7 +91,7 @@ def test_it_is_refused_with_a_sentence(project: Folder) -> None:
     project.people(4)
     project.model("users/profile", PEOPLE, shards(2))
     for count, why in [("3", "its YAML has 2 shards. Write `shards: 3`"), ("1", "Remove `shards` from it first"),
-                       ("2", "there is nothing to move")]:
+                       ("2", "there is nothing to move: nothing was sent")]:
         refused = project.cli("reshard", "users/profile", count)
         assert (refused.code, why in refused.err) == (2, True), refused.err
     project.model("users/profile", "select * from people where plan = :partition", "partitions: {static: [free, pro]}")
@@ -111,7 +114,10 @@ def test_a_move_that_is_killed_is_finished_by_the_next(project: Folder, simulato
             break
         for count in (2, 3):
             project.model("users/profile", PEOPLE, shards(count))
-            project.cli("run", "users/profile")
+            ended = project.cli("run", "users/profile")
+        assert ended.code == 2
+        assert "candu-sync reshard users/profile 3" in ended.err
+        assert "the next run takes over" not in project.cli("status").out
         assert len(simulator.messages()) == sent
         step, kills = step + 9, kills + 1
     assert kills > 2
