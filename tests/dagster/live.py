@@ -97,8 +97,9 @@ def live(lab: Lab, *words: str) -> Iterator[Live]:
             until(dagster.assets, 240, "Dagster answers")
             yield dagster
         finally:
-            for number in (signal.SIGTERM, signal.SIGKILL):
+            # It may wait for its pages to be closed. Nothing of it is looked at any more.
+            for number, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 60)):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(60)
+                    process.wait(seconds)
