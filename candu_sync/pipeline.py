@@ -113,7 +113,8 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
         if keep and not target.project.stopped:
             note_failed_plan(target, reporter, error)
         raise
-    target.project.planned.setdefault(target.name, changes.summary)
+    if target.shard is not None:
+        target.project.planned.setdefault(target.name, changes.summary)
     return changes
 
 

@@ -60,7 +60,7 @@ class Project:
             OpenTelemetry is the first, where it is configured.
         launched_as: the page of this process's runs (``CANDU_RUN_URL``), or the id that an orchestrator gave them;
             None: neither is known. It is kept with how a run ended.
-        planned: target → what its first plan by this project found. The guard of shards counts with it.
+        planned: shard → what its first plan by this project found. The guard counts with it.
         pushes: those that are under way. ``stop`` ends them in order.
         jobs: how many syncs and partitions are worked on at a time; set before the first of them.
 
