@@ -27,6 +27,17 @@ def test_importing_the_package_loads_no_database() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def test_help_loads_no_command() -> None:
+    """It has the names and the first sentences of the commands in a table. A module more is time that each --help
+    takes, and each command too."""
+    code = ("import atexit, sys; sys.argv = ['candu-sync', '--help']; from candu_sync.cli import main; atexit.register("
+            "lambda: print(*(m for m in sys.modules if m.startswith('candu_sync')), file=sys.stderr)); main()")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {*ended.stderr.split()} == {
+        "candu_sync", "candu_sync.lazy", "candu_sync.errors", "candu_sync.suggestions", "candu_sync.terminal",
+        "candu_sync.workspaces", "candu_sync.cli", "candu_sync.cli.commands", "candu_sync.cli.common"}
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["list", "--json"]])
 def test_what_only_looks_loads_no_database(project: Folder, words: list[str]) -> None:
     """Also where there is a sync with a state, and a manifest of dbt's is not looked for."""

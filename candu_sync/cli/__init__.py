@@ -17,31 +17,13 @@ from typing import Annotated
 
 import typer
 
+from candu_sync.cli.commands import Commands
 from candu_sync.cli.common import complain, log_as
-from candu_sync.cli.dbt import exposures
-from candu_sync.cli.doctoring import doctor
-from candu_sync.cli.forgetting import forget
-from candu_sync.cli.history import history
-from candu_sync.cli.looking import check, list_syncs, rejected
-from candu_sync.cli.other_words import Commands
-from candu_sync.cli.planning import plan
-from candu_sync.cli.pushing import push
-from candu_sync.cli.renaming import rename
-from candu_sync.cli.resharding import reshard
-from candu_sync.cli.sending import baseline, reset, run
-from candu_sync.cli.serving import demo, simulate
-from candu_sync.cli.snippet import snippet
-from candu_sync.cli.starting import init
-from candu_sync.cli.status import status
 from candu_sync.errors import CanduSyncError
 from candu_sync.workspaces import CHOICE, chosen_workspace
 
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False)
-app.command("list")(list_syncs)
-for command in (init, check, plan, run, push, baseline, reset, rename, reshard, status, history, rejected, snippet,
-                forget, doctor, exposures, simulate, demo):
-    app.command()(command)
 
 
 def _print_version(asked: bool) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.cli import json_log
 from candu_sync.errors import UsageError
 from candu_sync.suggestions import did_you_mean
 from candu_sync.terminal import json_line, printable, printable_lines
@@ -60,6 +59,8 @@ def complain(message: str, *, level: str = "warning", sync: str | None = None, p
     """
     message = in_words(message)
     if logs_json():
+        from candu_sync.cli import json_log
+
         about = {} if sync is None else {"sync": sync, "partition": partition}
         json_log.write("message", level=level, **about, message=message)
         return
@@ -71,6 +72,8 @@ def remark(message: str) -> None:
     """A line on stderr that is no complaint."""
     message = in_words(message)
     if logs_json():
+        from candu_sync.cli import json_log
+
         json_log.write("message", message=message)
     else:
         typer.echo(printable(message), err=True)
@@ -122,7 +125,7 @@ def project_without_syncs(*, fills_state: bool = False) -> Iterator[Project]:
 
     settings = load_settings()
     log_as(settings.log)
-    with json_log.log_messages() if logs_json() else nullcontext():
+    with _messages_logged():
         for warning in settings.warnings:
             complain(warning)
         if fills_state and settings.state_warning is not None:
@@ -134,6 +137,14 @@ def project_without_syncs(*, fills_state: bool = False) -> Iterator[Project]:
         finally:
             if project.report_trouble is not None:
                 complain(project.report_trouble)
+
+
+def _messages_logged() -> AbstractContextManager[None]:
+    if not logs_json():
+        return nullcontext()
+    from candu_sync.cli import json_log
+
+    return json_log.log_messages()
 
 
 def chosen(catalog: Catalog, names: list[str] | None) -> tuple[list[Sync], list[SpecError]]:

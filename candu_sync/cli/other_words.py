@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from typer.core import TyperGroup
+from typer.core import TyperCommand
 
 from candu_sync.errors import UsageError
 from candu_sync.suggestions import did_you_mean
@@ -77,28 +75,29 @@ _OPTIONS = {
 }
 
 
-class Commands(TyperGroup):
-    """The group of our commands, which knows the words of other tools."""
+def refuse_options(name: str, command: TyperCommand, words: list[str]) -> None:
+    """Refuse an option that another tool has, and the command has not.
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command of the first word.
+    Args:
+        name: the command's.
+        words: what follows the command's name.
 
-        Raises:
-            UsageError: a word is another tool's, or is like one of our commands.
-        """
-        name, *rest = args
-        command = self.get_command(ctx, name)
-        if command is None:
-            raise UsageError(f"there is no command {name}{_meant(name, list(self.commands))}")
-        ours = {option for parameter in command.params for option in parameter.opts}
-        for word in rest[: rest.index("--")] if "--" in rest else rest:
-            option = word.partition("=")[0]
-            if option in _OPTIONS and option not in ours:
-                raise UsageError(f"{name} has no option {option}: {_OPTIONS[option]}")
-        return super().resolve_command(ctx, args)
+    Raises:
+        UsageError: one of the words is such an option.
+    """
+    ours = {option for parameter in command.params for option in parameter.opts}
+    for word in words[: words.index("--")] if "--" in words else words:
+        option = word.partition("=")[0]
+        if option in _OPTIONS and option not in ours:
+            raise UsageError(f"{name} has no option {option}: {_OPTIONS[option]}")
 
 
-def _meant(name: str, commands: list[str]) -> str:
+def meant(name: str, commands: list[str]) -> str:
+    """What a word that is no command most likely means, to end a sentence with.
+
+    Args:
+        commands: the names of ours.
+    """
     word = name.lower().replace("_", "-")
     if word in _COMMANDS:
         return f"; use `candu-sync {_COMMANDS[word]}`"

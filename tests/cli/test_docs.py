@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from candu_sync.cli import app
+from candu_sync.cli import commands
 
 ROOT = Path(__file__).parents[2]
 DOCS = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -16,7 +15,7 @@ TEXT = "\n".join(DOCS.values())
 
 COMMANDS = {
     name: {opt for parameter in command.params for opt in parameter.opts if opt.startswith("--") and opt != "--help"}
-    for name, command in typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
+    for name in commands.COMMANDS for command in [commands.load(name)]
 }
 
 
@@ -36,6 +35,11 @@ def test_a_command_is_documented_with_all_its_options(command: str) -> None:
     assert command in {name for name, _ in USES}, f"candu-sync {command} stands in no README.md or docs/*.md"
     missing = [option for option in COMMANDS[command] if not re.search(rf"{option}\b", TEXT)]
     assert not missing, f"of candu-sync {command}, {', '.join(missing)} stand nowhere in README.md or docs/*.md"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_sentence_in_the_list_of_commands_is_the_command_s_own(command: str) -> None:
+    assert commands.COMMANDS[command][2] == (commands.load(command).help or "").partition("\n\n")[0]
 
 
 @pytest.mark.parametrize(("command", "words"), USES)

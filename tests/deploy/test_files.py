@@ -172,11 +172,8 @@ def test_a_run_that_is_stopped_has_the_time_to_commit() -> None:
 
 def test_the_commands_are_commands() -> None:
     """Each `candu-sync …` of cron, Airflow and Kubernetes names a command and options that there are."""
-    from typer.main import get_command
+    from candu_sync.cli import commands
 
-    from candu_sync.cli import app
-
-    commands = get_command(app).commands  # type: ignore[attr-defined]
     used = {"cronjob": read("kubernetes/cronjob.yaml")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][
         0]["command"]}
     for name in ("cron/candu-sync.cron", "airflow/candu_sync_dag.py"):
@@ -184,7 +181,7 @@ def test_the_commands_are_commands() -> None:
             used[f"{name} {number}"] = ["candu-sync", *words.split()]
     assert len(used) == 4
     for where, (_, command, *words) in used.items():
-        options = {option for parameter in commands[command].params for option in parameter.opts}
+        options = {option for parameter in commands.load(command).params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options, where
 
 
