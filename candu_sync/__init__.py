@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from candu_sync.pipeline import push_staged as push_staged
     from candu_sync.pipeline import run as run
     from candu_sync.project import Project as Project
-    from candu_sync.project import Target as Target
     from candu_sync.settings import Settings as Settings
     from candu_sync.settings import load_settings as load_settings
     from candu_sync.syncs import Catalog as Catalog
     from candu_sync.syncs import Sync as Sync
     from candu_sync.syncs import load_syncs as load_syncs
+    from candu_sync.target import Target as Target
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "changes": "ChangeSet Summary",
@@ -43,7 +43,8 @@ else:
         "endings": "note_stopped",
         "errors": "CanduSyncError",
         "pipeline": "guard plan push push_staged run",
-        "project": "Project Target",
+        "project": "Project",
         "settings": "Settings load_settings",
         "syncs": "Catalog Sync load_syncs",
+        "target": "Target",
     })

@@ -16,8 +16,8 @@ from candu_sync.errors import StaleChanges
 from candu_sync.forgetting import read_tombstones
 from candu_sync.history import DigestFile
 from candu_sync.progress import Reporter
-from candu_sync.project import Target
 from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts
+from candu_sync.target import Target
 
 _log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from candu_sync.errors import CanduSyncError, Claimed, GuardTripped, StaleChange
 from candu_sync.history import note_run
 from candu_sync.naming import counted
 from candu_sync.progress import Reporter
-from candu_sync.project import Target
 from candu_sync.state import Version
 from candu_sync.syncs import follows_schedule, schedule_lag
+from candu_sync.target import Target
 
 
 def guarded(changes: ChangeSet, stopped_by: GuardTripped) -> RunResult:

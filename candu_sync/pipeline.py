@@ -40,9 +40,9 @@ from candu_sync.endings import end_of_push, guarded, note_end, note_failed_plan,
 from candu_sync.errors import Claimed, GuardTripped, ModelError, WarehouseError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.progress import Operation, Progress, Reporter, silent
-from candu_sync.project import Target
 from candu_sync.state import Claim, Version
 from candu_sync.syncs import declared_parts
+from candu_sync.target import Target
 
 
 def plan(target: Target, *, full: bool = False, force: bool = False, allow: Collection[str] = (), keep: bool = True,
@@ -138,12 +138,13 @@ def guard(target: Target, changes: ChangeSet, *, allow: Collection[str] = ()) ->
         True
     """
     summary, among = _guarded(target, changes)
-    trips = tripped(target.sync, summary, target.partition, allow)
+    trips = [Trip(trip.guard, f"{trip.sentence}{among}")
+             for trip in tripped(target.sync, summary, target.partition, allow)]
     if (changes.summary.messages and target.sync.kind == "events" and "renamed" not in allow
             and (old := target.project.predecessor(target.sync))):
         trips.append(Trip("renamed", renamed_perhaps(old, target.sync.name, events=True)))
     guards = list(dict.fromkeys(trip.guard for trip in trips))
-    return GuardTripped(target.name, [f"{trip.sentence}{among}" for trip in trips], guards) if trips else None
+    return GuardTripped(target.name, [trip.sentence for trip in trips], guards) if trips else None
 
 
 def _guarded(target: Target, changes: ChangeSet) -> tuple[Summary, str]:

@@ -1,38 +1,24 @@
-"""A project: its settings, and what they open. A target: one sync and partition of it."""
+"""A project: its settings, and what they open."""
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from candu_sync.dbt import check_preconditions, resolve, resolve_sync
 from candu_sync.destinations import Destinations
-from candu_sync.errors import OtherRoute, StateError
 from candu_sync.history import HistoryPolicy
-from candu_sync.naming import named
 from candu_sync.opened_once import opened_once
 from candu_sync.progress import Progress
 from candu_sync.pushes import Pushes
-from candu_sync.routes import ROUTES, Route, other_route
 from candu_sync.settings import Settings
-from candu_sync.shard_counts import check_shards, other_shards
-from candu_sync.state import PartitionState, State, Version, check_lasting, read_claim, read_last_run, remove_folder
+from candu_sync.shard_counts import other_shards
+from candu_sync.state import State, check_lasting, remove_folder
 from candu_sync.syncs import (
-    Shard,
     Sync,
-    expanded,
-    has_ended,
-    join,
-    partitions_to_run,
-    present_segments,
-    shard_named,
-    split,
 )
 from candu_sync.telemetry import Telemetry
 
@@ -235,52 +221,6 @@ class Project:
         """Whether ``stop`` was called."""
         return self.pushes.stopped
 
-    def targets(self, sync: Sync, chosen: list[str]) -> list[Target]:
-        """A sync with each partition to work on: those chosen, or all that are due (see ``partitions_to_run``) and,
-        after them, those that have ended (see ``ended``)."""
-        self._values.clear()
-        ended = [key for key in self.ended(sync, chosen) if not chosen or key in chosen]
-        others = [key for key in chosen if key not in ended]
-        keys = [] if chosen and not others else partitions_to_run(
-            sync, others, values=partial(self.known_values, tag=sync.name), now=dt.datetime.now(dt.UTC),
-            done=lambda key: self._done(sync, key))
-        return [*(Target(self, sync, key) for key in keys), *(Target(self, sync, key, ended=True) for key in ended)]
-
-    def partition_keys(self, sync: Sync, words: Collection[str]) -> list[str]:
-        """The partitions that words name, each a key or a range ``A..B`` (see ``syncs.expanded``).
-
-        Raises:
-            UsageError: as ``expanded``.
-            ModelError, WarehouseError: the SQL of dynamic partitions fails.
-        """
-        return expanded(sync, words, values=self.known_values, now=dt.datetime.now(dt.UTC))
-
-    def target(self, sync: Sync, partition: str | None) -> Target:
-        """A sync with one partition. One that ran before, and has ended, is not read again, also when no constants of
-        ``removed`` are left to send for it. Raises as ``ended``."""
-        self._values.clear()
-        ended = bool(partition and isinstance(sync.removed, dict) and partition in self.state.partitions(sync.name)
-                     and has_ended(sync, partition, self.segments(sync)))
-        return Target(self, sync, partition, ended=ended)
-
-    def ended(self, sync: Sync, among: Collection[str] = ()) -> list[str]:
-        """The partitions that are no longer the sync's, and whose rows the constants of ``removed`` must still be sent
-        for: a key was dropped from ``static``, or ``values`` no longer finds it.
-
-        Args:
-            among: only these are asked about; empty: all.
-
-        Raises:
-            ModelError, WarehouseError: the SQL of dynamic partitions fails.
-            StateError: the state cannot be read.
-        """
-        if sync.partitions is None or not isinstance(sync.removed, dict):
-            return []
-        ran = [key for key in self.state.partitions(sync.name)
-               if key is not None and (not among or key in among)]
-        segments = self.segments(sync) if ran else None
-        return [key for key in ran if has_ended(sync, key, segments) and self._holds_rows(sync, key)]
-
     def other_shards(self, sync: Sync, *, again: bool = False) -> list[str | None]:
         """The partitions of a sync that hold something and are of another number of shards than its YAML has, looked up
         once.
@@ -292,41 +232,15 @@ class Project:
             self._other_shards[sync.name] = other_shards(self.state, sync)
         return self._other_shards[sync.name]
 
-    def segments(self, sync: Sync) -> Collection[str] | None:
-        """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
-        once."""
-        return present_segments(sync, partial(self.known_values, tag=sync.name))
-
-    def share_ended(self, sync: Sync) -> tuple[int, int]:
-        """How many rows the partitions that have ended hold, and how many all partitions of the sync.
-
-        Raises:
-            As ``ended``; DamagedState when a partition's version cannot be read.
-        """
-        rows = {key: self.state.of(sync.name, key).current().rows for key in self.state.partitions(sync.name)}
-        segments = self.segments(sync)
-        return sum(count for key, count in rows.items() if has_ended(sync, key, segments)), sum(rows.values())
-
-    def _holds_rows(self, sync: Sync, partition: str) -> bool:
-        """Whether a partition has rows that did not leave, or a run that died in it may have sent some. What cannot be
-        read counts as that: its plan then says what is wrong."""
-        state = self.state.of(sync.name, partition)
-        try:
-            version = state.current()
-        except StateError:
-            return True
-        return version.rows > 0 or read_claim(state, version.number + 1) is not None
+    def ask_values_again(self) -> None:
+        """Ask the warehouse anew for the keys of dynamic partitions."""
+        self._values.clear()
 
     def known_values(self, sql: str, tag: str | None = None) -> list[str]:
         """As ``warehouse_values``, asked once."""
         if sql not in self._values:
             self._values[sql] = self.warehouse_values(sql, tag)
         return self._values[sql]
-
-    def _done(self, sync: Sync, partition: str) -> bool:
-        """Whether a partition's last run ended well and left nothing: a sample leaves the rest waiting."""
-        last = read_last_run(self.state.of(sync.name, partition))
-        return last.get("status") == "succeeded" and not last.get("waiting")
 
     def warehouse_values(self, sql: str, tag: str | None = None) -> list[str]:
         """The keys that the SQL of dynamic partitions finds. ``tag``: the sync, as for ``Warehouse.read``."""
@@ -345,105 +259,3 @@ class Project:
     def check_preconditions(self, sync: Sync) -> None:
         """Raises as ``model``."""
         check_preconditions(sync, self.settings.dbt_manifest)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A sync and partition of a project: what a verb of the pipeline works on.
-
-    Attributes:
-        sync: with ``CANDU_NULLS`` where its YAML does not have ``nulls``.
-        partition: the key; None: the sync has no partitions.
-        ended: it is none of the sync's any more. The model is not read for it, and all of its rows count as removed.
-
-    Example:
-        >>> Target(project, sync, "2026-11-01").name
-        'users/profile [2026-11-01]'
-    """
-
-    project: Project
-    sync: Sync
-    partition: str | None = None
-    ended: bool = False
-
-    def __post_init__(self) -> None:
-        nulls = self.project.settings.nulls
-        if self.sync.nulls is None and nulls != "send":
-            object.__setattr__(self, "sync", self.sync.model_copy(update={"nulls": nulls}))
-
-    @property
-    def name(self) -> str:
-        """The sync and partition, as people write them."""
-        return named(self.sync.name, self.partition)
-
-    @cached_property
-    def state(self) -> PartitionState:
-        """The state of this sync and partition."""
-        return self.project.state.of(self.sync.name, self.partition)
-
-    @property
-    def shard(self) -> Shard | None:
-        """The shard that the rows of this partition are in; None: the sync has none."""
-        if self.sync.partitions is None or self.sync.partitions.shards is None or self.partition is None:
-            return None
-        return shard_named(split(self.sync.partitions, self.partition)[1])
-
-    @property
-    def model(self) -> str:
-        """The SQL of this partition's rows, with parameters in it. Raises as ``Project.model``, and ModelError where
-        the warehouse has no hash for shards."""
-        return self.of_shard(self.project.model(self.sync))
-
-    @property
-    def all_shards(self) -> list[Target]:
-        """All shards of the sync, of the same window; none where it has none."""
-        partitions = self.sync.partitions
-        if self.shard is None or partitions is None or self.partition is None:
-            return []
-        window = split(partitions, self.partition)[0]
-        return [Target(self.project, self.sync, join(window, key)) for key in partitions.keys or ()]
-
-    def of_shard(self, sql: str) -> str:
-        """SQL of the rows of this partition's shard: those of ``sql``, where the sync has no shards."""
-        shard = self.shard
-        return sql if shard is None else self.project.warehouse.sharded(sql, self.sync.shard_column, *shard)
-
-    @property
-    def history(self) -> HistoryPolicy:
-        """What the ledger keeps of this target's runs."""
-        return self.project.history_policy(self.sync)
-
-    @property
-    def route(self) -> Route:
-        """By which route it is sent."""
-        return self.project.destinations.route_of(self.sync)
-
-    def check_workspace(self, *, key: bool = True) -> None:
-        """As ``Destinations.check``, for the route of this target."""
-        self.project.destinations.check(self.route, key=key)
-
-    def take_on_workspace(self) -> None:
-        """As ``Destinations.take_on``, for the route of this target."""
-        self.project.destinations.take_on(self.route)
-
-    def check_route(self, version: Version) -> None:
-        """Refuse to compare with a snapshot of what was sent by another route.
-
-        Raises:
-            OtherRoute: the version is one.
-        """
-        if version.files and version.route != self.route.name:
-            said = "`route:` of its YAML" if self.sync.route else "CANDU_ROUTE"
-            raise OtherRoute(other_route(self.name, self.sync.name, ROUTES[version.route], self.route, said=said,
-                                         events=self.sync.kind == "events"))
-
-    def check_shards(self, version: Version) -> None:
-        """Refuse to begin anew where the state has what was sent in another number of shards, and to run while they
-        are moved.
-
-        Raises:
-            OtherShards: it has, or a move of it was interrupted.
-        """
-        if self.shard is not None or not version.files:
-            others = [] if version.files else self.project.other_shards(self.sync)
-            check_shards(self.project.state, self.sync, self.name, others)

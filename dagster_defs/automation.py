@@ -22,6 +22,7 @@ from dagster import (
 )
 
 from candu_sync import Project
+from candu_sync.due import ended_partitions
 from candu_sync.errors import SettingsError
 from candu_sync.syncs import Sync
 from dagster_defs.names import ALONE, Names
@@ -99,7 +100,7 @@ def new_partitions(context: SensorEvaluationContext, sync: Sync, names: Names = 
 def _last_runs(project: Project, sync: Sync, known: Sequence[str]) -> list[RunRequest]:
     """A run for each partition that has ended with rows left. Dagster starts none of a ``run_key`` that it had before:
     what a guard stopped, or what failed, is not tried again each minute."""
-    ended = [key for key in project.ended(sync) if key in known]
+    ended = [key for key in ended_partitions(project, sync) if key in known]
     return [RunRequest(partition_key=key, run_key=f"{key} ended after version "
                        f"{project.state.of(sync.name, key).current().number}") for key in ended]
 

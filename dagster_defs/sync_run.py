@@ -33,6 +33,7 @@ from candu_sync import (
     push_staged,
 )
 from candu_sync.changes import anything_staged, discard, staged
+from candu_sync.due import target_of
 from candu_sync.errors import GuardTripped
 from candu_sync.naming import named
 from candu_sync.settings import in_words
@@ -90,7 +91,7 @@ class SyncRun:
         with per_partition(self.context, asset) as note:
             for partition in partitions_of(self.context, self.sync):
                 with self._project(self.retries) as project:
-                    target = project.target(self.sync, partition)
+                    target = target_of(project, self.sync, partition)
                     # A second try goes on with what the first one staged: part of it may be sent.
                     found = staged(target.state) if self._staged_before() else self._planned(target)
                     evidence, tripped = self._evidence(target, found), guard(target, found)
@@ -165,7 +166,7 @@ class SyncRun:
         checks = []
         for partition in partitions_of(self.context, self.sync):
             with self._project(self.retries) as project:
-                target = project.target(self.sync, partition)
+                target = target_of(project, self.sync, partition)
                 found = plan(target, keep=False, progress=log_progress(self.context.log))
                 try:
                     evidence, tripped = self._evidence(target, found), guard(target, found)
@@ -222,7 +223,7 @@ class SyncRun:
         if anything_staged(target.state) and (just_staged or not self.launch.plans_anew()):
             return target, *push_staged(target, force=force, allow=allow, sample=sample, progress=progress)
         # For a plan the warehouse may be asked whether the partition has ended; a staged change set needs no warehouse.
-        target = project.target(self.sync, partition)
+        target = target_of(project, self.sync, partition)
         found = self._planned(target)
         return target, found, push(target, found, force=force, allow=allow, sample=sample,
                                    progress=progress)

@@ -14,10 +14,10 @@ from candu_sync import delivery, pipeline
 from candu_sync.cli.plan_table import requests_of
 from candu_sync.errors import StateError
 from candu_sync.operate.maintenance import reset
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state.root import State
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 # Ten times smaller than the defaults: requests begin with 10 messages and grow up to 100.

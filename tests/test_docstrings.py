@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 WITH_EXAMPLE = (
     "candu_sync.pipeline.plan", "candu_sync.pipeline.guard", "candu_sync.pipeline.push",
     "candu_sync.pipeline.push_staged", "candu_sync.pipeline.run", "candu_sync.project.Project",
-    "candu_sync.project.Target", "candu_sync.operate.check.check_models", "candu_sync.operate.findings.findings_of",
+    "candu_sync.target.Target", "candu_sync.operate.check.check_models", "candu_sync.operate.findings.findings_of",
     "candu_sync.operate.status.statuses", "candu_sync.simulator.Simulator", "candu_sync.syncs.load_syncs",
 )
 

@@ -17,16 +17,17 @@ from candu_sync import claimed_push, pipeline
 from candu_sync import project as project_module
 from candu_sync.commit import RunResult
 from candu_sync.comparison import comparing
+from candu_sync.due import targets_of
 from candu_sync.errors import ModelError, OtherWorkspace, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.progress import Counted, Event
-from candu_sync.project import Target
 from candu_sync.routes import CANDU
 from candu_sync.simulator import Simulator
 from candu_sync.state import read_last_run
 from candu_sync.state.claims import Claim, Owner
 from candu_sync.state.disk import DiskStore
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from candu_sync.warehouse import Warehouse
 from tests.support.lab import Lab
 from tests.support.waiting import until
@@ -261,7 +262,7 @@ class TestWhatIsNotEarly:
         lab.run(sync, "free")
         fewer = lab.sync("users/model", sql, yaml.format("pro"))
         with lab.project() as project:
-            [_, ended] = project.targets(fewer, [])
+            [_, ended] = targets_of(project, fewer, [])
             assert pipeline.run(ended, force=True).messages == 1
 
     def test_a_run_that_died(self, lab: Lab, sync: Sync) -> None:
@@ -324,7 +325,7 @@ def test_the_partitions_of_a_run_share_one_opening_of_the_warehouse(lab: Lab, mo
         opened.clear()
         with monkeypatch.context() as patch, lab.project() as project:
             patch.setattr(duckdb, "connect", counted)
-            assert [pipeline.run(target).status for target in project.targets(sync, [])] == ["succeeded"] * 2
+            assert [pipeline.run(target).status for target in targets_of(project, sync, [])] == ["succeeded"] * 2
     assert opened.count(str(lab.warehouse)) == 1
 
 
@@ -343,7 +344,7 @@ def test_the_partitions_of_a_first_run_share_the_warehouse_and_a_connection(
         patch.setattr(duckdb, "connect", counted)
         # However slow this machine is.
         patch.setattr(project_module, "_MOMENT", 60.0)
-        assert [pipeline.run(target).accepted for target in project.targets(sync, [])] == [1, 1]
+        assert [pipeline.run(target).accepted for target in targets_of(project, sync, [])] == [1, 1]
         assert project.destinations.connections(CANDU).made == 1
     assert opened.count(str(lab.warehouse)) == 1
 

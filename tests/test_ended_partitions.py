@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from candu_sync import claimed_push, pipeline
 from candu_sync.changes import Summary, tripped
+from candu_sync.due import ended_partitions, targets_of
 from candu_sync.simulator import Simulator
 from candu_sync.state import Owner, claims
 from candu_sync.syncs.sync import Sync
@@ -35,7 +36,7 @@ def members(lab: Lab, **segments: int) -> None:
 
 def names(lab: Lab, sync: Sync, *chosen: str) -> list[str | None]:
     with lab.project() as project:
-        return [target.partition for target in project.targets(sync, list(chosen))]
+        return [target.partition for target in targets_of(project, sync, list(chosen))]
 
 
 def segments_of(simulator: Simulator) -> dict[str, str]:
@@ -164,7 +165,7 @@ def test_a_segment_that_is_dropped_with_windows(lab: Lab, simulator: Simulator) 
     sync = lab.sync("users/model", model, yaml.replace("eu, ", ""))
     assert names(lab, sync)[-1] == "2026-01-05|eu"
     with lab.project() as project:
-        assert project.ended(sync) == ["2026-01-05|eu"]
+        assert ended_partitions(project, sync) == ["2026-01-05|eu"]
     assert "has no partition 2026-01-06|eu" in error_of(names, lab, sync, "2026-01-06|eu")
     run_all(lab, sync, "2026-01-05|eu")
     assert segments_of(simulator) == {"eu0": "none", "us0": "us"}
@@ -193,7 +194,7 @@ def died(lab: Lab, sync: Sync, partition: str) -> None:
 
 def run_all(lab: Lab, sync: Sync, *chosen: str, force: bool = False) -> None:
     with lab.project() as project:
-        for target in project.targets(sync, list(chosen)):
+        for target in targets_of(project, sync, list(chosen)):
             result = pipeline.run(target, force=force)
             assert result.status == "succeeded", result.error
 

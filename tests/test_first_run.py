@@ -18,8 +18,8 @@ from candu_sync import embedded, pipeline
 from candu_sync.changes import BASE_INDEX, discard, first_run
 from candu_sync.errors import ModelError
 from candu_sync.forgetting.tombstones import lift_tombstone, put_tombstone
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from candu_sync.warehouse import query
 from tests.support.engine import by_the_engine
 from tests.support.lab import Lab

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from candu_sync.due import targets_of
 from candu_sync.errors import UsageError
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
@@ -97,7 +98,7 @@ class TestPartitions:
         sync = lab.sync("users/model", "select user_id, true as in_segment from members where segment = :partition",
                         'partitions: {dynamic: segments, values: "select distinct segment from members"}')
         with lab.project() as project:
-            keys = [target.partition for target in project.targets(sync, [])]
+            keys = [target.partition for target in targets_of(project, sync, [])]
         assert sorted(str(key) for key in keys) == ["at risk", "power"]
         for key in keys:
             assert lab.run(sync, key).status == "succeeded"
@@ -110,18 +111,18 @@ class TestPartitions:
                         f"partitions: {{daily: {first:%Y-%m-%d}}}")
         days = [f"{first + n * DAY:%Y-%m-%d}" for n in range(4)]
         with lab.project() as project:
-            assert [target.partition for target in project.targets(sync, [])] == days
+            assert [target.partition for target in targets_of(project, sync, [])] == days
         lab.run(sync, days[0])
         lab.run(sync, days[3])
         with lab.project() as project:
-            assert [target.partition for target in project.targets(sync, [])] == days[1:]
+            assert [target.partition for target in targets_of(project, sync, [])] == days[1:]
 
     def test_a_partition_that_does_not_exist_is_named(self, lab: Lab) -> None:
         sync = lab.sync("users/model", "select 'a' as user_id", "partitions: {static: [eu, us]}")
         with lab.project() as project:
-            assert "did you mean eu?" in error_of(project.targets, sync, ["eur"])
+            assert "did you mean eu?" in error_of(targets_of, project, sync, ["eur"])
         with lab.project() as project, pytest.raises(UsageError, match="has no partitions"):
-            project.targets(lab.sync("users/other", "select 'a' as user_id"), ["eu"])
+            targets_of(project, lab.sync("users/other", "select 'a' as user_id"), ["eu"])
 
 
 class TestCursor:

@@ -17,10 +17,11 @@ from candu_sync.delivery import limits
 from candu_sync.errors import SettingsError, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.progress import Counted, Event
-from candu_sync.project import Project, Target
+from candu_sync.project import Project
 from candu_sync.simulator import Simulator
 from candu_sync.state import read_last_run
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.delivery.faults import faults
 from tests.support.lab import Lab
 from tests.support.snapshots import snapshot_rows

@@ -7,9 +7,9 @@ import pytest
 from candu_sync import pipeline
 from candu_sync.errors import ModelError, StaleChanges, WarehouseError
 from candu_sync.progress import Began, Counted, Ended, Event, PhaseBegan, PhaseEnded
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 

@@ -17,8 +17,8 @@ from candu_sync.changes import ChangeSet, discard
 from candu_sync.history.digests import DigestFile
 from candu_sync.operate.page_ids import compared_ids
 from candu_sync.operate.read_twice import read_twice
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from tests.support.clock import clock
 from tests.support.engine import by_the_engine
 from tests.support.lab import Lab

@@ -35,11 +35,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rate": set(),
     "delivery": {"rate"},
     "commit": {"changes", "delivery", "embedded", "history", "rows", "snapshot", "state", "syncs"},
-    "forgetting": {"changes", "commit", "embedded", "history", "project", "snapshot", "state", "syncs"},
-    "comparison": {"changes", "diff", "embedded", "forgetting", "project", "rows", "snapshot", "state", "syncs",
-                   "warehouse"},
-    "operate": {"alerts", "changes", "commit", "dbt", "diff", "embedded", "forgetting", "history", "pipeline",
-                "project", "rows", "seen_ids", "shard_counts", "snapshot", "state", "syncs", "warehouse"},
+    "forgetting": {"changes", "commit", "embedded", "history", "project", "snapshot", "state", "syncs", "target"},
+    "comparison": {"changes", "diff", "due", "embedded", "forgetting", "project", "rows", "snapshot", "state", "syncs",
+                   "target", "warehouse"},
+    "operate": {"alerts", "changes", "commit", "dbt", "diff", "due", "embedded", "forgetting", "history", "pipeline",
+                "project", "rows", "seen_ids", "shard_counts", "snapshot", "state", "syncs", "target",
+                "warehouse"},
     "seen_ids": {"embedded"},
     "simulator": set(),
     "doctor": {"changes", "delivery", "project", "rows", "simulator", "state"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "routes",
                 "sql_text", "suggestions", "terminal", "workspaces"}
-ABOVE = {"pipeline", "claimed_push", "endings", "project", "destinations",
+ABOVE = {"pipeline", "claimed_push", "endings", "project", "target", "due", "destinations",
          "setting_values", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}
 HTTPX_AT_HOME = PACKAGE / "delivery" / "connection.py"
@@ -111,7 +112,7 @@ def test_the_page_about_the_architecture_lists_these_rooms_and_modules() -> None
     assert sorted(listed) == sorted([*MAY_IMPORT, "cli"])
     for name in [*KNOW_NOTHING, "embedded"]:
         assert f"`{name}`" in page
-    for name in ("pipeline", "claimed_push", "endings", "project", "destinations"):
+    for name in ("pipeline", "claimed_push", "endings", "project", "target", "due", "destinations"):
         assert f"`{name}.py`" in page
 
 
@@ -158,7 +159,7 @@ def test_the_engine_knows_no_dagster_and_httpx_is_in_one_file() -> None:
 def test_dagster_defs_imports_only_rooms() -> None:
     found = {".".join(module) for path in modules(Path(dagster_defs.__file__).parent) if "demo" not in path.parts
              for _, module, _ in ours(path)}
-    assert found <= {"", "alerts", "changes", "dbt", "errors", "history", "naming", "operate", "progress",
+    assert found <= {"", "alerts", "changes", "dbt", "due", "errors", "history", "naming", "operate", "progress",
                      "routes", "seen_ids", "settings", "suggestions", "syncs", "workspaces"}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from candu_sync import pipeline
-from candu_sync.project import Target
+from candu_sync.due import targets_of
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 PEOPLE = "select * from people"
@@ -26,7 +27,7 @@ def people(lab: Lab, users: list[str], plan: str = "pro") -> None:
 def run_all(lab: Lab, sync: Sync, **options: object) -> list[pipeline.RunResult]:
     """As one command runs all shards."""
     with lab.project() as project:
-        return [pipeline.run(target, **options) for target in project.targets(sync, [])]
+        return [pipeline.run(target, **options) for target in targets_of(project, sync, [])]
 
 
 def users_of(shard: int, count: int) -> list[str]:

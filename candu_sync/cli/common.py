@@ -20,8 +20,9 @@ from candu_sync.workspaces import CHOICE
 
 if TYPE_CHECKING:
     from candu_sync.errors import SpecError
-    from candu_sync.project import Project, Target
+    from candu_sync.project import Project
     from candu_sync.syncs import Catalog, Sync
+    from candu_sync.target import Target
 
 Partitions = Annotated[list[str] | None, typer.Option(
     "--partition", metavar="KEY",
@@ -201,7 +202,9 @@ def keys_of(project: Project, sync: Sync, words: Collection[str] | None) -> list
     Raises:
         UsageError: a range is none.
     """
-    return project.partition_keys(sync, words) if words else None
+    from candu_sync.due import partition_keys
+
+    return partition_keys(project, sync, words) if words else None
 
 
 def with_state(project: Project, sync: Sync, keys: Collection[str] | None) -> list[Target]:
@@ -210,12 +213,13 @@ def with_state(project: Project, sync: Sync, keys: Collection[str] | None) -> li
     Args:
         keys: the partitions that were named; None: none was.
     """
-    from candu_sync.project import Target
+    from candu_sync.due import targets_of
+    from candu_sync.target import Target
 
     known = project.state.partitions(sync.name)
     strangers = [key for key in keys or () if key not in known]
     if strangers:
-        project.targets(sync, strangers)  # raises for those that cannot be
+        targets_of(project, sync, strangers)  # raises for those that cannot be
     return [Target(project, sync, key) for key in known if keys is None or key in keys]
 
 

@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from candu_sync.project import Project, Target
+    from candu_sync.project import Project
+    from candu_sync.target import Target
 
 Shown = Callable[[], int]
 """Shows what became of a sync and partition, and gives the exit code."""

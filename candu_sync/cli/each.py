@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from candu_sync.cli.crew import Crew, Shown
     from candu_sync.cli.selection import Selected
     from candu_sync.errors import SpecError
-    from candu_sync.project import Project, Target
+    from candu_sync.project import Project
     from candu_sync.syncs import Sync
+    from candu_sync.target import Target
 
     Begun = list[tuple[Target, Callable[[], Shown]]]
 
@@ -91,8 +92,10 @@ def _begun(project: Project, crew: Crew, syncs: list[Sync], keys: Keys) -> list[
 
 
 def _targets(project: Project, sync: Sync, keys: list[str] | None) -> list[Target]:
-    # For no key at all, ``targets`` takes all that are due.
-    return project.targets(sync, keys or []) if keys is None or keys else []
+    from candu_sync.due import targets_of
+
+    # For no key at all, ``targets_of`` takes all that are due.
+    return targets_of(project, sync, keys or []) if keys is None or keys else []
 
 
 @contextmanager

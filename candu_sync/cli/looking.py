@@ -26,9 +26,10 @@ from candu_sync.routes import CANDU
 
 if TYPE_CHECKING:
     from candu_sync.operate import ModelCheck
-    from candu_sync.project import Project, Target
+    from candu_sync.project import Project
     from candu_sync.routes import Route
     from candu_sync.syncs import Catalog, Sync
+    from candu_sync.target import Target
 
 
 def list_syncs(as_json: Json = False) -> None:

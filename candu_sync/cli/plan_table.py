@@ -16,7 +16,7 @@ from candu_sync.terminal import console, json_line, printable
 if TYPE_CHECKING:
     from candu_sync.changes import ChangeSet
     from candu_sync.operate import Finding
-    from candu_sync.project import Target
+    from candu_sync.target import Target
 
 
 def requests_of(target: Target, changes: ChangeSet) -> tuple[int, float | None]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from candu_sync.cli.crew import Shown
     from candu_sync.errors import GuardTripped
     from candu_sync.operate import Finding
-    from candu_sync.project import Target
+    from candu_sync.target import Target
 
 _LIMIT = 5
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from candu_sync.cli.crew import Shown
     from candu_sync.cli.selection import Selected
     from candu_sync.commit import RunResult
-    from candu_sync.project import Target
     from candu_sync.syncs import Sync
+    from candu_sync.target import Target
 
 
 def push(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from candu_sync.changes import ChangeSet
     from candu_sync.cli.crew import Shown
     from candu_sync.commit import RunResult
-    from candu_sync.project import Target
+    from candu_sync.target import Target
 
 
 def run(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,

@@ -20,7 +20,7 @@ from candu_sync.terminal import console, csv_cell, json_line, printable
 if TYPE_CHECKING:
     from candu_sync.commit import RunResult
     from candu_sync.operate import SetAside
-    from candu_sync.project import Target
+    from candu_sync.target import Target
 
 _COUNTS = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "accepted",
            "refused", "waiting", "requests")

@@ -42,12 +42,13 @@ from candu_sync.diff import (
     nulls_to_replace,
     refresh_of,
 )
+from candu_sync.due import segments_of, share_of_ended
 from candu_sync.errors import StateError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.progress import Reporter
-from candu_sync.project import Target
 from candu_sync.snapshot import snapshot_of
 from candu_sync.state import Version, remove_folder
+from candu_sync.target import Target
 
 # Rows that are compared while the warehouse keeps its memory.
 _FEW = 25_000
@@ -134,7 +135,7 @@ def _written(engine: Engine, wanted: Wanted, read: Read, run_id: str,
         if wanted.full and not wanted.keys:
             leave_out_sent(connection, target.state, wanted.version)
         keep_what_others_set(connection, target.project.state, sync, target.partition, found,
-                             lambda: target.project.segments(sync))
+                             lambda: segments_of(target.project, sync))
         unidentified = note_unidentified(connection, target.project.state, sync)
         summary, refresh = _outgoing(connection, wanted, found, folder)
         write_files(connection, sync, folder, run_id, refresh=wanted.refreshed)
@@ -188,7 +189,7 @@ def _noted(connection: duckdb.DuckDBPyConnection, wanted: Wanted, summary: Summa
     if not target.ended:
         former = target.project.former_partitions(target.sync)
         return notice_resent(connection, summary, target.sync, wanted.version, target.partition, former)
-    ended, total = target.project.share_ended(target.sync)
+    ended, total = share_of_ended(target.project, target.sync)
     return replace(summary, ended_rows=ended, sync_rows=total)
 
 

@@ -33,12 +33,12 @@ from candu_sync.comparison.indexed_source import MOST_CHANGED, IndexedSource
 from candu_sync.comparison.source import UNSTEADY, RowSource
 from candu_sync.diff import nulls_to_replace
 from candu_sync.forgetting import Tombstones
-from candu_sync.project import Target
 from candu_sync.rows import Trait, Unsendable, kind_of, trait_columns
 from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, Snapshot, hashed_names
 from candu_sync.sql_text import Value
 from candu_sync.state import Version
 from candu_sync.syncs import Sync, parameters
+from candu_sync.target import Target
 from candu_sync.warehouse import NotHashed
 
 # Below it, a second query costs as much as the rows.

@@ -8,10 +8,10 @@ from functools import cached_property
 from candu_sync.changes import Encoding, anything_set_aside, identity_changes, identity_of, row_identity
 from candu_sync.diff import Refresh, chosen_rows
 from candu_sync.forgetting import Tombstones
-from candu_sync.project import Target
 from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot
 from candu_sync.state import RowIdentity, Version
+from candu_sync.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)

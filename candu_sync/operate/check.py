@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from candu_sync.dbt import resolve_sync
+from candu_sync.due import targets_of
 from candu_sync.errors import CanduSyncError, OtherRoute, PreconditionFailed
 from candu_sync.operate.finding import Finding
 from candu_sync.operate.findings import about_others, about_traits
@@ -20,10 +21,11 @@ from candu_sync.operate.own_events import about_own_events
 from candu_sync.operate.page_ids import compared_ids
 from candu_sync.operate.read_twice import read_twice
 from candu_sync.operate.sql_findings import about_sql
-from candu_sync.project import Project, Target
+from candu_sync.project import Project
 from candu_sync.rows import Result, Unsendable, ValueKind, as_instants, ids, key_parts, kind_of, trait_columns
 from candu_sync.seen_ids import Comparison
 from candu_sync.syncs import Catalog, Sync, parameters, partition_to_prepare
+from candu_sync.target import Target
 
 
 @dataclass
@@ -176,7 +178,7 @@ def _check_required(sync: Sync, column: str, type_: object) -> None:
 
 def _some_target(project: Project, sync: Sync) -> list[Target]:
     """The sync with the newest partition that is due, or one to prepare the model with."""
-    due = [target for target in project.targets(sync, []) if not target.ended]
+    due = [target for target in targets_of(project, sync, []) if not target.ended]
     return due[-1:] or [Target(project, sync, _partition(project, sync))]
 
 

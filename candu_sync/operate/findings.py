@@ -19,10 +19,10 @@ from candu_sync.operate.finding import Finding
 from candu_sync.operate.other_syncs import OtherSyncs
 from candu_sync.operate.own_events import about_own_events, events_set_aside
 from candu_sync.operate.sql_findings import about_sql
-from candu_sync.project import Target
 from candu_sync.rows import EMAIL_NOT_TEXT, ValueKind
 from candu_sync.suggestions import nearest, pairs_one_letter_apart
 from candu_sync.syncs import Sync, split, window
+from candu_sync.target import Target
 
 # Longer names, or more traits, work as far as is known; tools that show them may not (docs/candu.md).
 LONG_TRAIT = 150

@@ -23,7 +23,7 @@ from candu_sync.history import FOLDER as HISTORY
 from candu_sync.history import move_unreported, run_began
 from candu_sync.pipeline import plan
 from candu_sync.progress import Progress, silent
-from candu_sync.project import Project, Target
+from candu_sync.project import Project
 from candu_sync.state import (
     Claim,
     Outcome,
@@ -39,6 +39,7 @@ from candu_sync.state import (
     renamed_from,
 )
 from candu_sync.syncs import Sync
+from candu_sync.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)

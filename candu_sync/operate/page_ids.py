@@ -17,15 +17,17 @@ import pyarrow as pa
 
 from candu_sync.changes import ChangeSet, json_text
 from candu_sync.dbt import resolve
+from candu_sync.due import targets_of
 from candu_sync.embedded import arrow_file
 from candu_sync.errors import CanduSyncError, ModelError, UsageError
 from candu_sync.naming import counted
 from candu_sync.operate.finding import Finding
-from candu_sync.project import Project, Target
+from candu_sync.project import Project
 from candu_sync.rows import Result, Trait, Unsendable, ValueKind, ids
 from candu_sync.seen_ids import Comparison, Difference, Given, compare_ids, id_column, like_id, read_csv
 from candu_sync.snapshot import expose, snapshot_of
 from candu_sync.syncs import Sync, parameters
+from candu_sync.target import Target
 
 ENOUGH = 0.9
 """The share of the ids that Candu sees, letter for letter, below which there is a warning."""
@@ -44,7 +46,7 @@ def ids_of_model(project: Project, sync: Sync, file: Path | None = None) -> Comp
         ModelError, WarehouseError: the model or ``ids.seen`` cannot be read.
     """
     def fill(connection: duckdb.DuckDBPyConnection, given: Given) -> None:
-        for target in project.targets(sync, []):
+        for target in targets_of(project, sync, []):
             if not target.ended:
                 _add_model(connection, target, given)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from candu_sync.changes import INVALID, SORTS, ChangeSet, example_rows
-from candu_sync.project import Target
+from candu_sync.target import Target
 
 
 def preview_rows(target: Target, changes: ChangeSet, *, staged: bool, sorts: Sequence[str] = SORTS, limit: int = 5,

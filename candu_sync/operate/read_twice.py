@@ -15,9 +15,9 @@ from candu_sync.embedded import scalar
 from candu_sync.errors import WarehouseError
 from candu_sync.naming import counted
 from candu_sync.operate.finding import Finding
-from candu_sync.project import Target
 from candu_sync.rows import Result, ValueKind
 from candu_sync.syncs import parameters
+from candu_sync.target import Target
 
 # Instants are sent to the second: within one, two values of now() are the same.
 _APART = 1.1

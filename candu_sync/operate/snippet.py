@@ -18,8 +18,8 @@ import duckdb
 from candu_sync.changes import json_text
 from candu_sync.errors import UsageError
 from candu_sync.naming import named
-from candu_sync.project import Target
 from candu_sync.snapshot import FORGOTTEN, Snapshot, expose, snapshot_of
+from candu_sync.target import Target
 
 CLIENT_TOKEN = "YOUR_CLIENT_TOKEN"
 

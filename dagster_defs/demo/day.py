@@ -13,6 +13,7 @@ from pathlib import Path
 from dagster import DagsterInstance, Definitions
 
 from candu_sync.demo.story import EVENTS
+from candu_sync.due import partition_keys, targets_of
 from candu_sync.project import Project
 from candu_sync.settings import load_settings
 from candu_sync.state import read_last_run
@@ -30,7 +31,7 @@ def main(windows: str) -> int:
     definitions = build_definitions(Path(settings.sql_dir))
     with Project(settings) as project, DagsterInstance.get() as instance:
         for sync in load_syncs(settings.sql_dir).syncs.values():
-            targets = project.targets(sync, project.partition_keys(sync, [windows.replace("...", "..")])
+            targets = targets_of(project, sync, partition_keys(project, sync, [windows.replace("...", "..")])
                                       if sync.name == EVENTS else [])
             runs = [_tags(windows)] if sync.name == EVENTS else [_tags(target.partition) for target in targets]
             if not all(_materialize(definitions, instance, sync, tags) for tags in runs):

@@ -11,10 +11,10 @@ from candu_sync.changes.guard import GUARDS, guard_names, tripped
 from candu_sync.changes.summary import Summary
 from candu_sync.commit.run_result import RunResult
 from candu_sync.pipeline import guard
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.spec import Guard
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab, error_of
 
 

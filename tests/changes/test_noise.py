@@ -10,9 +10,9 @@ import pytest
 
 from candu_sync.changes.noise import KEPT_CHANGES, MOVES, noise_notes
 from candu_sync.pipeline import push_staged
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 Noise = dict[str, dict[str, int]]

@@ -11,10 +11,10 @@ from candu_sync.errors import UsageError
 from candu_sync.operate import OtherSyncs, findings_of
 from candu_sync.operate.maintenance import baseline, rename
 from candu_sync.pipeline import push, run
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state import Outcome
 from candu_sync.syncs.sync import Sync, load_syncs
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 NAME = "events/model"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from candu_sync import pipeline
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from tests.support.folder import Folder
 from tests.support.waiting import delayed, held_back, until
 

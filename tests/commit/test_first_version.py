@@ -14,10 +14,10 @@ import pytest
 from candu_sync import claimed_push, embedded
 from candu_sync.changes import BASE_INDEX
 from candu_sync.operate import maintenance
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.snapshot import merge
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.drills.interruptions import Killed, install
 from tests.support.lab import Lab
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from candu_sync.operate.maintenance import retry
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 _EVENTS = "select * from events where timestamp > :since"

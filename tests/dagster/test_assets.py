@@ -5,7 +5,7 @@ from __future__ import annotations
 from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
 
 from candu_sync.operate.maintenance import baseline
-from candu_sync.project import Target
+from candu_sync.target import Target
 from dagster_defs.specs import changes_spec, push_spec
 from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, metadata, people
 

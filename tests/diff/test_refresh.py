@@ -24,11 +24,11 @@ from candu_sync.commit import RunResult
 from candu_sync.diff import Refresh, refresh_of
 from candu_sync.history import HistoryQuery, search_history
 from candu_sync.operate import maintenance
-from candu_sync.project import Target
 from candu_sync.rows import LARGEST_MESSAGE
 from candu_sync.simulator import Simulator
 from candu_sync.state.owner import Owner
 from candu_sync.syncs import Sync
+from candu_sync.target import Target
 from tests.support.clock import START, Clock, clock
 from tests.support.lab import Lab, error_of
 

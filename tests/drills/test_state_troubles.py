@@ -15,8 +15,8 @@ import pytest
 
 from candu_sync import pipeline
 from candu_sync.errors import StateError
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from tests.drills.interruptions import Points, install
 from tests.drills.processes import Conditions, Launcher, Process
 from tests.drills.world import World, make_world

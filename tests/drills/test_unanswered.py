@@ -9,8 +9,8 @@ import pytest
 from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.errors import StaleChanges
 from candu_sync.operate import maintenance
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import World, make_world
 

@@ -30,8 +30,8 @@ from hypothesis.stateful import (
 from candu_sync import embedded, pipeline
 from candu_sync.errors import CanduSyncError, Claimed, StaleChanges
 from candu_sync.operate import maintenance
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from tests.drills.interruptions import Killed, Points, install
 from tests.drills.world import SYNCS, TOO_LARGE, World, make_world
 

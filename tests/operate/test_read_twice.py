@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.operate.read_twice import read_twice
-from candu_sync.project import Target
+from candu_sync.target import Target
 from tests.support.folder import Folder
 from tests.support.lab import Lab
 

@@ -18,7 +18,6 @@ import redis
 
 from candu_sync import pipeline
 from candu_sync.errors import SettingsError
-from candu_sync.project import Target
 from candu_sync.rate import Pace, books, fallback, open_pace
 from candu_sync.rate.books import FileBook
 from candu_sync.rate.fallback import share_of
@@ -26,6 +25,7 @@ from candu_sync.rate.redis_turns import RedisTurns
 from candu_sync.rate.turns import SAME_TROUBLE, SLOTS, BookTurns
 from candu_sync.routes import CANDU, SEGMENT
 from candu_sync.state import State
+from candu_sync.target import Target
 from tests.rate.arrivals import RedisServer, Sharer, redis_server
 from tests.support.lab import Lab
 from tests.support.waiting import until

@@ -21,11 +21,11 @@ from candu_sync import pipeline
 from candu_sync.embedded import Embedded
 from candu_sync.history import HistoryQuery, note_run, retention, search_history, unreported_runs
 from candu_sync.operate import maintenance
-from candu_sync.project import Target
 from candu_sync.report.writing import Writer
 from candu_sync.simulator import Simulator
 from candu_sync.state import Claim, State, processes, this_process
 from candu_sync.syncs import Sync
+from candu_sync.target import Target
 from candu_sync.warehouse import open_writable, writable
 from tests.drills.interruptions import Killed, install
 from tests.report.places import Place, place_at, use

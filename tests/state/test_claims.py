@@ -15,7 +15,6 @@ import pytest
 
 from candu_sync import pipeline
 from candu_sync.errors import Claimed, StateError
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state import claims, clocks, processes
 from candu_sync.state.claims import Claim, read_claim
@@ -23,6 +22,7 @@ from candu_sync.state.owner import LEASE, this_process
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root import State
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.elsewhere import run_elsewhere, run_killed
 from tests.support.lab import Lab
 from tests.support.waiting import held_back, until

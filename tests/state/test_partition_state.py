@@ -9,12 +9,12 @@ import pytest
 from candu_sync import pipeline
 from candu_sync.errors import DamagedState, StaleChanges
 from candu_sync.operate import maintenance
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root import State
 from candu_sync.state.versions import Version
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab, error_of
 
 LONG_AGO = "2020-01-01T00:00:00+00:00"

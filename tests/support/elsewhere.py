@@ -17,7 +17,8 @@ RUN = """
 import sys
 from pathlib import Path
 from candu_sync import pipeline
-from candu_sync.project import Project, Target
+from candu_sync.project import Project
+from candu_sync.target import Target
 from candu_sync.settings import load_settings
 from candu_sync.syncs import load_syncs
 

@@ -21,12 +21,13 @@ from candu_sync import pipeline
 from candu_sync.changes.change_set import ChangeSet
 from candu_sync.commit.run_result import RunResult
 from candu_sync.errors import CanduSyncError
-from candu_sync.project import Project, Target
+from candu_sync.project import Project
 from candu_sync.settings import Settings, load_settings
 from candu_sync.simulator import Simulator
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root import State
 from candu_sync.syncs.sync import Sync, load_syncs
+from candu_sync.target import Target
 
 # httpx and uvicorn have a line for each request.
 logging.getLogger("httpx").setLevel(logging.WARNING)

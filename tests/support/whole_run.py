@@ -17,10 +17,10 @@ import pytest
 
 from candu_sync import pipeline
 from candu_sync.errors import ModelError
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.state import State
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from tests.support.lab import Lab
 
 # Of these no two runs have the same: times, and what is counted from them.

@@ -19,9 +19,9 @@ from opentelemetry.trace import StatusCode, get_current_span
 from candu_sync import pipeline
 from candu_sync.errors import WarehouseError
 from candu_sync.progress import Began, Ended, Event, Operation
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
+from candu_sync.target import Target
 from candu_sync.telemetry import Signals
 from tests.support.lab import Lab
 

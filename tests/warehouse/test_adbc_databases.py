@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from candu_sync import pipeline
-from candu_sync.project import Target
 from candu_sync.simulator import Simulator
+from candu_sync.target import Target
 from candu_sync.warehouse import Warehouse, open_warehouse
 from candu_sync.warehouse.row_hashes import NotHashed
 from tests.support.lab import Lab

@@ -325,7 +325,8 @@ def test_one_text_of_50_mb_costs_its_row_and_no_memory(tmp_path: Path, dialect: 
     (tmp_path / "sql" / "users" / "p.sql").write_text(PATHS_OF_ONE_LONG_TEXT[dialect])
     script = (
         "import json; from tests.support.memory import peak_mb\n"
-        "from candu_sync import pipeline; from candu_sync.project import Project, Target\n"
+        "from candu_sync import pipeline; from candu_sync.project import Project\n"
+        "from candu_sync.target import Target\n"
         "from candu_sync.settings import load_settings; from candu_sync.syncs.sync import load_syncs\n"
         f"folder = {str(tmp_path)!r}\n"
         "settings = load_settings(api_url='http://127.0.0.1:9/api', api_key='k', state_url=folder + '/state',\n"

@@ -15,9 +15,10 @@ from sqlalchemy import Engine, make_url
 
 from candu_sync import pipeline
 from candu_sync.arrow_types import NUMERIC, UNUSABLE
+from candu_sync.due import targets_of
 from candu_sync.errors import CanduSyncError, WarehouseError
-from candu_sync.project import Target
 from candu_sync.rows.instants import as_instants
+from candu_sync.target import Target
 from candu_sync.warehouse import Reading, Warehouse, open_warehouse
 from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.connect import open_engine
@@ -339,7 +340,7 @@ def test_check_a_plan_and_the_keys_of_partitions_carry_it(lab: Lab, postgres_url
     sync = lab.sync("users/tagged", f"select 'u1' as user_id, {name} as tag where :partition > ''",
                     f'partitions: {{dynamic: names, values: "select {name}"}}\npreview: values')
     with lab.project() as project:
-        [target] = project.targets(sync, [])
+        [target] = targets_of(project, sync, [])
         assert target.partition == "candu-sync users/tagged"
         changes = pipeline.plan(Target(project, sync, target.partition))
     assert "candu-sync users/tagged" in str(changes.summary.sample)

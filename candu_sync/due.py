@@ -1,0 +1,100 @@
+"""Which partitions of a sync are worked on: those that are due, and those that have ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from functools import partial
+from typing import TYPE_CHECKING
+
+from candu_sync.errors import StateError
+from candu_sync.state import read_claim, read_last_run
+from candu_sync.syncs import Sync, expanded, has_ended, partitions_to_run, present_segments
+from candu_sync.target import Target
+
+if TYPE_CHECKING:
+    from candu_sync.project import Project
+
+
+def targets_of(project: Project, sync: Sync, chosen: list[str]) -> list[Target]:
+    """A sync with each partition to work on: those chosen, or all that are due (see ``partitions_to_run``) and,
+    after them, those that have ended (see ``ended_partitions``)."""
+    project.ask_values_again()
+    ended = [key for key in ended_partitions(project, sync, chosen) if not chosen or key in chosen]
+    others = [key for key in chosen if key not in ended]
+    keys = [] if chosen and not others else partitions_to_run(
+        sync, others, values=partial(project.known_values, tag=sync.name), now=dt.datetime.now(dt.UTC),
+        done=lambda key: _done(project, sync, key))
+    return [*(Target(project, sync, key) for key in keys), *(Target(project, sync, key, ended=True) for key in ended)]
+
+
+def partition_keys(project: Project, sync: Sync, words: Collection[str]) -> list[str]:
+    """The partitions that words name, each a key or a range ``A..B`` (see ``syncs.expanded``).
+
+    Raises:
+        UsageError: as ``expanded``.
+        ModelError, WarehouseError: the SQL of dynamic partitions fails.
+    """
+    return expanded(sync, words, values=project.known_values, now=dt.datetime.now(dt.UTC))
+
+
+def target_of(project: Project, sync: Sync, partition: str | None) -> Target:
+    """A sync with one partition. One that ran before, and has ended, is not read again, also when no constants of
+    ``removed`` are left to send for it. Raises as ``ended_partitions``."""
+    project.ask_values_again()
+    ended = bool(partition and isinstance(sync.removed, dict) and partition in project.state.partitions(sync.name)
+                 and has_ended(sync, partition, segments_of(project, sync)))
+    return Target(project, sync, partition, ended=ended)
+
+
+def ended_partitions(project: Project, sync: Sync, among: Collection[str] = ()) -> list[str]:
+    """The partitions that are no longer the sync's, and whose rows the constants of ``removed`` must still be sent
+    for: a key was dropped from ``static``, or ``values`` no longer finds it.
+
+    Args:
+        among: only these are asked about; empty: all.
+
+    Raises:
+        ModelError, WarehouseError: the SQL of dynamic partitions fails.
+        StateError: the state cannot be read.
+    """
+    if sync.partitions is None or not isinstance(sync.removed, dict):
+        return []
+    ran = [key for key in project.state.partitions(sync.name)
+           if key is not None and (not among or key in among)]
+    segments = segments_of(project, sync) if ran else None
+    return [key for key in ran if has_ended(sync, key, segments) and _holds_rows(project, sync, key)]
+
+
+def segments_of(project: Project, sync: Sync) -> Collection[str] | None:
+    """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
+    once."""
+    return present_segments(sync, partial(project.known_values, tag=sync.name))
+
+
+def share_of_ended(project: Project, sync: Sync) -> tuple[int, int]:
+    """How many rows the partitions that have ended hold, and how many all partitions of the sync.
+
+    Raises:
+        As ``ended_partitions``; DamagedState when a partition's version cannot be read.
+    """
+    rows = {key: project.state.of(sync.name, key).current().rows for key in project.state.partitions(sync.name)}
+    segments = segments_of(project, sync)
+    return sum(count for key, count in rows.items() if has_ended(sync, key, segments)), sum(rows.values())
+
+
+def _holds_rows(project: Project, sync: Sync, partition: str) -> bool:
+    """Whether a partition has rows that did not leave, or a run that died in it may have sent some. What cannot be
+    read counts as that: its plan then says what is wrong."""
+    state = project.state.of(sync.name, partition)
+    try:
+        version = state.current()
+    except StateError:
+        return True
+    return version.rows > 0 or read_claim(state, version.number + 1) is not None
+
+
+def _done(project: Project, sync: Sync, partition: str) -> bool:
+    """Whether a partition's last run ended well and left nothing: a sample leaves the rest waiting."""
+    last = read_last_run(project.state.of(sync.name, partition))
+    return last.get("status") == "succeeded" and not last.get("waiting")
