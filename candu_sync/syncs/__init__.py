@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.key_expressions import expressions_of as expressions_of
     from candu_sync.syncs.other_words import OTHER_WORDS as OTHER_WORDS
     from candu_sync.syncs.partition_ranges import expanded as expanded
+    from candu_sync.syncs.partition_spec import Partitions as Partitions
     from candu_sync.syncs.partitions import declared_parts as declared_parts
     from candu_sync.syncs.partitions import first_window as first_window
     from candu_sync.syncs.partitions import join as join
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from candu_sync.syncs.spec import Cursor as Cursor
     from candu_sync.syncs.spec import Guard as Guard
     from candu_sync.syncs.spec import Kind as Kind
-    from candu_sync.syncs.spec import Partitions as Partitions
     from candu_sync.syncs.spec import SeenIds as SeenIds
     from candu_sync.syncs.spec import Spec as Spec
     from candu_sync.syncs.spec_file import spec_of as spec_of
@@ -61,10 +61,11 @@ else:
         "key_expressions": "expressions_of",
         "other_words": "OTHER_WORDS",
         "partition_ranges": "expanded",
+        "partition_spec": "Partitions",
         "partitions": "declared_parts first_window join split window windows",
         "schedule": "follows_schedule schedule_lag",
         "shards": "Shard shard_keys shard_named",
-        "spec": "Cursor Guard Kind Partitions SeenIds Spec",
+        "spec": "Cursor Guard Kind SeenIds Spec",
         "spec_file": "spec_of",
         "sql_parameters": "parameters",
         "sync": "KINDS Catalog Sync build_sync is_name load_syncs read_model",

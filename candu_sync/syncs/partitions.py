@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from candu_sync.errors import UsageError
-from candu_sync.syncs.spec import Every, Partitions
+from candu_sync.syncs.partition_spec import Every, Partitions
 
 __all__ = ["Window", "declared_parts", "first_window", "is_newest", "join", "split", "window", "windows",
            "windows_between"]

@@ -13,7 +13,8 @@ from candu_sync.suggestions import hint
 from candu_sync.syncs import yaml_lines
 from candu_sync.syncs.constraints import Conflict, conflicts
 from candu_sync.syncs.other_words import OTHER_WORDS, unknown_key
-from candu_sync.syncs.spec import Cursor, DbtRules, Guard, Kind, Partitions, SeenIds, Spec
+from candu_sync.syncs.partition_spec import Partitions
+from candu_sync.syncs.spec import Cursor, DbtRules, Guard, Kind, SeenIds, Spec
 from candu_sync.syncs.yaml_lines import Lines, YamlError
 
 __all__ = ["read_spec", "spec_of"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from candu_sync.changes.guard import tripped
 from candu_sync.changes.shards_together import shows_all, together
 from candu_sync.changes.summary import Summary
-from candu_sync.syncs.spec import Guard, Partitions
+from candu_sync.syncs.partition_spec import Partitions
+from candu_sync.syncs.spec import Guard
 from candu_sync.syncs.sync import Sync
 
 

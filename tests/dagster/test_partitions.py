@@ -13,8 +13,8 @@ from dagster import (
     TimeWindowPartitionsDefinition,
 )
 
+from candu_sync.syncs.partition_spec import Partitions
 from candu_sync.syncs.partitions import join, window, windows
-from candu_sync.syncs.spec import Partitions
 from dagster_defs.partitions import is_partition_key, partitions_def
 from tests.dagster.room import CHANGES, PUSH, Room
 
