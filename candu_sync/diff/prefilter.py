@@ -176,9 +176,11 @@ class Prefilter:
             LIMIT 0""")
         keys = np.concatenate(self._unmatched_keys)
         matched = self.matched
+        for index in self._indexes.values():
+            index.give_back()
         # Events are neither compared nor removed, and a row that is gone is not removed again.
         if self._snapshot.kind != "events" and (len(keys) or matched < self._snapshot.rows):
-            self._read(lambda index: ~index.matched_rows() | index.matched_rows(keys))
+            self._read(lambda index, matched: _with(~matched, index.matched_among(keys)))
             if self._shared is not None:
                 self._read_shared(keys, self._shared)
             self._put_back()
@@ -196,7 +198,7 @@ class Prefilter:
             UNION
             SELECT {id_}
             FROM previous""")
-        self._read(lambda index: index.matched_rows() & ~index.matched_rows(keys),
+        self._read(lambda index, matched: _with(matched.copy(), index.matched_among(keys), chosen=False),
                    f"WHERE {id_} IN (FROM ids_to_compare)")
 
     def _may_differ(self, keys: NDArray[np.uint64]) -> str:
@@ -209,20 +211,26 @@ class Prefilter:
 
     def _read_due(self, keys: NDArray[np.uint64]) -> None:
         """Add the matched rows that are to be refreshed: the result has them already."""
-        self._read(lambda index: index.matched_rows(keys), f"""WHERE {self._due} AND key NOT IN (
+        self._read(lambda index, matched: _with(np.zeros_like(matched), index.matched_among(keys)), f"""
+                WHERE {self._due} AND key NOT IN (
                     SELECT key
                     FROM previous
                 )""")
 
-    def _read(self, choose: Callable[[Index], Mask], where: str = "") -> None:
+    def _read(self, choose: Callable[[Index, Mask], Mask], where: str = "") -> None:
         """Add the chosen rows of the snapshot's files to the table ``previous``; of rows of the base that the delta
-        has too, the delta's."""
+        has too, the delta's.
+
+        Args:
+            choose: which rows of a file, by its index and which of its rows were matched.
+        """
         for name, path in self._files.items():
             index = self._indexes[name]
-            take = choose(index)
+            matched = index.matched_rows()
+            take = choose(index, matched)
             if not take.any():
                 continue
-            rows = pa.RecordBatchReader.from_batches(*_chosen(path, take, index.matched_rows()))
+            rows = pa.RecordBatchReader.from_batches(*_chosen(path, take, matched))
             self._connection.register("chosen_rows", rows)
             replaced = ""
             if name == "base" and "delta" in self._files:
@@ -248,6 +256,12 @@ class Prefilter:
             SELECT {listed}
             FROM previous
             WHERE matched{'' if len(self._due_keys) == 1 else f' AND NOT {self._due}'}""")
+
+
+def _with(rows: Mask, numbers: NDArray[np.uint32], *, chosen: bool = True) -> Mask:
+    """The rows, in which those of these numbers are chosen, or are not."""
+    rows[numbers] = chosen
+    return rows
 
 
 def _chosen(path: Path, take: Mask, matched: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

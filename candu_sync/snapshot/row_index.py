@@ -30,6 +30,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from candu_sync.snapshot.mapped import Mapped
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -54,6 +56,7 @@ _UNMATCHED, _MATCHED, _REPLACED = 0, 1, 2
 
 # A table of 16 MB at most: with it a look-up takes two or three steps, without it 23 of 10 million rows.
 _MOST_BITS = 22
+# Entries that are worked on at a time.
 _COUNTED = 1_000_000
 
 
@@ -100,11 +103,14 @@ def as_batch(key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> pa.
 
 def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
     """For each beginning of so many bits, the place of the first entry that has it, or of the next one."""
-    counts = np.zeros(2**bits + 1, np.int64)
+    counts = np.zeros(2**bits + 1, np.uint32)
     for start in range(0, len(key_hash), _COUNTED):
         beginnings = (key_hash[start : start + _COUNTED] >> np.uint64(64 - bits)).astype(np.intp)
-        counts[1:] += np.bincount(beginnings, minlength=2**bits)
-    return np.cumsum(counts).astype(np.uint32)
+        # They are sorted: a part of all beginnings is counted at a time.
+        found = np.bincount(beginnings - beginnings[0])
+        first = 1 + int(beginnings[0])
+        counts[first : first + len(found)] += found.astype(np.uint32)
+    return np.cumsum(counts, dtype=np.uint32, out=counts)
 
 
 class Lookup:
@@ -144,8 +150,10 @@ class Index:
         1
     """
 
-    def __init__(self, key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> None:
+    def __init__(self, key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32], *,
+                 file: Mapped | None = None) -> None:
         self._key_hash, self._row_hash, self._row = key_hash, row_hash, row
+        self._file = file
         self._state = np.zeros(len(key_hash), np.uint8)
         self._lookup = Lookup(key_hash)
 
@@ -160,19 +168,23 @@ class Index:
     @staticmethod
     def traits_of(path: Path) -> list[tuple[str, str]]:
         """The traits that the index in a file is of, as ``save`` took them."""
-        noted = ipc.open_file(pa.memory_map(str(path))).schema.metadata or {}
+        noted = Mapped(path).metadata
         return [(name, kind) for name, kind in json.loads(noted.get(b"traits", b"[]"))]
 
     @classmethod
     def load(cls, path: Path, traits: Hashed) -> Index | None:
         """Map a file into memory; None when it was made by another function, or of other traits."""
-        reader = ipc.open_file(pa.memory_map(str(path)))
-        noted = reader.schema.metadata or {}
+        file = Mapped(path)
+        noted = file.metadata
         same = json.loads(noted.get(b"traits", b"null")) == [list(trait) for trait in traits]
         if noted.get(b"function", b"").decode() != FUNCTION or not same:
             return None
-        batch = reader.get_batch(0)
-        return cls(*(column.to_numpy() for column in batch.columns))
+        return cls(*(column.to_numpy() for column in file.columns), file=file)
+
+    def give_back(self) -> None:
+        """Let the system have the memory that look-ups took. The next one reads the file again."""
+        if self._file is not None:
+            self._file.give_back()
 
     def mark_replaced(self, keys: Hashes) -> None:
         """Rows with these key hashes no longer count: another file has a later row of the same key."""
@@ -199,18 +211,21 @@ class Index:
     @property
     def matched(self) -> int:
         """How many rows were matched."""
-        return int(np.count_nonzero(self._state == _MATCHED))
+        return sum(int(np.count_nonzero(self._state[start : start + _COUNTED] == _MATCHED))
+                   for start in range(0, len(self), _COUNTED))
 
-    def matched_rows(self, keys: Hashes | None = None) -> Mask:
-        """By row number, which rows were matched; with ``keys``, only rows whose key hash is one of these."""
-        matched = self._state == _MATCHED
-        if keys is not None:
-            among = np.zeros(len(self), np.bool_)
-            among[self._positions(np.sort(keys))] = True
-            matched &= among
+    def matched_rows(self) -> Mask:
+        """By row number, which rows were matched."""
         found = np.zeros(len(self), np.bool_)
-        found[self._row[matched]] = True
+        for start in range(0, len(self), _COUNTED):
+            part = slice(start, start + _COUNTED)
+            found[self._row[part][self._state[part] == _MATCHED]] = True
         return found
+
+    def matched_among(self, keys: Hashes) -> NDArray[np.uint32]:
+        """The numbers of the matched rows whose key hash is one of these."""
+        at = self._positions(np.sort(keys))
+        return np.asarray(self._row[at[self._state[at] == _MATCHED]])
 
     def _positions(self, keys: Hashes) -> NDArray[np.intp]:
         """Of the entries with one of these key hashes; of entries that share one, of each."""

@@ -52,15 +52,14 @@ def test_a_row_that_comes_twice_counts_once() -> None:
 def test_the_rows_of_these_keys_that_were_matched() -> None:
     index = of((10, 1), (20, 2), (30, 3))
     index.match(array(10, 20), array(1, 2))
-    assert index.matched_rows(array(20, 30)).tolist() == [False, True, False]
+    assert index.matched_among(array(20, 30)).tolist() == [1]
 
 
 def test_rows_that_share_a_key_hash_are_all_found() -> None:
     index = of((10, 1), (10, 2), (20, 3))
     index.match(array(10), array(1))
     index.match(array(10), array(2))
-    matched = index.matched_rows(array(10))
-    assert matched.tolist() == index.matched_rows().tolist()
+    assert sorted(index.matched_among(array(10))) == np.flatnonzero(index.matched_rows()).tolist() != []
     index.mark_replaced(array(10))
     assert index.matched == 0
 
@@ -81,6 +80,21 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     loaded = Index.load(tmp_path / "index.arrow", TRAITS)
     assert loaded is not None
     assert loaded.match(array(10, 20), array(1, 2)).all()
+    loaded.give_back()
+    assert loaded.match(array(10, 20), array(1, 3)).tolist() == [True, False]
+    assert loaded.matched_rows().all()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(2**64 - 9, 2**64 - 1), max_size=40), st.integers(1, 30))
+def test_entries_are_counted_by_how_they_begin_a_part_at_a_time(keys: list[int], counted: int) -> None:
+    hashes = np.sort(array(*keys))
+    bits = max(1, len(keys).bit_length() - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "_COUNTED", counted)
+        found = index_module._starts(hashes, bits)
+    beginnings = hashes >> np.uint64(64 - bits)
+    assert found.tolist() == [int(np.count_nonzero(beginnings < n)) for n in range(2**bits + 1)]
 
 
 def test_an_index_of_other_traits_or_of_another_function_is_of_no_use(
