@@ -6,6 +6,7 @@ views that the rooms share in it are listed in ``relations.py``.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -161,6 +162,16 @@ def explained(scratch: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise StateError(f"the scratch files in {scratch} cannot be written: {reason}. "
                          "Nothing that Candu accepted is lost; free some space and run again") from error
+
+
+def give_memory_back() -> None:
+    """Give freed memory back to the system. Arrow and the C library keep it for their next use, outside every limit,
+    and what one of them keeps is of no use to the other, nor to the engine."""
+    pa.default_memory_pool().release_unused()
+    # Not every C library has it.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def arrow_file(path: Path, without: Sequence[str] = ()) -> ArrowFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from candu_sync.embedded import Embedded, open_embedded, scalar
+from candu_sync.embedded import Embedded, give_memory_back, open_embedded, scalar
 from candu_sync.errors import StateError
 from candu_sync.state import remove_folder
 from candu_sync.state.disk import DiskStore
@@ -126,3 +127,20 @@ def test_one_for_a_block_is_closed_at_its_end() -> None:
         assert scalar(connection, "SELECT 1") == 1
     with pytest.raises(duckdb.ConnectionException):
         connection.execute("SELECT 1")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library gives memory back by itself")
+def test_freed_memory_is_given_back() -> None:
+    blocks = [bytes(100_000) for _ in range(1_000)]
+    last = bytes(100_000)  # above them all, so that the C library keeps what is below
+    del blocks
+    before = resident()
+    give_memory_back()
+    assert resident() < before - 50_000_000
+    assert len(last) == 100_000
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines["VmRSS"].split()[0]) * 1024

@@ -154,3 +154,14 @@ def test_a_run_and_the_next_are_those_of_the_general_way(tmp_path: Path, simulat
     general, stream = each_way(lab, sync, simulator, [rows, rows], [by_the_engine, streamed])
     assert general[0]["messages"] or "omit" in yaml
     assert list(differences(general, stream)) == []
+
+
+def test_memory_is_given_back_while_rows_come(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[None] = []
+    monkeypatch.setattr(first_run, "give_memory_back", lambda: given.append(None))
+    monkeypatch.setattr(first_run, "_GIVEN_BACK", 4)
+    lab.table("nine", mixed([f"u{n}" for n in range(9)]))
+    sync = lab.sync("users/nine", "select * from nine")
+    with in_small_batches(), streamed(), lab.project() as project:
+        pipeline.plan(Target(project, sync), keep=False)
+    assert len(given) == 2

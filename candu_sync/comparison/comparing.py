@@ -43,6 +43,7 @@ from candu_sync.diff import (
     refresh_of,
 )
 from candu_sync.due import segments_of, share_of_ended
+from candu_sync.embedded import give_memory_back
 from candu_sync.errors import StateError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.progress import Reporter
@@ -118,6 +119,7 @@ def _written(engine: Engine, wanted: Wanted, read: Read, run_id: str,
     if read.rows > _FEW:
         # Its memory is needed now.
         target.project.release_warehouse()
+        give_memory_back()
     folder = target.state.store.scratch() if read.first is None else read.first.folder
     try:
         if read.first is not None and (first := _streamed(wanted, read.first, run_id)) is not None:

@@ -86,6 +86,7 @@ class IndexedSource(RowSource):
                 if differ > self._most:
                     self._save(self._memory.after_lookup(vain=True))
                     raise ReadAll(LARGE)
+        prefilter.give_back()
         return Asked.of(left)
 
     def finish(self, prefilter: Prefilter | None) -> None:

@@ -108,6 +108,11 @@ class Prefilter:
             matched |= index.match(key_hashes, row_hashes)
         return matched
 
+    def give_back(self) -> None:
+        """Let the system have the memory that look-ups took: most rows were looked up."""
+        for index in self._indexes.values():
+            index.give_back()
+
     def unmatched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The rows of the result's batches that match no row of the snapshot, or are to be refreshed; batches without
         such rows are dropped."""
@@ -176,8 +181,7 @@ class Prefilter:
             LIMIT 0""")
         keys = np.concatenate(self._unmatched_keys)
         matched = self.matched
-        for index in self._indexes.values():
-            index.give_back()
+        self.give_back()
         # Events are neither compared nor removed, and a row that is gone is not removed again.
         if self._snapshot.kind != "events" and (len(keys) or matched < self._snapshot.rows):
             self._read(lambda index, matched: _with(~matched, index.matched_among(keys)))
@@ -228,6 +232,7 @@ class Prefilter:
             index = self._indexes[name]
             matched = index.matched_rows()
             take = choose(index, matched)
+            index.give_back()
             if not take.any():
                 continue
             rows = pa.RecordBatchReader.from_batches(*_chosen(path, take, matched))

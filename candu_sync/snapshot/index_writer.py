@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
 
-# Rows that are sorted together: in 20 MB.
-_RUN = 1_000_000
+# Rows that are sorted together: in 10 MB.
+_RUN = 500_000
 
 _TYPES = (np.uint64, np.uint64, np.uint32)
 

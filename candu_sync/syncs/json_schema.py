@@ -1,6 +1,7 @@
 """The JSON Schema of a sync's YAML, shipped as ``sync.schema.json`` so that editors complete the keys.
 
-``python -m candu_sync.syncs.json_schema`` writes the file again after a change of ``spec.py`` or ``partition_spec.py``. In a YAML file, for VS
+``python -m candu_sync.syncs.json_schema`` writes the file again after a change of ``spec.py`` or
+``partition_spec.py``. In a YAML file, for VS
 Code and others: ``# yaml-language-server: $schema=<path or address of sync.schema.json>``.
 """
 

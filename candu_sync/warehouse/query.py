@@ -14,7 +14,7 @@ from candu_sync.sql_text import Value
 from candu_sync.warehouse.adbc_databases import AdbcDatabases
 from candu_sync.warehouse.tags import PRODUCT, carrying
 
-BATCH_VALUES, BATCH_ROWS = 2_000_000, 100_000
+BATCH_VALUES, BATCH_ROWS = 500_000, 100_000
 """Values, and rows, of a batch: enough to make the cost of a batch small, few enough for one of a wide table."""
 
 CANCELLED = "the query was cancelled; nothing of it was used"

@@ -33,8 +33,9 @@ from candu_sync.warehouse.shards import sharded
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
 from candu_sync.warehouse.tags import commented, tag_of
 
-# A value of a batch for so many bytes of memory: of 16 bytes a value, a batch then takes an eighth.
-_BYTES_OF_MEMORY = 125
+# A value of a batch for so many bytes of memory: of 16 bytes a value, a batch then takes a sixteenth. Some five batches
+# are there at once.
+_BYTES_OF_MEMORY = 250
 _FEWEST_VALUES = 200_000
 
 Path = Callable[[Query], Reading | None]

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from candu_sync import embedded
 from candu_sync.comparison import indexed_source, row_source
 from candu_sync.comparison.source import LARGE, UNSTEADY
 from candu_sync.forgetting import Tombstones, forget
 from candu_sync.forgetting.tombstones import put_tombstone
 from candu_sync.simulator import Simulator
+from candu_sync.snapshot import Index
 from candu_sync.state import State
 from candu_sync.syncs.sync import Sync
 from candu_sync.warehouse import RowHashes
@@ -376,3 +378,27 @@ def test_any_tables_give_the_same_plans(lab: Lab, tables: list[list[tuple[Any, .
         assert lab.run(sync, force=True).messages == changes.summary.messages
     # All that Candu has is known by its hash.
     assert both_ways(lab, sync)[0].summary.messages == 0
+
+
+def test_the_index_is_let_go_before_rows_come(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows that differ need the memory that the look-up took."""
+    seen: list[str] = []
+    rows, give_back = _DuckDBHashes.rows, Index.give_back
+
+    def asked(self: _DuckDBHashes, hashes: Any) -> Any:
+        seen.append("rows")
+        return rows(self, hashes)
+
+    def given(self: Index) -> None:
+        seen.append("given back")
+        give_back(self)
+
+    monkeypatch.setattr(_DuckDBHashes, "rows", asked)
+    monkeypatch.setattr(Index, "give_back", given)
+    monkeypatch.setattr(embedded, "FEW_ROWS", 0)
+    sync = lab.sync("users/people", "select * from people")
+    assert lab.run(sync).accepted == 30
+    lab.query("update people set seats = seats + 1 where user_id = 'u7'")
+    seen.clear()
+    assert lab.plan(sync).summary.changed == 1
+    assert seen[:2] == ["given back", "rows"]
