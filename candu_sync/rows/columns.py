@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pyarrow as pa
@@ -31,6 +31,12 @@ class Canonical:
     values: pa.Array
     reasons: pa.Array | None = None
     not_finite: int = 0
+
+    def named(self, trait: str) -> Canonical:
+        """The same, with the trait in each reason: ``seats: integer beyond 2^53``."""
+        if self.reasons is None:
+            return self
+        return replace(self, reasons=pc.binary_join_element_wise(trait, self.reasons, ": "))
 
 
 def plain(array: pa.Array) -> pa.Array:

@@ -234,7 +234,7 @@ class Result:
             return Canonical(pa.nulls(len(array)), where(array.is_valid(), f"{name} holds {error.what}"))
         if found.not_finite:
             self.not_finite[name] += found.not_finite
-        return found
+        return found.named(name)
 
 
 @dataclass(frozen=True)

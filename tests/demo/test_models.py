@@ -86,7 +86,7 @@ def test_a_model_has_its_required_columns_and_those_its_settings_name(name: str,
     ("users/profile", {"null key": 1, "duplicate key": 2}),
     ("users/engagement", {}),
     ("users/segments", {}),
-    ("groups/accounts", {"integer beyond 2^53": 3}),
+    ("groups/accounts", {"storage_bytes: integer beyond 2^53": 3}),
     ("events/product_events", {}),
 ])
 def test_only_the_rows_that_are_wrong_on_purpose_are_set_aside(

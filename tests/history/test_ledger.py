@@ -151,7 +151,7 @@ def test_an_invalid_row_enters_once_until_its_reason_changes(lab: Lab) -> None:
         lab.run(sync)
         lab.query(f"update people set seats = {seats} where user_id = 'u1'")
     [invalid] = rows(lab, sync, outcome="invalid")
-    assert (invalid["user_id"], invalid["reason"]) == ("u2", "integer beyond 2^53")
+    assert (invalid["user_id"], invalid["reason"]) == ("u2", "seats: integer beyond 2^53")
 
 
 def test_a_run_with_nothing_but_invalid_rows(lab: Lab) -> None:

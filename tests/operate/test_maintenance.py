@@ -123,7 +123,7 @@ def test_rejected_names_the_rows_that_were_set_aside_and_why(refused: Folder) ->
     assert [list(row) for row in rows] == [SET_ASIDE_KEYS] * 2
     assert [(r["partition"], r["key"], r["outcome"], r["reason"], r["status"]) for r in rows] == [
         ("pro", "u0", "refused", SAID, 422),
-        ("pro", "u4", "invalid", "integer beyond 2^53", None)]
+        ("pro", "u4", "invalid", "size: integer beyond 2^53", None)]
     status = refused.cli("status", "--json").rows[1]
     assert max(row["at"] for row in rows) <= status["last_run"]
     assert len({row["run_id"] for row in rows}) == 1
@@ -161,7 +161,7 @@ def test_rejected_as_csv_is_one_table(refused: Folder) -> None:
     assert found[0] == SET_ASIDE_KEYS
     assert [row[:5] for row in found[1:]] == [
         ["users/profile", "pro", "u0", "refused", SAID],
-        ["users/profile", "pro", "u4", "invalid", "integer beyond 2^53"]]
+        ["users/profile", "pro", "u4", "invalid", "size: integer beyond 2^53"]]
 
 
 def test_retry_lets_the_next_run_send_them_again(refused: Folder, simulator: Simulator) -> None:

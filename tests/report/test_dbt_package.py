@@ -64,7 +64,7 @@ def test_the_package_builds_on_what_runs_have_written(lab: Lab, simulator: Simul
             ] == ["users/profile", 2, 2, 0, 1, 1, 1]
     reasons = {row["outcome"]: (row["status"], row["reason"], row["row_count"])
                for row in rows(lab.folder, "candu_not_accepted_by_reason")}
-    assert reasons["invalid"] == (None, "integer beyond 2^53", 1)
+    assert reasons["invalid"] == (None, "seats: integer beyond 2^53", 1)
     assert (reasons["refused"][0], reasons["refused"][2]) == (422, 1)
     [fresh] = rows(lab.folder, "candu_freshness")
     assert (fresh["sync"], fresh["hours_since_success"] in (0, 1)) == ("users/profile", True)

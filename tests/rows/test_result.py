@@ -158,7 +158,7 @@ class TestLongText:
     def test_it_is_left_out_before_the_engine_sees_it(self, lab: Lab) -> None:
         _, rows = read(sync_of(lab, "users"), batch(user_id=["a", "b"], plan=["é" * 16_000, "é" * 16_001]))
         assert [(len(row["plan"] or ""), row["reason"]) for row in rows] == [
-            (16_000, None), (0, "message over 32 KB")]
+            (16_000, None), (0, "plan: message over 32 KB")]
 
     def test_ids_event_names_and_keys_too(self, lab: Lab) -> None:
         long = "x" * 32_001
@@ -175,14 +175,14 @@ class TestRowsSetAside:
 
     def test_an_integer_beyond_2_53_sets_its_row_aside(self, lab: Lab) -> None:
         _, rows = read(sync_of(lab, "users"), batch(user_id=["a", "b"], seats=[5, 2**53 + 1]))
-        assert [row["reason"] for row in rows] == [None, "integer beyond 2^53"]
+        assert [row["reason"] for row in rows] == [None, "seats: integer beyond 2^53"]
 
     def test_a_time_out_of_range_is_no_null_even_in_a_batch_of_its_own(self, lab: Lab) -> None:
         endless = pa.array([2**63 - 1], pa.timestamp("us"))
         _, rows = read(sync_of(lab, "users"), batch(user_id=["a"], until=[NOON]), batch(user_id=["b"], until=endless))
-        assert [row["reason"] for row in rows] == [None, "timestamp out of range"]
+        assert [row["reason"] for row in rows] == [None, "until: timestamp out of range"]
         _, rows = read(sync_of(lab, "users"), batch(user_id=["b"], until=endless))
-        assert [row["reason"] for row in rows] == ["timestamp out of range"]
+        assert [row["reason"] for row in rows] == ["until: timestamp out of range"]
 
     def test_an_email_that_is_no_text(self, lab: Lab) -> None:
         _, rows = read(sync_of(lab, "users"), batch(user_id=["a", "b"], email=[5, None]))

@@ -198,7 +198,7 @@ def test_a_second_run_keeps_the_kind_whatever_row_comes_first(tmp_path: Path, si
 
 DEEP = 5_000
 JSON_TRAITS = {"a": "7.5", "b": DIGITS, "c": LONGEST, "d": "[" * DEEP + "]" * DEEP, "e": "null", "f": '{"n": {}}'}
-JSON_REASONS = {"a": None, "b": TOO_LARGE, "c": TOO_LARGE, "d": "plan holds an array", "e": None,
+JSON_REASONS = {"a": None, "b": f"plan: {TOO_LARGE}", "c": f"plan: {TOO_LARGE}", "d": "plan holds an array", "e": None,
                 "f": "plan holds an object"}
 
 
@@ -221,7 +221,7 @@ def test_postgres_numbers_of_any_length(lab: Lab, postgresql: Engine, path: Path
     numbers = ["5", "9" * 39, "9" * 77, "0." + "1" * 100, "NaN", "-0.00", LONGEST + ".5"]
     rows = ", ".join(f"('u{n}', '{number}'::numeric)" for n, number in enumerate(numbers))
     found = outcomes(lab, "users", path(Query(postgresql, f"select * from (values {rows}) t(user_id, n)")))
-    assert found == {"u0": None, "u1": TOO_LARGE, "u2": TOO_LARGE, "u3": None, "u4": None, "u5": None, "u6": None}
+    assert found == {"u0": None, "u1": f"n: {TOO_LARGE}", "u2": f"n: {TOO_LARGE}", "u3": None, "u4": None, "u5": None, "u6": None}
     ids = ", ".join(f"({number}::numeric, 'p')" for number in ("7.00", "9" * 90, "-0.0"))
     assert outcomes(lab, "users", path(Query(postgresql, f"select * from (values {ids}) t(user_id, plan)"))) == {
         "7": None, "9" * 90: None, "0": None}
@@ -314,7 +314,7 @@ PATHS_OF_ONE_LONG_TEXT = {
 def test_postgres_one_text_of_50_mb_costs_its_row(lab: Lab, postgresql: Engine, path: Path_) -> None:
     sql = "select 'u' || i as user_id, repeat('é', case when i = 3 then 25000000 else 1 end) as plan from {}"
     reading = path(Query(postgresql, sql.format("generate_series(1, 4) i")))
-    assert outcomes(lab, "users", reading) == {"u1": None, "u2": None, "u3": "message over 32 KB", "u4": None}
+    assert outcomes(lab, "users", reading) == {"u1": None, "u2": None, "u3": "plan: message over 32 KB", "u4": None}
 
 
 @pytest.mark.slow
@@ -338,5 +338,5 @@ def test_one_text_of_50_mb_costs_its_row_and_no_memory(tmp_path: Path, dialect: 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     added, reasons, peak = json.loads(done.stdout)
-    assert (added, reasons) == (9, {"message over 32 KB": 1})
+    assert (added, reasons) == (9, {"plan: message over 32 KB": 1})
     assert peak < 900, f"it took {peak} MB"
