@@ -10,7 +10,7 @@ SIMULATOR_PORT ?= 8800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test lint bench bench-quick drill docs check-packages check-floors check-deploy clean
+.PHONY: help install demo ui test lint bench bench-quick scale drill docs check-packages check-floors check-deploy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -63,6 +63,10 @@ bench: install ## How long everything takes, beside floors, other tools and an e
 
 bench-quick: install ## The same at 100,000 rows, in some minutes: .bench/benchmarks.md
 	@$(BIN)/python -m bench --quick $(ARGS)
+
+# ARGS: '--take .bench/targets.json' takes over what a bench has measured.
+scale: install ## What a billion users need, by what was measured: the tables of docs/scale.md
+	@$(BIN)/python -m bench.plan_of_scale --page docs/scale.md $(ARGS)
 
 docs: ## The documentation as a site with a search in .site; every link is tested
 	$(PYTHON) -m venv .check/docs

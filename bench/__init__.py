@@ -20,4 +20,5 @@ it ends. Each is written down as it ends, in the cache folder (``.bench``), wher
     sizes     how much each size of the bench does
     making, starting, reading, diffing, sending, whole, many, dagster_runs, hashing   the sections: what is measured
     target, speed_targets, targets, report, plot                                      the page
+    plan_of_scale, scale_model, scale_costs    what a billion users need, computed of what was measured: docs/scale.md
 """
