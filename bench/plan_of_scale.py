@@ -48,7 +48,8 @@ def _assumed(setup: Setup) -> Iterator[str]:
     yield (f"{setup.traits} traits, {100 * setup.changed:g} % of the users change in a day, {setup.runs} runs a day, "
            f"one of which finds what changed. Candu takes {setup.rate:g} requests a second of "
            f"{setup.batch:,} messages. {setup.workers} workers have a processor each, the warehouse "
-           f"{setup.warehouse}. A shard has {users(setup.shard_rows)} rows at most, as far as {MOST_SHARDS:,} shards allow it.")
+           f"{setup.warehouse}. A shard has {users(setup.shard_rows)} rows at most, as far as {MOST_SHARDS:,} shards "
+           "allow it.")
 
 
 def users(count: float) -> str:
