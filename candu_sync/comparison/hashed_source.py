@@ -16,7 +16,7 @@ from candu_sync.comparison.source import LARGE, UNSTEADY, ReadAll, RowSource
 from candu_sync.diff import Prefilter
 from candu_sync.prefetch import ahead
 from candu_sync.rows import Trait
-from candu_sync.snapshot import HashMemory, KnownRows
+from candu_sync.snapshot import HashMemory, KnownRows, LearntRows
 from candu_sync.warehouse import HASH_COLUMNS, RowTotal
 
 if TYPE_CHECKING:
@@ -39,20 +39,23 @@ class HashedSource(RowSource):
     Args:
         model: is closed by the caller.
         memory: of the last runs, with the fingerprint of this one; what it has of another one is dropped.
+        known: the rows that are known.
+        learnt: takes those that come; None: nothing is to be kept.
         cancel: ends the query that is under way.
-        save: keeps a memory, with the rows that are known; None for these: they are as before.
+        save: keeps a memory, with the rows that are known from now on; None for these: they are as before.
     """
 
     hashed = True
 
-    def __init__(self, model: HashedModel, memory: HashMemory, known: KnownRows | None, version: str,
-                 settled: tuple[Trait, ...], cancel: Callable[[], None],
-                 save: Callable[[HashMemory, KnownRows | None], None]) -> None:
+    def __init__(self, model: HashedModel, memory: HashMemory, known: KnownRows, learnt: LearntRows | None,
+                 version: str, settled: tuple[Trait, ...], cancel: Callable[[], None],
+                 save: Callable[[HashMemory, LearntRows | None], None]) -> None:
         self.names, self.declared, self.settled, self.carried = model.schema.names, {}, settled, HASH_COLUMNS
         self.path = model.path
         self.known = self.rows_read = self.bytes_read = 0
         self._model, self._memory, self._known, self._version = model, memory, known, version
-        self._cancel, self._save = cancel, save
+        self._learnt, self._cancel, self._save = learnt, cancel, save
+        self.learn = None if learnt is None else learnt.add
         self._reading = None
         self._total = RowTotal()
         self._looked_up = RowTotal()
@@ -73,9 +76,9 @@ class HashedSource(RowSource):
 
     def rows(self, prefilter: Prefilter | None) -> Iterator[pa.RecordBatch]:
         assert prefilter is not None, "the rows that are known are asked for in a snapshot"
-        if self._known is None or not len(self._known):
+        if not len(self._known):
             return self._every_row()
-        asked = self._look_up(prefilter, self._known)
+        asked = self._look_up(prefilter)
         keys = np.unique(asked.keys)
         self._looked_up = self._total
         if len(keys) > min(MOST_KEYS, MOST_CHANGED * self._total.rows):
@@ -87,7 +90,7 @@ class HashedSource(RowSource):
         self._asked = asked
         return self._counted(asked.noting(self._opened(keys.view(np.int64).tolist())))
 
-    def _look_up(self, prefilter: Prefilter, known: KnownRows) -> Asked:
+    def _look_up(self, prefilter: Prefilter) -> Asked:
         """Ask for the hashes of all rows; which of them are not in the snapshot, as far as is known."""
         left: list[tuple[Hashes, Hashes]] = []
         with closing(ahead(self._model.hashes(), 1, self._cancel)) as batches:
@@ -95,11 +98,13 @@ class HashedSource(RowSource):
                 self.bytes_read += batch.nbytes
                 keys, rows = unsigned(batch)
                 self._total = self._total.and_of(_total_of(keys, rows))
-                found, pairs = known.find(keys, rows)
+                found, pairs = self._known.find(keys, rows)
                 matched = np.zeros(len(keys), np.bool_)
                 matched[found] = prefilter.match(pairs.key, pairs.row)
                 self.known += int(np.count_nonzero(matched))
                 left.append((keys[~matched], rows[~matched]))
+        self._known.give_back()
+        prefilter.give_back()
         return Asked.of(left)
 
     def _opened(self, keys: list[int] | None) -> Reading:
@@ -118,29 +123,25 @@ class HashedSource(RowSource):
         if self._disagree():
             self._save(self._memory.after_disagreement(), None)
             raise ReadAll(UNSTEADY)
-        learnt = sum(map(len, prefilter.learnt))
-        sure = prefilter.everything_matched and learnt == self.rows_read
+        if self._learnt is None:
+            return
+        sure = prefilter.everything_matched and len(self._learnt) == self.rows_read
         memory = replace(self._timed(), total=self._total if sure else None, version=self._version if sure else "")
-        known = KnownRows.none() if self._known is None else self._known
-        renewed = None
-        if not memory.rest and (self._known is None or known.misses(prefilter.learnt)):
-            renewed = known.renewed(prefilter.learnt)
-        if renewed is not None or memory != self._memory:
-            self._save(memory, renewed)
+        learnt = self._learnt if self._learnt.worth_saving and not memory.rest else None
+        if learnt is not None or memory != self._memory:
+            self._save(memory, learnt)
 
     def _disagree(self) -> bool:
         """Whether the rows that came are others than those whose hashes came first. Some of these may have been taken
         as rows that the snapshot has."""
         if self._large:
             return self._total != self._looked_up
-        known = self._known
-        return (self._asked is not None and known is not None
-                and not self._asked.answered(lambda keys, rows: known.find(keys, rows)[0]))
+        return self._asked is not None and not self._asked.answered(self._known.has)
 
     def _timed(self) -> HashMemory:
         """The memory with what this run says about the use of hashes."""
         seconds = time.monotonic() - self._began
-        if self._known is None or not len(self._known):
+        if not len(self._known):
             return replace(self._memory, seconds=round(seconds, 3))
         slow = self._asked is not None and seconds > max(NOTICED, self._memory.seconds)
         return self._memory.after_lookup(vain=self._large or slow)

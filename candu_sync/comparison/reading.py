@@ -153,7 +153,7 @@ def _prefilter(engine: Engine, wanted: Wanted, result: Result, source: RowSource
     if wanted.snapshot.base is None or wanted.full:
         return None
     return Prefilter(engine.connection, wanted.target.sync, wanted.snapshot, result, wanted.chosen, wanted.refreshed,
-                     theirs=source.carried)
+                     theirs=source.carried, learn=source.learn)
 
 
 def _written(engine: Engine, wanted: Wanted, result: Result, rows: Iterable[pa.RecordBatch]) -> FirstRun:

@@ -34,7 +34,7 @@ from candu_sync.comparison.source import UNSTEADY, RowSource
 from candu_sync.diff import nulls_to_replace
 from candu_sync.forgetting import Tombstones
 from candu_sync.rows import Trait, Unsendable, kind_of, trait_columns
-from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, Snapshot, hashed_names
+from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, LearntRows, Snapshot, hashed_names
 from candu_sync.sql_text import Value
 from candu_sync.state import Version
 from candu_sync.syncs import Sync, parameters
@@ -43,9 +43,6 @@ from candu_sync.warehouse import NotHashed
 
 # Below it, a second query costs as much as the rows.
 LEAST_ROWS = 10_000
-
-# Bytes of memory for each row, at most, when all are learnt.
-_BYTES = 250
 
 VAIN = ("hashes are not tried in this run: in the last ones most rows had changed, or what took long was the query "
         "itself, which runs twice")
@@ -93,9 +90,9 @@ class _Model:
         sync = self.target.sync
         return {"timezone": sync.timezone, "clock": sync.clock, "tag": sync.name}
 
-    def save(self, memory: HashMemory, known: KnownRows | None = None) -> None:
+    def save(self, memory: HashMemory, learnt: LearntRows | None = None) -> None:
         if self.save_as is not None:
-            memory.write(self.target.state, self.save_as, known)
+            memory.write(self.target.state, self.save_as, learnt)
 
 
 @contextmanager
@@ -108,16 +105,16 @@ def _by_value(model: _Model, note: str) -> Iterator[RowSource]:
 
 def _by_hashes(model: _Model, stack: ExitStack) -> RowSource | str:
     """The rows by their hashes; a text: why not, where that is worth saying."""
-    sync, warehouse, snapshot = model.target.sync, model.target.project.warehouse, model.snapshot
-    learns = warehouse.can_hash and snapshot.rows <= model.target.project.settings.memory // _BYTES
-    if not learns and not warehouse.can_index:
+    warehouse = model.target.project.warehouse
+    if not warehouse.can_hash and not warehouse.can_index:
         return ""
-    memory = HashMemory.read(model.target.state, _local(sync, model.sql, snapshot, model.tombstones.hashes))
+    memory = HashMemory.read(
+        model.target.state, _local(model.target.sync, model.sql, model.snapshot, model.tombstones.hashes))
     if memory.rest:
         model.save(replace(memory, rest=memory.rest - 1))
         return UNSTEADY if memory.unsteady else VAIN
     try:
-        return _hashed(model, memory, stack) if learns else _indexed(model, memory, stack)
+        return _hashed(model, memory, stack) if warehouse.can_hash else _indexed(model, memory, stack)
     except NotHashed as no:
         return f"no row hashes: {no}"
 
@@ -142,8 +139,11 @@ def _hashed(model: _Model, memory: HashMemory, stack: ExitStack) -> HashedSource
     fingerprint = _digest([memory.local, opened.function])
     if memory.fingerprint != fingerprint:
         memory = HashMemory(local=memory.local, fingerprint=fingerprint)
-    source = HashedSource(opened, memory, memory.known(model.target.state), f"{version.number} {version.run_id}",
-                          settled, project.cancel_queries, model.save)
+    known = memory.known(model.target.state) or KnownRows.none()
+    learnt = None if model.save_as is None else stack.enter_context(closing(
+        LearntRows(known, model.target.state.store.scratch)))
+    source = HashedSource(opened, memory, known, learnt, f"{version.number} {version.run_id}", settled,
+                          project.cancel_queries, model.save)
     return stack.enter_context(closing(source))
 
 

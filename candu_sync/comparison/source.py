@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from candu_sync.diff import Prefilter
 from candu_sync.rows import Trait
+from candu_sync.snapshot import RowPairs
 
 if TYPE_CHECKING:
     from candu_sync.warehouse import Reading
@@ -33,12 +34,14 @@ class RowSource:
         hashed: whether only rows come that are not known, by their hashes.
         settled: traits whose kind is known without a row.
         carried: columns that the batches have in addition.
+        learn: takes what is learnt of rows by these; None: nothing is.
         path: how the warehouse was read; known at the end.
         known: rows of the model that did not come, since they are known.
         rows_read, bytes_read: what came from the warehouse: whole rows, and the bytes of all batches in Arrow's form.
     """
 
     hashed = False
+    learn: Callable[[RowPairs], None] | None = None
 
     def __init__(self, reading: Reading, note: str = "") -> None:
         self.names: list[str] = reading.names

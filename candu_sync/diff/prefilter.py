@@ -69,17 +69,17 @@ class Prefilter:
         chosen: SQL of a condition: rows that meet it count as not matched, for they are sent as they are.
         refresh: whose turn it is to be sent as they are; None: no row's.
         theirs: the names of two columns that the batches carry, the warehouse's hashes of key and row; empty: none.
+        learn: is called with the rows that go through ``unmatched`` with hashes of the warehouse, and that nothing but
+            their hashes decides about; None: nobody wants to know.
 
     Attributes:
-        learnt: of the rows that went through ``unmatched`` with hashes of the warehouse, and that nothing but their
-            hashes decides about: the warehouse's hashes, and the row index's.
         left_out: rows of the result that match, equal ones counted once, and that are in neither table; known after
             ``make_previous``.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sync: Sync, snapshot: Snapshot,
                  result: Result, chosen: str | None = None, refresh: Refresh | None = None,
-                 theirs: Sequence[str] = ()) -> None:
+                 theirs: Sequence[str] = (), learn: Callable[[RowPairs], None] | None = None) -> None:
         # An event that was sent is never sent again, also when it is named.
         self._chosen = None if sync.kind == "events" else chosen
         self._due = "false" if refresh is None else refresh.due()
@@ -96,8 +96,7 @@ class Prefilter:
             self._indexes["base"].mark_replaced(self._indexes["delta"].key_hashes)
         self._unmatched_keys = [np.empty(0, np.uint64)]
         self._due_keys = [np.empty(0, np.uint64)]
-        self._theirs = tuple(theirs)
-        self.learnt: list[RowPairs] = []
+        self._theirs, self._learn = tuple(theirs), learn
         self.left_out = 0
 
     def match(self, key_hashes: Hashes, row_hashes: Hashes) -> Mask:
@@ -123,7 +122,8 @@ class Prefilter:
             known = ~unknown
             matched[known] = self.match(key_hashes[known], row_hashes[known])
             if self._theirs:
-                self._learn(batch, known, key_hashes, row_hashes)
+                if self._learn is not None:
+                    self._learn(self._pairs(batch, known, key_hashes, row_hashes))
                 batch = batch.drop_columns(list(self._theirs))
             if not matched.all():
                 self._unmatched_keys.append(key_hashes[~matched])
@@ -134,11 +134,11 @@ class Prefilter:
             if taken.any():
                 yield batch.filter(pa.array(taken))
 
-    def _learn(self, batch: pa.RecordBatch, known: Mask, key_hashes: Hashes, row_hashes: Hashes) -> None:
+    def _pairs(self, batch: pa.RecordBatch, known: Mask, key_hashes: Hashes, row_hashes: Hashes) -> RowPairs:
         keys, rows = (batch.column(name) for name in self._theirs)
         sure = known & keys.is_valid().to_numpy(zero_copy_only=False)
         their_key, their_row = (column.fill_null(0).to_numpy().view(np.uint64)[sure] for column in (keys, rows))
-        self.learnt.append(RowPairs(their_key, their_row, key_hashes[sure], row_hashes[sure]))
+        return RowPairs(their_key, their_row, key_hashes[sure], row_hashes[sure])
 
     def _columns(self, batch: pa.RecordBatch) -> str:
         """The row hash of a result's batch, of the snapshot's traits; and which rows must be compared: those that are

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.index_writer import IndexWriter as IndexWriter
     from candu_sync.snapshot.known_rows import KnownRows as KnownRows
     from candu_sync.snapshot.known_rows import RowPairs as RowPairs
+    from candu_sync.snapshot.learnt_rows import LearntRows as LearntRows
     from candu_sync.snapshot.merge import Merged as Merged
     from candu_sync.snapshot.merge import lay_over as lay_over
     from candu_sync.snapshot.merge import write_base as write_base
@@ -44,6 +45,7 @@ else:
         "hash_memory": "HashMemory forget_hashes",
         "index_writer": "IndexWriter",
         "known_rows": "KnownRows RowPairs",
+        "learnt_rows": "LearntRows",
         "merge": "Merged lay_over write_base",
         "row_index": "FUNCTION Index hash_pairs hashes key_hash row_hash",
         "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused hashed_names index_of layout renewed_index "

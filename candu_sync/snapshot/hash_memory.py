@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from candu_sync.snapshot.known_rows import KnownRows
+from candu_sync.snapshot.learnt_rows import LearntRows
 from candu_sync.state import PartitionState, remove_folder
 
 _NAME = "row_hashes.json"
@@ -76,27 +77,27 @@ class HashMemory:
         path = None if self.file is None else state.store.local(self.file)
         return None if path is None else KnownRows.load(path, self.fingerprint)
 
-    def write(self, state: PartitionState, run_id: str, known: KnownRows | None = None) -> None:
+    def write(self, state: PartitionState, run_id: str, learnt: LearntRows | None = None) -> None:
         """Remember it.
 
         Args:
-            known: the rows that are known now; None: as before.
+            learnt: makes the rows that are known from now on; None: these are as before.
 
         Raises:
             StateError: the state cannot be written.
         """
         memory = self
-        if known is not None:
+        if learnt is not None:
             memory = replace(self, file=state.name(f"{_FOLDER}{run_id}.arrow"))
             folder = state.store.scratch()
             try:
-                known.save(folder / "known.arrow", self.fingerprint)
+                learnt.save(folder / "known.arrow", self.fingerprint)
                 state.introduce()
                 state.store.add(str(memory.file), folder / "known.arrow")
             finally:
                 remove_folder(folder)
         state.write_json(_NAME, asdict(memory))
-        if known is not None:
+        if learnt is not None:
             _drop(state, keep=memory.file)
 
 

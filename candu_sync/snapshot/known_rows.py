@@ -20,25 +20,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.snapshot.mapped import Mapped
 from candu_sync.snapshot.row_index import Lookup
+from candu_sync.snapshot.sorted_runs import part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Hashes = NDArray[np.uint64]
     Mask = NDArray[np.bool_]
 
-_SCHEMA = pa.schema([(name, pa.uint64()) for name in ("their_key_hash", "their_row_hash", "key_hash", "row_hash")])
-# Below it, it is written again for each row; beyond it, for this share of its rows.
-_SMALL, _WAITS = 250_000, 0.02
+SCHEMA = pa.schema([(name, pa.uint64()) for name in ("their_key_hash", "their_row_hash", "key_hash", "row_hash")])
 
 _FINGERPRINT = b"fingerprint"
 
-_COLUMNS = ("their_key", "their_row", "key", "row")
 _NONE = np.empty(0, np.uint64)
 
 
@@ -54,14 +50,14 @@ class RowPairs:
     def __len__(self) -> int:
         return len(self.their_key)
 
+    @property
+    def columns(self) -> tuple[Hashes, Hashes, Hashes, Hashes]:
+        """In the order of the table above."""
+        return self.their_key, self.their_row, self.key, self.row
+
     def taken(self, which: Mask | NDArray[np.intp]) -> RowPairs:
         """Some of the rows."""
-        return RowPairs(self.their_key[which], self.their_row[which], self.key[which], self.row[which])
-
-    @staticmethod
-    def joined(parts: Sequence[RowPairs]) -> RowPairs:
-        """All rows of the parts, one after another."""
-        return RowPairs(*(_column(parts, name) for name in _COLUMNS))
+        return RowPairs(*(column[which] for column in self.columns))
 
 
 class KnownRows:
@@ -75,9 +71,9 @@ class KnownRows:
         ([True, True, False], [4, 14])
     """
 
-    def __init__(self, pairs: RowPairs) -> None:
-        """``pairs`` are sorted by the warehouse's key hash."""
-        self._pairs = pairs
+    def __init__(self, pairs: RowPairs, file: Mapped | None = None) -> None:
+        """``pairs`` are sorted by the warehouse's key hash; ``file``: where they are mapped from."""
+        self._pairs, self._file = pairs, file
         self._seen = np.zeros(len(pairs), np.bool_)
         self._lookup = Lookup(pairs.their_key)
 
@@ -87,65 +83,59 @@ class KnownRows:
     @classmethod
     def none(cls) -> KnownRows:
         """No row."""
-        return cls(RowPairs.joined([]))
+        return cls(RowPairs(_NONE, _NONE, _NONE, _NONE))
 
     def find(self, key_hash: Hashes, row_hash: Hashes) -> tuple[Mask, RowPairs]:
-        """Which rows of a result, given by the warehouse's hashes, are known; and these."""
+        """Which rows of a result, given by the warehouse's hashes, are known; and these. The result has been seen to
+        have them."""
+        same, at = self._found(key_hash, row_hash)
+        self._seen[at] = True
+        return same, self._pairs.taken(at)
+
+    def has(self, key_hash: Hashes, row_hash: Hashes) -> Mask:
+        """Which rows are known."""
+        return self._found(key_hash, row_hash)[0]
+
+    def drop(self, keys: Hashes) -> None:
+        """Rows with these key hashes do not count as seen any more."""
+        if len(self):
+            at = self._lookup.first(keys)
+            self._seen[at[self._pairs.their_key[at] == keys]] = False
+
+    @property
+    def seen(self) -> int:
+        """How many rows ``find`` saw."""
+        return int(np.count_nonzero(self._seen))
+
+    def seen_part(self, number: int, bits: int) -> RowPairs:
+        """Those rows that ``find`` saw whose key hash begins with these bits, as ``SortedRuns.parts`` numbers them."""
+        seen, *columns = part_of((self._pairs.their_key, self._seen, *self._pairs.columns), number, bits)[1:]
+        return RowPairs(*columns).taken(seen)
+
+    def give_back(self) -> None:
+        """Let the system have the memory that look-ups took. The next one reads the file again."""
+        if self._file is not None:
+            self._file.give_back()
+
+    def _found(self, key_hash: Hashes, row_hash: Hashes) -> tuple[Mask, NDArray[np.intp]]:
         if not len(self):
-            return np.zeros(len(key_hash), np.bool_), self._pairs
+            return np.zeros(len(key_hash), np.bool_), np.empty(0, np.intp)
         at = self._lookup.first(key_hash)
-        same = (self._pairs.their_key[at] == key_hash) & (self._pairs.their_row[at] == row_hash)
-        self._seen[at[same]] = True
-        return np.asarray(same, np.bool_), self._pairs.taken(at[same])
-
-    def misses(self, learnt: Sequence[RowPairs]) -> bool:
-        """Whether so many rows of those that were learnt are not known that it should be written again. A large one
-        waits: until then, these rows are read in each run."""
-        new = sum(np.count_nonzero(~self.find(rows.their_key, rows.their_row)[0]) for rows in learnt)
-        return bool(new > (0 if len(self) < _SMALL else len(self) * _WAITS))
-
-    def renewed(self, learnt: Sequence[RowPairs]) -> KnownRows:
-        """The rows that the result has, as it was seen by ``find``, and those that were learnt from it. Where rows of a
-        key were learnt, all rows of the key were read again."""
-        keys, rows = _column(learnt, "their_key"), _column(learnt, "their_row")
-        order = np.lexsort((rows, keys))
-        if len(order):
-            key, row = keys[order], rows[order]
-            order = order[np.concatenate([[True], (key[1:] != key[:-1]) | (row[1:] != row[:-1])])]
-            del key, row
-        new_keys = keys[order]
-        del keys, rows
-        stays = np.flatnonzero(self._seen & ~_among(self._pairs.their_key, new_keys))
-        at = np.searchsorted(self._pairs.their_key[stays], new_keys)
-        # A column at a time: all of them are the largest thing in memory.
-        return KnownRows(RowPairs(*(np.insert(getattr(self._pairs, name)[stays], at, _column(learnt, name)[order])
-                                    for name in _COLUMNS)))
-
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Write it as an Arrow IPC file."""
-        with ipc.new_file(str(path), _SCHEMA.with_metadata({_FINGERPRINT: fingerprint})) as writer:
-            pairs = self._pairs
-            writer.write_batch(pa.record_batch([pairs.their_key, pairs.their_row, pairs.key, pairs.row],
-                                               schema=_SCHEMA))
+        same = np.asarray((self._pairs.their_key[at] == key_hash) & (self._pairs.their_row[at] == row_hash), np.bool_)
+        return same, at[same]
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> KnownRows | None:
         """Map a file into memory; None: it has another fingerprint, or cannot be read."""
         try:
-            reader = ipc.open_file(pa.memory_map(str(path)))
-            if (reader.schema.metadata or {}).get(_FINGERPRINT, b"").decode() != fingerprint:
+            file = Mapped(path)
+            if file.metadata.get(_FINGERPRINT, b"").decode() != fingerprint:
                 return None
-            return cls(RowPairs(*(column.to_numpy() for column in reader.get_batch(0).columns)))
+            return cls(RowPairs(*(column.to_numpy() for column in file.columns)), file)
         except (OSError, pa.ArrowException):
             return None
 
 
-def _among(hashes: Hashes, sorted_ones: Hashes) -> Mask:
-    """Which hashes are among sorted ones."""
-    if not len(sorted_ones):
-        return np.zeros(len(hashes), np.bool_)
-    return np.asarray(sorted_ones[np.minimum(np.searchsorted(sorted_ones, hashes), len(sorted_ones) - 1)] == hashes)
-
-
-def _column(parts: Sequence[RowPairs], name: str) -> Hashes:
-    return np.concatenate([_NONE, *(getattr(part, name) for part in parts)])
+def known_schema(fingerprint: str) -> pa.Schema:
+    """Of a file of these rows, which holds while all that their hashes depend on has this digest."""
+    return SCHEMA.with_metadata({_FINGERPRINT: fingerprint})

@@ -91,14 +91,9 @@ def hash_pairs(connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, col
     return found.column("key_hash").to_numpy(), found.column("row_hash").to_numpy()
 
 
-def about(traits: Hashed) -> dict[str, str]:
-    """What the file of an index says of it: what made its hashes, and of which traits they are."""
-    return {"function": FUNCTION, "traits": json.dumps([list(trait) for trait in traits])}
-
-
-def as_batch(key_hash: Hashes, row_hash: Hashes, row: NDArray[np.uint32]) -> pa.RecordBatch:
-    """The columns of an index, as its file has them."""
-    return pa.record_batch([key_hash, row_hash, row], schema=_SCHEMA)
+def index_schema(traits: Hashed) -> pa.Schema:
+    """Of the file of an index of these traits; it names what made its hashes."""
+    return _SCHEMA.with_metadata({"function": FUNCTION, "traits": json.dumps([list(trait) for trait in traits])})
 
 
 def _starts(key_hash: Hashes, bits: int) -> NDArray[np.uint32]:
@@ -162,8 +157,9 @@ class Index:
 
     def save(self, path: Path, traits: Hashed) -> None:
         """Write it as an Arrow IPC file."""
-        with ipc.new_file(str(path), _SCHEMA.with_metadata(about(traits))) as writer:
-            writer.write_batch(as_batch(self._key_hash, self._row_hash, self._row))
+        schema = index_schema(traits)
+        with ipc.new_file(str(path), schema) as writer:
+            writer.write_batch(pa.record_batch([self._key_hash, self._row_hash, self._row], schema=schema))
 
     @staticmethod
     def traits_of(path: Path) -> list[tuple[str, str]]:

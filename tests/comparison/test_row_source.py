@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from candu_sync.comparison import hashed_source, row_source
 from candu_sync.forgetting import forget
 from candu_sync.simulator import Simulator
-from candu_sync.snapshot import HashMemory, KnownRows, RowPairs, forget_hashes
+from candu_sync.snapshot import HashMemory, KnownRows, LearntRows, RowPairs, forget_hashes, sorted_runs
 from candu_sync.state import State
 from candu_sync.syncs.sync import Sync
 from candu_sync.warehouse import HashedModel, RowTotal, postgres_row_hashes
@@ -270,7 +271,7 @@ def test_constants_for_nulls_that_were_sent_are_sent_for_rows_that_did_not_chang
     assert (changes.summary.changed, changes.rows_read) == (2, 6)
 
 
-def test_events_and_small_tables_and_large_ones_are_read_whole(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_and_small_tables_are_read_whole(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     people(server)
     events = server.sync("user_id, user_id as event_id, 'seen' as event, timestamptz '2026-01-05 12:30Z' as timestamp",
                          name="events/seen")
@@ -280,10 +281,22 @@ def test_events_and_small_tables_and_large_ones_are_read_whole(server: Server, m
         server.lab.run(each)
         assert server.lab.run(each).read["by"] == WHOLE
         assert memory(server, each) == {}
-    monkeypatch.setattr(row_source, "LEAST_ROWS", 1)
-    monkeypatch.setattr(row_source, "_BYTES", 10**9)
-    server.lab.run(sync)
-    assert memory(server, sync) == {}
+
+
+def test_a_table_that_does_not_fit_into_memory_is_learnt_in_parts(server: Server, monkeypatch: pytest.MonkeyPatch,
+                                                                  ) -> None:
+    monkeypatch.setattr(sorted_runs, "RUN", 50)
+    people(server, rows=1000)
+    sync = learnt(server, server.sync())
+    assert server.lab.plan(sync).path == BY_TOTAL
+    server.run("update people set seats = -1 where seats % 100 = 0; delete from people where user_id = 'u3'")
+    for read, changed in ((10, 10), (0, 0)):
+        changes, _ = both_ways(server.lab, sync)
+        assert (changes.path, changes.rows_read, changes.summary.changed) == (BY_ROWS, read, changed)
+        server.lab.run(sync)
+    folder = server.lab.state(sync).store.folder
+    assert folder is not None
+    assert [path.name for path in folder.rglob("*") if path.name.isdigit()] == []
 
 
 def test_columns_that_are_not_sent_are_not_compared(server: Server) -> None:
@@ -367,7 +380,9 @@ def test_what_is_known_is_kept_in_an_object_store(s3_url: str) -> None:
     state = State(s3_url).of("users/people", None)
     pairs = RowPairs(*(np.array([n, n + 10], np.uint64) for n in (1, 2, 3, 4)))
     for run in ("a", "b"):
-        HashMemory(local="l", fingerprint="f", total=RowTotal(2, 3, 4)).write(state, run, KnownRows(pairs))
+        with closing(LearntRows(KnownRows.none(), state.store.scratch)) as learnt:
+            learnt.add(pairs)
+            HashMemory(local="l", fingerprint="f", total=RowTotal(2, 3, 4)).write(state, run, learnt)
     found = HashMemory.read(state, "l")
     known = found.known(state)
     assert found.total == RowTotal(2, 3, 4)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candu_sync.snapshot import index_writer
+from candu_sync.snapshot import sorted_runs
 from candu_sync.snapshot.index_writer import IndexWriter
 from candu_sync.snapshot.row_index import Index
 
@@ -29,7 +29,7 @@ def test_parts_make_the_same_file(tmp_path_factory: pytest.TempPathFactory, batc
                                   run: int) -> None:
     path = tmp_path_factory.mktemp("index") / "index.arrow"
     with pytest.MonkeyPatch.context() as patch, IndexWriter() as writer:
-        patch.setattr(index_writer, "_RUN", run)
+        patch.setattr(sorted_runs, "RUN", run)
         for number, batch in enumerate(batches):
             keys = np.array(batch, np.uint64)
             writer.add(keys, keys + np.uint64(number))
@@ -48,7 +48,7 @@ def test_parts_make_the_same_file(tmp_path_factory: pytest.TempPathFactory, batc
 
 
 def test_an_index_that_is_not_saved_finds_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_writer, "_RUN", 4)
+    monkeypatch.setattr(sorted_runs, "RUN", 4)
     keys = np.arange(10, 0, -1, dtype=np.uint64) << np.uint64(59)
     with IndexWriter() as writer:
         for start in range(0, 10, 3):
@@ -62,10 +62,10 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np
-from candu_sync.snapshot import index_writer
+from candu_sync.snapshot import sorted_runs
 from candu_sync.snapshot.index_writer import IndexWriter
 from tests.support.memory import peak_mb
-index_writer._RUN = 50_000
+sorted_runs.RUN = 50_000
 random = np.random.default_rng(7)
 with IndexWriter() as writer:
     before = peak_mb()
