@@ -75,7 +75,8 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
     with _reported("plan", target, progress) as reporter:
         reporter.begin(new_run_id())
         target.check_workspace(key=False)
-        changes = _compared(target, reporter, full=full, keep=keep, keys=keys, reroute=reroute)
+        with target.state.seen_at_once():
+            changes = _compared(target, reporter, full=full, keep=keep, keys=keys, reroute=reroute)
         reporter.end("planned", result_of(changes, "planned").counts())
         return _staged(target, changes, force=force, allow=allow) if keep else changes
 
@@ -265,12 +266,13 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
         reporter.begin(new_run_id())
         target.project.settings.require_key(target.route)
         target.check_workspace()
-        changes = _compared(target, reporter, full=full, keep=True, keys=keys)
-        stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
-        if stopped_by is None and changes.folder is None and not anything_staged(target.state):
-            # Nothing to do, and no other change set to take the place of.
-            return note_end(target, changes, reporter, succeeded(target, changes, changes.base, Report(),
-                                                                reporter.seconds))
+        with target.state.seen_at_once():
+            changes = _compared(target, reporter, full=full, keep=True, keys=keys)
+            stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
+            if stopped_by is None and changes.folder is None and not anything_staged(target.state):
+                # Nothing to do, and no other change set to take the place of.
+                return note_end(target, changes, reporter, succeeded(target, changes, changes.base, Report(),
+                                                                    reporter.seconds))
         return _pushed(target, _staged(target, changes), reporter, stopped_by, sample)
 
 

@@ -70,6 +70,7 @@ class Project:
         self._values: dict[str, list[str]] = {}
         self._former_partitions: dict[str, FormerPartitions] = {}
         self._other_shards: dict[str, list[str | None]] = {}
+        self._first: tuple[str, str | None] | None = None
         self.planned: dict[str, Summary] = {}
 
     def __enter__(self) -> Project:
@@ -97,7 +98,12 @@ class Project:
             ForeignState, StateError: see ``State``.
         """
         self.check_state_lasts()
-        return State(self.settings.state_url)
+        return State(self.settings.state_url, first=self._first)
+
+    def expect(self, sync: str, partition: str | None) -> None:
+        """Say which sync and partition is worked on first: the state in an object store is then opened with fewer
+        requests."""
+        self._first = self._first or (sync, partition)
 
     def check_state_lasts(self, *, launched_by: str = "") -> None:
         """Refuse a state that goes with the container of this run (see ``check_lasting``).

@@ -50,7 +50,8 @@ class Target:
     @cached_property
     def state(self) -> PartitionState:
         """The state of this sync and partition."""
-        return self.project.state.of(self.sync.name, self.partition)
+        self.project.expect(self.sync.name, self.partition)
+        return self.project.state.begin(self.sync.name, self.partition)
 
     @property
     def shard(self) -> Shard | None:
@@ -91,6 +92,7 @@ class Target:
 
     def check_workspace(self, *, key: bool = True) -> None:
         """As ``Destinations.check``, for the route of this target."""
+        self.project.expect(self.sync.name, self.partition)
         self.project.destinations.check(self.route, key=key)
 
     def take_on_workspace(self) -> None:

@@ -93,7 +93,7 @@ def test_it_writes_how_it_ended_and_nothing_else(lab: Lab, sync: Sync, simulator
     version = lab.state(sync).current()
     with writes(monkeypatch) as seen:
         result = lab.run(sync)
-    assert seen == ["last.json"]
+    assert seen == ["-.json"]
     assert (result.status, result.requests, len(simulator.messages())) == ("succeeded", 0, requests)
     assert lab.state(sync).current() == version
 
@@ -110,7 +110,7 @@ def test_it_waits_for_no_disk(lab: Lab, simulator: Simulator, monkeypatch: pytes
         lab.run(sync)
     assert synced == []
     # A file that was renamed before its bytes were on the disk.
-    [last] = Path(lab.overrides["state_url"]).glob("*/*/last.json")
+    [last] = Path(lab.overrides["state_url"]).glob("last/*/*.json")
     last.write_bytes(lost)
     requests = len(simulator.messages())
     assert (lab.run(sync).status, len(simulator.messages())) == ("succeeded", requests)
@@ -308,7 +308,7 @@ def test_a_first_run_without_a_row(lab: Lab, sync: Sync, simulator: Simulator,
     with writes(monkeypatch) as seen:
         short = lab.run(loose)
     assert said(short) == said(long)
-    assert (seen, simulator.messages()) == (["last.json"], [])
+    assert (seen, simulator.messages()) == (["-.json"], [])
 
 
 def test_the_partitions_of_a_run_share_one_opening_of_the_warehouse(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ def find_predecessor(state: State, sync: Sync, declared: Collection[str]) -> str
     Raises:
         StateError: the state cannot be read.
     """
-    if holds_anything(state, sync.name):
-        return None
     models = {name: _model(state, name) for name in orphans(state, declared) if name.startswith(f"{sync.kind}/")}
+    if not models or holds_anything(state, sync.name):
+        return None
     same = [name for name, model in models.items() if model == sync.model_digest]
     if same:
         return same[0]

@@ -157,7 +157,7 @@ def anything_staged(state: PartitionState) -> bool:
 
 def anything_set_aside(state: PartitionState) -> bool:
     """Whether the last plan found invalid rows. Then the next plan has to list those that are invalid now."""
-    path = state.store.local(state.name(INVALID))
+    path = None if state.lacks(INVALID) else state.store.local(state.name(INVALID))
     if path is None:
         return False
     with pa.OSFile(str(path)) as source:
@@ -202,8 +202,7 @@ def settle(state: PartitionState, changes: ChangeSet) -> None:
         state.store.delete(state.name(STAGED))
     runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
     for run_id in runs[:-_KEPT_RUNS]:
-        for name in state.store.list(state.name("runs", run_id) + "/"):
-            state.store.delete(name)
+        state.store.delete_all(state.store.list(state.name("runs", run_id) + "/"))
 
 
 def discard(changes: ChangeSet) -> None:
@@ -233,5 +232,4 @@ def _unstage_others(state: PartitionState, run_id: str) -> None:
 
 def _unstage(state: PartitionState, run_id: str) -> None:
     """Remove a change set's files; its receipts stay."""
-    for file in (*FILES, *MORE_FILES, MOVES):
-        state.store.delete(state.name("runs", run_id, file))
+    state.store.delete_all([state.name("runs", run_id, file) for file in (*FILES, *MORE_FILES, MOVES)])

@@ -73,6 +73,7 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
         pointed_out = set() if force else {sync.name for sync in selected.syncs if sync.kind == "events"}
 
         def act(target: Target) -> Shown:
+            project.expect(target.sync.name, target.partition)
             point_out_rename(project, target.sync, pointed_out)
             with progress(target.name, alone=jobs == 1) as show:
                 result = pipeline.run(target, force=force, allow=passing, full=full, sample=sample, keys=keys.all,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from candu_sync.changes import ChangeSet
-from candu_sync.commit.uncertain_events import list_uncertain
+from candu_sync.commit.uncertain_events import uncertain_of
 from candu_sync.delivery import Report
 from candu_sync.errors import Transient, Unauthorized
 from candu_sync.state import PartitionState, carried_on, last_good, read_last_run, write_last_run
@@ -146,7 +146,7 @@ def remember(state: PartitionState, result: RunResult, sync: Sync, *, full: bool
         launched_as: as the project's.
     """
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    uncertain = sum(found.count for found in list_uncertain(state) if found.run_id == result.run_id)
+    uncertain = uncertain_of(state, result.run_id) if sync.kind == "events" else 0
     body = result.to_json() | {"at": at, "uncertain": uncertain, "model": sync.model_digest, "full": full,
                                "launched_as": launched_as}
     before = read_last_run(state)

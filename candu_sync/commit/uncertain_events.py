@@ -48,8 +48,13 @@ def note_uncertain(state: PartitionState, changes: ChangeSet, outcome: Outcome) 
     state.write_json(name, asdict(Uncertain(changes.run_id, at, len(keys), sorted(keys)[:LISTED])))
 
 
+def uncertain_of(state: PartitionState, run_id: str) -> int:
+    """How many events of one run are uncertain."""
+    return int((state.read_json(f"uncertain/{run_id}.json") or {}).get("count", 0)) if run_id else 0
+
+
 def list_uncertain(state: PartitionState) -> list[Uncertain]:
     """The uncertain events of all runs since the last reset, the oldest run first."""
-    names = state.store.list(state.name("uncertain/"))
+    names = state.names("uncertain/")
     found = [state.read_json(name.removeprefix(state.name(""))) for name in names]
     return [Uncertain(**body) for body in found if body is not None]

@@ -74,7 +74,7 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
     """
     wanted = Wanted(target=target, version=version, snapshot=snapshot_of(target.state, version, target.sync.kind),
                      full=full and target.sync.kind != "events", keys=keys,
-                     tombstones=read_tombstones(target.project.state),
+                     tombstones=read_tombstones(target.project.state, lately=True),
                      refresh=None if keys or target.ended else refresh_of(target.sync, version.refreshed, _now()))
     run_id = reporter.run_id
     with ExitStack() as stack:

@@ -150,7 +150,7 @@ def _matched(wanted: Wanted, result: Result, batches: tuple[pa.RecordBatch, ...]
 
 def _prefilter(engine: Engine, wanted: Wanted, result: Result, source: RowSource) -> Prefilter | None:
     """What the rows go through. A full run sends every row. For it, and for a first run, nothing is filtered."""
-    if wanted.snapshot.base is None or wanted.full:
+    if not wanted.snapshot.has("base") or wanted.full:
         return None
     return Prefilter(engine.connection, wanted.target.sync, wanted.snapshot, result, wanted.chosen, wanted.refreshed,
                      theirs=source.carried, learn=source.learn)

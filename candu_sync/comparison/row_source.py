@@ -150,7 +150,7 @@ def _hashed(model: _Model, memory: HashMemory, stack: ExitStack) -> HashedSource
 def _helps(sync: Sync, snapshot: Snapshot) -> bool:
     """Whether a row that the snapshot has may stay where it is."""
     return (snapshot.rows >= LEAST_ROWS and sync.kind != "events" and sync.refresh is None
-            and snapshot.base is not None and not nulls_to_replace(sync, snapshot))
+            and snapshot.has("base") and not nulls_to_replace(sync, snapshot))
 
 
 def _settled(sync: Sync, schema: pa.Schema, snapshot: Snapshot) -> tuple[Trait, ...]:

@@ -100,7 +100,7 @@ def diff(connection: duckdb.DuckDBPyConnection, sync: Sync, result: Result, snap
     traits, compared = compared_traits(sync, result, snapshot)
     unchanged = full or chosen is not None
     new_traits = snapshot.new_traits(result.names)
-    if sync.kind == "events" or snapshot.base is None:
+    if sync.kind == "events" or not snapshot.has("base"):
         parts = [new_rows(sync, traits, compared)]
     else:
         parts = [changed_rows(sync, traits, compared, new_traits, full=full, unchanged=unchanged, refresh=refresh),
@@ -149,7 +149,7 @@ def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, matched: int
         ModelError: as ``diff``.
     """
     # A row that Candu refused before may be right now, or may have left.
-    if snapshot.rejected is not None or _gone_traits(sync, result, snapshot):
+    if snapshot.has("rejected") or _gone_traits(sync, result, snapshot):
         return None
     traits, compared = compared_traits(sync, result, snapshot)
     return Diff(traits=traits, compared=compared, rows=matched, invalid=0,

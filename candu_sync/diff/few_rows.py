@@ -26,10 +26,10 @@ def matched_few(sync: Sync, snapshot: Snapshot, result: Result, batches: Sequenc
     Returns:
         Rows, equal ones counted once; None: there may be something to do.
     """
-    if snapshot.base is None:
+    if not snapshot.has("base"):
         return None if batches else 0
     # A file of more than a few rows has a row index.
-    if snapshot.base_index is not None:
+    if snapshot.has("base_index"):
         return None
     compared = () if sync.kind == "events" else snapshot.given(result.names)
     stored = stored_rows(snapshot, compared)

@@ -90,7 +90,7 @@ class Prefilter:
         self._result = result
         self._hashed = snapshot.given(result.names)
         self._replaced = sorted(nulls_to_replace(sync, snapshot).intersection(result.names))
-        self._files = {name: path for name, path in (("base", snapshot.base), ("delta", snapshot.delta)) if path}
+        self._files = [name for name in ("base", "delta") if snapshot.has(name)]
         self._indexes = {name: index_of(self._cursor, snapshot, name, self._hashed) for name in self._files}
         if "delta" in self._indexes:
             self._indexes["base"].mark_replaced(self._indexes["delta"].key_hashes)
@@ -228,18 +228,20 @@ class Prefilter:
         Args:
             choose: which rows of a file, by its index and which of its rows were matched.
         """
-        for name, path in self._files.items():
+        for name in self._files:
             index = self._indexes[name]
             matched = index.matched_rows()
             take = choose(index, matched)
             index.give_back()
-            if not take.any():
+            path = getattr(self._snapshot, name) if take.any() else None
+            if path is None:
                 continue
             rows = pa.RecordBatchReader.from_batches(*_chosen(path, take, matched))
             self._connection.register("chosen_rows", rows)
             replaced = ""
             if name == "base" and "delta" in self._files:
-                self._connection.register("delta", arrow_file(self._files["delta"]))
+                assert self._snapshot.delta is not None
+                self._connection.register("delta", arrow_file(self._snapshot.delta))
                 replaced = "ANTI JOIN delta USING (key)"
             self._connection.execute(f"""
                 INSERT INTO previous

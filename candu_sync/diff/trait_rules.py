@@ -93,7 +93,7 @@ def compared_traits(sync: Sync, result: Result, snapshot: Snapshot) -> tuple[tup
                              f"It gives: {', '.join(result.names)}")
     traits = [] if sync.kind == "events" else list(snapshot.traits)
     # A version may have traits and no rows: then there is nothing to compare with.
-    stored = frozenset(range(len(traits))) if snapshot.base is not None else frozenset()
+    stored = frozenset(range(len(traits))) if snapshot.has("base") else frozenset()
     for trait in with_constants(sync, [trait for trait in result.traits if trait.kind is not ValueKind.EMPTY]):
         if trait not in traits:
             traits.append(trait)

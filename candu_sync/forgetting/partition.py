@@ -155,9 +155,9 @@ def _unstaged(state: PartitionState, user_id: str) -> int:
 
 def _unsaid(state: PartitionState, user_id: str) -> int:
     """The sentences about the last run may name a key."""
-    body = state.read_json("last.json") or {}
+    body = state.read_record()
     new = without_id(body, user_id)
     if new == body:
         return 0
-    state.write_json("last.json", new)
+    state.write_record(new)
     return 1

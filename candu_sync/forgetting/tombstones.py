@@ -95,12 +95,18 @@ def hash_of(salt: str, user_id: str) -> str:
     return hashlib.sha256((salt + user_id).encode()).hexdigest()
 
 
-def read_tombstones(state: State) -> Tombstones:
+def read_tombstones(state: State, *, lately: bool = False) -> Tombstones:
     """The people who are forgotten now.
+
+    Args:
+        lately: it is enough to know of those who were forgotten some seconds ago: nothing is sent or written before the
+            others are asked for, too.
 
     Raises:
         StateError: the state cannot be read.
     """
+    if lately and _FOLDER.rstrip("/") not in state.root.folders():
+        return Tombstones(str(state.workspace), frozenset())
     names = [name for name in state.store.list(_FOLDER) if not name.startswith(_CERTIFICATES)]
     return Tombstones(str(state.workspace), frozenset(PurePosixPath(name).stem for name in names))
 

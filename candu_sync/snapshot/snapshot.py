@@ -37,6 +37,7 @@ import pyarrow.ipc as ipc
 from candu_sync.embedded import arrow_file
 from candu_sync.rows import SQL_TYPE, Trait
 from candu_sync.snapshot.index_writer import IndexWriter
+from candu_sync.snapshot.local_file import LocalFile
 from candu_sync.snapshot.row_index import Index, hash_pairs, row_hash
 
 # The columns other than key and the traits.
@@ -60,7 +61,7 @@ class Snapshot:
         kind: users, groups or events.
         traits: the columns ``t0``, ``t1``, … of the files.
         rows: how many there are that are not gone.
-        base, delta: local Arrow files; None: there is none.
+        base, delta: local Arrow files; None: there is none. ``has`` answers that without fetching one.
         base_index, delta_index: their row indexes; None: to be made when they are needed.
         rejected: a local Arrow file of rows that Candu refused (schema ``REJECTED``).
         newest: the newest value of the cursor's column among the accepted events, UTC.
@@ -73,15 +74,19 @@ class Snapshot:
     kind: str
     traits: tuple[Trait, ...] = ()
     rows: int = 0
-    base: Path | None = None
-    delta: Path | None = None
-    base_index: Path | None = None
-    delta_index: Path | None = None
-    rejected: Path | None = None
+    base: LocalFile = LocalFile()
+    delta: LocalFile = LocalFile()
+    base_index: LocalFile = LocalFile()
+    delta_index: LocalFile = LocalFile()
+    rejected: LocalFile = LocalFile()
     newest: dt.datetime | None = None
     nulled: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     arriving: frozenset[str] = frozenset()
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file: "base", "delta" …"""
+        return LocalFile.is_there(self, name)
 
     def given(self, names: Collection[str]) -> tuple[Trait, ...]:
         """The traits of these names: those that a model with these columns gives, and that its row index is of."""
@@ -96,7 +101,7 @@ class Snapshot:
             >>> known.new_traits(["plan", "tier"])
             ('tier',)
         """
-        if self.base is None or self.kind == "events":
+        if not self.has("base") or self.kind == "events":
             return ()
         known = ({trait.name for trait in self.traits} | self.dropped) - self.arriving
         return tuple(name for name in names if name not in known)

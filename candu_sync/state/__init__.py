@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from candu_sync.state.state_url import take_apart as take_apart
     from candu_sync.state.store import Store as Store
     from candu_sync.state.versions import EventTimes as EventTimes
+    from candu_sync.state.versions import File as File
     from candu_sync.state.versions import RowIdentity as RowIdentity
     from candu_sync.state.versions import Version as Version
 else:
@@ -66,5 +67,5 @@ else:
         "scratch": "remove_folder",
         "state_url": "take_apart",
         "store": "Store",
-        "versions": "EventTimes RowIdentity Version",
+        "versions": "EventTimes File RowIdentity Version",
     })

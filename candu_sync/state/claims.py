@@ -110,7 +110,7 @@ def read_claim(state: PartitionState, number: int) -> Owner | None:
         The owner. The heartbeat of one on another machine is the time at which the store got it, as this machine's
         clock would show that time: the clocks of both may be wrong.
     """
-    found = state.store.dated(_name(state, number))
+    found = None if state.lacks(f"claims/{number:08d}.json") else state.store.dated(_name(state, number))
     if found is None:
         return None
     data, written = found

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from candu_sync.errors import DamagedState, OtherWorkspace
 from candu_sync.routes import CANDU, SEGMENT, Route
-from candu_sync.state.store import Store
+from candu_sync.state.root_files import RootFiles
 
 # Route → the file.
 NAMES = {CANDU.name: "destination.json", SEGMENT.name: "destination-segment.json"}
@@ -48,8 +48,9 @@ class Destination:
         candu_sync.errors.OtherWorkspace: the state ... belongs to Candu at https://api.candu.ai/api, ...
     """
 
-    def __init__(self, store: Store, route: Route) -> None:
-        self._store = store
+    def __init__(self, root: RootFiles, route: Route) -> None:
+        self._root = root
+        self._store = root.store
         self._route = route
         self._name = NAMES[route.name]
         self._known: _Known | None = None
@@ -110,18 +111,18 @@ class Destination:
             return
         salt = secrets.token_hex(16) if key or known is None else known.salt
         mine = _Known(url, salt, _digest(salt, key) if key else known.key if known else None, environment)
-        if self._store.put(self._name, _as_json(mine), create=known is None):
+        if self._root.put(self._name, _as_json(mine), create=known is None):
             self._known = mine
         else:
             self.check(url, key, environment, new_key=new_key)
 
     def forget(self) -> None:
         """Belong to no destination: nothing that one accepted is kept any more."""
-        self._store.delete(self._name)
+        self._root.delete(self._name)
         self._known = None
 
     def _read(self) -> _Known | None:
-        if self._known is None and (data := self._store.get(self._name)) is not None:
+        if self._known is None and (data := self._root.get(self._name)) is not None:
             try:
                 self._known = _Known(**json.loads(data))
             except (ValueError, TypeError) as error:

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -165,6 +165,11 @@ class DiskStore:
             return []
         return sorted(entry.name for entry in found if any(files for _, _, files in os.walk(entry.path)))
 
+    def top(self) -> tuple[list[str], dict[str, str | None]]:
+        with os.scandir(self._root) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        return [name for name, is_folder in found if is_folder], {name: None for name, folder in found if not folder}
+
     def list(self, prefix: str) -> list[str]:
         return sorted(_files(self._path(prefix.rstrip("/")), prefix))
 
@@ -175,6 +180,20 @@ class DiskStore:
             with contextlib.suppress(FileNotFoundError):
                 found[name] = (self._root / name).stat().st_size
         return found
+
+    def tags(self, prefix: str) -> dict[str, str | None]:
+        return dict.fromkeys(self.list(prefix))
+
+    def tagged(self, name: str) -> tuple[bytes, str | None] | None:
+        data = self.get(name)
+        return None if data is None else (data, None)
+
+    def tag_of(self, name: str) -> str | None:
+        return None
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.delete(name)
 
     def delete(self, name: str) -> None:
         path = self._path(name)

@@ -12,6 +12,7 @@ import uuid
 from typing import Any
 
 from candu_sync.errors import DamagedState, ForeignState, StateError
+from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store
 
 FORMAT = 2
@@ -22,7 +23,7 @@ NAME = "format.json"
 _PROBED = "put_if_absent"
 
 
-def open_format(store: Store, url: str) -> uuid.UUID:
+def open_format(root: RootFiles, url: str) -> uuid.UUID:
     """The state's id. A new state gets one, and its store is tested first. One of an earlier format is converted.
 
     Raises:
@@ -30,22 +31,24 @@ def open_format(store: Store, url: str) -> uuid.UUID:
         DamagedState: ``format.json`` cannot be read.
         StateError: the store cannot be reached, or lets two runs make one claim.
     """
-    found = store.get(NAME)
-    if found is None and store.list(""):
-        found = store.get(NAME)  # another process may have begun at the same moment
+    store = root.store
+    found = root.get(NAME)
+    if found is None and not root.is_empty():
+        root.forget_list()
+        found = root.get(NAME)  # another process may have begun at the same moment
         if found is None:
             raise ForeignState(f"{url} holds files but no format.json: it is not a state folder of candu-sync. "
                                "Point CANDU_STATE_URL at an empty folder")
     if found is None:
         # Its id first: a probe of another process must not make this folder look like somebody else's.
-        _put(store, {"format": FORMAT, "workspace": str(uuid.uuid4())}, create=True)
-        found = store.get(NAME) or b""
+        _put(root, {"format": FORMAT, "workspace": str(uuid.uuid4())}, create=True)
+        found = root.get(NAME) or b""
     body, workspace = _read(store, url, found)
     if not body.get(_PROBED):
         _probe(store, url)
     converted = body | {"format": FORMAT, _PROBED: True}
     if converted != body:
-        _put(store, converted)
+        _put(root, converted)
     return workspace
 
 
@@ -76,5 +79,5 @@ def _probe(store: Store, url: str) -> None:
                      "folder on a local disk")
 
 
-def _put(store: Store, body: dict[str, Any], *, create: bool = False) -> None:
-    store.put(NAME, json.dumps(body, indent=1).encode(), create=create)
+def _put(root: RootFiles, body: dict[str, Any], *, create: bool = False) -> None:
+    root.put(NAME, json.dumps(body, indent=1).encode(), create=create)

@@ -1,12 +1,10 @@
-"""``last.json``: how the last run of a sync and partition ended, and what is still known from the runs before it."""
+"""How the last run of a sync and partition ended, and what is still known from the runs before it: its record."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from candu_sync.state.partition_state import PartitionState
-
-_NAME = "last.json"
 
 # Runs whose number of rows that did not go is remembered.
 _LEFT = 5
@@ -24,7 +22,7 @@ def read_last_run(state: PartitionState) -> dict[str, Any]:
     Returns:
         What ``RunResult.to_json`` has, and: at (ISO 8601, UTC), uncertain, model, and what ``carried_on`` adds.
     """
-    body = state.read_json(_NAME) or {}
+    body = state.read_record()
     # A record of 0.1.0 has the counts under their old names.
     return body | {new: body.get(new, body.get(old)) for new, old in (("refused", "rejected"), ("waiting", "unsent"))
                    if new in body or old in body}
@@ -37,7 +35,7 @@ def write_last_run(state: PartitionState, body: dict[str, Any]) -> None:
     Raises:
         StateError: it cannot be written.
     """
-    state.write_json(_NAME, body, sync=False)
+    state.write_record(body)
 
 
 def last_good(run: dict[str, Any]) -> str | None:

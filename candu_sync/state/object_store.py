@@ -8,13 +8,16 @@ import re
 import tempfile
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from candu_sync.errors import SettingsError, StateError
 from candu_sync.state.scratch import make_folder, remove_folder
 from candu_sync.state.state_url import CREDENTIALS
+
+# Names that are taken over from a list at a time.
+_LISTED = 1_000
 
 
 class ObjectStore:
@@ -34,6 +37,7 @@ class ObjectStore:
             raise SettingsError(f"CANDU_STATE_URL {self._url} cannot be opened: {_sentence(error)}. Credentials are "
                                 f"read from {CREDENTIALS.get(self._url.partition(':')[0], 'the environment')}"
                                 ) from error
+        self._tags: dict[str, str | None] = {}
         self._cache = make_folder(Path(tempfile.gettempdir()), "candu-sync-state-")
         # At the latest when the interpreter ends. The folder of a killed process is removed by another one.
         weakref.finalize(self, remove_folder, self._cache)
@@ -43,10 +47,12 @@ class ObjectStore:
 
         try:
             with self._reported(name, written=True):
-                self._obstore.put(self._store, name, data, mode="create" if create else "overwrite")
+                put = self._obstore.put(self._store, name, data, mode="create" if create else "overwrite")
         except AlreadyExistsError:
             # obstore repeats a put whose answer was lost, and then finds its own object.
             return self.get(name) == data
+        if create or "/" not in name:
+            self._tags[name] = put["e_tag"]
         return True
 
     def get(self, name: str) -> bytes | None:
@@ -112,6 +118,27 @@ class ObjectStore:
             return []
         return sorted(path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
 
+    def tags(self, prefix: str) -> dict[str, str | None]:
+        with self._reported(prefix):
+            chunks = self._obstore.list(self._store, prefix.rstrip("/"), chunk_size=_LISTED)
+            return dict(sorted((item["path"], item["e_tag"]) for chunk in chunks for item in chunk))
+
+    def tagged(self, name: str) -> tuple[bytes, str | None] | None:
+        try:
+            with self._reported(name):
+                found = self._obstore.get(self._store, name)
+                return bytes(found.bytes()), found.meta["e_tag"]
+        except FileNotFoundError:
+            return None
+
+    def tag_of(self, name: str) -> str | None:
+        return self._tags.get(name)
+
+    def top(self) -> tuple[list[str], dict[str, str | None]]:
+        with self._reported(""):
+            found = self._obstore.list_with_delimiter(self._store)
+        return sorted(found["common_prefixes"]), {item["path"]: item["e_tag"] for item in found["objects"]}
+
     def list(self, prefix: str) -> list[str]:
         return list(self.sizes(prefix))
 
@@ -123,6 +150,18 @@ class ObjectStore:
     def delete(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError), self._reported(name):
             self._obstore.delete(self._store, name)
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        found = list(names)
+        if not found:
+            return
+        try:
+            with self._reported(found[0]):
+                self._obstore.delete(self._store, found)
+        except FileNotFoundError:
+            # Where the store has no request for several, one that is gone ends it.
+            for name in found:
+                self.delete(name)
 
     def scratch(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self._cache))

@@ -10,7 +10,8 @@ import datetime as dt
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 from candu_sync.errors import DamagedState, StaleChanges, StateError
 from candu_sync.naming import named
 from candu_sync.state import folder_names
+from candu_sync.state.glance import Copied, Record
+from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store
 from candu_sync.state.versions import File, Version, as_json, decode, encode
 
@@ -30,16 +33,63 @@ KEPT_SECONDS = 3600
 class PartitionState:
     """The versions of one sync and partition, and the files around them."""
 
-    def __init__(self, store: Store, prefix: str, sync: str, partition: str | None = None) -> None:
+    def __init__(self, store: Store, prefix: str, sync: str, partition: str | None = None,
+                 root: RootFiles | None = None) -> None:
         self.store = store
         self.prefix = prefix
         self.sync = sync
         self.partition = partition
         self._introduced = False
+        self._record = Record(store, prefix, root)
+        # What one list of the folder showed, name → tag, and the record that was read with it.
+        self._seen: dict[str, str | None] | None = None
+        self._last: dict[str, Any] | None = None
+
+    @contextmanager
+    def seen_at_once(self) -> Iterator[None]:
+        """In an object store, what is read in the block is known from one list of the partition's folder, until this
+        process writes to it. On a disk each file is looked for."""
+        if self.store.folder is None:
+            if self._last is None:
+                self._last = self._record.read()
+            self._seen = self.store.tags(self.name(""))
+        try:
+            yield
+        finally:
+            self._look_anew()
+
+    def _look_anew(self) -> None:
+        self._seen = self._last = None
+
+    def begin_with(self, record: bytes | None) -> None:
+        """The record of the last run was read a moment ago; None: there is none."""
+        self._last = None if record is None else self._record.taken(record)
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder of the partition (ending in `/`), in order."""
+        prefix = self.name(folder)
+        if self._seen is None:
+            return self.store.list(prefix)
+        return [name for name in self._seen if name.startswith(prefix)]
+
+    def lacks(self, name: str) -> bool:
+        """Whether it is known that the partition has no file of this name."""
+        return self._seen is not None and self.name(name) not in self._seen
+
+    def read_record(self) -> dict[str, Any]:
+        """The record of the last run; empty: there is none, or it cannot be read."""
+        return dict(self._record.read() if self._last is None else self._last)
+
+    def write_record(self, body: dict[str, Any]) -> None:
+        """Write the record of the last run. A power cut may lose it. Raises StateError: it cannot be written."""
+        self.introduce()
+        self._record.write(body)
 
     def introduce(self) -> None:
         """Before anything else is written: a folder whose name does not say the partition's key has it in a file."""
-        if not self._introduced and folder_names.is_digest(self.prefix.rpartition("/")[2]):
+        known = self._seen is not None and not self.lacks(folder_names.KEY_FILE)
+        self._look_anew()
+        if not (self._introduced or known) and folder_names.is_digest(self.prefix.rpartition("/")[2]):
             self.store.put(self.name(folder_names.KEY_FILE), as_json({"partition": self.partition}), create=True)
         self._introduced = True
 
@@ -72,7 +122,7 @@ class PartitionState:
 
     def newest(self) -> Version | None:
         """The newest version; None: there is none. Raises DamagedState as ``current``."""
-        names = self.store.list(self.name("versions/"))
+        names = self.names("versions/")
         return self._read(names[-1]) if names else None
 
     def _check_moved(self) -> None:
@@ -84,10 +134,25 @@ class PartitionState:
 
     def _read(self, name: str) -> Version:
         try:
-            return decode(self.store.get(name) or b"")
+            return decode(self._body(name) or b"")
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedState(name, f"{self.store.place(name)} is damaged ({type(error).__name__}): "
                                f"{_what_to_do(self.sync)}") from error
+
+    def _body(self, name: str) -> bytes | None:
+        """What is in a version's file."""
+        if self._seen is None:
+            return self.store.get(name)
+        copy, tag = self._record.version, self._seen.get(name)
+        if copy is not None and copy.name == name and copy.tag == tag:
+            return copy.text.encode()
+        found = self.store.tagged(name)
+        self._copy(name, *(found or (b"", None)))
+        return None if found is None else found[0]
+
+    def _copy(self, name: str, body: bytes, tag: str | None) -> None:
+        """Keep what is in the newest version's file, for the record."""
+        self._record.version = None if tag is None else Copied(name, tag, body.decode(errors="replace"))
 
     def open(self, file: File | None) -> Path | None:
         """A version's file on this machine, with size and checksum verified; None stays None.
@@ -128,8 +193,10 @@ class PartitionState:
             name = self.name("data", version.run_id, f"{path.stem}-{digest[:16]}{path.suffix}")
             files[role] = File(name, self.store.add(name, path, more=left > 0, same=(same or {}).get(role)), digest)
         version = replace(version, files=files)
-        if not self.store.put(self._version_name(version.number), encode(version), create=True):
+        name, body = self._version_name(version.number), encode(version)
+        if not self.store.put(name, body, create=True):
             raise self._overtaken(version.number)
+        self._copy(name, body, self.store.tag_of(name))
         self._drop_old(version.number)
         return version
 
@@ -151,6 +218,8 @@ class PartitionState:
         The files are listed before the claims, and those before the versions: a run claims before it adds a file, and
         releases its claim after its version. So no file of a version that is not complete yet is removed.
         """
+        if len(self.store.list(self.name("versions/"))) <= KEPT_VERSIONS:
+            return
         data = self.store.list(self.name("data/"))
         if any(int(Path(name).stem) > newest for name in self.store.list(self.name("claims/"))):
             return
@@ -162,17 +231,15 @@ class PartitionState:
         old = [name for name in names[:-KEPT_VERSIONS] if _age(versions[name].at) > KEPT_SECONDS]
         if not old:
             return
+        self.store.delete_all(old)
         for name in old:
-            self.store.delete(name)
             del versions[name]
         kept = {file.name for version in versions.values() for file in version.files.values()}
-        for name in data:
-            if name not in kept:
-                self.store.delete(name)
+        self.store.delete_all([name for name in data if name not in kept])
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A small file of the partition; None: there is none, or a write of it was cut off."""
-        data = self.store.get(self.name(name))
+        data = None if self.lacks(name) else self.store.get(self.name(name))
         try:
             return None if data is None else dict(json.loads(data))
         except ValueError:
@@ -197,9 +264,8 @@ class PartitionState:
             raise self._overtaken(number)
         stays = (self._version_name(number), self.name("claims/"), self.name(folder_names.KEY_FILE),
                  *([] if keep is None else [self.name(keep, "")]))
-        for name in self.store.list(self.name("")):
-            if not name.startswith(stays):
-                self.store.delete(name)
+        self.store.delete_all([name for name in self.store.list(self.name("")) if not name.startswith(stays)])
+        self._record.delete()
 
 
 def _what_to_do(sync: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from candu_sync.errors import DamagedState
 from candu_sync.state import folder_names
 from candu_sync.state.claims import Claim, drop_claims, read_claim, refusal
+from candu_sync.state.glance import RECORDS
 from candu_sync.state.last_run import read_last_run, write_last_run
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root import State
@@ -56,13 +57,14 @@ def _holds(state: PartitionState) -> bool:
 def orphans(state: State, declared: Collection[str]) -> list[str]:
     """The syncs that hold something and are not among those that are declared, in order."""
     known = {folder_names.sync_folder(name) for name in declared}
-    names = (_sync_of(state, folder) for folder in state.store.folders("") if folder not in known)
+    names = (_sync_of(state, folder) for folder in state.root.folders() if folder not in known)
     return sorted(name for name in names if name is not None and holds_anything(state, name))
 
 
 def known_syncs(state: State) -> list[str]:
     """The syncs that have a folder in the state, whatever is in it, in order."""
-    return sorted({name for folder in state.store.folders("") if (name := _sync_of(state, folder)) is not None})
+    folders = {*state.root.folders(), *state.store.folders(f"{RECORDS}/")}
+    return sorted({name for folder in folders if (name := _sync_of(state, folder)) is not None})
 
 
 def _sync_of(state: State, folder: str) -> str | None:
@@ -142,7 +144,7 @@ def _moves(name: str, leave: tuple[str, ...]) -> bool:
     folder, _, rest = name.partition("/")
     if folder == "runs":
         return "/receipts/" in rest
-    return name not in (*leave, folder_names.KEY_FILE) and folder not in ("versions", "claims", "data")
+    return name not in (*leave, folder_names.KEY_FILE, "last.json") and folder not in ("versions", "claims", "data")
 
 
 def _put_version(new: PartitionState, version: Version, files: dict[str, File]) -> None:

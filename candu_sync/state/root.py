@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from candu_sync.routes import CANDU, ROUTES, SEGMENT, Route
 from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
 from candu_sync.state.format_file import open_format
+from candu_sync.state.glance import RECORDS, Record
 from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
+from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store, open_store
 from candu_sync.state.sync_file import SyncFile
 
@@ -29,11 +32,24 @@ class State:
         StateError: it cannot be reached, or not be written.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, first: tuple[str, str | None] | None = None) -> None:
         self.store: Store = open_store(url)
-        self.workspace: uuid.UUID = open_format(self.store, url)
+        self.root = RootFiles(self.store)
+        # A record that was read, until its partition is opened: the partition's folder, and the record.
+        self._read: tuple[str, bytes] | None = None
+        if first is not None and self.store.folder is None:
+            self._read_first(*first)
+        self.workspace: uuid.UUID = open_format(self.root, url)
         self._folders: dict[str, frozenset[str]] = {}
-        self._destinations = {name: Destination(self.store, route) for name, route in ROUTES.items()}
+        self._destinations = {name: Destination(self.root, route) for name, route in ROUTES.items()}
+
+    def _read_first(self, sync: str, partition: str | None) -> None:
+        """Read the record of a partition's last run, which has copies of the files at the root."""
+        prefix = f"{folder_names.sync_folder(sync)}/{folder_names.partition_folder(partition)}"
+        record = Record(self.store, prefix, self.root)
+        if (data := self.store.get(record.name)) is not None:
+            record.taken(data)
+            self._read = prefix, data
 
     def destination(self, route: Route) -> Destination:
         """To what the state belongs, by a route."""
@@ -91,7 +107,16 @@ class State:
             # Where it has one from before digests, that is it.
             first = folder_names.first_folder(partition)
             folder = first if first in self._folders_of(sync) else folder
-        return PartitionState(self.store, f"{folder_names.sync_folder(sync)}/{folder}", sync, partition)
+        return PartitionState(self.store, f"{folder_names.sync_folder(sync)}/{folder}", sync, partition, self.root)
+
+    def begin(self, sync: str, partition: str | None) -> PartitionState:
+        """As ``of``, for a run that begins now: what was read of the partition when the state was opened is not read
+        again."""
+        state = self.of(sync, partition)
+        if self._read is not None and self._read[0] == state.prefix:
+            state.begin_with(self._read[1])
+            self._read = None
+        return state
 
     def _folders_of(self, sync: str) -> frozenset[str]:
         if sync not in self._folders:
@@ -105,8 +130,14 @@ class State:
             DamagedState: the key of a folder cannot be read.
         """
         prefix = folder_names.sync_folder(sync) + "/"
-        keys = {self._key(prefix, folder) for folder in self.store.folders(prefix)}
+        folders = {*self.store.folders(prefix), *self._recorded(prefix)}
+        keys = {self._key(prefix, folder) for folder in folders}
         return sorted(keys, key=lambda key: (key is not None, key or ""))
+
+    def _recorded(self, prefix: str) -> Iterator[str]:
+        """The folders of the partitions that have a record: one whose first run failed has nothing else."""
+        for name in self.store.list(f"{RECORDS}/{prefix}"):
+            yield name.rpartition("/")[2].removesuffix(".json")
 
     def _key(self, prefix: str, folder: str) -> str | None:
         if not folder_names.is_digest(folder):

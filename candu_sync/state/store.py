@@ -8,6 +8,7 @@ put-if-absent on each of them (obstore docs, "put").
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -47,14 +48,31 @@ class Store(Protocol):
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders right below a folder (ending in `/`) that hold anything, in order."""
 
+    def top(self) -> tuple[list[str], dict[str, str | None]]:
+        """What is right in the state's folder: the names of folders, in order, and of files with their tags."""
+
     def list(self, prefix: str) -> list[str]:
         """The names that begin with the prefix (a folder, ending in `/`), in order."""
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """As ``list``, each name with the object's bytes."""
 
+    def tags(self, prefix: str) -> dict[str, str | None]:
+        """As ``list``, each name with a tag, which changes when the object is written again; None: there are no
+        tags."""
+
+    def tagged(self, name: str) -> tuple[bytes, str | None] | None:
+        """As ``get``, with the object's tag."""
+
+    def tag_of(self, name: str) -> str | None:
+        """The tag of an object as this process put it, with ``create`` or at the root of the
+        state; None: it is not known."""
+
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove several objects, in order on a disk, with a request for a thousand in an object store."""
 
     def scratch(self) -> Path:
         """A new private local folder for files that will be moved in; the caller removes what is left."""

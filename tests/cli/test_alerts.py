@@ -42,7 +42,7 @@ def codes(bodies: list[dict[str, Any]]) -> list[list[str]]:
 
 def record(project: Folder, **changed: Any) -> None:
     """Change what is known of the last run."""
-    path = next((project.folder / "state").glob("*/*/last.json"))
+    path = next((project.folder / "state").glob("last/*/*.json"))
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 
 

@@ -118,7 +118,7 @@ def test_check_sees_that_a_sync_is_late(project: Folder) -> None:
     assert (never.code, "stale: no run ended well yet" in never.err) == (1, True)
     project.cli("run", "users/profile")
     assert project.cli("status", "--check").code == 0
-    path = next((project.folder / "state").glob("*/*/last.json"))
+    path = next((project.folder / "state").glob("last/*/*.json"))
     body = json.loads(path.read_text())
     body["succeeded_at"] = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)).isoformat()
     path.write_text(json.dumps(body))
@@ -135,7 +135,7 @@ def test_how_late_is_late(automation: str, minutes: int | None) -> None:
 def test_a_record_of_an_earlier_version_is_read(project: Folder) -> None:
     profile(project)
     project.cli("run", "users/profile")
-    path = next((project.folder / "state").glob("*/*/last.json"))
+    path = next((project.folder / "state").glob("last/*/*.json"))
     body = json.loads(path.read_text())
     old = {name: value for name, value in body.items() if name not in ("refused", "waiting", "since", "left")}
     path.write_text(json.dumps(old | {"rejected": 2, "unsent": 3}))
