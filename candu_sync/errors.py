@@ -11,6 +11,7 @@
     ├── ModelError              a model's columns cannot become messages       (exit 1)
     │   └── PreconditionFailed  dbt has not built or tested it as the YAML asks
     ├── StateError              the state cannot be read or written            (exit 1)
+    │   ├── StateUnreachable    the store does not answer: worth another try
     │   ├── DamagedState        a file is truncated, altered or missing
     │   ├── ForeignState        the folder is of another format
     │   ├── StaleChanges        a change set of an older snapshot
@@ -99,6 +100,10 @@ class PreconditionFailed(ModelError):
 
 class StateError(CanduSyncError):
     """The state cannot be read or written."""
+
+
+class StateUnreachable(StateError):
+    """The store of the state does not answer: it may work again in a minute."""
 
 
 class DamagedState(StateError):

@@ -22,10 +22,18 @@ from dagster import (
 )
 from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
-from candu_sync.errors import CanduSyncError, Claimed, OtherWorkspace, StaleChanges, Transient, WarehouseUnreachable
+from candu_sync.errors import (
+    CanduSyncError,
+    Claimed,
+    OtherWorkspace,
+    StaleChanges,
+    StateUnreachable,
+    Transient,
+    WarehouseUnreachable,
+)
 from candu_sync.settings import in_words
 
-_WORTH_ANOTHER_TRY = (Transient, WarehouseUnreachable)
+_WORTH_ANOTHER_TRY = (StateUnreachable, Transient, WarehouseUnreachable)
 
 # The delivery has tried each request for minutes. So these pauses are longer: about 30 s, then 60 s.
 RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from candu_sync.errors import Claimed, StateError
 from candu_sync.state.clocks import ahead, compare
-from candu_sync.state.owner import Owner, owner_of, this_process
+from candu_sync.state.owner import Owner, at_work, owner_of, this_process
 from candu_sync.state.partition_state import PartitionState
 
 # A run stops sending long before its lease (``owner.LEASE``) ends, so that its last request, which may wait for an
@@ -45,14 +45,20 @@ class Claim:
         self._name = _name(state, number)
         self._number = number
         self._owner = this_process(run_id)
-        self._lost = False
+        self._lost = self._released = False
         self._beat_at = _clock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="candu-sync heartbeat", daemon=True)
         state.introduce()
         # Whether the claim was written at once, and so has the store's time of its heartbeat.
         began = _clock()
-        if not state.store.put(self._name, self._body(), create=True):
+        at_work(run_id, now=True)
+        try:
+            written = state.store.put(self._name, self._body(), create=True)
+        except StateError:
+            at_work(run_id, now=False)  # it may be there all the same
+            raise
+        if not written:
             raise refusal(state, read_claim(state, number))
         self._quick = _clock() - began < _QUICK
 
@@ -63,11 +69,14 @@ class Claim:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        if not self._released:
+            at_work(self._owner.run_id, now=False)
 
     def release(self) -> None:
         """Give the claim back; only for its owner, after the commit or when there was nothing to commit."""
         self._stop.set()
         self._state.store.delete(self._name)
+        self._released = True
 
     def held(self) -> bool:
         """Whether this owner may still send: its last heartbeat is young enough, and the claim was its own then. A
@@ -147,7 +156,7 @@ def refusal(state: PartitionState, owner: Owner | None) -> Claimed:
     free_in = owner.lease_left(_now()) + _MARGIN
     holder = f"run {owner.run_id} on host {owner.host} (process {owner.pid}) has claimed {state.title} since " \
              f"{owner.started}"
-    if silent <= SILENT or owner.in_this_table():
+    if silent <= SILENT:
         return Claimed(f"{holder}: wait for it, or stop it; the next run takes over the claim of a dead one by itself",
                        free_in=free_in)
     return Claimed(f"{holder}, and gave no sign of life for {silent:.0f} s: if it is dead, its claim is free in "

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from candu_sync.errors import SettingsError, StateError
+from candu_sync.errors import SettingsError, StateError, StateUnreachable
 from candu_sync.state.scratch import make_folder, remove_folder
 from candu_sync.state.state_url import CREDENTIALS
 
 # Names that are taken over from a list at a time.
 _LISTED = 1_000
+
+# Of an error that has no class of its own: the store answered, and the same request would be answered so again.
+_REFUSED = re.compile(r"status code: 4(?!08|29)\d\d")
 
 
 class ObjectStore:
@@ -177,7 +180,7 @@ class ObjectStore:
     def _reported(self, name: str, *, written: bool = False) -> Iterator[None]:
         """The store's errors as one sentence. For a read, "not found" is an answer; for a write, it means that there is
         no bucket."""
-        from obstore.exceptions import AlreadyExistsError, BaseError
+        from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
 
         try:
             yield
@@ -186,8 +189,10 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             if isinstance(error, FileNotFoundError) and not written:
                 raise
-            raise StateError(f"the state {self.place(name)} cannot be reached: {_sentence(error)}. "
-                             "Check CANDU_STATE_URL and its credentials") from error
+            answered = not isinstance(error, GenericError) or _REFUSED.search(str(error))
+            kind = StateError if answered else StateUnreachable
+            raise kind(f"the state {self.place(name)} cannot be reached: {_sentence(error)}. "
+                       "Check CANDU_STATE_URL and its credentials") from error
 
 
 def _sentence(error: Exception) -> str:

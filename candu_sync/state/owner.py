@@ -14,6 +14,9 @@ from candu_sync.state import processes
 # Seconds of silence after which a run counts as dead, whether or not its process can be seen.
 LEASE = 120.0
 
+# Runs of this process that are over, and could not give their claim back, as where the store was away.
+_over: set[str] = set()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
@@ -65,8 +68,8 @@ class Owner:
         return all(there) and there == (processes.boot_id(), processes.pid_namespace())
 
     def _running(self) -> bool:
-        if self.pid == os.getpid() and self.process_id != processes.process_id():
-            return False
+        if self.pid == os.getpid():
+            return self.process_id == processes.process_id() and self.run_id not in _over
         return self.process_started == processes.started(self.pid)
 
 
@@ -80,6 +83,11 @@ def this_process(run_id: str) -> Owner:
     return Owner(run_id=run_id, host=socket.gethostname(), pid=pid, process_started=processes.started(pid),
                  started=now, heartbeat=now, boot_id=processes.boot_id(), pid_namespace=processes.pid_namespace(),
                  process_id=processes.process_id())
+
+
+def at_work(run_id: str, *, now: bool) -> None:
+    """Whether this process works under the claim of a run; a process may live on when its run is over."""
+    (_over.discard if now else _over.add)(run_id)
 
 
 def owner_of(body: Mapping[str, Any]) -> Owner:

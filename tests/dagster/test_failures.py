@@ -7,14 +7,16 @@ import json
 import logging
 import os
 from dataclasses import asdict, replace
+from typing import Any
 from unittest import mock
 
 import pytest
 from dagster import ExecuteInProcessResult, Failure, RetryPolicy, RetryRequested
 
+from candu_sync import claimed_push
 from candu_sync.delivery import requests
-from candu_sync.errors import Claimed
-from candu_sync.state import claims, owner, this_process
+from candu_sync.errors import Claimed, StateUnreachable
+from candu_sync.state import Version, claims, owner, this_process
 from dagster_defs.failures import failures
 from tests.dagster.room import CHANGES, PUSH, STEP, Room, failure, metadata, people
 
@@ -111,6 +113,25 @@ def claimed_elsewhere(room: Room, silent: float) -> None:
     path = state.store.local(name)
     assert path is not None
     os.utime(path, (beat.timestamp(), beat.timestamp()))
+
+
+def test_a_store_that_is_away_at_the_end_of_a_push_is_tried_again_and_nothing_goes_twice(
+        room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim of the first try is still there then, and its process is this one."""
+    commit, away = claimed_push.commit, [True]
+
+    def committed(*arguments: Any, **options: Any) -> Version:
+        if away.pop() if away else False:
+            raise StateUnreachable("the state cannot be reached")
+        return commit(*arguments, **options)
+
+    monkeypatch.setattr(claimed_push, "commit", committed)
+    sync = people(room, count=50)
+    result = room.materialize(CHANGES, PUSH)
+    assert result.success
+    assert retries(result) == 1
+    assert len(room.simulator.messages()) == 50
+    assert room.state(sync).current().rows == 50
 
 
 def test_a_run_waits_for_the_claim_of_one_that_fell_silent(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

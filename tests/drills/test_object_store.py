@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync.commit import list_uncertain
-from candu_sync.errors import DamagedState, StateError
+from candu_sync.errors import DamagedState, StateError, StateUnreachable
 from candu_sync.simulator import Simulator
 from candu_sync.state.claims import read_claim
 from candu_sync.state.object_store import ObjectStore
@@ -192,12 +192,19 @@ def test_an_altered_object_is_named(world: World, url: str) -> None:
         world.lab.run(sync)
 
 
-def test_an_object_store_that_does_not_answer(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_store_that_refuses(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA-secret-name")
     bucket = url.split("/")[2]
     with pytest.raises(StateError, match=r"cannot be reached.*Check CANDU_STATE_URL and its credentials") as refused:
         State(url.replace(bucket, "no-such-bucket"))
     assert "AKIA" not in str(refused.value)
+    assert not isinstance(refused.value, StateUnreachable)
+
+
+def test_an_object_store_that_does_not_answer(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StateUnreachable, match="cannot be reached"):
+        State(url)
 
 
 def test_only_the_owner_reads_the_local_files(url: str) -> None:

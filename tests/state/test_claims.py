@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from candu_sync import pipeline
-from candu_sync.errors import Claimed, StateError
+from candu_sync.errors import Claimed, StateError, StateUnreachable
 from candu_sync.simulator import Simulator
 from candu_sync.state import claims, clocks, processes
 from candu_sync.state.claims import Claim, read_claim
@@ -58,9 +58,44 @@ class TestClaims:
         now = dt.datetime.now(dt.UTC)
         with Claim(state, 1, "run-1"):
             owner = read_claim(state, 1)
-        assert owner is not None
-        assert owner.alive(now)
-        assert not owner.alive(now + dt.timedelta(seconds=LEASE + 5))
+            assert owner is not None
+            assert owner.alive(now)
+            assert not owner.alive(now + dt.timedelta(seconds=LEASE + 5))
+
+    def test_one_that_could_not_be_given_back_is_dead_though_its_process_lives(self, state: PartitionState) -> None:
+        """As where the store was away at the end of a run, in a worker that goes on with other runs."""
+        now = dt.datetime.now(dt.UTC)
+        with pytest.raises(StateError), Claim(state, 1, "run-left"):
+            raise StateError("the store is away")
+        left = read_claim(state, 1)
+        assert left is not None
+        assert not left.alive(now)
+        with Claim(state, 2, "run-left") as claim:
+            assert left.alive(now)
+            claim.release()
+
+    def test_one_that_was_perhaps_written_is_dead(
+            self, state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
+        put = state.store.put
+
+        def lost(name: str, data: bytes, *, create: bool = False, sync: bool = True) -> bool:
+            put(name, data, create=create)
+            raise StateUnreachable("the answer was lost")
+
+        monkeypatch.setattr(state.store, "put", lost)
+        with pytest.raises(StateUnreachable):
+            Claim(state, 1, "run-lost")
+        left = read_claim(state, 1)
+        assert left is not None
+        assert not left.alive(dt.datetime.now(dt.UTC))
+
+    def test_a_living_process_that_is_silent_may_have_left_its_claim(self, state: PartitionState) -> None:
+        beat = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=60)
+        owner = replace(this_process("run-1"), heartbeat=beat.isoformat())
+        state.store.put(state.name("claims", "00000001.json"), json.dumps(asdict(owner)).encode())
+        with pytest.raises(Claimed, match=r"gave no sign of life for \d+ s") as caught:
+            Claim(state, 1, "run-2")
+        assert caught.value.perhaps_dead
 
     def test_a_later_process_of_the_same_number_is_not_it(self, state: PartitionState) -> None:
         before = replace(this_process("run-1"), process_started="1")
@@ -94,11 +129,11 @@ class TestClaims:
         assert not owner.alive(now + dt.timedelta(seconds=LEASE + 1))
 
     def test_a_claim_of_a_later_version_is_read(self, state: PartitionState) -> None:
-        body = asdict(this_process("run-1")) | {"shoe_size": 43}
+        body = asdict(this_process("run-later")) | {"shoe_size": 43}
         state.store.put(state.name("claims", "00000001.json"), json.dumps(body).encode())
         owner = read_claim(state, 1)
         assert owner is not None
-        assert owner.run_id == "run-1"
+        assert owner.run_id == "run-later"
         assert owner.alive(dt.datetime.now(dt.UTC))
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b'{"heartbeat": null}', b'{"run_id": "run-1"}'])
