@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from dagster import DagsterInstance
+from dagster._core.execution import asset_backfill
 
 from candu_sync.settings import Settings
 from candu_sync.state import check_lasting
@@ -32,7 +33,7 @@ CHART = {
     "runLauncher": {"type", "config"},
     "postgresql": {"enabled", "postgresqlHost", "postgresqlUsername", "postgresqlDatabase", "postgresqlScheme",
                    "service"},
-    "dagsterDaemon": {"enabled", "runMonitoring", "runRetries"},
+    "dagsterDaemon": {"enabled", "runMonitoring", "runRetries", "env"},
     "additionalInstanceConfig": None,
     "telemetry": {"enabled"},
 }
@@ -156,6 +157,15 @@ class TestHelm:
         with DagsterInstance.local_temp(str(tmp_path), overrides=more) as instance:
             assert instance.run_retries_max_retries == 1
             assert instance.global_op_concurrency_default_limit == 1
+
+
+def test_backfills_wait_for_a_code_server_that_starts_again() -> None:
+    """Dagster's daemon reads this variable; without it a backfill fails, and cancels its runs."""
+    name = "DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR"
+    # Where Dagster does not know it any more, what it stood for has to be found again.
+    assert name in Path(asset_backfill.__file__).read_text()
+    assert read("compose/compose.yaml")["services"]["daemon"]["environment"][name] == "1"
+    assert read("helm/values.yaml")["dagsterDaemon"]["env"][name] == "1"
 
 
 def test_a_run_that_is_stopped_has_the_time_to_commit() -> None:
