@@ -10,7 +10,7 @@ SIMULATOR_PORT ?= 8800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test lint bench bench-quick scale drill docs check-packages check-floors check-deploy clean
+.PHONY: help install demo ui test lint bench bench-quick scale drill drill-distributed docs check-packages check-floors check-deploy clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -51,6 +51,10 @@ test: install ## All tests
 drill: install ## Hundreds of kills of real processes, a long model of the world, and new examples for each property
 	DRILL_KILLS=400 DRILL_EXAMPLES=300 $(BIN)/python -m pytest tests/drills --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 	DRILL_EXAMPLES=300 $(BIN)/python -m pytest -m hypothesis --ignore tests/drills --numprocesses $(WORKERS)
+
+# ARGS: more options: ARGS='--kills 60 --seed 2'; `python -m drills.distributed --help` has them all.
+drill-distributed: install ## Workers on several machines, killed in the middle of pushes: docs/scale.md; Linux, root, redis-server
+	@$(BIN)/python -m drills.distributed $(ARGS)
 
 lint: install ## ruff, and mypy in strict mode over both packages
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Drills that are too long, and need too much of a machine, for the test suite."""
