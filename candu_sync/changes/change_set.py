@@ -72,6 +72,7 @@ class ChangeSet:
         identity: what made two rows the same row when the plan was made; None: it is older than this field.
         refresh: whose turn it was to be sent again; None: no row's.
         route: by which route it is to be sent.
+        result: the digest of the result that was compared; None: it is not known.
     """
 
     run_id: str
@@ -95,6 +96,7 @@ class ChangeSet:
     route: str = CANDU.name
     rows_read: int = 0
     bytes_read: int = 0
+    result: str | None = None
 
     @property
     def outgoing(self) -> Path:

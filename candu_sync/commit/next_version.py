@@ -90,6 +90,7 @@ def commit(state: PartitionState, old: Version, sync: Sync, changes: ChangeSet, 
             return old
         made = replace(_next(old, changes, merged, found.newest), identity=identity, events=found.events,
                        nulled=found.nulled, arriving=arriving_traits(changes, outcome), refreshed=found.refreshed)
+        made = made.made_of(changes.result if _has_all(changes, outcome, merged) else None)
         return _put(state, made, merged, {"rejected": rejected, "moves": found.moves})
     finally:
         remove_folder(folder)
@@ -154,6 +155,15 @@ def _first(sync: Sync, changes: ChangeSet, before: Snapshot, old: Version, folde
         path.hardlink_to(changes.file(_STAGED_AS[role]))
     merged = Merged({**files, "delta": None, "delta_index": None}, changes.summary.added, _STAGED_AS)
     return _Found(merged=merged, newest=before.newest, refreshed=refreshed)
+
+
+def _has_all(changes: ChangeSet, outcome: Outcome, merged: Merged) -> bool:
+    """Whether the next version has all rows of the result as they are, and no others."""
+    summary = changes.summary
+    accepted, refused = outcome.settled
+    aside = summary.invalid or summary.held or summary.held_back or summary.forgotten or summary.gone_traits
+    return (accepted >= summary.messages and merged.live == summary.rows
+            and not (aside or summary.not_finite or refused or outcome.uncertain or changes.keys))
 
 
 def _after(changes: ChangeSet) -> Snapshot:

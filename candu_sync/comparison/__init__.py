@@ -2,6 +2,7 @@
 
     pipeline.plan ──► comparing ──► reading ──► row_source ──► source          all rows come
                           │            │             └───────► hashed_source   only rows whose hash is not known
+                          │            ├──► same_result                        a small result, as Candu has it
                           │            └──► wanted                             what is compared with what
                           └──► diff, changes                                   what differs, and the change set's files
 

@@ -94,7 +94,7 @@ def compare(target: Target, version: Version, reporter: Reporter, *, full: bool,
         forgotten=tuple(sorted(wanted.tombstones.hashes)), seconds=dict(reporter.seconds), folder=folder,
         identity=wanted.identity, refresh=refresh,
         constants_for=tuple(nulls_to_replace(target.sync, wanted.snapshot)), new_traits=found.new_traits,
-        route=target.route.name)
+        route=target.route.name, result=read.digest)
     if folder is not None:
         try:
             changes.save()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import orjson
@@ -72,6 +72,8 @@ class Version:
         events: when the accepted events happened; None: there are none.
         refreshed: how far the refresh went, ISO 8601 in UTC; None: none began.
         route: by which route the accepted rows were sent.
+        result: the version's number and run, and the digest of the result that has the same rows; None: there is none,
+            or it is not known. A version that was made of this one without a result has the number of this one.
     """
 
     number: int
@@ -89,6 +91,21 @@ class Version:
     events: EventTimes | None = None
     refreshed: str | None = None
     route: str = CANDU.name
+    result: tuple[int, str, str] | None = None
+
+    def is_of(self, digest: str) -> bool:
+        """Whether its rows are those of the result with this digest.
+
+        Example:
+            >>> version = Version(number=3, run_id="r").made_of("d")
+            >>> version.is_of("d"), replace(version, number=4).is_of("d")
+            (True, False)
+        """
+        return self.result == (self.number, self.run_id, digest)
+
+    def made_of(self, digest: str | None) -> Version:
+        """The version with the digest of its result; None: the result has other rows, too."""
+        return replace(self, result=None if digest is None else (self.number, self.run_id, digest))
 
 
 def encode(version: Version) -> bytes:
@@ -97,6 +114,8 @@ def encode(version: Version) -> bytes:
     if version.route == CANDU.name:
         # As versions had it when there was no other route: whoever wrote those can read it.
         del plain["route"]
+    if version.result is None:
+        del plain["result"]
     return as_json(plain | {"files": {role: vars(file) for role, file in version.files.items()}})
 
 
@@ -116,6 +135,8 @@ def decode(body: bytes) -> Version:
     traits = tuple((trait, kind) for trait, kind in fields.pop("traits"))
     nulled, dropped, arriving = (tuple(fields.pop(name, ())) for name in ("nulled", "dropped", "arriving"))
     identity, events = fields.pop("identity", None), fields.pop("events", None)
+    result = fields.pop("result", None)
     return Version(**fields, files=files, traits=traits, nulled=nulled, dropped=dropped, arriving=arriving,
                    identity=None if identity is None else RowIdentity.from_json(identity),
+                   result=None if result is None else (int(result[0]), str(result[1]), str(result[2])),
                    events=None if events is None else EventTimes(**events))
