@@ -77,13 +77,15 @@ class HashedSource(RowSource):
     def rows(self, prefilter: Prefilter | None) -> Iterator[pa.RecordBatch]:
         assert prefilter is not None, "the rows that are known are asked for in a snapshot"
         if not len(self._known):
-            return self._every_row()
+            self._reading = self._model.every_row()
+            self.path = self._reading.path
+            return self._every_row(self._reading)
         asked = self._look_up(prefilter)
         keys = np.unique(asked.keys)
         self._looked_up = self._total
         if len(keys) > min(MOST_KEYS, MOST_CHANGED * self._total.rows):
             self.known, self._large, self.path = 0, True, f"{self._model.path} ({LARGE})"
-            return self._every_row()
+            return self._every_row(self._opened(None))
         self.path = f"{self._model.path}, by row hashes"
         if not len(keys):
             return iter(())
@@ -112,9 +114,9 @@ class HashedSource(RowSource):
         self._reading = self._model.rows(keys)
         return self._reading
 
-    def _every_row(self) -> Iterator[pa.RecordBatch]:
+    def _every_row(self, reading: Reading) -> Iterator[pa.RecordBatch]:
         self._total = RowTotal()
-        for batch in self._counted(self._opened(None)):
+        for batch in self._counted(reading):
             self._total = self._total.and_of(_total_of(*unsigned(batch)))
             yield batch
 

@@ -6,7 +6,7 @@ network addresses, times with a zone) are left to rows. psycopg binds the parame
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,9 +65,14 @@ _ON_CALENDAR = r"^\d{4}-[^B]*$"
 _CSV = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
 
 
-def read_copy(query: Query) -> Reading | None:
+def read_copy(query: Query, sql: str | None = None, carried: Collection[str] = ()) -> Reading | None:
     """Streams the query in blocks of about 8 MB of text; None when this path cannot be used: the driver is not psycopg,
-    or the text of a type differs from what rows give."""
+    or the text of a type differs from what rows give.
+
+    Args:
+        sql: what is run instead of the query's own text; it has its values.
+        carried: columns of it that the reading does not name.
+    """
     if query.engine.dialect.driver != "psycopg":
         return None
     import psycopg
@@ -77,7 +82,7 @@ def read_copy(query: Query) -> Reading | None:
         with connecting(query.engine.url, *errors):
             connection = _connection(query, stack)
         with translated(*errors):
-            sql = with_literals(query)
+            sql = with_literals(query) if sql is None else sql
             columns = _columns(connection, sql)
             if columns is None:
                 return None
@@ -85,7 +90,8 @@ def read_copy(query: Query) -> Reading | None:
             cursor = stack.enter_context(connection.cursor())
             asked = _in_utc(sql, columns)
             stack.enter_context(cursor.copy(f"copy (\n{asked}\n) to stdout (format csv)".encode()))
-        return Reading(query, "postgres copy", list(columns), _batches(_blocks(connection), columns), stack.pop_all(),
+        names = [name for name in columns if name not in carried]
+        return Reading(query, "postgres copy", names, _batches(_blocks(connection), columns), stack.pop_all(),
                        errors)
 
 

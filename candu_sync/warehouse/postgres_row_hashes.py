@@ -31,6 +31,7 @@ import pyarrow as pa
 from candu_sync.warehouse.adbc import adbc_batches, adbc_type, open_cursor
 from candu_sync.warehouse.adbc_databases import aside
 from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.postgres_types import with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
@@ -149,6 +150,12 @@ class _PostgresHashes(HashedModel):
 
     def hashes(self) -> Batches:
         return self._run(f"select {self._listed}")
+
+    def every_row(self) -> Reading:
+        # By a connection of psycopg's: COPY's text takes two thirds of the processor time of ADBC.
+        with self._query.explained():
+            reading = read_copy(self._query, f"select model.*, {self._listed} {self._from}\n", HASH_COLUMNS)
+        return reading or self.rows(None)
 
     def rows(self, key_hashes: Sequence[int] | None) -> Reading:
         where = "" if key_hashes is None else f" where {self._key} = any ('{{{','.join(map(str, key_hashes))}}}')"

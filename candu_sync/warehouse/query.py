@@ -68,12 +68,13 @@ class Query:
 
     def cancel_by(self, cancel: Callable[[], object] | None, stack: ExitStack) -> None:
         """How the query is cancelled from now on, until ``stack`` closes, where its connection has been put before.
+        Afterwards it is cancelled as before.
 
         Raises ``WarehouseError`` when it was cancelled already.
         """
         with self._lock:
-            self._cancel = cancel
-        stack.callback(self._forget)
+            before, self._cancel = self._cancel, cancel
+        stack.callback(self._cancel_as, before)
         self.refuse_if_cancelled()
 
     def cancel(self, why: str = CANCELLED) -> None:
@@ -119,9 +120,9 @@ class Query:
                 raise
             raise WarehouseError(self._why) from None
 
-    def _forget(self) -> None:
+    def _cancel_as(self, before: Callable[[], object] | None) -> None:
         with self._lock:
-            self._cancel = None
+            self._cancel = before
 
     def _started_timer(self) -> threading.Timer | None:
         if self.timeout is None:

@@ -194,7 +194,7 @@ def test_where_most_rows_change_all_are_read_and_hashes_rest(server: Server, mon
     large, vain = ({"by": f"{by} ({why})", "rows": 30}
                    for by, why in (("adbc", hashed_source.LARGE), (WHOLE, row_source.VAIN)))
     assert [({name: read[name] for name in large}, rest) for read, rest in paths] == [
-        (large, 0), (large, 1), (vain, 0), ({"by": "adbc", "rows": 30}, 0)]
+        (large, 0), (large, 1), (vain, 0), ({"by": WHOLE, "rows": 30}, 0)]
     assert server.lab.plan(sync).path == BY_ROWS
     assert memory(server, sync)["vain"] == 0
 
@@ -236,7 +236,7 @@ def test_hashes_are_made_anew_where_anything_changes(server: Server) -> None:
     learnt(server, server.sync())
     for changed in (_by_model, _by_settings, _by_zone, _by_type):
         changes, _ = both_ways(server.lab, changed(server))
-        assert (changes.path, changes.rows_read) == ("adbc", 30), changed
+        assert (changes.path, changes.rows_read) == (WHOLE, 30), changed
 
 
 def test_hashes_are_made_anew_on_another_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,12 +245,12 @@ def test_hashes_are_made_anew_on_another_server(server: Server, monkeypatch: pyt
     sql = postgres_row_hashes._SERVER.replace("pg_catalog.version()", "'PostgreSQL 19'")
     monkeypatch.setattr(postgres_row_hashes, "_SERVER", sql)
     changes, _ = both_ways(server.lab, sync)
-    assert (changes.path, changes.rows_read) == ("adbc", 30)
+    assert (changes.path, changes.rows_read) == (WHOLE, 30)
 
 
 @pytest.mark.parametrize(("yaml", "options", "path"), [
     ("", {"full": True}, WHOLE), ("", {"keys": ["u1"]}, WHOLE), ("refresh: 30 days", {}, WHOLE),
-    ("", {"keep": False}, "adbc")])
+    ("", {"keep": False}, WHOLE)])
 def test_other_plans_read_all_rows_or_write_nothing(server: Server, yaml: str, options: dict[str, Any],
                                                     path: str) -> None:
     people(server)
@@ -370,10 +370,10 @@ def test_a_memory_that_is_lost_or_damaged_is_made_again(server: Server) -> None:
         name = memory(server, sync)["file"]
         state.store.delete(name) if damage is None else state.store.put(name, damage)
         changes = server.lab.plan(sync)
-        assert (changes.path, changes.rows_read, changes.summary.changed) == ("adbc", 30, 1)
+        assert (changes.path, changes.rows_read, changes.summary.changed) == (WHOLE, 30, 1)
     for body in (b"{", json.dumps(memory(server, sync) | {"later": 1}).encode()):
         state.store.put(state.name("row_hashes.json"), body)
-        assert server.lab.plan(sync).path == "adbc"
+        assert server.lab.plan(sync).path == WHOLE
 
 
 def test_what_is_known_is_kept_in_an_object_store(s3_url: str) -> None:

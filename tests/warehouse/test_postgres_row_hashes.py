@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,32 @@ def test_rows_are_asked_for_by_thousands_of_keys_and_null_is_one(warehouse: Ware
         assert sum(batch.num_rows for batch in reading) == 5000
 
 
+@pytest.mark.parametrize("type_", HASHED)
+def test_every_row_comes_with_the_same_hashes_by_copy(warehouse: Warehouse, type_: str) -> None:
+    values = ", ".join(f"({value})" for value in [*HASHED[type_], "null"])
+    sql = f"select 'u' || row_number() over () as user_id, x::{type_} as x from (values {values}) as v(x) -- the end"
+    with hashed(warehouse, sql) as model, model.every_row() as reading:
+        batches = list(reading)
+    found = [pair for batch in batches
+             for pair in zip(*(batch.column(name).to_pylist() for name in HASH_COLUMNS), strict=True)]
+    assert reading.path == ("adbc" if type_ == '"char"' else "postgres copy")
+    assert reading.names == ["user_id", "x"]
+    assert {tuple(batch.schema.names) for batch in batches} == {("user_id", "x", *HASH_COLUMNS)}
+    assert sorted(found) == sorted(hashes(warehouse, sql))
+
+
+def test_every_row_comes_by_adbc_where_copy_is_not_exact_and_is_cancelled_there(warehouse: Warehouse) -> None:
+    sql = """select pg_sleep(0.01)::text as user_id, 'a'::"char" as x from generate_series(1, 5000)"""
+    with hashed(warehouse, sql) as model:
+        timer = threading.Timer(0.2, warehouse.cancel)
+        timer.start()
+        try:
+            with pytest.raises(WarehouseError, match="was cancelled"):
+                list(model.every_row())
+        finally:
+            timer.join()
+
+
 def test_reading_is_all_that_it_needs(warehouse: Warehouse, postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as other:
         other.execute("""
@@ -295,10 +322,9 @@ def test_errors_are_those_of_a_reading(warehouse: Warehouse) -> None:
         list(model.hashes())
 
 
-@pytest.mark.parametrize("ask", [lambda model: model.total(), lambda model: list(model.hashes())])
+@pytest.mark.parametrize("ask", [lambda model: model.total(), lambda model: list(model.hashes()),
+                                 lambda model: list(model.every_row()), lambda model: list(model.rows(None))])
 def test_a_query_of_hashes_is_cancelled(warehouse: Warehouse, ask: Callable[[HashedModel], object]) -> None:
-    import threading
-
     with hashed(warehouse, "select pg_sleep(0.01)::text as user_id from generate_series(1, 5000)") as model:
         timer = threading.Timer(0.2, warehouse.cancel)
         timer.start()
