@@ -138,12 +138,23 @@ class Network:
 
     def __enter__(self) -> Network:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", self.port), self._loop).result()
+        listening = asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Close the listening socket and all connections."""
+        self._server.close()
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     def fail(self, how: Literal["refuse", "hang"]) -> None:
         """Nothing gets through any more."""
@@ -172,8 +183,8 @@ class Network:
             finally:
                 self._open.discard(there_writer)
                 there_writer.transport.abort()
-        except OSError:
-            return
+        except (OSError, asyncio.CancelledError):
+            return  # the other side is gone, or the network ends
         finally:
             self._open.discard(writer)
             writer.transport.abort()
