@@ -20,6 +20,7 @@ from dagster import (
 from candu_sync import Catalog, Sync
 from candu_sync.errors import SpecError
 from dagster_defs.checks import check_specs
+from dagster_defs.each_partition import EachPartition, in_turn
 from dagster_defs.failures import RETRIES, fail
 from dagster_defs.launch import Launch
 from dagster_defs.markdown import fenced
@@ -46,14 +47,15 @@ def build_sync_assets(sync: Sync, names: Names = ALONE, *, retries: RetryPolicy 
     beside = beside or Catalog({sync.name: sync}, ())
 
     @multi_asset(name=names.op_name(sync.name), specs=specs, check_specs=check_specs(sync, names), can_subset=True,
-                 backfill_policy=backfill_policy(), pool=_pool(sync, names),
+                 backfill_policy=backfill_policy(sync), pool=_pool(sync, names),
                  required_resource_keys={names.resource_key},
                  op_tags={PRIORITY_TAG: PRIORITIES[sync.kind]})
     def sync_assets(context: AssetExecutionContext, config: Launch) -> Iterator[Event]:
         tag_syncs(context, names, sync.name, beside.syncs)
         resource = getattr(context.resources, names.resource_key)
-        yield from SyncRun(sync=sync, context=context, launch=config, resource=resource, retries=retries,
-                           beside=beside, names=names).events()
+        run = EachPartition if in_turn(context, sync) else SyncRun
+        yield from run(sync=sync, context=context, launch=config, resource=resource, retries=retries, beside=beside,
+                       names=names).events()
 
     return sync_assets
 

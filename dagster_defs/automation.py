@@ -27,10 +27,17 @@ from candu_sync.errors import SettingsError
 from candu_sync.syncs import Sync
 from dagster_defs.names import ALONE, Names
 from dagster_defs.partitions import is_partition_key, newest_partitions
+from dagster_defs.ranges import MOST_IN_A_RUN, range_tags, small_partitions
 from dagster_defs.resources import CanduSyncResource
 
 # One query a minute: a person may be waiting for a new segment.
 _SECONDS_BETWEEN_LOOKS = 60
+
+MOST_KEYS_A_TICK = 100
+"""New keys of one tick, of which several go in a run. The rest is new at the next tick, too."""
+
+MOST_RUNS_A_TICK = 10
+"""Runs of one tick for new keys, where each key has runs of its own: to ask for one takes up to half a second."""
 
 AUTOMATION = "automation"
 
@@ -59,7 +66,7 @@ def automation_sensor(keys: Sequence[AssetKey], name: str) -> AutomationConditio
         description="Runs the syncs whose YAML has `automation: on_upstream`.")
 
 
-def partitions_sensor(sync: Sync, names: Names = ALONE) -> SensorDefinition:
+def partitions_sensor(sync: Sync, names: Names = ALONE, *, alone: bool = True) -> SensorDefinition:
     """A sensor that adds the new values of a dynamic sync as partitions, and runs them. With windows, it runs the
     newest window that has ended. The partition of a value that is gone is run once more, when constants of ``removed``
     are left to send for it. The sensor is on for a sync with ``automation``. For others, a person turns it on or adds
@@ -68,7 +75,7 @@ def partitions_sensor(sync: Sync, names: Names = ALONE) -> SensorDefinition:
     status = DefaultSensorStatus.STOPPED if sync.automation == "none" else DefaultSensorStatus.RUNNING
 
     def look(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-        return new_partitions(context, sync, names)
+        return new_partitions(context, sync, names, alone=alone)
 
     return sensor(name=f"{names.op_name(sync.name)}__partitions", job_name=names.job_name(sync.name),
                   default_status=status, required_resource_keys={names.resource_key},
@@ -77,7 +84,8 @@ def partitions_sensor(sync: Sync, names: Names = ALONE) -> SensorDefinition:
                   "them.")(look)
 
 
-def new_partitions(context: SensorEvaluationContext, sync: Sync, names: Names = ALONE) -> SensorResult | SkipReason:
+def new_partitions(context: SensorEvaluationContext, sync: Sync, names: Names = ALONE, *,
+                   alone: bool = True) -> SensorResult | SkipReason:
     """A tick of that sensor."""
     resource: CanduSyncResource = getattr(context.resources, names.resource_key)
     name, values = _dynamic(sync, names)
@@ -89,12 +97,23 @@ def new_partitions(context: SensorEvaluationContext, sync: Sync, names: Names = 
     except SettingsError as error:
         return SkipReason(str(error))
     refused = [key for key in found if not is_partition_key(key, sync.partitions)]
-    new = [key for key in found if key not in known and key not in refused]
+    before = set(known)
+    new = list(dict.fromkeys(key for key in found if key not in before and key not in refused))
     if not new and not ended:
         return SkipReason(_reason(found, known, refused))
-    newest = newest_partitions(sync, new, dt.datetime.now(dt.UTC))
-    return SensorResult(run_requests=[*(RunRequest(partition_key=key) for key in newest), *ended],
+    new = new[:MOST_KEYS_A_TICK if alone else MOST_RUNS_A_TICK]
+    return SensorResult(run_requests=[*_first_runs(sync, new, alone=alone), *ended],
                         dynamic_partitions_requests=[AddDynamicPartitionsRequest(name, new)] if new else [])
+
+
+def _first_runs(sync: Sync, new: Sequence[str], *, alone: bool) -> list[RunRequest]:
+    """The runs of new keys, which Dagster adds at the end of its list, in this order. So several of them are a range,
+    unless another sync adds keys to the list at the same time."""
+    if not (alone and small_partitions(sync)):
+        return [RunRequest(partition_key=key) for key in newest_partitions(sync, new, dt.datetime.now(dt.UTC))]
+    groups = [new[at:at + MOST_IN_A_RUN] for at in range(0, len(new), MOST_IN_A_RUN)]
+    return [RunRequest(partition_key=group[0]) if len(group) == 1 else RunRequest(tags=range_tags(group))
+            for group in groups]
 
 
 def _last_runs(project: Project, sync: Sync, known: Sequence[str]) -> list[RunRequest]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,7 +98,10 @@ def _sensors(syncs: list[Sync], names: Names, automation: str) -> list[SensorDef
     automated = [key for sync in syncs if sync.automation == "on_upstream"
                  for key in (names.changes_key(sync.name), names.push_key(sync.name))]
     dynamic = [sync for sync in syncs if sync.partitions is not None and sync.partitions.dynamic is not None]
-    sensors: list[SensorDefinition] = [partitions_sensor(sync, names) for sync in dynamic]
+    lists = Counter(sync.partitions.dynamic for sync in dynamic if sync.partitions is not None)
+    sensors: list[SensorDefinition] = [
+        partitions_sensor(sync, names, alone=lists[sync.partitions.dynamic] == 1)
+        for sync in dynamic if sync.partitions is not None]
     return [*sensors, automation_sensor(automated, automation)] if automated else sensors
 
 

@@ -26,11 +26,13 @@ from candu_sync.errors import (
     CanduSyncError,
     Claimed,
     OtherWorkspace,
+    SettingsError,
     StaleChanges,
     StateUnreachable,
     Transient,
     WarehouseUnreachable,
 )
+from candu_sync.naming import named
 from candu_sync.settings import in_words
 
 _WORTH_ANOTHER_TRY = (StateUnreachable, Transient, WarehouseUnreachable)
@@ -41,12 +43,14 @@ RETRIES = RetryPolicy(max_retries=2, delay=30, backoff=Backoff.EXPONENTIAL, jitt
 
 @contextmanager
 def failures(context: AssetExecutionContext | OpExecutionContext, retries: RetryPolicy | None, *, stale_hint: str = "",
-             workspace: str | None = None) -> Iterator[None]:
+             workspace: str | None = None, sync: str = "", partition: str | None = None) -> Iterator[None]:
     """End the step, as ``fail`` does with these ``retries``, when the block raises one of the engine's errors.
 
     Args:
         stale_hint: what to do in Dagster when no changes are staged, or stale ones.
         workspace: whose settings and commands the sentence is to name.
+        sync, partition: what the block works on. The sentence begins with it, if it does not name the sync by itself;
+            a wrong setting is no fault of one sync.
     """
     try:
         yield
@@ -58,7 +62,9 @@ def failures(context: AssetExecutionContext | OpExecutionContext, retries: Retry
         hint = f" ({stale_hint})" if isinstance(error, StaleChanges) and stale_hint else ""
         if isinstance(error, OtherWorkspace) and error.key:
             hint = ". In Dagster `new_key: true` in the launchpad stands for --new-key"
-        fail(in_words(workspace, f"{error}{hint}"), context, retries if transient else None)
+        about = "" if not sync or sync in str(error) or isinstance(error, SettingsError) else (
+            f"{named(sync, partition)}: ")
+        fail(in_words(workspace, f"{about}{error}{hint}"), context, retries if transient else None)
 
 
 def _until_free(error: Claimed, context: AssetExecutionContext | OpExecutionContext) -> float | None:

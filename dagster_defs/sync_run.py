@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -72,6 +72,10 @@ class SyncRun:
     def _changes(self) -> AssetKey:
         return self.names.changes_key(self.sync.name)
 
+    @property
+    def _push_key(self) -> AssetKey:
+        return self.names.push_key(self.sync.name)
+
     def events(self) -> Iterator[Event]:
         """Do what the run asks for: the changes, the push, both, or only their checks."""
         asked = self.context.selected_asset_keys
@@ -83,17 +87,17 @@ class SyncRun:
             yield from self._check()
 
     def _pushes(self) -> bool:
-        return self.names.push_key(self.sync.name) in self.context.selected_asset_keys
+        return self._push_key in self.context.selected_asset_keys
 
     def _stage(self) -> Iterator[Event]:
         """Stage the changes of each partition. Where a guard stops one, the run ends here."""
         asset, stopped, checks, found_of = self._changes, [], [], list[ChangeSet]()
+        staged_before = self._recorded(asset)
         with per_partition(self.context, asset) as note:
             for partition in partitions_of(self.context, self.sync):
-                with self._project(self.retries) as project:
+                with self._project(self.retries, partition) as project:
                     target = target_of(project, self.sync, partition)
-                    # A second try goes on with what the first one staged: part of it may be sent.
-                    found = staged(target.state) if self._staged_before() else self._planned(target)
+                    found = self._found(target, partition, staged_before)
                     evidence, tripped = self._evidence(target, found), guard(target, found)
                     stopped_by = self._stopped_by(target, found, tripped)
                     found_of.append(found)
@@ -115,10 +119,10 @@ class SyncRun:
         partitions = partitions_of(self.context, self.sync)
         # A second try would plan again for the partitions that the first one has pushed.
         tries = self.retries if len(partitions) == 1 else None
-        asset, checks, found_of = self.names.push_key(self.sync.name), [], list[ChangeSet]()
+        asset, checks, found_of = self._push_key, [], list[ChangeSet]()
         with per_partition(self.context, asset) as note:
             for partition in partitions:
-                with self._project(tries) as project:
+                with self._project(tries, partition) as project:
                     target, found, result = self._pushed(project, partition)
                     evidence = self._evidence(target, found)
                     found_of.append(found)
@@ -165,7 +169,7 @@ class SyncRun:
         """What the checks say now. Nothing is staged."""
         checks = []
         for partition in partitions_of(self.context, self.sync):
-            with self._project(self.retries) as project:
+            with self._project(self.retries, partition) as project:
                 target = target_of(project, self.sync, partition)
                 found = plan(target, keep=False, progress=log_progress(self.context.log))
                 try:
@@ -177,9 +181,10 @@ class SyncRun:
         yield from self._asked(checks)
 
     @contextmanager
-    def _project(self, retries: RetryPolicy | None) -> Iterator[Project]:
+    def _project(self, retries: RetryPolicy | None, partition: str | None) -> Iterator[Project]:
         hint = f"in Dagster: materialize {self._changes.to_user_string()}"
-        with (failures(self.context, retries, stale_hint=hint, workspace=self.names.workspace),
+        with (failures(self.context, retries, stale_hint=hint, workspace=self.names.workspace, sync=self.sync.name,
+                       partition=partition),
               warnings_in(self.context.log), opened(self.context, self.resource) as project):
             project.destinations.new_key = self.launch.new_key
             yield project
@@ -197,15 +202,22 @@ class SyncRun:
     def _end(self, stopped: Sequence[tuple[str | None, GuardTripped]]) -> NoReturn:
         """End the run, and say in its tags and its failure which guards stopped which partitions."""
         tag_stopped(self.context, "; ".join(reason for _, by in stopped for reason in by.reasons))
-        fail("\n".join(f"{named(self.sync.name, partition)}: stopped by a guard: "
-                       f"{how_to_pass(self.sync, self.names, by)}" for partition, by in stopped), self.context)
+        fail("\n".join(self._stopped_sentence(partition, by) for partition, by in stopped), self.context)
 
-    def _staged_before(self) -> bool:
-        """Whether an earlier try of this step got as far as the push."""
+    def _stopped_sentence(self, partition: str | None, by: GuardTripped) -> str:
+        return f"{named(self.sync.name, partition)}: stopped by a guard: {how_to_pass(self.sync, self.names, by)}"
+
+    def _found(self, target: Target, partition: str | None, staged_before: Collection[str | None]) -> ChangeSet:
+        """The changes of a partition. A second try goes on with what the first one staged: part of it may be sent."""
+        return staged(target.state) if partition in staged_before else self._planned(target)
+
+    def _recorded(self, asset: AssetKey) -> set[str | None]:
+        """The partitions of an asset that an earlier try of this step recorded; None: the whole asset."""
         if not self.context.retry_number:
-            return False
+            return set()
         logs = self.context.instance.all_logs(self.context.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
-        return any(log.get_dagster_event().asset_key == self._changes for log in logs)
+        events = [log.get_dagster_event() for log in logs]
+        return {event.partition for event in events if event.asset_key == asset}
 
     def _planned(self, target: Target) -> ChangeSet:
         if self.launch.values:

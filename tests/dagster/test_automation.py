@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from unittest import mock
 
 import pytest
 from dagster import (
@@ -11,13 +12,17 @@ from dagster import (
     AutomationConditionSensorDefinition,
     DefaultSensorStatus,
     Definitions,
+    RunRequest,
     SensorResult,
     SkipReason,
     build_sensor_context,
     evaluate_automation_conditions,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from candu_sync.syncs.sync import Sync
+from dagster_defs import automation
 from dagster_defs.automation import new_partitions
 from dagster_defs.resources import CanduSyncResource
 from tests.dagster.live import instance_of
@@ -79,6 +84,16 @@ def test_the_sensor_of_conditions_is_on(room: Room) -> None:
     assert sensor.default_status == DefaultSensorStatus.RUNNING
 
 
+def covered(request: RunRequest, keys: list[str]) -> list[str]:
+    """The partitions of a run, by Dagster's list of keys."""
+    if request.partition_key is not None:
+        return [request.partition_key]
+    first, last = (request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))
+    found = keys[keys.index(first):keys.index(last) + 1]
+    assert request.tags["candu/partitions"] == str(len(found))
+    return found
+
+
 class TestNewPartitions:
     """A value that appears in the warehouse becomes a partition."""
 
@@ -100,6 +115,48 @@ class TestNewPartitions:
         assert isinstance(found, SensorResult)
         assert [request.partition_key for request in found.run_requests or ()] == ["trial"]
         assert [list(r.partition_keys) for r in found.dynamic_partitions_requests or ()] == [["trial"]]
+
+    @settings(max_examples=15)
+    @given(arrivals=st.lists(st.lists(st.integers(0, 400), unique=True, max_size=300), min_size=1, max_size=4),
+           alone=st.booleans())
+    def test_each_new_value_is_asked_for_once_and_none_is_forgotten(self, arrivals: list[list[int]],
+                                                                     alone: bool) -> None:
+        """A model of ticks: values come, a tick adds the first of them, and its runs cover exactly those."""
+        sync = Sync.model_validate({
+            "name": "users/segments", "kind": "users", "key": ["user_id"], "path": "users/segments.sql",
+            "sql": "select * from members where segment = :partition",
+            "partitions": {"dynamic": "segments", "values": "select 1"}})
+        resource, values, keys, asked = mock.MagicMock(), list[str](), list[str](), list[str]()
+        project = resource.project.return_value.__enter__.return_value
+        project.known_values.side_effect = lambda *_: list(values)
+        context = mock.Mock(resources=mock.Mock(candu_sync=resource))
+        context.instance.get_dynamic_partitions.side_effect = lambda _: list(keys)
+        with mock.patch.object(automation, "ended_partitions", return_value=[]):
+            for came in [*arrivals, *[[] for _ in range(45)]]:
+                values += [f"s{n}" for n in came if f"s{n}" not in values]
+                tick = new_partitions(context, sync, alone=alone)
+                if isinstance(tick, SkipReason):
+                    continue
+                [added] = tick.dynamic_partitions_requests or ()
+                keys += added.partition_keys
+                requests = tick.run_requests or ()
+                assert len(requests) <= (4 if alone else 10)
+                asked += [key for request in requests for key in covered(request, keys)]
+                assert asked == keys
+        assert asked == values
+
+    def test_new_values_that_another_sync_adds_too_have_runs_of_their_own(self, room: Room) -> None:
+        """Its keys may come between these, or in another order."""
+        room.table("members", user_id=["u1", "u2"], segment=["trial", "won"])
+        yaml = "partitions: {dynamic: segments, values: select distinct segment from members order by 1}"
+        for name in "users/segments", "users/others":
+            room.sync(name, "select * from members where segment = :partition", yaml)
+        repository = room.definitions().get_repository_def()
+        with instance_of(room) as instance, build_sensor_context(
+                instance_ref=instance.get_ref(), repository_def=repository,
+                resources={"candu_sync": CanduSyncResource()}) as context:
+            tick = repository.get_sensor_def("users__segments__partitions").evaluate_tick(context)
+        assert [request.partition_key for request in tick.run_requests or ()] == ["trial", "won"]
 
     def test_values_that_are_gone_are_reported_and_kept(self, room: Room) -> None:
         sync = self.sync(room, "won")

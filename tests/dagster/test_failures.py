@@ -16,7 +16,8 @@ from dagster import ExecuteInProcessResult, Failure, RetryPolicy, RetryRequested
 from candu_sync import claimed_push
 from candu_sync.delivery import requests
 from candu_sync.errors import Claimed, StateUnreachable
-from candu_sync.state import Version, claims, owner, this_process
+from candu_sync.state import Version, owner, this_process
+from dagster_defs import failures as failures_module
 from dagster_defs.failures import failures
 from tests.dagster.room import CHANGES, PUSH, STEP, Room, failure, metadata, people
 
@@ -92,6 +93,7 @@ def test_sql_that_the_warehouse_refuses_is_reported_once(room: Room) -> None:
     room.sync("users/people", "select user_id from persons")
     result = room.materialize(CHANGES)
     assert retries(result) == 0
+    assert failure(result, CHANGES).startswith("users/people: ")
     assert "persons" in failure(result, CHANGES)
 
 
@@ -135,13 +137,22 @@ def test_a_store_that_is_away_at_the_end_of_a_push_is_tried_again_and_nothing_go
 
 
 def test_a_run_waits_for_the_claim_of_one_that_fell_silent(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The rest of the lease has passed once the step is tried again.
-    monkeypatch.setattr(claims, "_MARGIN", 0.1)
-    claimed_elsewhere(room, silent=owner.LEASE - 0.5)
+    until_free, waits = failures_module._until_free, list[float]()
+
+    def waited(error: Claimed, context: Any) -> float | None:
+        """The rest of the lease passes at once."""
+        waits.append(until_free(error, context) or 0.0)
+        claimed_elsewhere(room, silent=owner.LEASE + 1)
+        return 0.0
+
+    monkeypatch.setattr(failures_module, "_until_free", waited)
+    claimed_elsewhere(room, silent=owner.LEASE / 2)
     result = room.materialize(CHANGES, PUSH)
     assert result.success
     assert retries(result) == 1
     assert len(room.simulator.messages()) == 3
+    [wait] = waits
+    assert 0 < wait <= owner.LEASE
 
 
 def test_a_run_is_refused_at_once_by_one_that_lives(room: Room) -> None:
