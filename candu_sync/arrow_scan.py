@@ -13,8 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
-import pyarrow.ipc as ipc
 from pyarrow.fs import LocalFileSystem
+
+from candu_sync.arrow_rows import plain_schema, read_batches
 
 
 class ArrowFile(pads.FileSystemDataset):  # type: ignore[misc]
@@ -37,7 +38,7 @@ class ArrowFile(pads.FileSystemDataset):  # type: ignore[misc]
     def __init__(self, path: Path, without: Sequence[str] = ()) -> None:
         self._path, form, disk = str(path), pads.IpcFileFormat(), LocalFileSystem()
         fragment = form.make_fragment(self._path, disk)
-        schema = pa.schema([field for field in fragment.physical_schema if field.name not in without])
+        schema = pa.schema([field for field in plain_schema(fragment.physical_schema) if field.name not in without])
         super().__init__([fragment], schema, form, disk)
 
     def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> _Scan:
@@ -69,13 +70,7 @@ class _Scan:
         return pa.RecordBatchReader.from_batches(self.projected_schema, self._batches())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        # Not mapped into memory: what was read would stay in the process's memory.
-        with pa.OSFile(self._path) as source:
-            names = ipc.open_file(source).schema.names
-            wanted = [number for number, name in enumerate(names) if name in self._read]
-            reader = ipc.open_file(source, options=ipc.IpcReadOptions(included_fields=wanted))
-            for number in range(reader.num_record_batches):
-                batch = reader.get_batch(number)
-                if self._condition is not None:
-                    batch = batch.filter(self._condition)
-                yield batch.select(self._columns)
+        for batch in read_batches(Path(self._path), self._read):
+            if self._condition is not None:
+                batch = batch.filter(self._condition)
+            yield batch.select(self._columns)

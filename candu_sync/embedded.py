@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import RowsWriter
 from candu_sync.errors import StateError
 
 if TYPE_CHECKING:
@@ -203,22 +204,9 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def new_arrow_file(path: Path, schema: pa.Schema) -> ipc.RecordBatchFileWriter:
-    """A writer of an Arrow IPC file (zstd)."""
-    return ipc.new_file(str(path), schema, options=ipc.IpcWriteOptions(compression="zstd"))
-
-
-def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The batches of an Arrow IPC file, one at a time in memory."""
-    with pa.OSFile(str(path)) as source:
-        reader = ipc.open_file(source)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
-
-
 def write_arrow(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
                 look: Callable[[pa.RecordBatch], None] = lambda _: None) -> int:
-    """Write a query's rows, in order, to an Arrow IPC file (zstd), batch by batch.
+    """Write a query's rows, in order, to an Arrow IPC file, batch by batch (see ``arrow_rows``).
 
     Args:
         look: is called with each batch.
@@ -228,7 +216,7 @@ def write_arrow(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
     """
     reader = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
     rows = 0
-    with new_arrow_file(path, reader.schema) as writer:
+    with RowsWriter(path, reader.schema) as writer:
         for batch in reader:
             rows += batch.num_rows
             look(batch)

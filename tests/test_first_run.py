@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from candu_sync import embedded, pipeline
+from candu_sync import arrow_rows, embedded, pipeline
 from candu_sync.changes import BASE_INDEX, discard, first_run
 from candu_sync.errors import ModelError
 from candu_sync.forgetting.tombstones import lift_tombstone, put_tombstone
@@ -80,6 +80,8 @@ def mixed(users: list[str | None], rank: list[int] | None = None, **columns: lis
 @contextmanager
 def in_small_batches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrow_rows, "_LEAST_ROWS", 1)
+        patch.setattr(arrow_rows, "_ROWS_A_VALUE", 1)
         patch.setattr(first_run, "_LEAST", 2)
         patch.setattr(first_run, "_MOST", 3)
         patch.setattr(query, "BATCH_ROWS", 2)

@@ -48,8 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "starting": set(),
     "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch", "relations", "routes",
-                "sql_text", "suggestions", "terminal", "workspaces"}
+KNOW_NOTHING = {"arrow_rows", "arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch",
+                "relations", "routes", "sql_text", "suggestions", "terminal", "workspaces"}
 ABOVE = {"pipeline", "claimed_push", "endings", "project", "target", "due", "destinations",
          "setting_values", "cli", "__main__", "__init__"}
 NEVER = {"dagster"}

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from candu_sync.arrow_rows import RowsWriter, read_batches
 from candu_sync.changes.added_rows import AddedRows
 from candu_sync.changes.messages import Encoding
 from candu_sync.changes.summary import SIZED
-from candu_sync.embedded import is_few, new_arrow_file, read_batches
+from candu_sync.embedded import is_few
 from candu_sync.rows import LARGEST_MESSAGE
 from candu_sync.snapshot import Index, IndexWriter, hash_pairs, hashed_names, hashes, row_hash
 
@@ -52,7 +53,7 @@ class AddedFile:
         self._first: list[pa.RecordBatch] = []
         self._hashed = {f"t{i}": trait for i, trait in enumerate(layout.traits) if trait.name in layout.names}
         self._index = IndexWriter(folder)
-        self._writer = new_arrow_file(path, layout.schema)
+        self._writer = RowsWriter(path, layout.schema)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Write the next rows, canonical."""
@@ -129,14 +130,14 @@ class AsideFile:
 
     def __init__(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self._folder, self._cursor = folder, connection
-        self._files: list[tuple[Path, pa.Schema, pa.ipc.RecordBatchFileWriter]] = []
+        self._files: list[tuple[Path, pa.Schema, RowsWriter]] = []
         self.keys: list[Hashes] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Write the next rows, canonical."""
         if not self._files or self._files[-1][1] != batch.schema:
             path = self._folder / f"aside-{len(self._files)}.arrow"
-            self._files.append((path, batch.schema, new_arrow_file(path, batch.schema)))
+            self._files.append((path, batch.schema, RowsWriter(path, batch.schema)))
         self._files[-1][2].write_batch(batch)
         self.keys.append(hashes(self._cursor, batch, "true").column("key_hash").to_numpy())
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_batches
 from candu_sync.changes.change_set import ChangeSet
 from candu_sync.changes.few_messages import in_array, messages_of_few
 from candu_sync.changes.messages import Encoding, encode
@@ -145,10 +145,8 @@ def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Itera
     """The rows of the messages that are not settled yet, in order, at most ``sample`` of them."""
     left = sample
     settled = _numbers(outcome)
-    with pa.OSFile(str(changes.outgoing)) as source:
-        reader = ipc.open_file(source)
-        for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
+    with closing(read_batches(changes.outgoing)) as batches:
+        for batch in batches:
             for rows in _unsettled(batch.filter(batch.column("message").is_valid()), settled):
                 for start in range(0, rows.num_rows, _ENCODED):
                     if left == 0:

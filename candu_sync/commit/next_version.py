@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes import BASE_INDEX, CHANGES, FILES, FLAGS, HELD, ChangeSet, Encoding
 from candu_sync.commit.event_times import event_times, newest_cursor
 from candu_sync.commit.moves import lay_moves_over
@@ -146,8 +146,7 @@ def _first(sync: Sync, changes: ChangeSet, before: Snapshot, old: Version, folde
     """As ``_merged``, without the engine."""
     refreshed = refreshed_at_first(sync, changes, old)
     if is_few(changes.summary.added):
-        with pa.OSFile(str(changes.file(CHANGES))) as source:
-            rows = ipc.open_file(source).read_all()
+        rows = read_table(changes.file(CHANGES))
         return _Found(merged=first_files(rows, _after(changes), folder), newest=before.newest, refreshed=refreshed)
     # The change set keeps its files: until the version is there, a process may die and another one commit.
     files = {role: folder / f"{role}.arrow" for role in _STAGED_AS}

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import plain, read_schema, stored_batches
 from candu_sync.diff.refresh import Refresh
 from candu_sync.diff.trait_rules import nulls_to_replace
 from candu_sync.embedded import arrow_file, scalar
@@ -273,18 +273,16 @@ def _with(rows: Mask, numbers: NDArray[np.uint32], *, chosen: bool = True) -> Ma
 
 def _chosen(path: Path, take: Mask, matched: Mask) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """The rows ``take`` of an Arrow file, with a column ``matched``."""
-    # Not mapped into memory: each batch is read once, and would otherwise stay in the process's memory.
-    reader = ipc.open_file(pa.OSFile(str(path)))
-    schema = reader.schema.append(pa.field("matched", pa.bool_()))
+    schema = read_schema(path).append(pa.field("matched", pa.bool_()))
 
     def batches() -> Iterator[pa.RecordBatch]:
         start = 0
-        for number in range(reader.num_record_batches):
-            batch = reader.get_batch(number)
+        for batch in stored_batches(path):
             part = slice(start, start + batch.num_rows)
             start += batch.num_rows
             if take[part].any():
-                flagged = pa.RecordBatch.from_arrays([*batch.columns, pa.array(matched[part])], schema=schema)
-                yield flagged.filter(pa.array(take[part]))
+                # Dictionaries are for the rows that are left.
+                chosen = plain(batch.filter(pa.array(take[part])))
+                yield pa.RecordBatch.from_arrays([*chosen.columns, pa.array(matched[part][take[part]])], schema=schema)
 
     return schema, batches()

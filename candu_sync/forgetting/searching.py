@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from candu_sync.arrow_rows import read_batches
 
 
 def holds(path: Path, text: str) -> bool:
@@ -15,9 +18,8 @@ def holds(path: Path, text: str) -> bool:
     if path.suffix != ".arrow":
         data = path.read_bytes()
         return any(form.encode() in data for form in (text, json.dumps(text)[1:-1]))
-    with pa.OSFile(str(path)) as source:
-        reader = pa.ipc.open_file(source)
-        return any(_in_batch(reader.get_batch(number), text) for number in range(reader.num_record_batches))
+    with closing(read_batches(path)) as batches:
+        return any(_in_batch(batch, text) for batch in batches)
 
 
 def _in_batch(batch: pa.RecordBatch, text: str) -> bool:

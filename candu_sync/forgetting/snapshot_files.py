@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from candu_sync.arrow_rows import RowsWriter, read_table
 from candu_sync.embedded import Embedded, arrow_file, literal, scalar, write_arrow
 from candu_sync.forgetting.keys import Keys
 from candu_sync.snapshot import Snapshot, expose, renewed_index
@@ -83,11 +84,11 @@ def _clean_layer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name
 def without_keys(path: Path, keys: Keys, new: Path) -> tuple[int, int]:
     """Write an Arrow file with a column ``key`` again, without a person's rows. Returns how many these were, and how
     many are left. If there are none, nothing is written."""
-    with pa.OSFile(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
+    table = read_table(path)
     mine = pa.array([keys.name(key) for key in table["key"].to_pylist()], pa.bool_())
     left = table.filter(pa.compute.invert(mine))
     if left.num_rows < table.num_rows:
-        with pa.ipc.new_file(str(new), table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-            writer.write_table(left)
+        with RowsWriter(new, table.schema) as writer:
+            for batch in left.to_batches():
+                writer.write_batch(batch)
     return table.num_rows - left.num_rows, left.num_rows

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_batches
 from candu_sync.embedded import is_few
 from candu_sync.errors import StateError
 from candu_sync.state import remove_folder
@@ -132,7 +133,4 @@ class Digests:
 
 def read_digests(path: Path) -> Iterator[pa.RecordBatch]:
     """The batches of a file with the columns ``message`` and ``digest``."""
-    with pa.OSFile(str(path)) as source:
-        reader = ipc.open_file(source)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+    yield from read_batches(path)

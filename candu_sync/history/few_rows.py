@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes import ChangeSet
 from candu_sync.history.layout import BITS, carried_columns
 from candu_sync.state import Outcome
@@ -78,8 +78,7 @@ def _seconds(text: str) -> int:
 
 def _sent(changes: ChangeSet) -> list[dict[str, Any]]:
     """The rows of the messages, without their values."""
-    with pa.OSFile(str(changes.outgoing)) as source:
-        rows = ipc.open_file(source).read_all()
+    rows = read_table(changes.outgoing)
     values = [name for name in rows.schema.names if re.fullmatch(r"t\d+", name)]
     found: list[dict[str, Any]] = rows.drop_columns(values).to_pylist()
     return found

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_batches, read_schema
 from candu_sync.changes import ChangeSet
 from candu_sync.history.digests import Digests
 from candu_sync.history.fates import Fates, with_fates, with_fates_schema
@@ -54,14 +54,5 @@ def _carried(batch: pa.RecordBatch, traits: int) -> Iterator[pa.Array]:
 
 def _outgoing(changes: ChangeSet, *, values: bool) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """The rows of the messages, without their values unless these are wanted."""
-    with pa.OSFile(str(changes.outgoing)) as source:
-        schema = ipc.open_file(source).schema
-    wanted = [n for n, name in enumerate(schema.names) if values or not re.fullmatch(r"t\d+", name)]
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        with pa.OSFile(str(changes.outgoing)) as source:
-            reader = ipc.open_file(source, options=ipc.IpcReadOptions(included_fields=wanted))
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
-
-    return pa.schema([schema.field(n) for n in wanted]), batches()
+    wanted = [field for field in read_schema(changes.outgoing) if values or not re.fullmatch(r"t\d+", field.name)]
+    return pa.schema(wanted), read_batches(changes.outgoing, [field.name for field in wanted])

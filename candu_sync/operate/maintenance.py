@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-import pyarrow.ipc as ipc
-
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes import INVALID, STAGED, ChangeSet, discard, messages_not_newer, new_run_id
 from candu_sync.commit import commit, recover
 from candu_sync.embedded import arrow_file
@@ -247,8 +245,7 @@ def _began(run_id: str | None) -> str | None:
 def _rows(path: Path | None, most: int | None = None) -> list[dict[str, Any]]:
     if path is None:
         return []
-    with pa.OSFile(str(path)) as source:
-        return list(ipc.open_file(source).read_all().slice(0, most).to_pylist())
+    return list(read_table(path).slice(0, most).to_pylist())
 
 
 def claimed_by(state: PartitionState) -> Owner | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes import new_run_id, row_identity
 from candu_sync.commit import recover
 from candu_sync.embedded import scalar, write_arrow
@@ -182,8 +182,7 @@ def _refused(snapshot: Snapshot, sync: Sync, count: int) -> pa.Table:
     """The rows that Candu refused, with the text that their shard is of."""
     refused = REJECTED.empty_table()
     if snapshot.rejected is not None:
-        with pa.OSFile(str(snapshot.rejected)) as source:
-            refused = ipc.open_file(source).read_all()
+        refused = read_table(snapshot.rejected)
     place = sync.key.index(sync.shard_column)
     texts = [key if len(sync.key) == 1 else _part_of_key(key, place) for key in refused.column("key").to_pylist()]
     numbers = _numbers(texts, count)

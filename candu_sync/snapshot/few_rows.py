@@ -6,12 +6,13 @@ A file of a few rows (``embedded.is_few``) has no row index: to read the rows th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_batches, read_schema
 from candu_sync.embedded import is_few, write_table
 from candu_sync.rows import Trait
 from candu_sync.snapshot.merge import Merged
@@ -62,15 +63,14 @@ def stored_rows(snapshot: Snapshot, traits: Sequence[Trait]) -> dict[str, tuple[
 
 def _read_few(path: Path) -> pa.Table | None:
     """The rows of a file; None: they are too many."""
-    with pa.OSFile(str(path)) as source:
-        reader = ipc.open_file(source)
-        batches, rows = [], 0
-        for number in range(reader.num_record_batches):
-            batches.append(reader.get_batch(number))
-            rows += batches[-1].num_rows
+    batches, rows = [], 0
+    with closing(read_batches(path)) as reading:
+        for batch in reading:
+            batches.append(batch)
+            rows += batch.num_rows
             if not is_few(rows):
                 return None
-    return pa.Table.from_batches(batches, reader.schema)
+    return pa.Table.from_batches(batches, read_schema(path))
 
 
 def _column(rows: pa.Table, name: str) -> list[Any]:

@@ -27,13 +27,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.ipc as ipc
 
+from candu_sync.arrow_rows import read_batches, read_schema
 from candu_sync.embedded import arrow_file
 from candu_sync.rows import SQL_TYPE, Trait
 from candu_sync.snapshot.index_writer import IndexWriter
@@ -175,11 +176,10 @@ def index_of(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: st
     if found is not None:
         return found
     path: Path = getattr(snapshot, name)
-    with pa.OSFile(str(path)) as source, IndexWriter() as writer:
-        reader = ipc.open_file(source)
-        columns = stored_hash(snapshot, hashed, reader.schema.names)
-        for number in range(reader.num_record_batches):
-            writer.add(*hash_pairs(connection, reader.get_batch(number), columns))
+    columns = stored_hash(snapshot, hashed, read_schema(path).names)
+    with IndexWriter() as writer, closing(read_batches(path)) as batches:
+        for batch in batches:
+            writer.add(*hash_pairs(connection, batch, columns))
         return writer.index()
 
 

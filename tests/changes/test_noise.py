@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes.noise import KEPT_CHANGES, MOVES, noise_notes
 from candu_sync.pipeline import push_staged
 from candu_sync.simulator import Simulator
@@ -135,7 +136,7 @@ def test_the_memory_has_only_hashes(lab: Lab) -> None:
     path = state.open(state.current().files["moves"])
     assert path is not None
     assert path.name.startswith(Path(MOVES).stem)
-    table = pa.ipc.open_file(path).read_all()
+    table = read_table(path)
     assert [field.type for field in table.schema] == [pa.uint64(), pa.int64()]
     assert table.num_rows == 2
     assert table.column("version").to_pylist() == [2, 2]

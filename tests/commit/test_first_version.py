@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.ipc as ipc
 import pytest
 
 from candu_sync import claimed_push, embedded
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes import BASE_INDEX
 from candu_sync.operate import maintenance
 from candu_sync.simulator import Simulator
@@ -48,8 +48,7 @@ def base(lab: Lab, sync: Sync) -> pa.Table:
     state = lab.state(sync)
     path = state.open(state.current().files["base"])
     assert path is not None
-    with pa.OSFile(str(path)) as source:
-        return ipc.open_file(source).read_all()
+    return read_table(path)
 
 
 def test_its_files_are_those_of_the_change_set(lab: Lab, simulator: Simulator, sync: Sync, merged: list[int]) -> None:

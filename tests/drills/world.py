@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from candu_sync.arrow_rows import read_table
 from candu_sync.commit.uncertain_events import list_uncertain
 from candu_sync.simulator import Simulator
 from candu_sync.snapshot.versions import snapshot_of
@@ -166,7 +167,7 @@ class World:
         rows: dict[str, Row] = {}
         for path in (snapshot.base, snapshot.delta):
             if path is not None:
-                rows |= {row["key"]: row for row in pa.ipc.open_file(path).read_all().to_pylist()}
+                rows |= {row["key"]: row for row in read_table(path).to_pylist()}
         return [({"doubt": False} | row, {t.name: row[f"t{i}"] for i, t in enumerate(snapshot.traits)
                                           if row.get(f"t{i}") is not None}) for row in rows.values()]
 

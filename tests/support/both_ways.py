@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-import pyarrow as pa
-
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes import ChangeSet
 from candu_sync.comparison import row_source
 from candu_sync.syncs.sync import Sync
@@ -19,7 +18,7 @@ def found(changes: ChangeSet) -> dict[str, Any]:
     for name in ("changes.arrow", "held.arrow"):
         path = None if changes.folder is None else changes.folder / name
         if path is not None and path.exists():
-            rows = pa.ipc.open_file(pa.OSFile(str(path))).read_all()
+            rows = read_table(path)
             rows = rows.drop_columns([name for name in ("message", "run") if name in rows.schema.names])
             tables[name] = sorted(rows.to_pylist(), key=repr)
     summary = {name: value for name, value in vars(changes.summary).items() if name != "sample"}

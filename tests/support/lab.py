@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from candu_sync import pipeline
+from candu_sync.arrow_rows import read_table
 from candu_sync.changes.change_set import ChangeSet
 from candu_sync.commit.run_result import RunResult
 from candu_sync.errors import CanduSyncError
@@ -99,7 +100,7 @@ class Lab:
         """The rows that Candu refused, as the current version has them, by key."""
         state = self.state(sync, partition)
         path = state.open(state.current().files.get("rejected"))
-        rows = [] if path is None else pa.ipc.open_file(path).read_all().to_pylist()
+        rows = [] if path is None else read_table(path).to_pylist()
         return sorted(rows, key=lambda row: str(row["key"]))
 
     def reasons(self, sync: Sync, partition: str | None = None) -> dict[str, int]:

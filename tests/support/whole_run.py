@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.ipc as ipc
 import pyarrow.parquet as parquet
 import pytest
 
 from candu_sync import pipeline
+from candu_sync.arrow_rows import read_table
 from candu_sync.errors import ModelError
 from candu_sync.simulator import Simulator
 from candu_sync.state import State
@@ -101,8 +101,7 @@ def content(path: Path) -> Any:
         table = parquet.read_table(path)
         return table.schema, table.drop_columns(["at"]).to_pylist()
     if path.suffix == ".arrow":
-        with pa.OSFile(str(path)) as source:
-            table = of_one_form(ipc.open_file(source).read_all(), path.name)
+        table = of_one_form(read_table(path), path.name)
         return table.schema, table.schema.metadata, sorted(map(repr, bare(table.to_pylist())))
     return path.suffix
 

@@ -28,5 +28,7 @@ def _holds(name: str, data: bytes, text: str) -> bool:
 def _in_table(table: pa.Table, text: str) -> bool:
     about = " ".join(map(str, (table.schema, table.schema.metadata)))
     # The raw buffers too: a value that no row shows may still be in a dictionary or behind an offset.
-    buffers = (buffer for column in table.columns for chunk in column.chunks for buffer in chunk.buffers() if buffer)
+    chunks = [chunk for column in table.columns for chunk in column.chunks]
+    chunks += [chunk.dictionary for chunk in chunks if pa.types.is_dictionary(chunk.type)]
+    buffers = (buffer for chunk in chunks for buffer in chunk.buffers() if buffer)
     return text in about or any(text.encode() in buffer.to_pybytes() for buffer in buffers)
