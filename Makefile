@@ -10,7 +10,7 @@ SIMULATOR_PORT ?= 8800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test lint bench bench-quick scale drill drill-distributed docs check-packages check-floors check-deploy clean
+.PHONY: help install demo ui test lint bench bench-quick scale drill drill-distributed docs check-packages check-floors check-deploy check-engines clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -94,6 +94,9 @@ check-deploy: install ## The files of deploy/: schemas, the image's layers, its 
 	.check/image/venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt dagster-aws dagster-docker
 	.check/image/venv/bin/python deploy/check_contexts.py
 	DEPLOY_VENV=$(CURDIR)/.check/image/venv $(BIN)/python -m pytest tests/deploy
+
+check-engines: ## Row hashes on the engines of ClickHouse (chdb) and Databricks (Spark); needs the network and Java 17
+	checks/engines.sh $(PYTHON) .check/engines
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) .venv-demo $(DEMO) .check .site .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -90,6 +90,10 @@ class WarehouseUnreachable(WarehouseError):
     """No connection to the warehouse: it may work again in a minute."""
 
 
+class QueryCancelled(WarehouseError):
+    """The query was ended from here: by a person, or by its limit of time."""
+
+
 class ModelError(CanduSyncError):
     """A model's result lacks a column, or holds a type that Candu cannot take."""
 

@@ -119,7 +119,7 @@ class Project:
         from candu_sync.warehouse import open_warehouse
 
         return open_warehouse(self.settings.require_warehouse_url(), memory=self.settings.memory // 4,
-                              timeout=self.settings.query_timeout)
+                              timeout=self.settings.query_timeout, row_hashes=self.settings.row_hashes)
 
     @opened_once
     def engine(self) -> Embedded:

@@ -245,6 +245,7 @@ PageUrl = Annotated[str, BeforeValidator(_run_url)]
 """Of a page."""
 RouteName = Annotated[Literal["candu", "segment"], _one_of(tuple(ROUTES))]
 LogForm = Annotated[Literal["text", "json"], _one_of(("text", "json"))]
+RowHashesIn = Annotated[Literal["tested", "all", "none"], _one_of(("tested", "all", "none"))]
 Nulls = Annotated[Literal["send", "omit"], _one_of(("send", "omit"), "; a sync's YAML sets constants")]
 SchemaName = Annotated[str, BeforeValidator(_name)]
 Bytes = Annotated[int, BeforeValidator(_bytes)]

@@ -34,6 +34,7 @@ from candu_sync.setting_values import (
     Rate,
     RedisUrl,
     RouteName,
+    RowHashesIn,
     SchemaName,
     Seconds,
     SecondsOrNoLimit,
@@ -81,6 +82,9 @@ class Settings(BaseModel):
     """A SQLAlchemy URL; may hold a password."""
     query_timeout: SecondsOrNoLimit = 0.0
     """Seconds that a query may take, from its start to its last row; 0: no limit."""
+    row_hashes: RowHashesIn = "tested"
+    """Where the warehouse computes hashes of rows, so that rows that are known do not travel: in dialects whose engine
+    this was run on, in all dialects that can, or nowhere."""
     state_url: StateUrl = ".candu_sync"
     """A folder, or ``s3://``, ``gs://``, ``az://``."""
     sql_dir: Path = Path("sql")

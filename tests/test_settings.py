@@ -38,7 +38,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "query_timeout": 0.0,
         "state_url": ".candu_sync", "sql_dir": Path("sql"), "memory": 1_000_000_000,
         "batch_size": 100, "batch_growth": True, "rate": 10.0,
-        "rate_url": None,
+        "rate_url": None, "row_hashes": "tested",
         "concurrency": 4, "timeout": 30.0, "max_attempts": 8, "message_id": True, "nulls": "send", "history": 90.0,
         "history_size": 0,
         "report_schema": None, "report_url": None, "log": "text", "alerts_url": None, "run_url": None,

@@ -42,6 +42,13 @@ class Asked:
             self._answers.append(unsigned(batch))
             yield batch
 
+    def answered_exactly(self, others: tuple[Hashes, Hashes]) -> bool:
+        """Whether the rows that came are those that were asked for, and ``others``; both by the hashes of key and
+        row."""
+        came = [_mixed(keys, rows) for keys, rows in self._answers]
+        wanted = [_mixed(self.keys, self.rows), _mixed(*others)]
+        return np.array_equal(np.unique(np.concatenate([self.keys[:0], *came])), np.unique(np.concatenate(wanted)))
+
     def answered(self, known: Callable[[Hashes, Hashes], Mask]) -> bool:
         """Whether the rows that came are those that were asked for, and others of their keys that are known.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from candu_sync.comparison.asked import Asked, unsigned
-from candu_sync.comparison.source import LARGE, UNSTEADY, ReadAll, RowSource
+from candu_sync.comparison.source import LARGE, MOVED, UNSTEADY, ReadAll, RowSource
 from candu_sync.diff import Prefilter
 from candu_sync.prefetch import ahead
 from candu_sync.rows import Trait
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
 
-# Beyond it, all rows come: as a share of the rows, and as a number, since the keys' hashes are a part of the query.
-MOST_CHANGED, MOST_KEYS = 0.3, 1_000_000
+# Beyond this share of the rows, all rows come.
+MOST_CHANGED = 0.3
 
 # Seconds below which it does not matter that a query runs twice.
 NOTICED = 5.0
@@ -60,6 +60,7 @@ class HashedSource(RowSource):
         self._total = RowTotal()
         self._looked_up = RowTotal()
         self._asked: Asked | None = None
+        self._others: tuple[Hashes, Hashes] = (np.empty(0, np.uint64),) * 2
         self._large = False
         self._began = time.monotonic()
 
@@ -83,13 +84,15 @@ class HashedSource(RowSource):
         asked = self._look_up(prefilter)
         keys = np.unique(asked.keys)
         self._looked_up = self._total
-        if len(keys) > min(MOST_KEYS, MOST_CHANGED * self._total.rows):
+        if len(keys) > min(self._model.most_keys, MOST_CHANGED * self._total.rows):
             self.known, self._large, self.path = 0, True, f"{self._model.path} ({LARGE})"
             return self._every_row(self._opened(None))
         self.path = f"{self._model.path}, by row hashes"
         if not len(keys):
             return iter(())
         self._asked = asked
+        if not self._model.isolated:
+            self._others = self._known.seen_of(keys)
         return self._counted(asked.noting(self._opened(keys.view(np.int64).tolist())))
 
     def _look_up(self, prefilter: Prefilter) -> Asked:
@@ -123,8 +126,9 @@ class HashedSource(RowSource):
     def finish(self, prefilter: Prefilter | None) -> None:
         assert prefilter is not None
         if self._disagree():
-            self._save(self._memory.after_disagreement(), None)
-            raise ReadAll(UNSTEADY)
+            isolated = self._model.isolated
+            self._save(self._memory.after_disagreement() if isolated else self._memory.after_lookup(vain=True), None)
+            raise ReadAll(UNSTEADY if isolated else MOVED)
         if self._learnt is None:
             return
         sure = prefilter.everything_matched and len(self._learnt) == self.rows_read
@@ -138,6 +142,8 @@ class HashedSource(RowSource):
         as rows that the snapshot has."""
         if self._large:
             return self._total != self._looked_up
+        if not self._model.isolated:
+            return self._asked is not None and not self._asked.answered_exactly(self._others)
         return self._asked is not None and not self._asked.answered(self._known.has)
 
     def _timed(self) -> HashMemory:

@@ -25,6 +25,7 @@ from candu_sync.progress import Reporter
 from candu_sync.project import Project
 from candu_sync.rows import Result
 from candu_sync.state import remove_folder
+from candu_sync.warehouse import NotHashed
 
 # Batches of the result that are read while earlier ones are compared.
 _READ_AHEAD = 1
@@ -81,9 +82,10 @@ def read_rows(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[s
     """Load the rows that are new, or differ from the snapshot."""
     try:
         return _read_once(engine, wanted, reporter, counts, save_as=reporter.run_id if keep else None)
-    except ReadAll as why:
+    except (ReadAll, NotHashed) as why:
         engine.connection.execute("DROP TABLE IF EXISTS result")
-        return _read_once(engine, wanted, reporter, counts, save_as=None, note=str(why))
+        note = str(why) if isinstance(why, ReadAll) else f"no row hashes: {why}"
+        return _read_once(engine, wanted, reporter, counts, save_as=None, note=note)
 
 
 def _read_once(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[str, int], *, save_as: str | None,

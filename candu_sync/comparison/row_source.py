@@ -8,7 +8,8 @@
                      1. one total of all hashes: it is as it was when Candu had all rows, and nothing changed
                      2. the hashes of each row: those of rows that were read before are known (``KnownRows``), and the
                         row index says whether Candu has these rows as they are
-                     3. the other rows, by the hash of their key, in the same transaction
+                     3. the other rows, by the hash of their key, in the same transaction. Where there is none, each row
+                        comes with its hashes again: if they are not those of 2, all rows are read by one query
 
 The rows of the last query go the same way as all rows go otherwise, so that the diff sees no difference. Where hashes
 do not help, all rows are read: at first, where too many rows changed, and where a model gives other rows each time it
@@ -44,8 +45,8 @@ from candu_sync.warehouse import NotHashed
 # Below it, a second query costs as much as the rows.
 LEAST_ROWS = 10_000
 
-VAIN = ("hashes are not tried in this run: in the last ones most rows had changed, or what took long was the query "
-        "itself, which runs twice")
+VAIN = ("hashes are not tried in this run: in the last ones many rows had changed, rows changed between two queries, "
+        "or what took long was the query itself, which runs twice")
 
 
 @contextmanager

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 UNSTEADY = ("the model gives other rows each time it is read, so that hashes do not help: is there a random() in it, "
             "or a limit without an order?")
 
-LARGE = "most rows had changed by their hashes, so that all are read"
+LARGE = "many rows had changed by their hashes, so that all are read"
+
+
+MOVED = ("rows changed between the query of the hashes and that of the rows, or the model gives other rows each time "
+         "it is read, so that all are read by one query")
 
 
 class ReadAll(Exception):

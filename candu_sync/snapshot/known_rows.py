@@ -124,6 +124,14 @@ class KnownRows:
         same = np.asarray((self._pairs.their_key[at] == key_hash) & (self._pairs.their_row[at] == row_hash), np.bool_)
         return same, at[same]
 
+    def seen_of(self, keys: Hashes) -> tuple[Hashes, Hashes]:
+        """The rows with one of these keys that ``find`` found so far: the warehouse's hashes of key and row."""
+        if not len(self):
+            return _NONE, _NONE
+        at = np.unique(self._lookup.first(keys))
+        at = at[self._seen[at] & np.isin(self._pairs.their_key[at], keys)]
+        return self._pairs.their_key[at], self._pairs.their_row[at]
+
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> KnownRows | None:
         """Map a file into memory; None: it has another fingerprint, or cannot be read."""

@@ -27,25 +27,16 @@ def read_bigquery(query: Query) -> Reading | None:
     """Streams the query in the batches that BigQuery makes; None when the engine has a client that is not ours."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
-    from google.cloud import bigquery
 
     errors: Errors = (GoogleAPIError, GoogleAuthError, pa.ArrowException)
-    dialect: Any = query.engine.dialect
     with ExitStack() as stack:
         with connecting(query.engine.url, *errors):
-            client = dialect.create_connect_args(query.engine.url)[1].get("client")
+            client = _client(query, stack)
             if client is None:
                 return None
-            stack.callback(client.close)
-            storage = _storage(dialect, stack)
+            storage = _storage(query.engine.dialect, stack)
         with translated(*errors):
-            config = bigquery.QueryJobConfig(query_parameters=[
-                bigquery.ScalarQueryParameter(name, "STRING" if isinstance(value, str) else "TIMESTAMP", value)
-                for name, value in query.values.items()])
-            config.labels = labels(query.tag)
-            if query.timeout is not None:
-                config.job_timeout_ms = math.ceil(query.timeout * 1000) + 1000
-            job = client.query(placed(query.sql, "bigquery", lambda name: f"@{name}"), job_config=config)
+            job = client.query(_sql(query), job_config=_config(query))
             query.cancel_by(job.cancel, stack)
             try:
                 rows = job.result()
@@ -57,6 +48,48 @@ def read_bigquery(query: Query) -> Reading | None:
         refuse_duplicates(names)
         json = {index for index, field in enumerate(rows.schema) if field.field_type == "JSON"}
         return Reading(query, "bigquery arrow", names, _batches(rows, storage, names, json), stack.pop_all(), errors)
+
+
+def described_bigquery(query: Query) -> list[Any] | None:
+    """The query's columns (``SchemaField``) by a dry run, which is free; None when the engine has a client that is not
+    ours."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    errors: Errors = (GoogleAPIError, GoogleAuthError)
+    with ExitStack() as stack:
+        with connecting(query.engine.url, *errors):
+            client = _client(query, stack)
+        if client is None:
+            return None
+        config = _config(query)
+        config.dry_run = True
+        with translated(*errors):
+            return list(client.query(_sql(query), job_config=config).schema or ())
+
+
+def _client(query: Query, stack: ExitStack) -> Any:
+    dialect: Any = query.engine.dialect
+    client = dialect.create_connect_args(query.engine.url)[1].get("client")
+    if client is not None:
+        stack.callback(client.close)
+    return client
+
+
+def _sql(query: Query) -> str:
+    return placed(query.sql, "bigquery", lambda name: f"@{name}")
+
+
+def _config(query: Query) -> Any:
+    from google.cloud import bigquery
+
+    config = bigquery.QueryJobConfig(query_parameters=[
+        bigquery.ScalarQueryParameter(name, "STRING" if isinstance(value, str) else "TIMESTAMP", value)
+        for name, value in query.values.items()])
+    config.labels = labels(query.tag)
+    if query.timeout is not None:
+        config.job_timeout_ms = math.ceil(query.timeout * 1000) + 1000
+    return config
 
 
 def _storage(dialect: Any, stack: ExitStack) -> Any:

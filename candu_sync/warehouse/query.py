@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pyarrow as pa
 from sqlalchemy import Connection, Engine
 
-from candu_sync.errors import WarehouseError
+from candu_sync.errors import QueryCancelled, WarehouseError
 from candu_sync.sql_text import Value
 from candu_sync.warehouse.adbc_databases import AdbcDatabases
 from candu_sync.warehouse.tags import PRODUCT, carrying
@@ -108,7 +108,7 @@ class Query:
     def refuse_if_cancelled(self) -> None:
         """Raises ``WarehouseError`` when it was cancelled: some drivers end such a stream as if it were complete."""
         if self._why is not None:
-            raise WarehouseError(self._why)
+            raise QueryCancelled(self._why)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -118,7 +118,7 @@ class Query:
         except WarehouseError as error:
             if self._why is None or str(error) == self._why:
                 raise
-            raise WarehouseError(self._why) from None
+            raise QueryCancelled(self._why) from None
 
     def _cancel_as(self, before: Callable[[], object] | None) -> None:
         with self._lock:

@@ -5,8 +5,9 @@ One file for each dialect that can do it:
 - DuckDB (``duckdb_row_hashes.py``) computes the very hashes of the row index, of the canonical values: ``RowHashes``.
 - PostgreSQL (``postgres_row_hashes.py``) has hashes of its own: ``HashedModel``. A dialect may do that where a hash is
   of at least all that a reader sees of a value: two values that arrive differently have different hashes.
+- Snowflake, BigQuery, Databricks, ClickHouse and Redshift hash a text of the row (``text_hashes.py``).
 
-All queries of one model see the same rows, and nothing is written to the warehouse.
+Nothing is written to the warehouse.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class NotHashed(Exception):
 
 
 class RowHashes(ABC):
-    """A model whose row hashes the warehouse computes; a context manager. Its queries see the same rows.
+    """A model whose row hashes the warehouse computes; a context manager.
 
     Attributes:
         schema: the model's columns without the hashes.
@@ -75,7 +76,14 @@ class HashedModel(RowHashes):
 
     Attributes:
         function: all that the hashes depend on besides the rows: two hashes of different functions say nothing.
+        isolated: whether all queries see the same rows. Where they do not, each query sees those of one moment.
+        most_keys: of so many keys rows can be asked for.
+
+    Each method may raise ``NotHashed``, too: then the model is read without hashes.
     """
+
+    isolated = True
+    most_keys = 1_000_000
 
     def __init__(self, query: Query, schema: pa.Schema, function: str, resources: ExitStack, errors: Errors) -> None:
         super().__init__(query, schema, resources, errors)

@@ -52,13 +52,25 @@ def read_rows(query: Query) -> Reading:
 def rows_columns(query: Query) -> pa.Schema:
     """The names of the query's columns, and their types, if the driver gives them without a row; else null."""
     dialect = query.engine.dialect.name
-    sql = f"select * from (\n{query.sql}\n) as model limit 0" if dialect in _LIMIT_0 else query.sql
+    sql = _without_rows(query) if dialect in _LIMIT_0 else query.sql
     with ExitStack() as stack:
         result = _result(query, sql, stack)
         if dialect == "sqlite":
             with translated():
                 refuse_numbers(result.connection, query)
         return pa.schema(list(zip(result.keys(), _types(result, dialect), strict=True)))
+
+
+def described_rows(query: Query) -> list[tuple[str, Any]]:
+    """The names of the query's columns, and their types as the driver numbers or names them; no row is asked for."""
+    with ExitStack() as stack:
+        result = _result(query, _without_rows(query), stack)
+        assert result.cursor is not None, "a SELECT has columns"
+        return [(column[0], column[1]) for column in result.cursor.description]
+
+
+def _without_rows(query: Query) -> str:
+    return f"select * from (\n{query.sql}\n) as model limit 0"
 
 
 def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:

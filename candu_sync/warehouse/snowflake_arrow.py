@@ -28,23 +28,36 @@ _REFUSED: Mapping[int, pa.DataType] = {9: pa.struct([]), 10: pa.list_(pa.string(
 
 def read_snowflake(query: Query) -> Reading | None:
     """Streams the query in the batches that Snowflake makes, of some ten thousand rows."""
-    from snowflake.connector.errors import Error
-
-    errors: Errors = (Error, pa.ArrowException)
     with ExitStack() as stack:
-        with connecting(query.engine.url, *errors):
-            connection = stack.enter_context(query.connect())
-        cursor: Any = connection.connection.cursor()
-        stack.callback(cursor.close)
-        query.cancel_by(canceller(connection), stack)
-        with translated(*errors):
-            if query.timezone != "UTC":
-                cursor.execute(f"alter session set timezone = '{query.timezone}'")
-            cursor.execute(pyformat(query), row_values(connection, query) or None)
+        cursor, errors = _executed(query, pyformat(query), stack)
         names = [_name(query, column[0]) for column in cursor.description]
         refuse_duplicates(names)
         codes = [column[1] for column in cursor.description]
         return Reading(query, "snowflake arrow", names, _batches(cursor, names, codes), stack.pop_all(), errors)
+
+
+def described_snowflake(query: Query) -> list[tuple[str, str, int]]:
+    """The query's columns, without a row: each one's name, its name in Snowflake, and the code of its type."""
+    with ExitStack() as stack:
+        cursor, _ = _executed(query, f"select * from (\n{pyformat(query)}\n) as model limit 0", stack)
+        return [(_name(query, column[0]), column[0], column[1]) for column in cursor.description]
+
+
+def _executed(query: Query, sql: str, stack: ExitStack) -> tuple[Any, Errors]:
+    """A cursor that ran a query, and the driver's errors; ``stack`` closes it."""
+    from snowflake.connector.errors import Error
+
+    errors: Errors = (Error, pa.ArrowException)
+    with connecting(query.engine.url, *errors):
+        connection = stack.enter_context(query.connect())
+    cursor: Any = connection.connection.cursor()
+    stack.callback(cursor.close)
+    query.cancel_by(canceller(connection), stack)
+    with translated(*errors):
+        if query.timezone != "UTC":
+            cursor.execute(f"alter session set timezone = '{query.timezone}'")
+        cursor.execute(sql, row_values(connection, query) or None)
+    return cursor, errors
 
 
 def pyformat(query: Query) -> str:

@@ -23,8 +23,8 @@ from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.duckdb_row_hashes import MakeSql, open_duckdb_hashes
+from candu_sync.warehouse.hashing import RowHashesOf, computes_hashes, hashes_of
 from candu_sync.warehouse.postgres_copy import read_copy
-from candu_sync.warehouse.postgres_row_hashes import open_postgres_hashes
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
 from candu_sync.warehouse.row_hashes import HashedModel, NotHashed, RowHashes
@@ -52,22 +52,20 @@ _NATIVE: dict[str, tuple[Path, ...]] = {
 """The native Arrow paths of each dialect, the fastest first; each gives None where it would not be exact. Then rows are
 used."""
 
-_HASHED: dict[str, Callable[[Query, Sequence[str], Collection[str]], HashedModel]] = {
-    "postgresql": open_postgres_hashes,
-}
-"""The dialects that compute a hash of their own of each row, see ``row_hashes.py``."""
-
 
 class Warehouse:
     """A context manager over one engine. ``dialect`` is SQLAlchemy's name of it: ``"duckdb"``, ``"postgresql"``, …
 
-    ``timeout`` is how many seconds a query may take, from its start to its last row; None: no limit.
+    ``timeout`` is how many seconds a query may take, from its start to its last row; None: no limit. ``row_hashes``
+    says in which dialects the warehouse computes hashes of rows.
     """
 
-    def __init__(self, engine: Engine, timeout: float | None = None, batch_values: int = BATCH_VALUES) -> None:
+    def __init__(self, engine: Engine, timeout: float | None = None, batch_values: int = BATCH_VALUES,
+                 row_hashes: RowHashesOf = "tested") -> None:
         self._engine = engine
         self._batch_values = batch_values
         self._timeout = timeout
+        self._row_hashes = row_hashes
         self._queries: list[Query] = []
         self._databases = AdbcDatabases()
         self._lock = threading.Lock()
@@ -112,13 +110,13 @@ class Warehouse:
 
     @property
     def can_hash(self) -> bool:
-        """Whether the dialect computes a hash of its own of each row (``hashed``)."""
-        return self.dialect in _HASHED
+        """Whether a hash of the dialect's own of each row is used (``hashed``)."""
+        return computes_hashes(self.dialect, self._row_hashes)
 
     @property
     def can_index(self) -> bool:
-        """Whether the dialect computes the hashes of the row index (``indexed``)."""
-        return self.dialect == "duckdb"
+        """Whether the dialect's hashes, those of the row index, are used (``indexed``)."""
+        return self.dialect == "duckdb" and self._row_hashes != "none"
 
     def hashed(self, sql: str, parameters: Mapping[str, Value], *, key: Sequence[str],
                ignored: Collection[str] = (), timezone: str = "UTC", clock: str | None = None,
@@ -134,8 +132,11 @@ class Warehouse:
             NotHashed: it cannot be done for this query, or the server does not answer; then ``read`` it.
             ModelError, WarehouseError: as ``read``.
         """
-        return self._with_hashes(lambda query: _HASHED[self.dialect](query, key, ignored),
-                                 sql, parameters, timezone, clock, tag)
+        def read(sql: str) -> Reading:
+            return self.read(sql, parameters, timezone=timezone, clock=clock, tag=tag)
+
+        opened = hashes_of(self.dialect, read)
+        return self._with_hashes(lambda query: opened(query, key, ignored), sql, parameters, timezone, clock, tag)
 
     def indexed(self, sql: str, parameters: Mapping[str, Value], make: MakeSql, *, timezone: str = "UTC",
                 clock: str | None = None, tag: str | None = None) -> RowHashes:
@@ -270,17 +271,18 @@ class Warehouse:
         return sql, {name: value if isinstance(value, str) else value.astimezone(UTC) for name, value in used.items()}
 
 
-def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None) -> Warehouse:
+def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None = None,
+                   row_hashes: RowHashesOf = "tested") -> Warehouse:
     """Opens the warehouse at a SQLAlchemy URL, to be read only.
 
     ``memory`` limits DuckDB's own memory, in bytes, and the size of batches; ``timeout`` each query, in seconds
-    (None or 0: no limit).
+    (None or 0: no limit); ``row_hashes`` is as for ``Warehouse``.
 
     Raises ``WarehouseError`` when the URL is wrong or its file or driver is missing. A server is reached at the first
     query, which raises ``WarehouseError`` when it is not there.
     """
     values = BATCH_VALUES if memory is None else max(_FEWEST_VALUES, min(BATCH_VALUES, memory // _BYTES_OF_MEMORY))
-    return Warehouse(open_engine(url, memory, timeout or None), timeout or None, values)
+    return Warehouse(open_engine(url, memory, timeout or None), timeout or None, values, row_hashes)
 
 
 def _no_batches() -> Batches:

@@ -5,6 +5,7 @@ BigQuery's library is real except for its client; Databricks' connector is repla
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +23,13 @@ from sqlalchemy import make_url
 from candu_sync.errors import ModelError, WarehouseError
 from candu_sync.rows.kinds import Unsendable
 from candu_sync.rows.values import canonical
-from candu_sync.warehouse import Reading, bigquery_arrow, databricks_arrow
+from candu_sync.warehouse import NotHashed, Reading, bigquery_arrow, databricks_arrow
+from candu_sync.warehouse.bigquery_row_hashes import BIGQUERY
 from candu_sync.warehouse.connect import open_engine
+from candu_sync.warehouse.databricks_row_hashes import DATABRICKS
 from candu_sync.warehouse.query import Query
+from candu_sync.warehouse.text_forms import Asking
+from candu_sync.warehouse.text_hashes import open_text_hashes
 
 SINCE = datetime(2026, 1, 5, 10, tzinfo=UTC)
 SQL = "select * from t where plan = :partition and at > :since and x = ':since'"
@@ -202,3 +207,50 @@ def test_databricks_query_is_cancelled_by_its_cursor() -> None:
         with pytest.raises(WarehouseError, match="the query was cancelled"):
             list(reading)
     assert cursor.cancelled
+
+
+def test_bigquerys_columns_are_those_of_a_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(FIELDS[:7], [ROW.select([field.name for field in FIELDS[:7]])])
+    query = bigquery_query(client, monkeypatch)
+    found = {column.name: (column.sql, column.type, column.form is not None)
+             for column in BIGQUERY.columns(Asking(query, lambda _: pytest.fail("no row is read")))}
+    assert found["user_id"] == ("`user_id`", "STRING", True)
+    assert all(known for _, _, known in found.values())
+    (sql, config), closed = client.asked
+    assert (sql, config["dryRun"], closed) == (
+        "select * from t where plan = @partition and at > @since and x = ':since'", True, ("closed", {}))
+    assert len(config["query"]["queryParameters"]) == 2
+
+
+@pytest.mark.parametrize(("field", "type_"), [
+    (bigquery.SchemaField("x", "FLOAT"), "FLOAT"), (FIELDS[8], "JSON"), (FIELDS[9], "ARRAY<INT64>"),
+    (FIELDS[10], "RECORD"), (SimpleNamespace(field_type="TIMESTAMP", mode="NULLABLE", timestamp_precision=12, name="x"),
+                             "TIMESTAMP(12)")])
+def test_bigquerys_types_without_an_exact_text_are_named(
+        monkeypatch: pytest.MonkeyPatch, field: Any, type_: str) -> None:
+    asking = Asking(bigquery_query(Client([FIELDS[0], field], []), monkeypatch), lambda _: pytest.fail("no row"))
+    with pytest.raises(NotHashed, match=rf"has the type {re.escape(type_)}$"):
+        open_text_hashes(BIGQUERY, asking, ["user_id"], [])
+
+
+@pytest.mark.usefixtures("_databricks")
+def test_databricks_hashes_are_asked_for_by_its_own_words() -> None:
+    asked: list[str] = []
+    columns = pa.table({"col_name": ["user_id", "odd `name`", "score"],
+                        "data_type": ["string", "string collate UTF8_LCASE", "decimal(10,2)"]})
+    hashes = pa.table({"candu_key_hash": [1, -2], "candu_row_hash": [3, 4]})
+
+    def read(sql: str) -> Reading:
+        asked.append(sql)
+        table = columns if sql.startswith("describe query ") else hashes
+        reading = databricks_arrow.read_databricks(databricks_query(Cursor(table, ["x"] * table.num_columns), []))
+        assert reading is not None
+        return reading
+
+    query = databricks_query(Cursor(columns, ["string"] * 2), [])
+    with open_text_hashes(DATABRICKS, Asking(query, read), ["user_id"], []) as model:
+        assert [batch.to_pydict() for batch in model.hashes()] == [hashes.to_pydict()]
+        assert model.schema.names == ["user_id", "odd `name`", "score"]
+    assert asked[0] == f"describe query {SQL}"
+    assert "collate(`odd ``name```, 'UTF8_BINARY')" in asked[1]
+    assert "cast(`score` as string), ' '" in asked[1]
