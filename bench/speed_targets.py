@@ -97,6 +97,7 @@ def _many(book: Book) -> Iterator[Target]:
                  book.get("dagster/lineage", "lineage_ms"), " ms", of="dagster/lineage")
     yield _against(book, "`plan --all` of ten syncs, PostgreSQL with 2,000 tables, against an empty one: CPU", 1.1,
                    "tables/many", "tables/none", "cpu")
+    yield Target("requests to S3 of an unchanged run", 5, book.get("store/s3", "store_requests"), "", of="store/s3")
     yield _before(book, "requests to S3 of an unchanged run, against the build of before", 1.0, "store/s3",
                   "store_requests")
 

@@ -159,5 +159,5 @@ def _unsaid(state: PartitionState, user_id: str) -> int:
     new = without_id(body, user_id)
     if new == body:
         return 0
-    state.write_record(new)
+    state.rewrite_record(new)
     return 1

@@ -13,7 +13,7 @@ from candu_sync.naming import counted
 from candu_sync.operate.problems import find_problems
 from candu_sync.operate.what_next import next_steps
 from candu_sync.project import Project
-from candu_sync.state import PartitionState, orphans, read_last_run, resharded_to
+from candu_sync.state import PartitionStanding, PartitionState, last_run_of, orphans, resharded_to
 from candu_sync.syncs import Catalog, Sync, is_partition
 
 # What notices about files that are of no sync are about.
@@ -28,9 +28,8 @@ def failed_partitions(project: Project, name: str) -> list[str | None]:
     Raises:
         StateError: the state cannot be read.
     """
-    states = {key: project.state.of(name, key) for key in project.state.partitions(name)}
-    return [key for key, state in states.items()
-            if read_last_run(state).get("status") in _BAD or _claim(project, state)["dead"]]
+    return [key for key, standing in project.state.standings(name).items()
+            if last_run_of(standing.record).get("status") in _BAD or _claim(project, name, key, standing)["dead"]]
 
 
 def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
@@ -40,7 +39,7 @@ def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
 
 
 def _overview(project: Project, sync: Sync) -> dict[str, Any]:
-    runs = [read_last_run(project.state.of(sync.name, key)) for key in project.state.partitions(sync.name)]
+    runs = [last_run_of(standing.record) for standing in project.state.standings(sync.name).values()]
     last = max((run for run in runs if run), key=lambda run: run["at"], default={})
     spread = "" if sync.partitions is None else sync.partitions.spread
     schedule = None if sync.automation == "none" else sync.automation
@@ -96,25 +95,26 @@ def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
             partitions: Collection[str] = ()) -> tuple[list[dict[str, Any]], dict[str, list[Problem]]]:
     """The rows of ``statuses``, and what is wrong with each sync."""
     gone = orphaned(project, catalog)
-    rows = [_status(project, name, key, catalog.syncs.get(name)) for name in (*catalog.syncs, *gone)
+    rows = [_status(project, name, key, catalog.syncs.get(name), standing) for name in (*catalog.syncs, *gone)
             if not names or name in names
-            for key in _partitions(project, name, catalog.syncs.get(name)) if not partitions or key in partitions]
+            for key, standing in _partitions(project, name, catalog.syncs.get(name)).items()
+            if not partitions or key in partitions]
     return rows, find_problems(rows, catalog, dt.datetime.now(dt.UTC), whole=not partitions)
 
 
-def _partitions(project: Project, name: str, sync: Sync | None) -> list[str | None]:
-    """The partitions of a sync that have a row. Of those that it does not have any more, what is left may be their
-    history alone, as after a move to another number of shards: these have none."""
-    keys = project.state.partitions(name)
-    return [key for key in keys if sync is None or is_partition(sync, key)
-            or _holds_anything(project, project.state.of(name, key))] or [None]
+def _partitions(project: Project, name: str, sync: Sync | None) -> dict[str | None, PartitionStanding]:
+    """The partitions of a sync that have a row, with how they stand. Of those that it does not have any more, what is
+    left may be their history alone, as after a move to another number of shards: these have none."""
+    found = project.state.standings(name)
+    return {key: standing for key, standing in found.items() if sync is None or is_partition(sync, key)
+            or _holds_anything(project, name, key, standing)} or {None: PartitionStanding({}, False, False)}
 
 
-def _holds_anything(project: Project, state: PartitionState) -> bool:
-    if read_last_run(state) or _claim(project, state)["claimed_by"]:
+def _holds_anything(project: Project, name: str, key: str | None, standing: PartitionStanding) -> bool:
+    if standing.record or _claim(project, name, key, standing)["claimed_by"]:
         return True
     try:
-        version = state.newest()
+        version = project.state.of(name, key).newest()
     except StateError:
         return True
     return version is not None and bool(version.files)
@@ -176,30 +176,38 @@ def orphan_notes(project: Project, catalog: Catalog, rows: list[dict[str, Any]])
                "drops the state")
 
 
-def _status(project: Project, name: str, key: str | None, sync: Sync | None) -> dict[str, Any]:
-    # This loads Arrow, which `list` does without.
-    from candu_sync.commit import list_uncertain
-
-    state = project.state.of(name, key)
-    run = read_last_run(state)
+def _status(project: Project, name: str, key: str | None, sync: Sync | None,
+            standing: PartitionStanding) -> dict[str, Any]:
+    run = last_run_of(standing.record)
     route = run.get("route") if sync is None else project.destinations.route_of(sync).name
     return {"sync": name, "partition": key, "route": route, "last_run": run.get("at"), "status": run.get("status"),
             "since": run.get("since", run.get("at")), "succeeded_at": run.get("succeeded_at"),
-            "error": run.get("error"), "rows": _rows(state, run), "refreshed": run.get("refreshed"),
+            "error": run.get("error"), "rows": _rows(project, name, key, run), "refreshed": run.get("refreshed"),
             "invalid": run.get("invalid"), "refused": run.get("refused"), "waiting": run.get("waiting"),
             "unidentified": run.get("unidentified"),
-            "uncertain": sum(found.count for found in list_uncertain(state)), "launched_as": run.get("launched_as"),
-            **_claim(project, state), "orphaned": sync is None, "left": run.get("left", []),
-            "recent": run.get("recent", []),
+            "uncertain": _uncertain(project, name, key) if standing.uncertain else 0,
+            "launched_as": run.get("launched_as"), **_claim(project, name, key, standing),
+            "orphaned": sync is None, "left": run.get("left", []), "recent": run.get("recent", []),
             "pending": run.get("waiting"), "rejected": run.get("refused")}
 
 
-def _claim(project: Project, state: PartitionState) -> dict[str, Any]:
+def _uncertain(project: Project, name: str, key: str | None) -> int:
+    # This loads Arrow, which `list` and most states do without.
+    from candu_sync.commit import list_uncertain
+
+    return sum(found.count for found in list_uncertain(project.state.of(name, key)))
+
+
+def _claim(project: Project, name: str, key: str | None, standing: PartitionStanding) -> dict[str, Any]:
+    nobody = {"claimed_by": None, "dead": False}
+    if not standing.claimed:
+        return nobody
     from candu_sync.operate.maintenance import claimed_by
 
+    state = project.state.of(name, key)
     owner = claimed_by(state)
     if owner is None:
-        return {"claimed_by": None, "dead": False}
+        return nobody
     dead = not owner.alive(dt.datetime.now(dt.UTC))
     by = f"{owner.run_id} on {owner.host} since {owner.started}"
     return {"claimed_by": by + (f" (dead, {_who_takes_over(project, state)})" if dead else ""), "dead": dead}
@@ -210,11 +218,11 @@ def _who_takes_over(project: Project, state: PartitionState) -> str:
     return "the next run takes over" if shards is None else f"`candu-sync reshard {state.sync} {shards}` finishes it"
 
 
-def _rows(state: PartitionState, run: dict[str, Any]) -> int | None:
+def _rows(project: Project, name: str, key: str | None, run: dict[str, Any]) -> int | None:
     """The rows of the last run's result. A run that failed before it had a result says nothing of them: the snapshot's
     then."""
     if not run or run.get("run_id"):
         return run.get("rows")
     with suppress(StateError):
-        return state.current().rows
+        return project.state.of(name, key).current().rows
     return None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from candu_sync.state.folder_names import sync_folder as sync_folder
     from candu_sync.state.last_run import carried_on as carried_on
     from candu_sync.state.last_run import last_good as last_good
+    from candu_sync.state.last_run import last_run_of as last_run_of
     from candu_sync.state.last_run import read_last_run as read_last_run
     from candu_sync.state.last_run import write_last_run as write_last_run
     from candu_sync.state.lasting import check_lasting as check_lasting
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from candu_sync.state.resharding import set_part_aside as set_part_aside
     from candu_sync.state.root import State as State
     from candu_sync.state.scratch import remove_folder as remove_folder
+    from candu_sync.state.standings import PartitionStanding as PartitionStanding
     from candu_sync.state.state_url import take_apart as take_apart
     from candu_sync.state.store import Store as Store
     from candu_sync.state.versions import EventTimes as EventTimes
@@ -55,7 +57,7 @@ else:
     __getattr__, __all__ = lazy_names(__name__, {
         "claims": "Claim drop_claims read_claim refusal",
         "folder_names": "sync_folder",
-        "last_run": "carried_on last_good read_last_run write_last_run",
+        "last_run": "carried_on last_good last_run_of read_last_run write_last_run",
         "lasting": "check_lasting short_lived",
         "owner": "Owner owner_of this_process",
         "partition_state": "PartitionState",
@@ -65,6 +67,7 @@ else:
         "resharding": "Part begin_resharding end_resharding parts_set_aside resharded_to set_part_aside",
         "root": "State",
         "scratch": "remove_folder",
+        "standings": "PartitionStanding",
         "state_url": "take_apart",
         "store": "Store",
         "versions": "EventTimes File RowIdentity Version",

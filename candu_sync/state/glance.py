@@ -15,10 +15,12 @@ import orjson
 from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store
 
+# At the root of the state. The folders of syncs have a dot in their names.
 RECORDS = "last"
+STANDINGS = "standings"
 
 # Where a record has its copies.
-_COPIES = "copies"
+COPIES = "copies"
 
 
 class Copied(NamedTuple):
@@ -69,7 +71,7 @@ class Record:
     def taken(self, data: bytes | None) -> dict[str, Any]:
         """As ``read``, of what was read."""
         body = parsed(data)
-        copies = body.pop(_COPIES, None)
+        copies = body.pop(COPIES, None)
         if isinstance(copies, dict):
             if self.version is None and copies.get("version"):
                 self.version = Copied(*copies["version"])
@@ -85,14 +87,20 @@ class Record:
             self._moves = False
 
     def delete(self) -> None:
-        """Remove it."""
+        """Remove it, also from the copy of all records."""
         self._store.delete(self.name)
+        self.drop_copy()
+
+    def drop_copy(self) -> None:
+        """Remove the copy of all records of the sync (``standings.py``)."""
+        if self._store.folder is None:
+            self._store.delete(f"{STANDINGS}/{self._prefix.partition('/')[0]}.json")
 
     def _copies(self) -> dict[str, Any]:
         if self._store.folder is not None:
             return {}
         root = {} if self._root is None else self._root.copies()
-        return {_COPIES: {"version": self.version, "root": [(name, *copy) for name, copy in sorted(root.items())]}}
+        return {COPIES: {"version": self.version, "root": [(name, *copy) for name, copy in sorted(root.items())]}}
 
 
 def parsed(data: bytes | None) -> dict[str, Any]:

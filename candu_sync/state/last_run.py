@@ -22,7 +22,11 @@ def read_last_run(state: PartitionState) -> dict[str, Any]:
     Returns:
         What ``RunResult.to_json`` has, and: at (ISO 8601, UTC), uncertain, model, and what ``carried_on`` adds.
     """
-    body = state.read_record()
+    return last_run_of(state.read_record())
+
+
+def last_run_of(body: dict[str, Any]) -> dict[str, Any]:
+    """As ``read_last_run``, of a record that was read."""
     # A record of 0.1.0 has the counts under their old names.
     return body | {new: body.get(new, body.get(old)) for new, old in (("refused", "rejected"), ("waiting", "unsent"))
                    if new in body or old in body}

@@ -85,6 +85,11 @@ class PartitionState:
         self.introduce()
         self._record.write(body)
 
+    def rewrite_record(self, body: dict[str, Any]) -> None:
+        """As ``write_record``, where nothing of the record as it was may stay anywhere."""
+        self.write_record(body)
+        self._record.drop_copy()
+
     def introduce(self) -> None:
         """Before anything else is written: a folder whose name does not say the partition's key has it in a file."""
         known = self._seen is not None and not self.lacks(folder_names.KEY_FILE)

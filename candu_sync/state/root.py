@@ -17,6 +17,7 @@ from candu_sync.state.glance import RECORDS, Record
 from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root_files import RootFiles
+from candu_sync.state.standings import PartitionStanding, standings
 from candu_sync.state.store import Store, open_store
 from candu_sync.state.sync_file import SyncFile
 
@@ -122,6 +123,23 @@ class State:
         if sync not in self._folders:
             self._folders[sync] = frozenset(self.store.folders(folder_names.sync_folder(sync) + "/"))
         return self._folders[sync]
+
+    def standings(self, sync: str) -> dict[str | None, PartitionStanding]:
+        """Each partition of a sync that has any state, in order, with how it stands. None: the sync without partitions.
+
+        Raises:
+            DamagedState: the key of a folder cannot be read.
+            StateError: the state cannot be read.
+        """
+        prefix = folder_names.sync_folder(sync) + "/"
+        found = {self._key_of(prefix, folder, standing): standing
+                 for folder, standing in standings(self.store, prefix.rstrip("/")).items()}
+        return dict(sorted(found.items(), key=lambda pair: (pair[0] is not None, pair[0] or "")))
+
+    def _key_of(self, prefix: str, folder: str, standing: PartitionStanding) -> str | None:
+        """The key of a folder. The record of its last run has it, too."""
+        key = standing.record.get("partition")
+        return key if isinstance(key, str) and folder_names.is_digest(folder) else self._key(prefix, folder)
 
     def partitions(self, sync: str) -> list[str | None]:
         """The partitions of a sync that have any state, in order; None: the sync without partitions.
