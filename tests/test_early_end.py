@@ -26,6 +26,7 @@ from candu_sync.simulator import Simulator
 from candu_sync.state import read_last_run
 from candu_sync.state.claims import Claim, Owner
 from candu_sync.state.disk import DiskStore
+from candu_sync.state.root_files import RootFiles
 from candu_sync.syncs.sync import Sync
 from candu_sync.target import Target
 from candu_sync.warehouse import Warehouse
@@ -97,6 +98,18 @@ def test_it_writes_how_it_ended_and_nothing_else(lab: Lab, sync: Sync, simulator
     assert seen == ["-.json"]
     assert (result.status, result.requests, len(simulator.messages())) == ("succeeded", 0, requests)
     assert lab.state(sync).current() == version
+
+
+def test_it_does_not_look_at_the_folders_of_other_syncs(lab: Lab, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a run of many syncs on a disk, that would take the square of their number."""
+    lab.run(sync)
+    looked = mock.Mock(return_value=[])
+    monkeypatch.setattr(RootFiles, "folders", looked)
+    with lab.project() as project:
+        project.declared = frozenset({sync.name})
+        assert project.predecessor(sync) is None
+        pipeline.run(Target(project, sync, None))
+    assert not looked.called
 
 
 @pytest.mark.parametrize("lost", [b"", bytes(64)])

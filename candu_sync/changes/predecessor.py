@@ -20,8 +20,12 @@ def find_predecessor(state: State, sync: Sync, declared: Collection[str]) -> str
     Raises:
         StateError: the state cannot be read.
     """
+    # On a disk, to look at all folders for each sync takes long. In an object store their list is there already.
+    on_disk = state.store.folder is not None
+    if on_disk and holds_anything(state, sync.name):
+        return None
     models = {name: _model(state, name) for name in orphans(state, declared) if name.startswith(f"{sync.kind}/")}
-    if not models or holds_anything(state, sync.name):
+    if not models or (not on_disk and holds_anything(state, sync.name)):
         return None
     same = [name for name, model in models.items() if model == sync.model_digest]
     if same:

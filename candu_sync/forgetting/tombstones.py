@@ -105,7 +105,8 @@ def read_tombstones(state: State, *, lately: bool = False) -> Tombstones:
     Raises:
         StateError: the state cannot be read.
     """
-    if lately and _FOLDER.rstrip("/") not in state.root.folders():
+    # On a disk, the folder itself is looked at sooner than all others.
+    if lately and state.store.folder is None and _FOLDER.rstrip("/") not in state.root.folders():
         return Tombstones(str(state.workspace), frozenset())
     names = [name for name in state.store.list(_FOLDER) if not name.startswith(_CERTIFICATES)]
     return Tombstones(str(state.workspace), frozenset(PurePosixPath(name).stem for name in names))
