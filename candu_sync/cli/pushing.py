@@ -18,12 +18,14 @@ from candu_sync.cli.common import (
     may_pass,
     opened_project,
     print_lines,
+    remark,
     with_state,
 )
 from candu_sync.cli.each import each
 from candu_sync.cli.repeated_errors import complain_of
 from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import StaleChanges
+from candu_sync.naming import counted
 
 if TYPE_CHECKING:
     from candu_sync.cli.crew import Shown
@@ -80,11 +82,14 @@ def push(names: Names = None, partition: Partitions = None, everything: All = Fa
 
 def _with_staged(selected: Selected) -> list[Sync]:
     """The syncs to push. Of those that only a pattern, a folder or an option stands for, the ones with nothing staged
-    are left out, unless that is all of them."""
+    are left out, unless that is all of them; their number is said on stderr."""
     from candu_sync.changes import anything_staged
 
     staged = [sync for sync in selected.syncs if sync.name in selected.selection.names
               or any(anything_staged(target.state) for target in _targets(selected, sync))]
+    if staged and (others := len(selected.syncs) - len(staged)):
+        remark(f"{counted(others, 'sync')} {'has' if others == 1 else 'have'} no staged changes, and nothing of "
+               f"{'it' if others == 1 else 'them'} is sent: `candu-sync plan SYNC --save` stages what it shows")
     return staged or selected.syncs
 
 

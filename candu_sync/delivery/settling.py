@@ -259,8 +259,10 @@ class Settling:
             self._report.error = self._report.error or failure
 
     def _failure(self, error: Transient) -> Transient:
-        return Transient(f"{error}, {self._limits.max_attempts} times in a row; what it did not accept stays unsent "
-                         "and goes with the next run", status=error.status)
+        times = self._limits.max_attempts
+        often = f"That happened {times} times in a row. " if times > 1 else ""
+        return Transient(f"{error}. {often}What was not accepted stays unsent and goes with the next run",
+                         status=error.status)
 
 
 def _is_passing(status: int | None) -> bool:

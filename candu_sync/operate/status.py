@@ -14,7 +14,7 @@ from candu_sync.operate.problems import find_problems
 from candu_sync.operate.what_next import next_steps
 from candu_sync.project import Project
 from candu_sync.state import PartitionStanding, PartitionState, last_run_of, orphans, resharded_to
-from candu_sync.syncs import Catalog, Sync, is_partition
+from candu_sync.syncs import Catalog, Partitions, Sync, is_partition
 
 # What notices about files that are of no sync are about.
 _PROJECT = "the project"
@@ -41,11 +41,18 @@ def overview(project: Project, catalog: Catalog) -> list[dict[str, Any]]:
 def _overview(project: Project, sync: Sync) -> dict[str, Any]:
     runs = [last_run_of(standing.record) for standing in project.state.standings(sync.name).values()]
     last = max((run for run in runs if run), key=lambda run: run["at"], default={})
-    spread = "" if sync.partitions is None else sync.partitions.spread
     schedule = None if sync.automation == "none" else sync.automation
     route = project.destinations.route_of(sync).name
-    return {"sync": sync.name, "kind": sync.kind, "route": route, "partitions": spread,
+    return {"sync": sync.name, "kind": sync.kind, "route": route, "partitions": _spread(sync.partitions),
             "schedule": schedule, "tags": sync.tags, "last_run": last.get("at"), "status": last.get("status")}
+
+
+def _spread(partitions: Partitions | None) -> str:
+    """How a sync is partitioned, like ``daily`` or ``daily × 16 shards``; empty: it is not."""
+    if partitions is None:
+        return ""
+    return partitions.spread if partitions.shards is None else partitions.spread.replace(
+        "shards", counted(partitions.shards, "shard"))
 
 
 def orphaned(project: Project, catalog: Catalog) -> list[str]:

@@ -215,6 +215,12 @@ def test_partitions_are_chosen_one_by_one(project: Folder, simulator: Simulator)
     assert [r["added"] for r in project.cli("run", "users/profile", "--json").rows] == [0, 0]
 
 
+def test_list_has_the_number_of_shards(project: Folder) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people", "partitions: {shards: 16}")
+    assert project.cli("list", "--json").row["partitions"] == "16 shards"
+
+
 def test_a_window_of_a_segment_is_chosen_by_both(project: Folder, simulator: Simulator) -> None:
     project.people(4)
     yesterday = today() - dt.timedelta(days=1)

@@ -64,7 +64,9 @@ def test_a_pattern_pushes_what_is_staged_of_it(project: Folder, simulator: Simul
         project.model(name, f"select user_id, 'g1' as group_id, plan as {trait} from people" if "groups" in name
                       else f"select user_id, plan as {trait} from people")
     project.cli("plan", "users/plans", "groups/teams", "--save")
-    assert [row["sync"] for row in project.cli("push", "users/*", "--json").rows] == ["users/plans"]
+    pushed = project.cli("push", "users/*", "--json")
+    assert [row["sync"] for row in pushed.rows] == ["users/plans"]
+    assert "1 sync has no staged changes, and nothing of it is sent" in pushed.err
     assert [row["sync"] for row in project.cli("push", "--all", "--json").rows] == ["groups/teams"]
     nothing = project.cli("push", "--all")
     assert (nothing.code, nothing.err.count("no changes are staged")) == (1, 3)

@@ -49,7 +49,8 @@ def test_a_retry_says_what_it_is_for(room: Room, monkeypatch: pytest.MonkeyPatch
     result = room.materialize(CHANGES, PUSH)
     [event] = [event for event in result.all_events if event.is_step_up_for_retry]
     assert event.step_retry_data.error is not None
-    assert 'HTTP 503 and said "asked to answer 503", 2 times in a row' in event.step_retry_data.error.to_string()
+    said = event.step_retry_data.error.to_string()
+    assert 'HTTP 503 and said "asked to answer 503". That happened 2 times in a row' in said
 
 
 def test_a_trouble_that_stays_fails_with_what_was_sent(room: Room) -> None:

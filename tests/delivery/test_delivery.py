@@ -195,7 +195,8 @@ class TestRefusals:
             Sending(simulator, 4).run().error)
         simulator.fault("status", status=503, body="<h1>upstream down</h1>", retry_after=0, times=None)
         assert str(Sending(simulator, 4).run().error).startswith(
-            'Candu answered HTTP 503 and said "upstream down", 3 times in a row')
+            'Candu answered HTTP 503 and said "upstream down". That happened 3 times in a row. What was not accepted '
+            'stays unsent and goes with the next run')
 
     def test_a_few_messages_that_are_all_refused_are_set_aside(self, simulator: Simulator) -> None:
         simulator.fault("status", status=422, times=None)
