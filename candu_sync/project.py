@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions, Summary
     from candu_sync.embedded import Embedded
     from candu_sync.report import Reports
-    from candu_sync.warehouse import Warehouse
+    from candu_sync.warehouse import RowTotal, Warehouse
 
 # Seconds of a push after which the warehouse is given back.
 _MOMENT = 0.5
@@ -47,6 +47,8 @@ class Project:
         launched_as: the page of this process's runs (``CANDU_RUN_URL``), or the id that an orchestrator gave them;
             None: neither is known. It is kept with how a run ended.
         planned: shard → what its first plan by this project found. The guard counts with it.
+        at_once: the shards that the command compares.
+        shard_totals: of a model: when the totals of its shards were asked for, and these (``comparison``).
         pushes: those that are under way. ``stop`` ends them in order.
         jobs: how many syncs and partitions are worked on at a time; set before the first of them.
 
@@ -72,6 +74,9 @@ class Project:
         self._other_shards: dict[str, list[str | None]] = {}
         self._first: tuple[str, str | None] | None = None
         self.planned: dict[str, Summary] = {}
+        self.at_once: frozenset[str] = frozenset()
+        self.shard_totals: dict[tuple[str | int, ...], tuple[float, dict[int, RowTotal] | None]] = {}
+        self.totals_lock = threading.Lock()
 
     def __enter__(self) -> Project:
         return self

@@ -56,7 +56,7 @@ def each(project: Project, syncs: list[Sync], keys: Keys, act: Act, fail: Fail =
     codes: list[int] = []
     reported = partial(_reported, project, codes=codes, fail=fail,
                        alone=len(project.destinations.routes_of(syncs)) == 1)
-    with crew_of(project, act) as crew:
+    with crew_of(project, act) as crew, _at_once(project):
         for _, kind in groupby(syncs, lambda sync: sync.kind):
             for sync, begin in _begun(project, crew, list(kind), keys):
                 with once_each(sync.name):
@@ -76,6 +76,7 @@ def _begun(project: Project, crew: Crew, syncs: list[Sync], keys: Keys) -> list[
         if project.stopped:
             raise NotRunError
         targets = _targets(project, sync, keys(sync))
+        project.at_once |= {target.name for target in targets if target.shard is not None}
         return list(zip(targets, crew.begin(targets), strict=True))
 
     if crew.alone:
@@ -89,6 +90,16 @@ def _begun(project: Project, crew: Crew, syncs: list[Sync], keys: Keys) -> list[
         except (CanduSyncError, NotRunError) as error:
             future.set_exception(error)
     return begun
+
+
+@contextmanager
+def _at_once(project: Project) -> Iterator[None]:
+    """What shards have in common is forgotten at the end."""
+    try:
+        yield
+    finally:
+        project.at_once = frozenset()
+        project.shard_totals.clear()
 
 
 def _targets(project: Project, sync: Sync, keys: list[str] | None) -> list[Target]:

@@ -2,6 +2,7 @@
 
     row_source ─┬► RowSource      all rows come
                 ├► IndexedSource  DuckDB computes the hashes of the row index (``index_sql.py``)
+                │    0. of shards: one total of all hashes of each, in one query (``shard_totals.py``)
                 │    1. the hashes of each row: the row index says whether Candu has these rows as they are
                 │    2. the other rows, by the hash of their key, in the same transaction
                 └► HashedSource   the warehouse computes hashes of its own
@@ -23,6 +24,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -31,6 +33,7 @@ import pyarrow as pa
 from candu_sync.comparison.hashed_source import HashedSource
 from candu_sync.comparison.index_sql import index_sql
 from candu_sync.comparison.indexed_source import MOST_CHANGED, IndexedSource
+from candu_sync.comparison.shard_totals import total_of_shard
 from candu_sync.comparison.source import UNSTEADY, RowSource
 from candu_sync.diff import nulls_to_replace
 from candu_sync.forgetting import Tombstones
@@ -40,7 +43,7 @@ from candu_sync.sql_text import Value
 from candu_sync.state import Version
 from candu_sync.syncs import Sync, parameters
 from candu_sync.target import Target
-from candu_sync.warehouse import NotHashed
+from candu_sync.warehouse import NotHashed, RowTotal
 
 # Below it, a second query costs as much as the rows.
 LEAST_ROWS = 10_000
@@ -127,8 +130,21 @@ def _indexed(model: _Model, memory: HashMemory, stack: ExitStack) -> IndexedSour
         model.sql, model.values, lambda types: index_sql(sync, snapshot, types, model.tombstones.condition),
         **model.options))
     source = IndexedSource(opened, memory, MOST_CHANGED * snapshot.rows, _settled(sync, opened.schema, snapshot),
-                           project.cancel_queries, model.save)
+                           project.cancel_queries, model.save,
+                           partial(_total, model, opened.function) if model.target.name in project.at_once else None)
     return stack.enter_context(closing(source))
+
+
+def _total(model: _Model, function: str) -> RowTotal | None:
+    """The total of a shard's rows, where the command has more shards to compare."""
+    def read(sql: str, count: int) -> dict[int, RowTotal] | None:
+        make = partial(index_sql, model.target.sync, model.snapshot, unless=model.tombstones.condition)
+        with model.target.project.warehouse.indexed(sql, model.values, make, **model.options) as opened:
+            if opened.function != function:
+                return None
+            return opened.shard_totals(model.target.sync.shard_column, count)
+
+    return total_of_shard(model.target, model.values, function, read)
 
 
 def _hashed(model: _Model, memory: HashMemory, stack: ExitStack) -> HashedSource:

@@ -195,6 +195,17 @@ class Index:
         self._state[at[same]] = _MATCHED
         return np.asarray(same, np.bool_)
 
+    def counted(self) -> tuple[int, int, int]:
+        """How many rows count, and the sums of their key hashes and row hashes: of those that no other file has a later
+        row of."""
+        there = self._state != _REPLACED
+        return (int(np.count_nonzero(there)), int(self._key_hash.sum(dtype=np.uint64, where=there)),
+                int(self._row_hash.sum(dtype=np.uint64, where=there)))
+
+    def match_all(self) -> None:
+        """All rows that count are matched."""
+        self._state[self._state != _REPLACED] = _MATCHED
+
     def has_any(self, keys: Hashes) -> bool:
         """Whether there is a row with one of these key hashes."""
         return bool(len(self._positions(np.sort(keys))))

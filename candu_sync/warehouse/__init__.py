@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.warehouse.duckdb_row_hashes import HashSql as HashSql
     from candu_sync.warehouse.reading import Reading as Reading
     from candu_sync.warehouse.row_hashes import HashedModel as HashedModel
+    from candu_sync.warehouse.row_hashes import IndexedModel as IndexedModel
     from candu_sync.warehouse.row_hashes import NotHashed as NotHashed
     from candu_sync.warehouse.row_hashes import RowHashes as RowHashes
     from candu_sync.warehouse.row_total import HASH_COLUMNS as HASH_COLUMNS
@@ -29,7 +30,7 @@ else:
         "bulk": "Transaction",
         "duckdb_row_hashes": "HashSql",
         "reading": "Reading",
-        "row_hashes": "HashedModel NotHashed RowHashes",
+        "row_hashes": "HashedModel IndexedModel NotHashed RowHashes",
         "row_total": "HASH_COLUMNS RowTotal",
         "shards": "shard_number",
         "warehouse": "Warehouse open_warehouse",

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -28,11 +29,14 @@ from candu_sync.warehouse.duckdb_types import Columns
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading
-from candu_sync.warehouse.row_hashes import NotHashed, RowHashes
-from candu_sync.warehouse.row_total import HASH_COLUMNS
+from candu_sync.warehouse.row_hashes import IndexedModel, NotHashed
+from candu_sync.warehouse.row_total import HASH_COLUMNS, RowTotal
+from candu_sync.warehouse.shards import shard_number
 
 # No table of a model has this name.
 _WANTED = "candu-sync: hashes of the keys that are asked for"
+
+_SHARD = "candu_shard"
 
 # Two columns of 8 bytes: some 4 MB.
 _BATCH_ROWS = 250_000
@@ -58,7 +62,7 @@ MakeSql = Callable[[Mapping[str, str]], HashSql]
 """Column → DuckDB's name of its type, in order → SQL of the hashes. Raises ``NotHashed``."""
 
 
-def open_duckdb_hashes(query: Query, make: MakeSql) -> RowHashes:
+def open_duckdb_hashes(query: Query, make: MakeSql) -> IndexedModel:
     """The model of a query with its row hashes.
 
     Raises:
@@ -79,13 +83,14 @@ def open_duckdb_hashes(query: Query, make: MakeSql) -> RowHashes:
         return _DuckDBHashes(query, schema, connection, columns, sql, stack.pop_all())
 
 
-class _DuckDBHashes(RowHashes):
+class _DuckDBHashes(IndexedModel):
     path = "duckdb arrow"
 
     def __init__(self, query: Query, schema: pa.Schema, connection: duckdb.DuckDBPyConnection, columns: Columns,
                  sql: HashSql, resources: ExitStack) -> None:
         super().__init__(query, schema, resources, ERRORS)
         self._connection, self._columns, self._sql = connection, columns, sql
+        self.function = repr(sql)
 
     def hashes(self) -> Batches:
         with self._query.explained(), translated(*ERRORS, doing="reading from the warehouse failed"):
@@ -104,15 +109,26 @@ class _DuckDBHashes(RowHashes):
         return Reading(self._query, self.path, self.schema.names, self._renamed(reader), self._resources.pop_all(),
                        ERRORS)
 
+    def shard_totals(self, column: str, count: int) -> dict[int, RowTotal]:
+        number = shard_number("duckdb", f"#{1 + self.schema.names.index(column)}", count)
+        with self._query.explained(), translated(*ERRORS, doing="reading from the warehouse failed"):
+            hashed = self._hashed(self._columns.model, [_SHARD], {_SHARD: number})
+            sums = ", ".join(f"sum({name})" for name in HASH_COLUMNS)
+            found = hashed.aggregate(f"{_SHARD}, count(*), {sums}", _SHARD).fetchall()
+            self._query.refuse_if_cancelled()
+        return {shard: RowTotal(rows, keys % 2**64, values % 2**64) for shard, rows, keys, values in found}
+
     def _wanted(self, key_hashes: Sequence[int]) -> duckdb.DuckDBPyRelation:
         """The model's rows with these keys. Nothing but the hash of the key is computed of the others."""
         self._connection.register(_WANTED, pa.table({"hash": pa.array(key_hashes, pa.int64()).view(pa.uint64())}))
         every = self._columns.model.project(f"*, {self._sql.key_alone} as {HASH_COLUMNS[0]}")
         return every.filter(f'{HASH_COLUMNS[0]} in (select hash from "{_WANTED}")')
 
-    def _hashed(self, model: duckdb.DuckDBPyRelation, columns: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    def _hashed(self, model: duckdb.DuckDBPyRelation, columns: Sequence[str],
+                more: Mapping[str, str] = MappingProxyType({})) -> duckdb.DuckDBPyRelation:
+        """The columns of these names, and the two hashes. ``more``: further columns, as ``Columns.beside`` has them."""
         hashes = [f"{sql} as {name}" for sql, name in zip((self._sql.key, self._sql.row), HASH_COLUMNS, strict=True)]
-        return self._columns.beside(model, self._sql.columns).project(", ".join([*columns, *hashes]))
+        return self._columns.beside(model, {**self._sql.columns, **more}).project(", ".join([*columns, *hashes]))
 
     def _renamed(self, reader: pa.RecordBatchReader) -> Batches:
         for batch in duckdb_batches(reader, self._columns):

@@ -2,7 +2,8 @@
 
 One file for each dialect that can do it:
 
-- DuckDB (``duckdb_row_hashes.py``) computes the very hashes of the row index, of the canonical values: ``RowHashes``.
+- DuckDB (``duckdb_row_hashes.py``) computes the very hashes of the row index, of the canonical values:
+  ``IndexedModel``.
 - PostgreSQL (``postgres_row_hashes.py``) has hashes of its own: ``HashedModel``. A dialect may do that where a hash is
   of at least all that a reader sees of a value: two values that arrive differently have different hashes.
 - Snowflake, BigQuery, Databricks, ClickHouse and Redshift hash a text of the row (``text_hashes.py``).
@@ -69,6 +70,26 @@ class RowHashes(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class IndexedModel(RowHashes):
+    """A model with the hashes of the row index.
+
+    Attributes:
+        function: all that the hashes depend on besides the rows: two hashes of different functions say nothing.
+    """
+
+    function: str
+
+    @abstractmethod
+    def shard_totals(self, column: str, count: int) -> dict[int, RowTotal]:
+        """The totals of the model's shards that have rows, by their numbers: one row of each comes from the warehouse.
+
+        Args:
+            column: of the model; its hash says in which of ``count`` shards a row is.
+
+        Raises ``WarehouseError``.
+        """
 
 
 class HashedModel(RowHashes):

@@ -27,7 +27,7 @@ from candu_sync.warehouse.hashing import RowHashesOf, computes_hashes, hashes_of
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
-from candu_sync.warehouse.row_hashes import HashedModel, NotHashed, RowHashes
+from candu_sync.warehouse.row_hashes import HashedModel, IndexedModel, NotHashed, RowHashes
 from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.shards import sharded
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
@@ -139,7 +139,7 @@ class Warehouse:
         return self._with_hashes(lambda query: opened(query, key, ignored), sql, parameters, timezone, clock, tag)
 
     def indexed(self, sql: str, parameters: Mapping[str, Value], make: MakeSql, *, timezone: str = "UTC",
-                clock: str | None = None, tag: str | None = None) -> RowHashes:
+                clock: str | None = None, tag: str | None = None) -> IndexedModel:
         """One query whose rows have hashes of DuckDB's. No row of it is asked for yet.
 
         Args:
