@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, Validatio
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from candu_sync.suggestions import hint
-from candu_sync.syncs import OTHER_WORDS, Cursor, Guard, Partitions
+from candu_sync.syncs import OTHER_WORDS, Cursor, Guard, Partitions, Resources
 
-_NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions}
+_NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions,
+                                      "resources": Resources}
 
 
 def _list_names(schema: dict[str, Any]) -> None:

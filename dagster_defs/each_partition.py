@@ -17,7 +17,7 @@ from candu_sync.settings import in_words
 from dagster_defs.failures import fail
 from dagster_defs.metadata import Metadata
 from dagster_defs.ranges import independent, listed, partitions_of, per_partition
-from dagster_defs.run_tags import tag_counts, tag_passed, tag_stopped
+from dagster_defs.run_tags import tag_cancelled, tag_counts, tag_passed, tag_stopped
 from dagster_defs.sync_run import Event, SyncRun
 
 _Note = Callable[[str | None, Metadata], None]
@@ -105,7 +105,8 @@ class EachPartition(SyncRun):
                 note_stopped(target, found, stopped_by)
             tag_stopped(self.context, "; ".join(stopped_by.reasons))
             fail(self._stopped_sentence(partition, stopped_by), self.context)
-        target, found, result = self._pushed(project, partition)
+        with tag_cancelled(self.context, target.state):
+            target, found, result = self._pushed(project, partition)
         evidence = self._evidence(target, found)
         outcomes.checks.append([*checks, evidence.check_of_push(result)])
         tag_counts(self.context, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from dagster_defs.names import ALONE, PRIORITIES, PRIORITY_TAG, SYNC_TAG, Names
 from dagster_defs.partitions import is_partition_key, newest_partitions
 from dagster_defs.resources import CanduSyncResource
 
+_KUBERNETES_TAG = "dagster-k8s/config"
+
 if TYPE_CHECKING:
     # Dagster's public names do not include it.
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -38,7 +41,18 @@ def build_job(sync: Sync, names: Names = ALONE) -> UnresolvedAssetJobDefinition:
 
 
 def _run_tags(sync: Sync, names: Names) -> dict[str, str]:
-    return {SYNC_TAG: names.label(sync.name), PRIORITY_TAG: PRIORITIES[sync.kind], **sync.tags}
+    return {SYNC_TAG: names.label(sync.name), PRIORITY_TAG: PRIORITIES[sync.kind], **_container(sync), **sync.tags}
+
+
+def _container(sync: Sync) -> dict[str, str]:
+    """The tag by which ``K8sRunLauncher`` gives a run's pod the sync's ``resources``. What is not given comes from the
+    launcher. Memory is a limit too: a pod that gets more than it asked for is the first to be killed."""
+    memory, cpu = sync.resources.memory, sync.resources.cpu
+    if memory is None and cpu is None:
+        return {}
+    asked = {name: amount for name, amount in (("memory", memory), ("cpu", cpu)) if amount is not None}
+    resources = {"requests": asked} | ({"limits": {"memory": memory}} if memory is not None else {})
+    return {_KUBERNETES_TAG: json.dumps({"container_config": {"resources": resources}})}
 
 
 def build_schedule(sync: Sync, names: Names = ALONE) -> ScheduleDefinition | None:

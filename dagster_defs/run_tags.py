@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from dagster import AssetExecutionContext
 
 from candu_sync import RunResult
 from candu_sync.naming import shortened
+from candu_sync.state import PartitionState, read_last_run
 from dagster_defs.names import SYNC_TAG, Names
 
 # What was sent, over all syncs and partitions of the run.
@@ -53,7 +55,25 @@ def _tagged(_run_id: str) -> set[str]:
 
 def tag_counts(context: AssetExecutionContext, result: RunResult) -> None:
     """Add a push's counts to those of the run. A count of 0 makes no tag."""
-    found = {tag: count for name, tag in _COUNTS.items() if (count := getattr(result, name))}
+    _add_counts(context, {name: getattr(result, name) for name in _COUNTS})
+
+
+@contextmanager
+def tag_cancelled(context: AssetExecutionContext, state: PartitionState) -> Iterator[None]:
+    """When the push in the block is cancelled, add the counts of what it has committed, which the state has."""
+    before = read_last_run(state)
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        if (last := read_last_run(state)) != before:
+            _add_counts(context, {name: last.get(name, 0) for name in _COUNTS})
+        raise
+
+
+def _add_counts(context: AssetExecutionContext, counts: Mapping[str, int]) -> None:
+    found = {tag: count for name, tag in _COUNTS.items() if (count := counts[name])}
     if found:
         before = _tags(context)
         _add(context, {tag: str(int(before.get(tag, "0")) + count) for tag, count in found.items()})

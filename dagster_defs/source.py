@@ -46,7 +46,7 @@ def code_version(sync: Sync) -> str:
     A description, owners or tags make no other version, nor does the place of the files.
     """
     settings = sync.model_dump_json(exclude={"path", "node", "sql", "description", "owners", "tags", "preview",
-                                             "report", "automation", "dbt"})
+                                             "report", "automation", "dbt", "resources"})
     return hashlib.sha256(f"{sync.sql}\0{settings}".encode()).hexdigest()[:12]
 
 

@@ -47,7 +47,7 @@ from dagster_defs.names import Names
 from dagster_defs.progress import log_progress, warnings_in
 from dagster_defs.ranges import in_one, partitions_of, per_partition
 from dagster_defs.resources import CanduSyncResource
-from dagster_defs.run_tags import tag_counts, tag_passed, tag_stopped
+from dagster_defs.run_tags import tag_cancelled, tag_counts, tag_passed, tag_stopped
 
 Event = AssetCheckResult | MaterializeResult[None]
 
@@ -123,7 +123,8 @@ class SyncRun:
         with per_partition(self.context, asset) as note:
             for partition in partitions:
                 with self._project(tries, partition) as project:
-                    target, found, result = self._pushed(project, partition)
+                    with tag_cancelled(self.context, Target(project, self.sync, partition).state):
+                        target, found, result = self._pushed(project, partition)
                     evidence = self._evidence(target, found)
                     found_of.append(found)
                     checks.append([evidence.check_of_push(result)])

@@ -160,7 +160,7 @@ def test_dagster_defs_imports_only_rooms() -> None:
     found = {".".join(module) for path in modules(Path(dagster_defs.__file__).parent) if "demo" not in path.parts
              for _, module, _ in ours(path)}
     assert found <= {"", "alerts", "changes", "dbt", "due", "errors", "history", "naming", "operate", "progress",
-                     "routes", "seen_ids", "settings", "suggestions", "syncs", "workspaces"}
+                     "routes", "seen_ids", "settings", "state", "suggestions", "syncs", "workspaces"}
 
 
 def every_module() -> Iterator[str]:

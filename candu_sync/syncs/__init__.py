@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from candu_sync.syncs.spec import Cursor as Cursor
     from candu_sync.syncs.spec import Guard as Guard
     from candu_sync.syncs.spec import Kind as Kind
+    from candu_sync.syncs.spec import Resources as Resources
     from candu_sync.syncs.spec import SeenIds as SeenIds
     from candu_sync.syncs.spec import Spec as Spec
     from candu_sync.syncs.spec_file import spec_of as spec_of
@@ -65,7 +66,7 @@ else:
         "partitions": "declared_parts first_window join split window windows",
         "schedule": "follows_schedule schedule_lag",
         "shards": "Shard shard_keys shard_named",
-        "spec": "Cursor Guard Kind SeenIds Spec",
+        "spec": "Cursor Guard Kind Resources SeenIds Spec",
         "spec_file": "spec_of",
         "sql_parameters": "parameters",
         "sync": "KINDS Catalog Sync build_sync is_name load_syncs read_model",

@@ -96,6 +96,9 @@ Zone = Annotated[str, AfterValidator(fields.zone)]
 Keys = Annotated[tuple[Text, ...], AfterValidator(_some), AfterValidator(_partition_keys)]
 Automation = Annotated[str, AfterValidator(_automation)]
 Owners = Annotated[tuple[Annotated[str, AfterValidator(fields.owner)], ...], AfterValidator(_distinct)]
+Memory = Annotated[str, BeforeValidator(fields.memory)]
+Processors = Annotated[str, BeforeValidator(fields.processors),
+                       WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]
 Tags = Annotated[dict[str, str], AfterValidator(_tags)]
 
 

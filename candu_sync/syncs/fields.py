@@ -179,3 +179,18 @@ def _cron_number(text: str, field: str) -> int | None:
         return int(text)
     names = _MONTHS if field == "month" else _DAYS if field == "day of the week" else ()
     return _CRON_NAMES[text.lower()] if text.lower() in names else None
+
+
+def memory(value: object) -> str:
+    """An amount of memory as Kubernetes writes it: ``2Gi``, ``512Mi``. Raises ValueError."""
+    if isinstance(value, str) and re.fullmatch(r"[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|M|G|T)", value):
+        return value
+    raise ValueError(f"{value!r} is no amount of memory with a unit, like 2Gi or 512Mi")
+
+
+def processors(value: object) -> str:
+    """A number of processors as Kubernetes writes it: ``1``, ``0.5``, ``500m``. Raises ValueError."""
+    text = str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
+    if re.fullmatch(r"\d+(\.\d{1,3})?|\d+m", text) and float(text.removesuffix("m")):
+        return text
+    raise ValueError(f"{value!r} is no number of processors, like 1, 0.5 or 500m")

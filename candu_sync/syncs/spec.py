@@ -18,8 +18,10 @@ from candu_sync.syncs.field_types import (
     Count,
     Duration,
     KeyColumns,
+    Memory,
     Names,
     Owners,
+    Processors,
     Ratio,
     Refresh,
     SchemaName,
@@ -104,6 +106,17 @@ class DbtRules(YamlMapping):
     tests: Annotated[bool, Field(strict=True)] = Field(
         default=False,
         description="true or false: each model that the sync reads has tests, and all passed since it was built")
+
+
+class Resources(YamlMapping):
+    """What a run of the sync needs, where each run has a container of its own."""
+
+    memory: Memory | None = Field(
+        default=None,
+        description="an amount with a unit, like 2Gi or 512Mi; null: that of the launcher", examples=["2Gi"])
+    cpu: Processors | None = Field(
+        default=None, description="a number of processors, like 1, 0.5 or 500m; null: that of the launcher",
+        examples=[1, "500m"])
 
 
 class Spec(YamlMapping):
@@ -224,6 +237,12 @@ class Spec(YamlMapping):
         description='a cron line of five fields like "0 * * * *", in UTC or with a time zone at its end, like '
         '"0 6 * * 1-5 Europe/Paris"; on_upstream or none',
         examples=["0 * * * *", "0 6 * * 1-5 Europe/Paris", "on_upstream", "none"],
+    )
+    resources: Resources = Field(
+        default=Resources(),
+        description="what a run needs in Kubernetes, under Dagster's K8sRunLauncher: a mapping of memory and cpu, like "
+        "{memory: 2Gi, cpu: 1}",
+        examples=[{"memory": "2Gi", "cpu": 1}],
     )
     owners: Owners = Field(
         default=(), description="a list of e-mail addresses or teams, like [team:growth]", examples=[["team:growth"]])

@@ -14,7 +14,7 @@ from candu_sync.syncs import yaml_lines
 from candu_sync.syncs.constraints import Conflict, conflicts
 from candu_sync.syncs.other_words import OTHER_WORDS, unknown_key
 from candu_sync.syncs.partition_spec import Partitions
-from candu_sync.syncs.spec import Cursor, DbtRules, Guard, Kind, SeenIds, Spec
+from candu_sync.syncs.spec import Cursor, DbtRules, Guard, Kind, Resources, SeenIds, Spec
 from candu_sync.syncs.yaml_lines import Lines, YamlError
 
 __all__ = ["read_spec", "spec_of"]
@@ -23,7 +23,7 @@ __all__ = ["read_spec", "spec_of"]
 _MOST_PROBLEMS = 20
 
 _NESTED: dict[str, type[BaseModel]] = {"guard": Guard, "cursor": Cursor, "partitions": Partitions,
-                                      "dbt": DbtRules, "ids": SeenIds}
+                                      "dbt": DbtRules, "ids": SeenIds, "resources": Resources}
 
 
 def read_spec(text: str, kind: Kind, *, path: str, sync: str) -> Spec:

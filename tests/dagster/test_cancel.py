@@ -64,6 +64,7 @@ def test_what_was_accepted_is_committed_and_only_the_rest_is_sent(
     with DagsterInstance.from_config(str(home)) as instance:
         [run] = instance.get_runs()
         assert run.status in (DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE)
+        assert run.tags["candu/accepted"] == str(accepted)
         assert not instance.get_latest_materialization_event(AssetKey(PUSH.split("/")))
     room.simulator.clear_faults()
     assert room.materialize(CHANGES, PUSH).success

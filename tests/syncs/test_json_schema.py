@@ -24,6 +24,7 @@ uncertain: resend
 preview: redacted
 deps: [dim_users]
 automation: "0 * * * *"
+resources: {memory: 2Gi, cpu: 1}
 owners: [team:growth]
 tags: {domain: growth}
 """
