@@ -30,13 +30,15 @@ def estimate(changes: ChangeSet, target: Target) -> Metadata:
 
 def ratios(changes: ChangeSet, instance: DagsterInstance, asset: AssetKey) -> Metadata:
     """The share of the rows that Candu has which changed or left, and that of the last runs of this partition; for
-    events, which do not change, and for a first run there is none."""
+    events, which do not change, and for a first run there is none. Where nothing changed, the last runs are not asked
+    for."""
     summary = changes.summary
     if changes.kind == "events" or not summary.snapshot_rows:
         return {}
     found: Metadata = {_RATIO: MetadataValue.float(
         round((summary.changed + summary.removed) / summary.snapshot_rows, 4))}
-    before = _before(instance, asset, changes.partition)
+    # Most runs of most syncs find nothing, and their cost is Dagster's storage.
+    before = _before(instance, asset, changes.partition) if summary.changed or summary.removed else []
     if before:
         found["usual change ratio"] = MetadataValue.text(
             f"median {median(before):.2%}, highest {max(before):.2%}, over the last {counted(len(before), 'run')}")

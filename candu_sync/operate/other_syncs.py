@@ -22,6 +22,7 @@ class OtherSyncs:
 
     Args:
         catalog: the syncs of the project, and the files that are wrong.
+        known: sync → traits, as an earlier one has read them; what is read now is added.
 
     Example:
         >>> from candu_sync import load_syncs
@@ -30,10 +31,10 @@ class OtherSyncs:
         ({}, True)
     """
 
-    def __init__(self, project: Project, catalog: Catalog) -> None:
+    def __init__(self, project: Project, catalog: Catalog, known: dict[str, list[str]] | None = None) -> None:
         self._project = project
         self._catalog = catalog
-        self._traits: dict[str, list[str]] = {}
+        self._traits: dict[str, list[str]] = {} if known is None else known
         self._users: bool | None = None
 
     def learn(self, sync: Sync, traits: Iterable[str]) -> None:

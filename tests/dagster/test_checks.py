@@ -123,6 +123,21 @@ class TestOddities:
         [record] = check.metadata["findings"].value.records
         assert (record.data["code"], record.data["severity"], record.data["column"]) == ("two_senders", "error", "plan")
 
+    def test_a_trait_that_another_sync_of_the_same_run_has_just_begun_to_send(self, room: Room) -> None:
+        """The state of a sync is read once in a run, and again after its own changes are staged."""
+        room.table("people", user_id=["u1"], plan=["free"], seats=[1])
+        for name in "users/a", "users/b", "users/c":
+            room.sync(name, f"select user_id, seats as of_{name[-1]} from people")
+        keys = [f"candu/users/{name}{end}" for name in "abc" for end in ("_changes", "")]
+        assert room.materialize(*keys).success
+        for name in "users/a", "users/c":
+            room.sync(name, "select user_id, plan from people")
+        result = room.materialize(*keys, force=True)
+        said = {found.asset_key.path[-1]: found.description or "" for found in result.get_asset_check_evaluations()
+                if found.check_name == "oddities"}
+        assert sum("sends plan too" in text for text in said.values()) == 1
+        assert "sends" not in said["b_changes"]
+
     def test_ids_with_stray_spaces_or_that_differ_by_case(self, room: Room) -> None:
         room.table("people", user_id=["ada", " ada", "Bo", "bo", "Cy"], plan=["free"] * 5)
         room.sync("users/people", "select * from people")
