@@ -94,14 +94,10 @@ MEASURED: dict[str, Callable[[Book], float | None]] = {
     "push": _a_row(f"{_LARGE}/first", "push_cpu", by="messages"),
     "push_one": _a_row(f"{_LARGE}/changed", "push_cpu", by="messages"),
     "compare": _a_row(f"{_LARGE}/changed", "diff_cpu", "commit_cpu"),
-    "row_bytes": _a_row("shards/store/first", "bytes_read", times=1),
-    "message_bytes": _a_row("shards/store/first", "bytes_sent", by="messages", times=1),
-    "one_bytes": _a_row("shards/store/changed", "bytes_sent", by="messages", times=1),
     "state_bytes": _field(f"{_LARGE}/disk", "mb_per_million"),
     "worker_mb": lambda book: _memory(book)[0],
     "row_memory": lambda book: _memory(book)[1],
-    "same_requests": _field("shards/store/same", "store_requests"),
-    "first_requests": _field("shards/store/first", "other_requests"),
+    "same_requests": _field("store/s3", "store_requests"),
     "dagster": _dagster,
 }
 """Name → how a bench's figures give it; None: it did not measure that."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bench.book import Book
 from bench.builds import BEFORE
+from bench.shards import SHARDS
 from bench.target import MILLION, NAMES, TEN, Target, millions, parquet_floor, ratio_of
 
 WORSE = 1.1
@@ -25,6 +26,7 @@ def speed_targets(book: Book) -> Iterator[Target]:
     yield from _many(book)
     yield from _start(book)
     yield from _hashes(book)
+    yield from _shards(book)
 
 
 def _against(book: Book, what: str, goal: float, name: str, other: str, field: str, **options: bool) -> Target:
@@ -116,6 +118,20 @@ def _hashes(book: Book) -> Iterator[Target]:
         f"MB; one of ten shards of them: {shard:,.0f} MB")
     yield Target("one changed value among all rows, found by hashes alone: memory a row", 30,
                  book.get("hashes/most", "bytes_a_row"), " bytes", detail=detail, of="hashes/most")
+
+
+def _shards(book: Book) -> Iterator[Target]:
+    one, many = "shards/same/1", f"shards/same/{SHARDS}"
+    yield _against(book, f"nothing changed, {SHARDS} shards against 1, one worker, DuckDB: CPU", 1.25, many, one, "cpu")
+    yield _against(book, "… time", 1.25, many, one, "wall")
+    yield _against(book, "… peak memory of the process", 0.15, many, one, "peak_mb")
+    base, peaks = book.worst("shards/base", "peak_mb"), [book.worst(name, "peak_mb") for name in (many, one)]
+    above = [peak - base for peak in peaks if peak is not None and base is not None]
+    value = above[0] / above[1] if len(above) == 2 and above[1] else None
+    yield Target("… beyond that of a thousand rows", 0.15, value, " ×",
+                 detail=", ".join(f"{peak:,.0f}" for peak in above) + " MB" if above else "")
+    yield Target("memory of a worker: a first run of a shard of 10 M rows in six, `CANDU_MEMORY=256MB`", 500,
+                 book.worst("shards/worker", "peak_mb"), " MB", of="shards/worker")
 
 
 def beside(book: Book, name: str) -> str:
