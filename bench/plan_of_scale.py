@@ -79,6 +79,10 @@ def duration(hours: float) -> str:
     return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} days"
 
 
+def _memory(mb: float) -> str:
+    return "not measured" if math.isnan(mb) else f"{mb:,.0f} MB at most"
+
+
 def _all(work: Work) -> str:
     """The bottleneck with its hours."""
     return f"**{duration(work.longest)}**: {RESOURCES[work.bottleneck]}"
@@ -95,7 +99,7 @@ def _clustered(model: Model) -> Model:
 ROWS: tuple[tuple[str, Callable[[Model], str]], ...] = (
     ("shards", lambda model: f"{model.shards:,}"),
     ("rows of a shard", lambda model: users(model.setup.users / model.shards)),
-    ("memory of a worker", lambda model: f"{number(round(model.worker_mb))} MB"),
+    ("memory of a worker", lambda model: _memory(model.worker_mb)),
     ("state in the store", lambda model: f"{number(model.state_gb)} GB"),
     ("**first run**", lambda model: _all(model.first())),
     ("… at Candu's rate", _of(Model.first, "candu")),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.book import Book
-from bench.target import MILLION, TEN
+from bench.target import TEN
 
 PATH = Path(__file__).with_suffix(".json")
 
@@ -72,15 +72,6 @@ def _dagster(book: Book) -> float | None:
     return None if cpu is None or of_runs is None or of_one is None else cpu - of_runs + of_one
 
 
-def _memory(book: Book) -> tuple[float | None, float | None]:
-    """MB that a first run takes whatever its rows, and bytes for each row: a line through two sizes."""
-    small, large = (book.worst(f"whole/duckdb/{rows}/first", "peak_mb") for rows in (MILLION, TEN))
-    if small is None or large is None:
-        return None, None
-    a_row = (large - small) / (TEN - MILLION)
-    return small - a_row * MILLION, 1e6 * a_row
-
-
 def _field(name: str, field: str) -> Callable[[Book], float | None]:
     return lambda book: book.get(name, field)
 
@@ -95,8 +86,7 @@ MEASURED: dict[str, Callable[[Book], float | None]] = {
     "push_one": _a_row(f"{_LARGE}/changed", "push_cpu", by="messages"),
     "compare": _a_row(f"{_LARGE}/changed", "diff_cpu", "commit_cpu"),
     "state_bytes": _field(f"{_LARGE}/disk", "mb_per_million"),
-    "worker_mb": lambda book: _memory(book)[0],
-    "row_memory": lambda book: _memory(book)[1],
+    "worker_mb": _field("shards/worker", "peak_mb"),
     "same_requests": _field("store/s3", "store_requests"),
     "dagster": _dagster,
 }

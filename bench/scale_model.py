@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from bench.scale_costs import Costs
 
 MOST_SHARDS = 1_000
+LARGEST_MEASURED = 1_600_000
+"""Rows of a shard."""
+
 TRAITS = 20
 """Of the rows that the costs were measured with."""
 
@@ -92,8 +95,8 @@ class Model:
 
     @property
     def worker_mb(self) -> float:
-        """Peak memory of a process: a part is always there, the other grows with the shard's rows."""
-        return self._cost("worker_mb") + self.setup.users / self.shards * self._cost("row_memory") / 1e6
+        """Peak memory of a process, at most; nan: a shard has more rows than any that was measured."""
+        return self._cost("worker_mb") if self.setup.users <= self.shards * LARGEST_MEASURED else math.nan
 
     @property
     def state_gb(self) -> float:

@@ -18,6 +18,7 @@ LARGE_SHARDS = 6
 
 # What docs/scale.md recommends to a worker of one shard.
 MEMORY = "256MB"
+POOL = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 def shards(bench: Bench) -> None:
@@ -57,6 +58,7 @@ def _unchanged(lab: Lab) -> dict[str, Any]:
 
 def _first(lab: Lab) -> dict[str, Any]:
     lab.forget()
+    lab.more |= POOL
     found = lab.sync("run", "--partition", f"3-of-{LARGE_SHARDS}", memory=MEMORY)
     if not found["messages"]:
         raise Failed("no message in a shard")
