@@ -39,6 +39,9 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Work on N
 
 _GRAVEST = (1, 2, 3, 4)
 
+NOT_RUN = "not run: the command was stopped before it came to this"
+"""The error of a sync and partition that a command did not come to."""
+
 
 class _Log:
     """In which form messages go to stderr: text, or json."""

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from candu_sync.cli.common import print_lines
+from candu_sync.cli.common import NOT_RUN, print_lines
 from candu_sync.cli.crew import Act, NotRunError, crew_of
 from candu_sync.cli.repeated_errors import complain_of, once_each
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized
@@ -30,9 +30,6 @@ Keys = Callable[["Sync"], list[str] | None]
 Fail = Callable[[str, str | None, str, int], None]
 """Reports what could not be done: the sync, its partition (None: it has none, or they are not known), the sentence, the
 exit code."""
-
-_NOT_RUN = "not run: the command was stopped before it came to this"
-
 
 def no_report(sync: str, partition: str | None, error: str, code: int) -> None:
     """For commands whose result does not list what failed."""
@@ -121,7 +118,7 @@ def _reported(project: Project, sync: Sync, partition: str | None, *, codes: lis
         yield
     except NotRunError:
         codes.append(1)
-        fail(sync.name, partition, _NOT_RUN, 1)
+        fail(sync.name, partition, NOT_RUN, 1)
     except CanduSyncError as error:
         if alone and isinstance(error, Unauthorized | SettingsError):
             raise

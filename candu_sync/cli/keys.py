@@ -25,6 +25,11 @@ class NamedKeys:
         """Note the keys that one sync and partition does not have."""
         self._missing = [key for key in (self.all if self._missing is None else self._missing) if key in missing]
 
+    @property
+    def none_found(self) -> bool:
+        """Whether keys were named, and no sync and partition has any of them."""
+        return bool(self.all) and len(self._missing or ()) == len(self.all)
+
     def codes(self) -> list[int]:
         """Report the keys that were found nowhere; the exit codes for them."""
         for key in self._missing or ():

@@ -91,9 +91,10 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
 
         codes = each_of(selected, act, lambda *why: emit(failed(*why)))
         notices_after(project, catalog, selected.syncs, selected.errors)
-    if not as_json:
+    codes += keys.codes()
+    if not as_json and not keys.none_found:
         show_results(results)
-    finish([*codes, *keys.codes()])
+    finish(codes)
 
 
 def baseline(names: Names = None, partition: Partitions = None, everything: All = False, tag: Tags = None,

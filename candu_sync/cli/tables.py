@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from candu_sync.cli.common import in_words
+from candu_sync.cli.common import NOT_RUN, in_words
 from candu_sync.naming import named, shortened
 from candu_sync.routes import CANDU, ROUTES
 from candu_sync.terminal import console, csv_cell, json_line, printable
@@ -48,7 +48,8 @@ def show_results(results: Sequence[RunResult]) -> None:
     table = empty_table("sync", *names, "seconds", "status", numbers=len(names) + 1)
     for name, runs in _lines(results):
         counts = [f"{sum(getattr(r, count) for r in runs):,}" for count in names]
-        status = Text(runs[0].status, style=_STYLES.get(runs[0].status, ""))
+        ended = "not run" if runs[0].error == NOT_RUN else runs[0].status
+        status = Text(ended, style=_STYLES.get(ended, ""))
         seconds = sum(sum(r.seconds.values()) for r in runs)
         table.add_row(text_of(name), *counts, f"{seconds:.1f}", status)
     console().print(table)

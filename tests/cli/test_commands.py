@@ -328,6 +328,10 @@ def test_after_a_wrong_key_every_sync_is_still_an_object(project: Folder, simula
     assert [(row["sync"], row["partition"], row["status"]) for row in rows] == [
         ("users/a", "free", "failed"), ("users/a", "pro", "failed"), ("users/b", None, "failed")]
     assert rows[2]["error"].startswith("not run: ")
+    simulator.fault("status", status=401)
+    lines = project.cli("run", "--all").out.splitlines()
+    assert [line.rpartition("  ")[2].strip() for line in lines if line.startswith("users/")] == [
+        "failed", "not run", "not run"]
 
 
 def test_a_reset_of_all_asks_first(project: Folder) -> None:

@@ -119,7 +119,7 @@ def test_a_key_of_some_partition(project: Folder, simulator: Simulator) -> None:
     ended = project.cli("run", "users/profile", "--key", "u1")
     assert (ended.code, set(simulator.users())) == (0, {"u1"})
     unknown = project.cli("run", "users/profile", "--key", "u77")
-    assert (unknown.code, "no row has the key u77" in unknown.err) == (2, True)
+    assert (unknown.code, "no row has the key u77" in unknown.err, unknown.out) == (2, True, "")
     assert project.cli("run", "users/profile", "--key", "u1", "--sample", "2").code == 2
 
 
