@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LEAST_MEMORY = 64 * 1024 * 1024
 
 # Rows of a batch that is written to a file.
-_BATCH_ROWS = 100_000
+_BATCH_ROWS = 50_000
 
 # Rows up to which plain Python is faster than one statement of SQL.
 FEW_ROWS = 500

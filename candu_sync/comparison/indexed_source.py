@@ -101,8 +101,10 @@ class IndexedSource(RowSource):
                 if differ > self._most:
                     self._save(self._memory.after_lookup(vain=True))
                     raise ReadAll(LARGE)
+        asked = Asked.of(left)
+        prefilter.note_missing(asked.keys, asked.rows)
         prefilter.give_back()
-        return Asked.of(left)
+        return asked
 
     def finish(self, prefilter: Prefilter | None) -> None:
         assert prefilter is not None

@@ -20,7 +20,7 @@ import pyarrow as pa
 from candu_sync.arrow_rows import plain, read_schema, stored_batches
 from candu_sync.diff.refresh import Refresh
 from candu_sync.diff.trait_rules import nulls_to_replace
-from candu_sync.embedded import arrow_file, scalar
+from candu_sync.embedded import arrow_file, give_memory_back, scalar
 from candu_sync.rows import SQL_TYPE, Result, Trait
 from candu_sync.snapshot import (
     Index,
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
     Mask = NDArray[np.bool_]
+
+
+# Two hashes are made one by it.
+_ODD = 0x9E3779B97F4A7C15
 
 
 def shared_id(sync: Sync) -> str | None:
@@ -97,6 +101,7 @@ class Prefilter:
         self._unmatched_keys = [np.empty(0, np.uint64)]
         self._due_keys = [np.empty(0, np.uint64)]
         self._theirs, self._learn = tuple(theirs), learn
+        self._missing = np.empty(0, np.uint64)
         self.left_out = 0
 
     def match(self, key_hashes: Hashes, row_hashes: Hashes) -> Mask:
@@ -119,6 +124,11 @@ class Prefilter:
             index.match_all()
         return True
 
+    def note_missing(self, key_hashes: Hashes, row_hashes: Hashes) -> None:
+        """Rows that ``match`` did not find. When they come they are not looked up again, which would bring all of the
+        index back into memory. A row that is taken for one of them is compared by value, as they are."""
+        self._missing = np.unique(_mixed(key_hashes, row_hashes))
+
     def give_back(self) -> None:
         """Let the system have the memory that look-ups took: most rows were looked up."""
         for index in self._indexes.values():
@@ -132,7 +142,8 @@ class Prefilter:
             key_hashes, row_hashes, unknown, due = (column.to_numpy() for column in found.columns)
             matched = np.zeros(batch.num_rows, np.bool_)
             known = ~unknown
-            matched[known] = self.match(key_hashes[known], row_hashes[known])
+            asked = known & ~np.isin(_mixed(key_hashes, row_hashes), self._missing)
+            matched[asked] = self.match(key_hashes[asked], row_hashes[asked])
             if self._theirs:
                 if self._learn is not None:
                     self._learn(self._pairs(batch, known, key_hashes, row_hashes))
@@ -202,6 +213,7 @@ class Prefilter:
             self._put_back()
         if len(self._due_keys) > 1:
             self._read_due(np.concatenate(self._due_keys))
+        give_memory_back()
         self.left_out = matched - scalar(self._connection, "SELECT count(*) FROM previous WHERE matched")
 
     def _read_shared(self, keys: NDArray[np.uint64], id_: str) -> None:
@@ -275,6 +287,11 @@ class Prefilter:
             SELECT {listed}
             FROM previous
             WHERE matched{'' if len(self._due_keys) == 1 else f' AND NOT {self._due}'}""")
+
+
+def _mixed(keys: Hashes, rows: Hashes) -> Hashes:
+    """The hashes of key and row in one."""
+    return keys ^ (rows * np.uint64(_ODD))
 
 
 def _with(rows: Mask, numbers: NDArray[np.uint32], *, chosen: bool = True) -> Mask:
