@@ -40,6 +40,9 @@ _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
 # Digests have one length, so no length is stored with each. Parquet's smallest unit of time is the millisecond.
 _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 
+# Of the engine's memory: rows are sorted in files as quickly as in memory, and files of rows are open beside it.
+_SHARE = 0.25
+
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
 
@@ -69,7 +72,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         with explained(folder):
             rows = writing.write_few(path, outcome, digests or ())
     else:
-        with engine.use() as connection:
+        with engine.use(_SHARE) as connection:
             _expose_invalid(connection, state, changes.kind, writing.at)
             rows = writing.write(connection, path, outcome, before, digests)
     if rows:
