@@ -25,6 +25,9 @@ from bench.scale_model import MOST_SHARDS, RESOURCES, Model, Setup, Work, most_u
 SIZES = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 WORDS = ("K", "M", "billion")
 
+# Messages of a request, at most: docs/candu.md.
+MOST_MESSAGES = 1_000
+
 BEGIN, END = "<!-- made by `make scale`: begin -->", "<!-- made by `make scale`: end -->"
 
 
@@ -96,6 +99,10 @@ def _clustered(model: Model) -> Model:
     return Model(replace(model.setup, clustered=True), model.costs)
 
 
+def _large(model: Model) -> Model:
+    return Model(replace(model.setup, batch=MOST_MESSAGES), model.costs)
+
+
 ROWS: tuple[tuple[str, Callable[[Model], str]], ...] = (
     ("shards", lambda model: f"{model.shards:,}"),
     ("rows of a shard", lambda model: users(model.setup.users / model.shards)),
@@ -103,7 +110,7 @@ ROWS: tuple[tuple[str, Callable[[Model], str]], ...] = (
     ("state in the store", lambda model: f"{number(model.state_gb)} GB"),
     ("**first run**", lambda model: _all(model.first())),
     ("… at Candu's rate", _of(Model.first, "candu")),
-    ("… at ten times that: 1,000 messages a request", lambda model: duration(model.first().hours["candu"] / 10)),
+    (f"… with {MOST_MESSAGES:,} messages a request", lambda model: duration(_large(model).first().hours["candu"])),
     ("… workers", _of(Model.first, "workers")),
     ("… warehouse, each shard reads the whole table", _of(Model.first, "warehouse")),
     ("… warehouse, clustered by shard", lambda model: duration(_clustered(model).first().hours["warehouse"])),
@@ -160,22 +167,52 @@ def page_text(costs: Costs) -> str:
 
 
 def _rows(text: str) -> int:
-    from bench.__main__ import rows
+    """So many rows, of ``300M``, ``1.5M``, ``2B`` or ``1e9``."""
+    found = re.fullmatch(r"([\d.,]+(?:e\d+)?)([kmb]?)", text.strip().lower())
+    times = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
+    try:
+        count = int(float(found[1].replace(",", "")) * times[found[2]]) if found else 0
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of rows: write it like 300M, 1.5B or 20000")
+    return count
 
-    return rows(text)
+
+def _whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    def parsed(text: str) -> int:
+        if not re.fullmatch(r"\d+", text) or not least <= int(text) <= most:
+            bounds = f"of at least {least:,}" + (f" and at most {most:,}" if most < math.inf else "")
+            raise argparse.ArgumentTypeError(f"{text} is no whole number {bounds}")
+        return int(text)
+    return parsed
+
+
+def _number(most: float) -> Callable[[str], float]:
+    def parsed(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is no number above 0 and up to {most:,g}")
+        return value
+    return parsed
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     known = Setup(users=0)
     parser = argparse.ArgumentParser(prog="python -m bench.plan_of_scale", description="What so many users need.")
-    parser.add_argument("--users", nargs="+", type=_rows, default=SIZES, metavar="N", help="such as 10M 300M")
-    parser.add_argument("--traits", type=int, default=known.traits)
-    parser.add_argument("--changed", type=float, default=known.changed, help="share of the users, in a day")
-    parser.add_argument("--runs", type=int, default=known.runs, help="in a day")
-    parser.add_argument("--rate", type=float, default=known.rate, help="requests to Candu, in a second")
-    parser.add_argument("--batch", type=int, default=known.batch, help="messages of a request")
-    parser.add_argument("--workers", type=int, default=known.workers, help="processes at a time")
-    parser.add_argument("--warehouse", type=int, default=known.warehouse, help="processors of the warehouse")
+    parser.add_argument("--users", nargs="+", type=_rows, default=SIZES, metavar="N", help="such as 10M 1.5B")
+    parser.add_argument("--traits", type=_whole(1), default=known.traits)
+    parser.add_argument("--changed", type=_number(1), default=known.changed,
+                        help="share of the users, in a day: 0.01 is 1 %%")
+    parser.add_argument("--runs", type=_whole(1), default=known.runs, help="in a day")
+    parser.add_argument("--rate", type=_number(1e6), default=known.rate, help="requests to Candu, in a second")
+    parser.add_argument("--batch", type=_whole(1, MOST_MESSAGES), default=known.batch,
+                        help=f"messages of a request, {MOST_MESSAGES:,} at most")
+    parser.add_argument("--workers", type=_whole(1), default=known.workers, help="processes at a time")
+    parser.add_argument("--warehouse", type=_whole(1), default=known.warehouse, help="processors of the warehouse")
     parser.add_argument("--shard-rows", type=_rows, default=known.shard_rows, help="rows of a shard, at most")
     parser.add_argument("--page", type=Path, metavar="FILE.md", help="write the tables of all sizes into it")
     parser.add_argument("--take", type=Path, metavar="BOOK.json", help="take over what a bench has measured")

@@ -87,6 +87,14 @@ def test_assumptions_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     assert "| … at Candu's rate | 1.67 h |" in printed
 
 
+@pytest.mark.parametrize("words", ["--rate 0", "--rate inf", "--workers -4", "--users 0", "--changed 200", "--runs -3",
+                                   "--batch 5000", "--shard-rows 0", "--users x"])
+def test_an_assumption_that_cannot_be_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(words.split())
+    assert f"argument {words.split()[0]}: {words.split()[1]} is no " in capsys.readouterr().err
+
+
 def test_what_a_bench_has_measured_is_taken_over(tmp_path: Path) -> None:
     book, costs = tmp_path / "book.json", tmp_path / "costs.json"
     run = {"rows": 10_000_000, "messages": 100_000, "diff_cpu": 3.0, "commit_cpu": 1.0, "push_cpu": 0.5}
