@@ -40,7 +40,7 @@ _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
 # Digests have one length, so no length is stored with each. Parquet's smallest unit of time is the millisecond.
 _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 
-# Of the engine's memory: rows are sorted in files as quickly as in memory, and files of rows are open beside it.
+# Of the engine's memory: narrow rows are sorted in files nearly as quickly as in memory.
 _SHARE = 0.25
 
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
@@ -72,7 +72,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         with explained(folder):
             rows = writing.write_few(path, outcome, digests or ())
     else:
-        with engine.use(_SHARE) as connection:
+        with engine.use(1.0 if policy.mode == "values" else _SHARE) as connection:
             _expose_invalid(connection, state, changes.kind, writing.at)
             rows = writing.write(connection, path, outcome, before, digests)
     if rows:
