@@ -55,7 +55,7 @@ class Claim:
         at_work(run_id, now=True)
         try:
             written = state.store.put(self._name, self._body(), create=True)
-        except StateError:
+        except BaseException:
             at_work(run_id, now=False)  # it may be there all the same
             raise
         if not written:

@@ -110,7 +110,8 @@ def place(patch: pytest.MonkeyPatch) -> Points:
 def install(patch: pytest.MonkeyPatch) -> Points:
     """The points for runs in this process, each a process of its own to the claims; retries wait for milliseconds."""
     points = place(patch)
-    started = processes.started
+    started, process_id = processes.started, processes.process_id
     patch.setattr(processes, "started", lambda pid: f"{started(pid)}.{points.incarnation}")
+    patch.setattr(processes, "process_id", lambda: f"{process_id()}.{points.incarnation}")
     patch.setattr(claimed_push, "Limits", functools.partial(Limits, first_pause=0.002, longest_pause=0.01))
     return points

@@ -188,6 +188,8 @@ def test_an_altered_object_is_named(world: World, url: str) -> None:
     world.lab.run(sync)
     file = world.lab.state(sync).current().files["base"]
     open_store(url).put(file.name, b"something else")
+    world.person("u1", 2, "x")
+    world.write()
     with pytest.raises(DamagedState, match=r"base-\w+\.arrow has 14 bytes instead of"):
         world.lab.run(sync)
 

@@ -67,7 +67,7 @@ def test_it_is_one_error_of_its_sync_and_the_others_load(tmp_path: Path, case: s
     (error,) = catalog.errors
     assert says in str(error)
     assert error.sync == "users/bad"
-    assert len(str(error)) < 5000
+    assert len(str(error)) < 6000
     assert list(catalog.syncs) == ["users/good"]
 
 
