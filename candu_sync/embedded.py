@@ -78,11 +78,11 @@ class Embedded:
         self._folder = None if scratch is None else scratch()
 
     @contextmanager
-    def use(self, share: float = 1.0) -> Iterator[duckdb.DuckDBPyConnection]:
+    def use(self, most: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to an empty database, for the block.
 
         Args:
-            share: of the engine's memory, for work that is as quick with less of it.
+            most: bytes, for work that is nearly as quick with less than the engine's memory; None: all of it.
 
         Raises:
             StateError: the disk of its folder is full, or cannot be written; also for files that the caller writes in
@@ -93,7 +93,7 @@ class Embedded:
         except IndexError:
             database = _Database(self._memory, self._scratch, self._remove)
         try:
-            with explained(database.folder), database.limited(share), database.connection() as connection:
+            with explained(database.folder), database.limited(most), database.connection() as connection:
                 yield connection
             database.clear()
         except BaseException:
@@ -121,23 +121,24 @@ class _Database:
         # GLOBAL: of all connections to this database, those made by cursor() too.
         self._root.execute("SET GLOBAL TimeZone = 'UTC'")
         self._memory = memory
-        self._limit(1.0)
+        self._limit(memory)
         self._root.execute(f"SET temp_directory = {literal(str(self.folder))}")
         self._root.execute(f"SET threads = {max(1, min(8, os.cpu_count() or 1))}")
         # Messages and rows are numbered in the order of the rows.
         self._root.execute("SET preserve_insertion_order = true")
 
     @contextmanager
-    def limited(self, share: float) -> Iterator[None]:
+    def limited(self, most: int | None) -> Iterator[None]:
         """Less memory for the block."""
-        if share < 1.0:
-            self._limit(share)
+        less = most is not None and most < self._memory
+        if most is not None and less:
+            self._limit(most)
         yield
-        if share < 1.0:
-            self._limit(1.0)
+        if less:
+            self._limit(self._memory)
 
-    def _limit(self, share: float) -> None:
-        self._root.execute(f"SET memory_limit = '{max(int(self._memory * share), _LEAST_MEMORY)}B'")
+    def _limit(self, memory: int) -> None:
+        self._root.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A connection of one use. Its temporary tables and views, and what it registers, end with it."""

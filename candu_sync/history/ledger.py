@@ -40,8 +40,9 @@ _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
 # Digests have one length, so no length is stored with each. Parquet's smallest unit of time is the millisecond.
 _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 
-# Of the engine's memory: narrow rows are sorted in files nearly as quickly as in memory.
-_SHARE = 0.25
+# Bytes that rows are sorted in, at least, and for each of them: in files that is nearly as quick as in memory. For ten
+# million rows 128 MB are enough, and 64 MB are not.
+_LEAST, _EACH = 128_000_000, 24
 
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
@@ -72,7 +73,9 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         with explained(folder):
             rows = writing.write_few(path, outcome, digests or ())
     else:
-        with engine.use(1.0 if policy.mode == "values" else _SHARE) as connection:
+        # Old and new values are joined, and of any width.
+        most = None if policy.mode == "values" else max(_LEAST, _EACH * changes.summary.messages)
+        with engine.use(most) as connection:
             _expose_invalid(connection, state, changes.kind, writing.at)
             rows = writing.write(connection, path, outcome, before, digests)
     if rows:
