@@ -129,13 +129,13 @@ class _Database:
 
     @contextmanager
     def limited(self, most: int | None) -> Iterator[None]:
-        """Less memory for the block."""
-        less = most is not None and most < self._memory
-        if most is not None and less:
-            self._limit(most)
+        """Less memory for the block. After a block that fails, the database is closed."""
+        if most is None or most >= self._memory:
+            yield
+            return
+        self._limit(most)
         yield
-        if less:
-            self._limit(self._memory)
+        self._limit(self._memory)
 
     def _limit(self, memory: int) -> None:
         self._root.execute(f"SET memory_limit = '{max(memory, _LEAST_MEMORY)}B'")

@@ -130,7 +130,6 @@ class TextDialect:
         return f"case when {column.sql} is null then '!'{long} else {whole} end"
 
 
-
 def concatenated(parts: Iterable[str]) -> str:
     """SQL of several texts by ``concat``, where it takes any number of them.
 
