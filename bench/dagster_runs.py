@@ -1,14 +1,16 @@
-"""Syncs in one run of Dagster, of which nothing changed; and one of many traits with the lineage of its columns."""
+"""Syncs in one run of Dagster, of which nothing changed, beside assets that do nothing; and one of many traits with the
+lineage of its columns."""
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bench.bench import Bench
-from bench.builds import Build
+from bench.builds import CURRENT, Build
 from bench.lab import Lab, open_sink
 from bench.many import small_syncs
 from bench.process import ROOT, Failed, child, result_of, run
@@ -17,11 +19,12 @@ SYNCS = 20
 TRAITS = 80
 
 _RUN = ROOT / "bench/peers/dagster_run.py"
+_FLOOR = ROOT / "bench/peers/dagster_floor.py"
 
 
 def dagster_runs(bench: Bench) -> None:
-    """``dagster/<syncs>`` and ``dagster/lineage``."""
-    if bench.wants(f"dagster/{SYNCS}"):
+    """``dagster/<syncs>``, ``dagster/floor`` and ``dagster/lineage``."""
+    if bench.wants(f"dagster/{SYNCS}") or bench.wants("dagster/floor", both=False):
         _many(bench)
     if bench.wants("dagster/lineage"):
         _lineage(bench)
@@ -35,6 +38,8 @@ def _many(bench: Bench) -> None:
             lab = stack.enter_context(small_syncs(bench, build, syncs, sink=sink))
             lab.command("baseline", "--all")
             calls[f"{build.prefix}dagster/{SYNCS}"] = partial(_unchanged, lab, syncs)
+            if build is CURRENT:
+                calls["dagster/floor"] = partial(_ran, lab, syncs, "floor", _FLOOR, str(syncs))
         bench.by_turns(calls)
 
 
@@ -51,11 +56,16 @@ def _lineage(bench: Bench) -> None:
 
 
 def _unchanged(lab: Lab, syncs: int) -> dict[str, Any]:
-    """One run of Dagster. Raises Failed."""
-    home = lab.folder / "dagster"
+    """One run of Dagster over the syncs. Raises Failed."""
+    return _ran(lab, syncs, "dagster", _RUN)
+
+
+def _ran(lab: Lab, syncs: int, instance: str, *words: str | Path) -> dict[str, Any]:
+    """A script that makes one run, with an instance that is kept from one call to the next. Raises Failed."""
+    home = lab.folder / instance
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    ended = run([lab.build.python, "-P", _RUN], cwd=lab.folder,
+    ended = run([lab.build.python, "-P", *words], cwd=lab.folder,
                 environment=lab.environment() | {"DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"})
     found = result_of(ended)
     if found["steps"] < syncs:

@@ -65,7 +65,7 @@ builds see the same changes of the same table, and each has a state of its own. 
 generated while it is read; the shard is one of ten of the same sync (`shards: 10`). After the first run on PostgreSQL
 one run learns the hashes of the rows: *hashes are learnt* in the table. *Requests to S3* are
 counted by moto, which stands in for S3 on the same machine. The Dagster runs are in one process with SQLite as their
-storage; imports and loading are not counted.
+storage; imports and loading are not counted. `dagster, floor` is a run of assets that do nothing, with as many checks.
 
 drt and dlt send the same rows to the same server in requests of 100, each set up for speed as its documentation has
 it (`bench/peers/whole.py`, `bench/peers/whole_dlt.py`). They keep no snapshot and no receipts here.

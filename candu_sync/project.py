@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from candu_sync.report import Reports
     from candu_sync.warehouse import RowTotal, Warehouse
 
-# Seconds of a push after which the warehouse is given back.
+# Seconds after which a warehouse that nobody reads is given back.
 _MOMENT = 0.5
 
 
@@ -166,6 +166,11 @@ class Project:
         """Why the report tables were not written, with what happens next; None: there is nothing to say."""
         return self.reports.trouble if "reports" in self.__dict__ else None
 
+    @property
+    def ends_quietly(self) -> bool:
+        """Whether nothing is written or sent at the project's end: no runs to the report tables, no telemetry."""
+        return "reports" not in self.__dict__ and not self._telemetry.to_flush
+
     def predecessor(self, sync: Sync) -> str | None:
         """The name that a sync probably had before it was renamed, looked up once; None: there is no sign of a rename.
 
@@ -201,6 +206,23 @@ class Project:
         if "warehouse" in self.__dict__:
             self.warehouse.release()
 
+    def release_soon(self) -> Callable[[], None]:
+        """Release the warehouse in a moment, where it keeps a file.
+
+        Returns:
+            What leaves the file open if it is called before, and in any case waits for a release under way.
+        """
+        late = threading.Timer(_MOMENT, self.release_warehouse)
+
+        def keep() -> None:
+            late.cancel()
+            if late.ident is not None:
+                late.join()
+
+        if "warehouse" in self.__dict__ and self.warehouse.keeps_file:
+            late.start()
+        return keep
+
     def stop(self) -> None:
         """End the pushes under way: no new request, those in flight are waited for. Safe in a signal handler."""
         self.pushes.stop()
@@ -214,18 +236,14 @@ class Project:
         Args:
             messages: how many there are to send.
         """
-        late = threading.Timer(_MOMENT, self.release_warehouse)
         if messages > self.settings.batch_size:
             self.release_warehouse()
-        elif "warehouse" in self.__dict__ and self.warehouse.keeps_file:
-            late.start()
+        keep = self.release_soon()
         try:
             with self.pushes.marked():
                 yield
         finally:
-            late.cancel()
-            if late.ident is not None:
-                late.join()
+            keep()
 
     @property
     def stopped(self) -> bool:

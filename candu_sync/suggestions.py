@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 __all__ = ["did_you_mean", "hint", "nearest", "one_letter_apart",
            "pairs_one_letter_apart"]
@@ -107,12 +108,13 @@ def pairs_one_letter_apart(ones: Iterable[str], others: Iterable[str]) -> list[t
     return sorted(pair for pair in found if one_letter_apart(*pair))
 
 
-def _forms(name: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _forms(name: str) -> frozenset[str]:
     """The name, letter case aside, and what is left of it without one of its letters. Names that are one letter apart
     have a form in common. All very long names have one in common: they are compared one by one."""
     folded = name.casefold()
     without = {folded[:at] + folded[at + 1:] for at in range(len(folded))} if len(folded) <= _LONG_NAME else set()
-    return {folded, *without} | ({""} if len(folded) >= _LONG_NAME else set())
+    return frozenset({folded, *without} | ({""} if len(folded) >= _LONG_NAME else set()))
 
 
 def _word_at(name: str, at: int) -> str:

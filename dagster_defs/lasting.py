@@ -16,14 +16,18 @@ _DEFAULT = "DefaultRunLauncher"
 
 
 @contextmanager
-def opened(context: AssetExecutionContext | OpExecutionContext, resource: CanduSyncResource) -> Iterator[Project]:
+def opened(context: AssetExecutionContext | OpExecutionContext, resource: CanduSyncResource, *,
+           keep: bool = False) -> Iterator[Project]:
     """The project, open for the block; warnings about its settings are in the run's log. What its runs are launched as
     is the run's id, or its page by ``CANDU_RUN_URL``.
+
+    Args:
+        keep: as ``CanduSyncResource.project`` takes it.
 
     Raises:
         SettingsError: a setting is wrong, or the state is a relative folder and each run has a container of its own.
     """
-    with resource.project() as project:
+    with resource.project(keep=keep) as project:
         project.launched_as = (project.settings.run_url or "{run_id}").replace("{run_id}", context.run_id)
         project.check_state_lasts(launched_by=_starts_containers(context.instance))
         for warning in filter(None, (*project.settings.warnings, project.settings.state_warning)):

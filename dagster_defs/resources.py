@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from dagster import ConfigurableResource
-from pydantic import Field
+from dagster import ConfigurableResource, InitResourceContext
+from pydantic import Field, PrivateAttr
 
 from candu_sync import Project, load_settings
 from candu_sync.workspaces import chosen_workspace
+from dagster_defs.kept import KeptProject
 from dagster_defs.names import Names
 
 
@@ -29,17 +30,34 @@ class CanduSyncResource(ConfigurableResource[Project]):
         default=None, description="A folder, or s3://, gs://, az://. Default: CANDU_STATE_URL, or .candu_sync.")
     api_url: str | None = Field(default=None, description="Default: CANDU_API_URL, or https://api.candu.ai/api.")
 
+    _kept: KeptProject = PrivateAttr(default_factory=KeptProject)
+
     @contextmanager
-    def project(self) -> Iterator[Project]:
+    def project(self, *, keep: bool = False) -> Iterator[Project]:
         """The project, open for the block.
+
+        Args:
+            keep: it stays open for the next step of the run. Only where every step of the run is a sync: others may
+                write to the file of the warehouse.
 
         Raises:
             SettingsError: a setting is wrong.
         """
-        settings = load_settings(self.workspace, warehouse_url=self.warehouse_url, state_url=self.state_url,
-                                 api_url=self.api_url)
-        with Project(settings) as project:
+        if keep:
+            with self._kept.lent(self._made) as project:
+                yield project
+            return
+        self._kept.close()
+        with self._made() as project:
             yield project
+
+    def _made(self) -> Project:
+        return Project(load_settings(self.workspace, warehouse_url=self.warehouse_url, state_url=self.state_url,
+                                     api_url=self.api_url))
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        """Close the project that was kept: the run has ended, well or not."""
+        self._kept.close()
 
     def names(self, key: str | None = None) -> Names:
         """How the workspace's syncs are called.

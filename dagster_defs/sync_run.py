@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NoReturn
 
 from dagster import (
@@ -186,9 +187,15 @@ class SyncRun:
         hint = f"in Dagster: materialize {self._changes.to_user_string()}"
         with (failures(self.context, retries, stale_hint=hint, workspace=self.names.workspace, sync=self.sync.name,
                        partition=partition),
-              warnings_in(self.context.log), opened(self.context, self.resource) as project):
+              warnings_in(self.context.log), opened(self.context, self.resource, keep=self._only_syncs) as project):
             project.destinations.new_key = self.launch.new_key
             yield project
+
+    @cached_property
+    def _only_syncs(self) -> bool:
+        """Whether each step of the run is a sync of the project."""
+        steps = {node.name for node in self.context.job_def.nodes}
+        return steps <= {self.names.op_name(sync) for sync in self.beside.syncs}
 
     def _evidence(self, target: Target, found: ChangeSet) -> Evidence:
         return Evidence(target=target, found=found, launch=self.launch, context=self.context, beside=self.beside,

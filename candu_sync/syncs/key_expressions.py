@@ -34,11 +34,7 @@ def expressions_of(sql: str, column: str) -> tuple[str, ...]:
         >>> expressions_of("select 'e' || id as event_id, at from a union all select b.event_id, at from b", "event_id")
         ("'e' || id", 'event_id')
     """
-    code = blanked(sql, "")
-    tokens = list(_TOKEN.finditer(code))
-    # Comments are blank in both.
-    text = "".join(" " if blank == " " else char for char, blank in zip(sql, code, strict=True))
-    words = [token.group().lower() for token in tokens]
+    text, tokens, words = _read(sql)
     found = []
     for position, token in enumerate(tokens):
         if text[token.start():token.end()].strip(_QUOTES).casefold() != column.casefold():
@@ -49,6 +45,16 @@ def expressions_of(sql: str, column: str) -> tuple[str, ...]:
             item = text[tokens[first].start():tokens[last].end()]
             found.append(column if last == position else " ".join(item.split()))
     return tuple(dict.fromkeys(found))
+
+
+@functools.lru_cache(maxsize=16)
+def _read(sql: str) -> tuple[str, list[re.Match[str]], list[str]]:
+    """The text without its comments, its tokens, and their words in lower case: the same for each column."""
+    code = blanked(sql, "")
+    tokens = list(_TOKEN.finditer(code))
+    # Comments are blank in both.
+    text = "".join(" " if blank == " " else char for char, blank in zip(sql, code, strict=True))
+    return text, tokens, [token.group().lower() for token in tokens]
 
 
 def _first_of_item(words: list[str], name: int) -> int | None:

@@ -47,6 +47,11 @@ class Telemetry:
             _log.warning("no more metrics and traces are sent: OpenTelemetry failed with %s; look at the variables "
                          "OTEL_*. The runs are not affected", type(error).__name__)
 
+    @property
+    def to_flush(self) -> bool:
+        """Whether ``close`` has something to send."""
+        return bool(self._closers)
+
     def close(self) -> None:
         """Send what was not sent yet. It takes a limited time, also where the endpoint does not answer."""
         if self._closers and not _closed(self._closers, request_timeout() + _GRACE):
