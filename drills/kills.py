@@ -37,6 +37,7 @@ class Deployment:
         faults: what a cancel or a second scheduler should have done.
         outages: seconds for which the store was away.
         begun_again: how many of the cancelled runs were started again by the drill.
+        dead: the processes that were killed, also those that had committed by then.
     """
 
     machines: Machines
@@ -53,12 +54,12 @@ class Deployment:
     faults: list[str] = field(default_factory=list)
     outages: list[float] = field(default_factory=list)
     begun_again: int = 0
+    dead: set[str] = field(default_factory=set)
 
     def pushes(self) -> list[Push]:
         """The pushes of living processes, in no order."""
-        dead = {push.owner.process_id for push in self.takeovers.waiting()}
         found = [push for push in self.claims.under_way(self.dagster)
-                 if push.owner.process_id not in dead and push.where in self.machines.workers]
+                 if push.owner.process_id not in self.dead and push.where in self.machines.workers]
         self.dice.shuffle(found)
         return found
 
@@ -89,6 +90,7 @@ def kill(on: Deployment) -> str | None:
         on.restart[kind]()
         on.kills[kind] += 1
         return kind
+    on.dead |= {victim.owner.process_id for victim in victims}
     # One that ended a moment before was not killed in its middle.
     victims = [victim for victim in victims if on.claims.goes_on(victim) and not on.claims.committed(victim)]
     if not victims:
@@ -152,7 +154,11 @@ def _check_cancelled(on: Deployment, push: Push, run: DagsterRun) -> None:
 
     if run.status != DagsterRunStatus.CANCELED:
         wrong(f"it ended as {run.status.value}")
-    until(lambda: not on.claims.goes_on(push), "the claim of a cancelled push is free", 120)
+    try:
+        until(lambda: not on.claims.goes_on(push), "the claim of a cancelled push is free", 120)
+    except TimeoutError as error:
+        wrong(str(error))
+        return
     last = read_last_run(on.claims.of(push.part))
     # It may have come before the first answer.
     if last["accepted"] and not on.claims.committed(push):
