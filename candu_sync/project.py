@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from candu_sync.dbt import check_preconditions, resolve, resolve_sync
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from candu_sync.changes import FormerPartitions, Summary
     from candu_sync.embedded import Embedded
     from candu_sync.report import Reports
-    from candu_sync.warehouse import RowTotal, Warehouse
+    from candu_sync.warehouse import Warehouse
 
 # Seconds after which a warehouse that nobody reads is given back.
 _MOMENT = 0.5
@@ -48,7 +48,7 @@ class Project:
             None: neither is known. It is kept with how a run ended.
         planned: shard → what its first plan by this project found. The guard counts with it.
         at_once: the shards that the command compares.
-        shard_totals: of a model: when the totals of its shards were asked for, and these (``comparison``).
+        shard_totals: what the shards of a model share: when it was asked, and the answer (``comparison``).
         pushes: those that are under way. ``stop`` ends them in order.
         jobs: how many syncs and partitions are worked on at a time; set before the first of them.
 
@@ -75,7 +75,7 @@ class Project:
         self._first: tuple[str, str | None] | None = None
         self.planned: dict[str, Summary] = {}
         self.at_once: frozenset[str] = frozenset()
-        self.shard_totals: dict[tuple[str | int, ...], tuple[float, dict[int, RowTotal] | None]] = {}
+        self.shard_totals: dict[tuple[str | int, ...], tuple[float, Any]] = {}
         self.totals_lock = threading.Lock()
 
     def __enter__(self) -> Project:

@@ -101,10 +101,6 @@ class TakeOvers:
         """These pushes were killed now."""
         self._waiting += [(kind, push, time.monotonic()) for push in pushes]
 
-    def waiting(self) -> list[Push]:
-        """Those that nobody has taken over yet."""
-        return [push for _, push, _ in list(self._waiting)]
-
     def _watch(self) -> None:
         while not self._end.wait(0.5):
             for each in list(self._waiting):

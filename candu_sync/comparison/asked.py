@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from candu_sync.warehouse import HASH_COLUMNS
+from candu_sync.prefetch import ahead
+from candu_sync.warehouse import HASH_COLUMNS, RowTotal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Hashes = NDArray[np.uint64]
     Mask = NDArray[np.bool_]
+
+Answer = TypeVar("Answer")
 
 # Two hashes are made one by it.
 _ODD = 0x9E3779B97F4A7C15
@@ -61,6 +65,22 @@ class Asked:
             return False
         others = ~np.isin(came, asked)
         return bool(known(keys[others], rows[others]).all())
+
+
+def answer_of(ask: Callable[[], Answer], cancel: Callable[[], None]) -> Answer:
+    """What a query answers that another thread waits for, so that this one can end it.
+
+    Args:
+        cancel: ends the query that is under way.
+    """
+    with closing(ahead(([ask()] for _ in range(1)), 1, cancel)) as answers:
+        [[answer]] = answers
+    return answer
+
+
+def total_of(keys: Hashes, rows: Hashes) -> RowTotal:
+    """The total of rows, by the hashes of key and row."""
+    return RowTotal(len(keys), int(keys.sum(dtype=np.uint64)), int(rows.sum(dtype=np.uint64)))
 
 
 def unsigned(batch: pa.RecordBatch) -> tuple[Hashes, Hashes]:

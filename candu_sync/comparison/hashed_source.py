@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from candu_sync.comparison.asked import Asked, unsigned
+from candu_sync.comparison.asked import Asked, answer_of, total_of, unsigned
 from candu_sync.comparison.source import LARGE, MOVED, UNSTEADY, ReadAll, RowSource
 from candu_sync.diff import Prefilter
 from candu_sync.prefetch import ahead
@@ -22,6 +22,7 @@ from candu_sync.warehouse import HASH_COLUMNS, RowTotal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from candu_sync.comparison.shard_totals import ShardTotals
     from candu_sync.warehouse import HashedModel, Reading
 
     Hashes = NDArray[np.uint64]
@@ -43,18 +44,20 @@ class HashedSource(RowSource):
         learnt: takes those that come; None: nothing is to be kept.
         cancel: ends the query that is under way.
         save: keeps a memory, with the rows that are known from now on; None for these: they are as before.
+        shared: what the command asks for all shards at once; None: this model has no others.
     """
 
     hashed = True
 
     def __init__(self, model: HashedModel, memory: HashMemory, known: KnownRows, learnt: LearntRows | None,
                  version: str, settled: tuple[Trait, ...], cancel: Callable[[], None],
-                 save: Callable[[HashMemory, LearntRows | None], None]) -> None:
+                 save: Callable[[HashMemory, LearntRows | None], None], shared: ShardTotals | None = None) -> None:
         self.names, self.declared, self.settled, self.carried = model.schema.names, {}, settled, HASH_COLUMNS
         self.path = model.path
         self.known = self.rows_read = self.bytes_read = 0
         self._model, self._memory, self._known, self._version = model, memory, known, version
         self._learnt, self._cancel, self._save = learnt, cancel, save
+        self._shared = shared
         self.learn = None if learnt is None else learnt.add
         self._reading = None
         self._total = RowTotal()
@@ -68,11 +71,13 @@ class HashedSource(RowSource):
         memory = self._memory
         if memory.total is None or memory.version != self._version:
             return False
-        with closing(ahead((model.total() for model in [self._model]), 1, self._cancel)) as totals:
-            [total] = totals
-        if total != memory.total:
+        if self._shared is not None and answer_of(self._shared.all_unchanged, self._cancel):
+            of = "shards"
+        elif answer_of(self._model.total, self._cancel) == memory.total:
+            of = "rows"
+        else:
             return False
-        self.known, self.path = total.rows, f"{self._model.path}, by one hash of all rows"
+        self.known, self.path = memory.total[0], f"{self._model.path}, by one hash of all {of}"
         return True
 
     def rows(self, prefilter: Prefilter | None) -> Iterator[pa.RecordBatch]:
@@ -102,7 +107,7 @@ class HashedSource(RowSource):
             for batch in batches:
                 self.bytes_read += batch.nbytes
                 keys, rows = unsigned(batch)
-                self._total = self._total.and_of(_total_of(keys, rows))
+                self._total = self._total.and_of(total_of(keys, rows))
                 found, pairs = self._known.find(keys, rows)
                 matched = np.zeros(len(keys), np.bool_)
                 matched[found] = prefilter.match(pairs.key, pairs.row)
@@ -120,7 +125,7 @@ class HashedSource(RowSource):
     def _every_row(self, reading: Reading) -> Iterator[pa.RecordBatch]:
         self._total = RowTotal()
         for batch in self._counted(reading):
-            self._total = self._total.and_of(_total_of(*unsigned(batch)))
+            self._total = self._total.and_of(total_of(*unsigned(batch)))
             yield batch
 
     def finish(self, prefilter: Prefilter | None) -> None:
@@ -153,7 +158,3 @@ class HashedSource(RowSource):
             return replace(self._memory, seconds=round(seconds, 3))
         slow = self._asked is not None and seconds > max(NOTICED, self._memory.seconds)
         return self._memory.after_lookup(vain=self._large or slow)
-
-
-def _total_of(keys: Hashes, rows: Hashes) -> RowTotal:
-    return RowTotal(len(keys), int(keys.sum(dtype=np.uint64)), int(rows.sum(dtype=np.uint64)))

@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from candu_sync.comparison.asked import Asked, unsigned
+from candu_sync.comparison.asked import Asked, answer_of, total_of, unsigned
 from candu_sync.comparison.source import LARGE, UNSTEADY, ReadAll, RowSource
 from candu_sync.diff import Prefilter
 from candu_sync.prefetch import ahead
 from candu_sync.rows import Trait
 from candu_sync.snapshot import HashMemory
+from candu_sync.warehouse import RowTotal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from candu_sync.warehouse import RowHashes, RowTotal
+    from candu_sync.comparison.shard_totals import ShardTotals
+    from candu_sync.warehouse import RowHashes
 
     Hashes = NDArray[np.uint64]
 
@@ -37,31 +40,33 @@ class IndexedSource(RowSource):
 
     Args:
         model: is closed by the caller.
-        memory: of the last runs: whether hashes were in vain.
+        memory: of the last runs, with the fingerprint of this one; whether hashes were in vain.
         most: how many rows may differ.
         cancel: ends the query that is under way.
         save: keeps a memory.
-        total: gives the total of all rows, where it need not be asked for alone; None: it need.
+        version: of the snapshot.
+        shared: what the command asks for all shards at once; None: this model has no others.
     """
 
     hashed = True
 
-    def __init__(self, model: RowHashes, memory: HashMemory, most: float, settled: tuple[Trait, ...],
+    def __init__(self, model: RowHashes, memory: HashMemory, most: float, version: str, settled: tuple[Trait, ...],
                  cancel: Callable[[], None], save: Callable[[HashMemory], None],
-                 total: Callable[[], RowTotal | None] | None = None) -> None:
+                 shared: ShardTotals | None = None) -> None:
         self.names, self.declared, self.settled, self.carried = model.schema.names, {}, settled, ()
         self.path = f"{model.path}, by row hashes"
         self.known = self.rows_read = self.bytes_read = 0
         self._model, self._memory, self._most, self._cancel, self._save = model, memory, most, cancel, save
         self._reading = None
-        self._total = total
+        self._version, self._shared = version, shared
+        self._total = RowTotal()
         self._asked: Asked | None = None
         self._rows = 0
         self._asked_at = 0.0
 
     def rows(self, prefilter: Prefilter | None) -> Iterator[pa.RecordBatch]:
         assert prefilter is not None, "the rows that are known are asked for in a snapshot"
-        if self._total is not None and self._as_before(prefilter, self._total):
+        if self._shared is not None and self._as_before(prefilter, self._shared.total):
             return iter(())
         asked = self._look_up(prefilter)
         if not len(asked.keys):
@@ -69,13 +74,21 @@ class IndexedSource(RowSource):
         self._asked = asked
         return self._counted(asked.noting(self._answers(np.unique(asked.keys))))
 
+    def unchanged(self) -> bool:
+        memory = self._memory
+        if self._shared is None or memory.total is None or memory.version != self._version:
+            return False
+        if not answer_of(self._shared.all_unchanged, self._cancel):
+            return False
+        self.known, self.path = memory.total[0], f"{self._model.path}, by one hash of all shards"
+        return True
+
     def _as_before(self, prefilter: Prefilter, ask: Callable[[], RowTotal | None]) -> bool:
         """Whether all rows are as the snapshot has them, by their total."""
-        with closing(ahead((total for each in [ask] if (total := each()) is not None), 1, self._cancel)) as totals:
-            found = list(totals)
-        if not found or not prefilter.match_total(found[0]):
+        found = answer_of(ask, self._cancel)
+        if found is None or not prefilter.match_total(found):
             return False
-        self.known = self._rows = found[0].rows
+        self._total, self.known, self._rows = found, found.rows, found.rows
         self.path = f"{self._model.path}, by one hash of all rows"
         return True
 
@@ -93,6 +106,7 @@ class IndexedSource(RowSource):
                 self.bytes_read += batch.nbytes
                 self._rows += batch.num_rows
                 keys, rows = unsigned(batch)
+                self._total = self._total.and_of(total_of(keys, rows))
                 matched = prefilter.match(keys, rows)
                 if not matched.all():
                     left.append((keys[~matched], rows[~matched]))
@@ -113,6 +127,9 @@ class IndexedSource(RowSource):
             raise ReadAll(UNSTEADY)
         slow = self._asked is not None and self._seconds() > max(NOTICED, SAVED * self._rows)
         memory = self._memory.after_lookup(vain=slow)
+        if self._shared is not None:
+            sure = self._asked is None and prefilter.everything_matched
+            memory = replace(memory, total=self._total if sure else None, version=self._version if sure else "")
         if memory != self._memory:
             self._save(memory)
 

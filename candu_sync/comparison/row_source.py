@@ -21,29 +21,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version as installed
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from candu_sync.comparison.hashed_source import HashedSource
 from candu_sync.comparison.index_sql import index_sql
 from candu_sync.comparison.indexed_source import MOST_CHANGED, IndexedSource
-from candu_sync.comparison.shard_totals import total_of_shard
+from candu_sync.comparison.shard_totals import ShardTotals
 from candu_sync.comparison.source import UNSTEADY, RowSource
 from candu_sync.diff import nulls_to_replace
 from candu_sync.forgetting import Tombstones
 from candu_sync.rows import Trait, Unsendable, kind_of, trait_columns
-from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, LearntRows, Snapshot, hashed_names
+from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, LearntRows, Snapshot, hashed_names, traits_of
 from candu_sync.sql_text import Value
 from candu_sync.state import Version
 from candu_sync.syncs import Sync, parameters
 from candu_sync.target import Target
-from candu_sync.warehouse import NotHashed, RowTotal
+from candu_sync.warehouse import HashedModel, IndexedModel, NotHashed, RowTotal
+
+if TYPE_CHECKING:
+    from candu_sync.comparison.shard_totals import Each
+
+    Hashed = IndexedModel | HashedModel
 
 # Below it, a second query costs as much as the rows.
 LEAST_ROWS = 10_000
@@ -94,6 +99,17 @@ class _Model:
         sync = self.target.sync
         return {"timezone": sync.timezone, "clock": sync.clock, "tag": sync.name}
 
+    def indexed(self, sql: str) -> IndexedModel:
+        """A query of the model with the row index's hashes. Raises ``NotHashed``."""
+        make = partial(index_sql, self.target.sync, self.snapshot, unless=self.tombstones.condition)
+        return self.target.project.warehouse.indexed(sql, self.values, make, **self.options)
+
+    def hashed(self, sql: str) -> HashedModel:
+        """A query of the model with hashes of the warehouse's own. Raises ``NotHashed``."""
+        sync = self.target.sync
+        return self.target.project.warehouse.hashed(
+            sql, self.values, key=sync.key, ignored=set(sync.omit) - {*sync.required_columns}, **self.options)
+
     def save(self, memory: HashMemory, learnt: LearntRows | None = None) -> None:
         if self.save_as is not None:
             memory.write(self.target.state, self.save_as, learnt)
@@ -112,8 +128,7 @@ def _by_hashes(model: _Model, stack: ExitStack) -> RowSource | str:
     warehouse = model.target.project.warehouse
     if not warehouse.can_hash and not warehouse.can_index:
         return ""
-    memory = HashMemory.read(
-        model.target.state, _local(model.target.sync, model.sql, model.snapshot, model.tombstones.hashes))
+    memory = _memory(model.target, model.snapshot.traits, model.tombstones)
     if memory.rest:
         model.save(replace(memory, rest=memory.rest - 1))
         return UNSTEADY if memory.unsteady else VAIN
@@ -126,42 +141,54 @@ def _by_hashes(model: _Model, stack: ExitStack) -> RowSource | str:
 def _indexed(model: _Model, memory: HashMemory, stack: ExitStack) -> IndexedSource:
     """The model with the row index's own hashes. Raises ``NotHashed``."""
     sync, project, snapshot = model.target.sync, model.target.project, model.snapshot
-    opened = stack.enter_context(project.warehouse.indexed(
-        model.sql, model.values, lambda types: index_sql(sync, snapshot, types, model.tombstones.condition),
-        **model.options))
-    source = IndexedSource(opened, memory, MOST_CHANGED * snapshot.rows, _settled(sync, opened.schema, snapshot),
-                           project.cancel_queries, model.save,
-                           partial(_total, model, opened.function) if model.target.name in project.at_once else None)
+    opened = stack.enter_context(model.indexed(model.sql))
+    memory = memory.of(_fingerprint(memory, opened))
+
+    def each(sql: str, count: int) -> dict[int, RowTotal] | None:
+        with model.indexed(sql) as every:
+            return every.shard_totals(sync.shard_column, count) if every.function == opened.function else None
+
+    source = IndexedSource(opened, memory, MOST_CHANGED * snapshot.rows, _id(model.version),
+                           _settled(sync, opened.schema, snapshot), project.cancel_queries, model.save,
+                           _shared(model, opened, model.indexed, each))
     return stack.enter_context(closing(source))
-
-
-def _total(model: _Model, function: str) -> RowTotal | None:
-    """The total of a shard's rows, where the command has more shards to compare."""
-    def read(sql: str, count: int) -> dict[int, RowTotal] | None:
-        make = partial(index_sql, model.target.sync, model.snapshot, unless=model.tombstones.condition)
-        with model.target.project.warehouse.indexed(sql, model.values, make, **model.options) as opened:
-            if opened.function != function:
-                return None
-            return opened.shard_totals(model.target.sync.shard_column, count)
-
-    return total_of_shard(model.target, model.values, function, read)
 
 
 def _hashed(model: _Model, memory: HashMemory, stack: ExitStack) -> HashedSource:
     """The model with hashes of the warehouse's own. Raises ``NotHashed``."""
-    sync, project, version = model.target.sync, model.target.project, model.version
-    opened = stack.enter_context(project.warehouse.hashed(
-        model.sql, model.values, key=sync.key, ignored=set(sync.omit) - {*sync.required_columns}, **model.options))
-    settled = _settled(sync, opened.schema, model.snapshot)
-    fingerprint = _digest([memory.local, opened.function])
+    opened = stack.enter_context(model.hashed(model.sql))
+    settled = _settled(model.target.sync, opened.schema, model.snapshot)
+    fingerprint = _fingerprint(memory, opened)
     if memory.fingerprint != fingerprint:
         memory = HashMemory(local=memory.local, fingerprint=fingerprint)
     known = memory.known(model.target.state) or KnownRows.none()
     learnt = None if model.save_as is None else stack.enter_context(closing(
         LearntRows(known, model.target.state.store.scratch)))
-    source = HashedSource(opened, memory, known, learnt, f"{version.number} {version.run_id}", settled,
-                          project.cancel_queries, model.save)
+    source = HashedSource(opened, memory, known, learnt, _id(model.version), settled,
+                          model.target.project.cancel_queries, model.save, _shared(model, opened, model.hashed))
     return stack.enter_context(closing(source))
+
+
+def _shared(model: _Model, opened: Hashed, open_other: Callable[[str], Hashed], each: Each = lambda *_: None,
+            ) -> ShardTotals | None:
+    """What the command asks for all shards of a model at once; None: it compares no others."""
+    if model.target.name not in model.target.project.at_once:
+        return None
+
+    def known(shard: Target) -> RowTotal | None:
+        version = shard.state.current()
+        memory = _memory(shard, traits_of(version), model.tombstones)
+        stands = memory.version == _id(version) and memory.fingerprint == _fingerprint(memory, opened)
+        return RowTotal(*memory.total) if stands and memory.total is not None else None
+
+    def whole(sql: str) -> RowTotal | None:
+        try:
+            with open_other(sql) as every:
+                return every.total() if every.function == opened.function else None
+        except NotHashed:
+            return None
+
+    return ShardTotals(model.target, model.values, opened.function, known=known, whole=whole, each=each)
 
 
 def _helps(sync: Sync, snapshot: Snapshot) -> bool:
@@ -182,11 +209,26 @@ def _settled(sync: Sync, schema: pa.Schema, snapshot: Snapshot) -> tuple[Trait, 
     return tuple(trait for trait in traits if trait in there)
 
 
-def _local(sync: Sync, sql: str, snapshot: Snapshot, forgotten: Collection[str]) -> str:
-    """A digest of what a row's canonical form and its hash depend on, besides the row and the warehouse."""
-    settings = sync.model_dump_json(exclude={"path", "node", "sql", "description", "owners", "tags"})
-    return _digest([sql, settings, hashed_names(snapshot.traits), FUNCTION, installed("candu-sync"), pa.__version__,
-                    sorted(forgotten)])
+def _memory(target: Target, traits: tuple[Trait, ...], forgotten: Tombstones) -> HashMemory:
+    """What the last runs of a target learnt.
+
+    Args:
+        traits: of its snapshot.
+    """
+    # What a row's canonical form and its hash depend on, besides the row and the warehouse.
+    settings = target.sync.model_dump_json(exclude={"path", "node", "sql", "description", "owners", "tags"})
+    local = _digest([target.model, settings, hashed_names(traits), FUNCTION, installed("candu-sync"), pa.__version__,
+                     sorted(forgotten.hashes)])
+    return HashMemory.read(target.state, local)
+
+
+def _fingerprint(memory: HashMemory, opened: Hashed) -> str:
+    """A digest of what the hashes depend on, with what the warehouse says."""
+    return _digest([memory.local, opened.function])
+
+
+def _id(version: Version) -> str:
+    return f"{version.number} {version.run_id}"
 
 
 def _digest(parts: list[object]) -> str:

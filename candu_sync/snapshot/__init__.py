@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from candu_sync.snapshot.snapshot import select_list as select_list
     from candu_sync.snapshot.snapshot import typed_nulls as typed_nulls
     from candu_sync.snapshot.versions import snapshot_of as snapshot_of
+    from candu_sync.snapshot.versions import traits_of as traits_of
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "few_rows": "first_files stored_rows",
@@ -50,5 +51,5 @@ else:
         "row_index": "FUNCTION Index hash_pairs hashes key_hash row_hash",
         "snapshot": ("FORGOTTEN REJECTED Snapshot expose expose_refused hashed_names index_of layout renewed_index "
                      "select_list typed_nulls"),
-        "versions": "snapshot_of",
+        "versions": "snapshot_of traits_of",
     })

@@ -49,6 +49,11 @@ class HashMemory:
     rest: int = 0
     unsteady: bool = False
 
+    def of(self, fingerprint: str) -> HashMemory:
+        """What of it counts by this fingerprint, where no rows are known."""
+        return self if self.fingerprint == fingerprint else replace(
+            self, fingerprint=fingerprint, version="", total=None)
+
     def after_lookup(self, *, vain: bool) -> HashMemory:
         """After a run that looked hashes up. What is known then is old when the rest is over, and is not kept."""
         if not vain:

@@ -23,10 +23,14 @@ def snapshot_of(state: PartitionState, version: Version, kind: str) -> Snapshot:
     # In an object store, a run in which nothing changed needs the row indexes alone.
     files: dict[str, Opened] = {role: _opened(state, version.files.get(role)) for role in ROLES}
     newest = dt.datetime.fromisoformat(version.newest) if version.newest else None
-    traits = tuple(Trait(name, ValueKind(of)) for name, of in version.traits)
-    return Snapshot(kind=kind, traits=traits, rows=version.rows, **files, newest=newest,
+    return Snapshot(kind=kind, traits=traits_of(version), rows=version.rows, **files, newest=newest,
                     nulled=frozenset(version.nulled), dropped=frozenset(version.dropped),
                     arriving=frozenset(version.arriving))
+
+
+def traits_of(version: Version) -> tuple[Trait, ...]:
+    """The traits of a version's rows."""
+    return tuple(Trait(name, ValueKind(of)) for name, of in version.traits)
 
 
 def _opened(state: PartitionState, file: File | None) -> Opened:

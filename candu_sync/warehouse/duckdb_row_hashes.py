@@ -109,14 +109,22 @@ class _DuckDBHashes(IndexedModel):
         return Reading(self._query, self.path, self.schema.names, self._renamed(reader), self._resources.pop_all(),
                        ERRORS)
 
+    def total(self) -> RowTotal:
+        return self._totals({}).get(None, RowTotal())
+
     def shard_totals(self, column: str, count: int) -> dict[int, RowTotal]:
-        number = shard_number("duckdb", f"#{1 + self.schema.names.index(column)}", count)
+        by = {_SHARD: shard_number("duckdb", f"#{1 + self.schema.names.index(column)}", count)}
+        return {shard: total for shard, total in self._totals(by).items() if shard is not None}
+
+    def _totals(self, by: Mapping[str, str]) -> dict[int | None, RowTotal]:
+        """The totals of the rows by the value of a column, of its name and SQL; none: of all rows, by null."""
+        name = next(iter(by), "null")
         with self._query.explained(), translated(*ERRORS, doing="reading from the warehouse failed"):
-            hashed = self._hashed(self._columns.model, [_SHARD], {_SHARD: number})
-            sums = ", ".join(f"sum({name})" for name in HASH_COLUMNS)
-            found = hashed.aggregate(f"{_SHARD}, count(*), {sums}", _SHARD).fetchall()
+            hashed = self._hashed(self._columns.model, list(by), by)
+            sums = ", ".join(f"sum({hash_})" for hash_ in HASH_COLUMNS)
+            found = hashed.aggregate(f"{name}, count(*), {sums}", ", ".join(by)).fetchall()
             self._query.refuse_if_cancelled()
-        return {shard: RowTotal(rows, keys % 2**64, values % 2**64) for shard, rows, keys, values in found}
+        return {value: RowTotal(rows, *((found or 0) % 2**64 for found in sums)) for value, rows, *sums in found}
 
     def _wanted(self, key_hashes: Sequence[int]) -> duckdb.DuckDBPyRelation:
         """The model's rows with these keys. Nothing but the hash of the key is computed of the others."""

@@ -57,6 +57,10 @@ class RowHashes(ABC):
         """The rows whose key has one of these hashes (int64; None: all rows), with ``HASH_COLUMNS`` as further columns
         of the batches. It is the last query: the reading closes the connection. Raises ``WarehouseError``."""
 
+    @abstractmethod
+    def total(self) -> RowTotal:
+        """The total of all rows: one row comes from the warehouse. Raises ``WarehouseError``."""
+
     def close(self) -> None:
         """Give the connection back; a second call does nothing."""
         self._query.end()
@@ -114,7 +118,3 @@ class HashedModel(RowHashes):
         """As ``rows`` of all rows, by the fastest path that there is. It may see other rows than other queries do: for
         whoever asks for nothing else. Raises ``WarehouseError``."""
         return self.rows(None)
-
-    @abstractmethod
-    def total(self) -> RowTotal:
-        """The total of all rows: one row comes from the warehouse. Raises ``WarehouseError``."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -18,11 +21,14 @@ from candu_sync.due import targets_of
 from candu_sync.simulator import Simulator
 from candu_sync.syncs.sync import Sync
 from candu_sync.target import Target
+from candu_sync.warehouse import RowTotal
 from candu_sync.warehouse.duckdb_row_hashes import _DuckDBHashes
+from candu_sync.warehouse.postgres_row_hashes import _PostgresHashes
 from tests.support.lab import Lab
 
 SHARDS = "partitions: {shards: 4}\n"
 ALONE, TOGETHER = "duckdb arrow, by row hashes", "duckdb arrow, by one hash of all rows"
+AS_A_WHOLE = "by one hash of all shards"
 
 
 @pytest.fixture(autouse=True)
@@ -56,15 +62,35 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def planned(lab: Lab, sync: Sync, *, together: bool = True) -> list[tuple[str, dict[str, Any]]]:
     """How each shard was read and what was found, by a command over all, or by a command for each."""
     found = []
+
+    def act(target: Target) -> Any:
+        changes = pipeline.plan(target, keep=False)
+        found.append((changes.path, dataclasses.asdict(changes.summary)))
+        discard(changes)
+        return lambda: 0
+
     for keys in [None] if together else [[f"{n}-of-4"] for n in range(4)]:
-        with lab.project() as project:
-            def act(target: Target) -> Any:
-                changes = pipeline.plan(target, keep=False)
-                found.append((changes.path, dataclasses.asdict(changes.summary)))
-                discard(changes)
-                return lambda: 0
-            each(project, [sync], lambda _, keys=keys: keys, act)
+        in_one_command(lab, sync, act, keys)
     return found
+
+
+def in_one_command(lab: Lab, sync: Sync, act: Callable[[Target], Any], keys: list[str] | None = None) -> None:
+    with lab.project() as project:
+        assert set(each(project, [sync], lambda _: keys, act)) == {0}
+
+
+def ran(lab: Lab, sync: Sync) -> list[str]:
+    """Run all shards in one command; how each was read."""
+    paths = []
+
+    def act(target: Target) -> Any:
+        changes = pipeline.plan(target)
+        paths.append(changes.path)
+        assert pipeline.push(target, changes).status == "succeeded"
+        return lambda: 0
+
+    in_one_command(lab, sync, act)
+    return paths
 
 
 def sent(lab: Lab, sql: str = "select * from people", yaml: str = SHARDS, name: str = "users/people") -> Sync:
@@ -106,16 +132,117 @@ CHANGES = st.lists(st.one_of(
 ), max_size=4)
 
 
+@dataclasses.dataclass
+class Table:
+    """A table ``people`` of a warehouse, and a sync of it in four shards."""
+
+    lab: Lab
+    query: Callable[[str], object]
+    sync: Sync
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def table(request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator) -> Iterator[Table]:
+    """Candu has all its rows, and each shard knows what their total was."""
+    if request.param == "duckdb":
+        lab: Lab = request.getfixturevalue("lab")
+        made = Table(lab, lab.query, lab.sync("users/people", "select * from people", SHARDS))
+        yield _settled(made)
+        return
+    url, schema = request.getfixturevalue("postgres_url"), f"s{uuid.uuid4().hex[:12]}"
+    lab = Lab(tmp_path, simulator, warehouse_url=url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create schema {schema}; set search_path = {schema}; create table people as "
+                           "select 'u' || i as user_id, i::int8 as seats, 'plan ' || i % 3 as plan "
+                           "from generate_series(0, 79) i")
+        yield _settled(Table(lab, connection.execute, lab.sync(
+            "users/people", f"select * from {schema}.people", SHARDS)))
+        connection.execute(f"drop schema {schema} cascade")
+
+
+def _settled(table: Table) -> Table:
+    for _ in range(3):
+        ran(table.lab, table.sync)
+    return table
+
+
+def as_a_whole(paths: list[str]) -> int:
+    return sum(path.endswith(AS_A_WHOLE) for path in paths)
+
+
+def test_where_nothing_changed_the_whole_table_is_asked_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for model in (_DuckDBHashes, _PostgresHashes):
+        def counted(self: Any, total: Callable[[Any], RowTotal] = model.total) -> RowTotal:
+            asked.append(self.path)
+            return total(self)
+        monkeypatch.setattr(model, "total", counted)
+        monkeypatch.setattr(model, "hashes", lambda _: pytest.fail("no row was asked for"))
+    assert as_a_whole(ran(table.lab, table.sync)) == 4
+    assert len(asked) == 1
+
+
+def test_a_value_of_one_row_is_found_and_the_whole_counts_again_after_it(table: Table) -> None:
+    table.query("update people set seats = -1 where user_id = 'u7'")
+    together, alone = planned(table.lab, table.sync), planned(table.lab, table.sync, together=False)
+    assert [summary for _, summary in together] == [summary for _, summary in alone]
+    assert sum(summary["changed"] for _, summary in together) == 1
+    # The change is sent; its shard learns its new total; then the whole is compared again.
+    paths = [ran(table.lab, table.sync) for _ in range(3)]
+    assert [as_a_whole(found) for found in paths] == [0, 0, 4]
+
+
+def test_a_shard_that_another_process_ran_meanwhile_is_asked_by_itself(table: Table) -> None:
+    """The whole was compared before. The shard has another version now: it is not taken for unchanged."""
+    shards: list[str] = []
+
+    def act(target: Target) -> Any:
+        if not shards:
+            changes = pipeline.plan(target, keep=False)
+            assert as_a_whole([changes.path]) == 1
+            discard(changes)
+            target.project.release_warehouse()
+            table.query("update people set seats = seats + 1000")
+            with table.lab.project() as other:
+                for shard in targets_of(other, table.sync, []):
+                    assert pipeline.run(shard).accepted == shard.state.current().rows
+            table.query("update people set seats = seats - 1000")
+        else:
+            changes = pipeline.plan(target, keep=False)
+            assert changes.summary.changed == target.state.current().rows
+            discard(changes)
+        shards.append(target.name)
+        return lambda: 0
+
+    in_one_command(table.lab, table.sync, act)
+    assert len(shards) == 4
+
+
+def test_a_command_of_some_shards_does_not_compare_the_whole(table: Table) -> None:
+    paths: list[str] = []
+
+    def act(target: Target) -> Any:
+        changes = pipeline.plan(target, keep=False)
+        paths.append(changes.path)
+        discard(changes)
+        return lambda: 0
+
+    in_one_command(table.lab, table.sync, act, ["0-of-4", "2-of-4"])
+    assert (len(paths), as_a_whole(paths)) == (2, 0)
+
+
 @pytest.mark.hypothesis
-def test_the_same_is_found_whatever_changes(lab: Lab) -> None:
-    sync = sent(lab)
+def test_the_same_is_found_whatever_changes(table: Table) -> None:
+    lab, sync = table.lab, table.sync
 
     @settings(max_examples=15, deadline=None, phases=[Phase.generate])
-    @given(CHANGES)
-    def same(changes: list[tuple[str, int, int]]) -> None:
-        lab.query("begin; " + "".join(f"{sql.format(*numbers)};" for sql, *numbers in changes) + "commit")
+    @given(CHANGES, st.booleans())
+    def same(changes: list[tuple[str, int, int]], send: bool) -> None:
+        table.query("begin; " + "".join(f"{sql.format(*numbers)};" for sql, *numbers in changes) + "commit")
         together, alone = planned(lab, sync), planned(lab, sync, together=False)
         assert [summary for _, summary in together] == [summary for _, summary in alone]
+        if send:
+            ran(lab, sync)
 
     same()
 
