@@ -189,6 +189,10 @@ class SyncRun:
                        partition=partition),
               warnings_in(self.context.log), opened(self.context, self.resource, keep=self._only_syncs) as project):
             project.destinations.new_key = self.launch.new_key
+            if self._only_syncs and self.sync.partitions is not None and self.sync.partitions.shards is not None:
+                # The project stays open for all of them, so that one query finds out for several.
+                project.at_once |= {Target(project, self.sync, key).name
+                                    for key in partitions_of(self.context, self.sync)}
             yield project
 
     @cached_property
