@@ -83,8 +83,10 @@ def _text(file: Any) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of candu-sync, which would change what is measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("CANDU_")}
+    """This process's environment without what would change what is measured: settings of candu-sync, and the one by
+    which each process compiles all modules anew."""
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith("CANDU_") and name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def child(function: str, **arguments: Any) -> dict[str, Any]:

@@ -51,3 +51,16 @@ def test_what_only_looks_loads_no_database(project: Folder, words: list[str]) ->
                            capture_output=True, text=True, check=True)
     assert ended.stderr.strip() == "[]"
     assert "users/profile" in ended.stdout or "--help" in words
+
+
+@pytest.mark.parametrize("words", [["plan", "users/profile"], ["run", "users/profile"], ["plan", "--all", "--json"]])
+def test_an_unchanged_sync_of_duckdb_loads_no_sqlalchemy(project: Folder, words: list[str]) -> None:
+    project.people(3)
+    project.model("users/profile", "select * from people")
+    project.cli("run", "users/profile")
+    code = (f"import atexit, sys; sys.argv = {['candu-sync', *words]!r}; from candu_sync.cli import main; "
+            "atexit.register(lambda: print([m for m in ('sqlalchemy', 'duckdb') if m in sys.modules], "
+            "file=sys.stderr)); main()")
+    ended = subprocess.run([sys.executable, "-c", code], cwd=project.folder, env=project.environment(),
+                           capture_output=True, text=True, check=True)
+    assert ended.stderr.splitlines()[-1] == "['duckdb']"

@@ -9,20 +9,22 @@ as an integer, JSON as text).
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Engine
 
 from candu_sync.warehouse.adbc_databases import AdbcDatabases, aside
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_types import session, with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.tags import PRODUCT
+from candu_sync.warehouse.urls import connecting
 from candu_sync.warehouse.utf8 import checked
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 _EXACT = {"bool", "int2", "int4", "int8", "float8", "bytea", "date", "timestamp", "timestamptz", "numeric", "uuid"}
 """PostgreSQL's names of the types that ADBC reads exactly; types that it reads as strings are exact, too (text,

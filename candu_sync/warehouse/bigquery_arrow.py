@@ -15,12 +15,12 @@ import pyarrow as pa
 from candu_sync.errors import WarehouseError
 from candu_sync.sql_text import placed
 from candu_sync.warehouse.bounds import bigquery_advice
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, described, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.tags import labels
+from candu_sync.warehouse.urls import connecting
 
 
 def read_bigquery(query: Query) -> Reading | None:

@@ -18,13 +18,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, text
-
 from candu_sync.errors import ModelError
 from candu_sync.local_time import first_local, offset_of, read_time
 from candu_sync.sql_text import Value, bindable, placed
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from candu_sync.warehouse.query import Query
 
 BOUNDS = ("since", "window_start", "window_end")
@@ -58,6 +58,8 @@ def refuse_numbers(connection: Connection, query: Query) -> None:
 
     The query is run until its first row with bounds around all text, and then, without a row, around all numbers.
     """
+    from sqlalchemy import text
+
     if not set(query.values) & set(BOUNDS):
         return
     model = bindable(placed_bounds(query.sql, "sqlite"), "sqlite")
@@ -150,6 +152,8 @@ def _local(name: str, instant: dt.datetime, timezone: str) -> dt.datetime:
 
 def _is_local(connection: Connection, query: Query) -> bool:
     """Whether the bounds are compared with local times. The type of a column of the result shows it."""
+    from sqlalchemy import text
+
     used = sorted(set(query.values) & set(BOUNDS))
     if not used:
         return False

@@ -10,9 +10,9 @@ import pyarrow as pa
 from sqlalchemy import Connection, Engine, Table
 
 from candu_sync.warehouse.adbc import address_of
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.tags import REPORT
+from candu_sync.warehouse.urls import connecting
 
 _DOING = "the rows cannot be written"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.sessions import prepare
+from candu_sync.warehouse.urls import connecting
 
 
 def read_databricks(query: Query) -> Reading | None:

@@ -1,20 +1,19 @@
-"""DuckDB's own Arrow stream, from the connection that SQLAlchemy wraps."""
+"""DuckDB's own Arrow stream."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import cast
 
 import duckdb
 import pyarrow as pa
 
 from candu_sync.errors import WarehouseError
 from candu_sync.sql_text import dollar_parameters
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.duckdb_types import Columns
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.urls import connecting
 
 ERRORS: Errors = (duckdb.Error, pa.ArrowException, OSError)
 """A stream that fails half-way raises an OSError that carries DuckDB's message."""
@@ -72,11 +71,9 @@ def columns_of(query: Query, connection: duckdb.DuckDBPyConnection) -> Columns:
 
 def open_connection(query: Query, stack: ExitStack) -> duckdb.DuckDBPyConnection:
     """A connection of its own on the engine's database: a DuckDB connection has one open stream at a time."""
-    with connecting(query.engine.url, *ERRORS):
-        pooled = query.engine.raw_connection()
-        stack.callback(pooled.close)
+    with connecting(query.duckdb.url, *ERRORS):
         # DuckDB's cursor() is a new connection.
-        connection = cast(duckdb.DuckDBPyConnection, pooled.cursor())
+        connection = stack.enter_context(query.duckdb.connection()).cursor()
         stack.callback(connection.close)
         # All connections begin with UTC.
         if query.timezone != "UTC":

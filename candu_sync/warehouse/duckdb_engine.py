@@ -1,56 +1,92 @@
-"""An engine of SQLAlchemy for DuckDB, without a dialect for its SQL: queries are read in Arrow, by DuckDB itself."""
+"""Connections to a DuckDB database. Queries are read in Arrow, by DuckDB itself: nothing of SQLAlchemy is used."""
 
 from __future__ import annotations
 
-from typing import cast
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
-from sqlalchemy import URL, Engine, Pool, QueuePool, SingletonThreadPool
-from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from candu_sync.warehouse.urls import DuckDBUrl, require_file
 
 # MotherDuck reads them when it is opened.
 _MOTHERDUCK = {"motherduck_token", "motherduck_attach_mode", "motherduck_saas_mode", "attach_mode", "saas_mode"}
 
-
-class DuckDB(DefaultDialect):
-    """Named in messages, and by what depends on the warehouse; it compiles nothing."""
-
-    name = "duckdb"
-    driver = "duckdb"
-    supports_statement_cache = False
+# A model is read only, whatever the URL says.
+_OURS = {"access_mode", "read_only"}
 
 
-def duckdb_engine(url: URL, *, read_only: bool, memory: int | None, keep: bool) -> Engine:
-    """An engine whose ``raw_connection`` is DuckDB's.
+class DuckDBEngine:
+    """Opens a database at the first query, and keeps it open until ``dispose``: to open a file takes longer than to
+    read a small model.
+
+    Attributes:
+        url: its options are settings of DuckDB; those of extensions are set once the database is open.
+        keeps_file: whether a file of this machine, or a remote database, is what stays open.
 
     Args:
-        url: its options are settings of DuckDB; those of extensions are set once the database is open.
         memory: a limit in bytes.
-        keep: one connection stays open until ``dispose``.
+
+    Raises:
+        WarehouseError: the file does not exist.
     """
-    database = url.database or ":memory:"
-    options = {name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()}
-    known = _settings() if options else set()
-    config: dict[str, str | bool | int | float | list[str]] = {
-        name: value for name, value in options.items() if name in known}
-    if memory is not None:
-        config.setdefault("memory_limit", f"{memory}B")
 
-    def connect() -> DBAPIConnection:
-        connection = duckdb.connect(database, read_only=read_only, config=config)
-        for name, value in options.items():
-            if name not in known:
-                connection.execute(f'set "{name.replace(chr(34), "")}" = ?', [value])
-        # Without replacements: otherwise DuckDB looks for a name that is no table among this program's variables.
-        connection.execute("set global TimeZone = 'UTC'; set global python_enable_replacements = false")
-        return cast(DBAPIConnection, connection)
+    def __init__(self, url: DuckDBUrl, memory: int | None) -> None:
+        if not url.in_memory and not url.is_remote:
+            require_file(url.database or "")
+        self.url = url
+        self.keeps_file = not url.in_memory
+        self._memory = memory
+        self._lock = threading.Lock()
+        # One that nobody works with, and how often all were given up.
+        self._idle: duckdb.DuckDBPyConnection | None = None
+        self._disposed = 0
 
-    dialect = DuckDB()
-    # Without a reset: DuckDB raises when nothing is to be rolled back.
-    pool: Pool = (QueuePool(connect, pool_size=1, max_overflow=-1, dialect=dialect, reset_on_return=None) if keep
-                  else SingletonThreadPool(connect, dialect=dialect, reset_on_return=None))
-    return Engine(pool, dialect, url)
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that nobody else has. Raises as ``duckdb.connect``."""
+        with self._lock:
+            connection, self._idle = self._idle, None
+            begun = self._disposed
+        connection = connection or self._connect()
+        try:
+            yield connection
+        finally:
+            with self._lock:
+                keep = self._idle is None and begun == self._disposed
+                if keep:
+                    self._idle = connection
+            if not keep:
+                connection.close()
+
+    def dispose(self) -> None:
+        """Close the database: now where nobody works with it, otherwise when that ends. The next query opens it."""
+        with self._lock:
+            connection, self._idle = self._idle, None
+            self._disposed += 1
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        options = {name: value for name, value in self.url.options.items() if name not in _OURS}
+        known = _settings() if options else set()
+        config: dict[str, str | bool | int | float | list[str]] = {
+            name: value for name, value in options.items() if name in known}
+        if self._memory is not None:
+            config.setdefault("memory_limit", f"{self._memory}B")
+        local_file = not self.url.in_memory and not self.url.is_remote
+        connection = duckdb.connect(self.url.database or ":memory:", read_only=local_file, config=config)
+        try:
+            for name, value in options.items():
+                if name not in known:
+                    connection.execute(f'set "{name.replace(chr(34), "")}" = ?', [value])
+            # Without replacements: otherwise DuckDB looks for a name that is no table among this program's variables.
+            connection.execute("set global TimeZone = 'UTC'; set global python_enable_replacements = false")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _settings() -> set[str]:

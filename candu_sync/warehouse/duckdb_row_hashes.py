@@ -17,7 +17,6 @@ from types import MappingProxyType
 import duckdb
 import pyarrow as pa
 
-from candu_sync.warehouse.connect import is_remote
 from candu_sync.warehouse.duckdb_arrow import (
     ERRORS,
     columns_of,
@@ -69,7 +68,7 @@ def open_duckdb_hashes(query: Query, make: MakeSql) -> IndexedModel:
         NotHashed: it cannot be done for this query.
         WarehouseError: the query is refused.
     """
-    if is_remote(query.engine.url.database or ""):
+    if query.duckdb.url.is_remote:
         raise NotHashed("a part of the query may run elsewhere, by another version of DuckDB")
     with ExitStack() as stack:
         connection = open_connection(query, stack)

@@ -56,7 +56,7 @@ class Columns:
             more: name → SQL, in which ``#1``, ``#2``, … are the model's columns.
         """
         names = [f"c{number}" for number in range(1, len(self.types) + 1)]
-        further = [f"{sql} as {_quoted(name)}" for name, sql in more.items()]
+        further = [f"{sql} as {quoted(name)}" for name, sql in more.items()]
         return model.project(", ".join([self._select_list(names), *further]))
 
     def read(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -79,9 +79,10 @@ class Columns:
         return [index for index, type_ in enumerate(self.types) if type_ in types]
 
     def _select_list(self, names: Sequence[str]) -> str:
-        return ", ".join(f"{_CASTS.get(type_, '#{}').format(number)} as {_quoted(name)}"
+        return ", ".join(f"{_CASTS.get(type_, '#{}').format(number)} as {quoted(name)}"
                          for number, (name, type_) in enumerate(zip(names, self.types, strict=True), 1))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name in quotes, which are doubled inside."""
     return '"' + name.replace('"', '""') + '"'

@@ -8,12 +8,15 @@ and are always left out.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from typing import TYPE_CHECKING, TypeGuard
 
 from candu_sync.errors import WarehouseError, WarehouseUnreachable
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 Errors = tuple[type[Exception], ...]
 
@@ -33,17 +36,28 @@ def translated(*errors: type[Exception], doing: str = "the warehouse refused the
                into: type[WarehouseError] = WarehouseError) -> Iterator[None]:
     """Turns SQLAlchemy's errors, and the given ones, into a ``WarehouseError`` (or the leaf ``into``) that starts with
     ``doing``; a lost connection always is a ``WarehouseUnreachable``."""
-    expected: Errors = (SQLAlchemyError, *errors)
     try:
         yield
-    except expected as error:
+    except (*sqlalchemy_errors(), *errors) as error:
         kind = WarehouseUnreachable if _is_lost(error) else into
         raise kind(f"{doing}: {described(error)}") from None
 
 
+def sqlalchemy_errors() -> Errors:
+    """SQLAlchemy's errors; none where it has not been loaded: then it raised none."""
+    loaded = sys.modules.get("sqlalchemy.exc")
+    return () if loaded is None else (loaded.SQLAlchemyError,)
+
+
+def _is_drivers(error: Exception) -> TypeGuard[DBAPIError]:
+    """Whether it is a driver's error that SQLAlchemy wrapped."""
+    loaded = sys.modules.get("sqlalchemy.exc")
+    return loaded is not None and isinstance(error, loaded.DBAPIError)
+
+
 def described(error: Exception) -> str:
     """The first lines of what the database said, without row values."""
-    original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
+    original = error.orig if _is_drivers(error) and isinstance(error.orig, Exception) else error
     text = _text(original)
     if _is_about_values(original, text):
         text = _VALUE.sub("…", text.split("\n", 1)[0])
@@ -53,7 +67,7 @@ def described(error: Exception) -> str:
 
 def _is_lost(error: Exception) -> bool:
     """Whether the connection is gone, as opposed to a query that the database refuses."""
-    if isinstance(error, DBAPIError):
+    if _is_drivers(error):
         return error.connection_invalidated
     if not hasattr(error, "sqlstate"):
         return isinstance(error, OSError) and bool(_GONE.search(str(error)))

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 
 from candu_sync.arrow_types import NUMERIC, numeric
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.postgres_types import own_types, session, with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
+from candu_sync.warehouse.urls import connecting
 from candu_sync.warehouse.utf8 import checked
 
 if TYPE_CHECKING:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from sqlalchemy import Connection, Engine
 
 from candu_sync.errors import QueryCancelled, WarehouseError
 from candu_sync.sql_text import Value
 from candu_sync.warehouse.adbc_databases import AdbcDatabases
+from candu_sync.warehouse.duckdb_engine import DuckDBEngine
 from candu_sync.warehouse.tags import PRODUCT, carrying
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 BATCH_VALUES, BATCH_ROWS = 500_000, 100_000
 """Values, and rows, of a batch: enough to make the cost of a batch small, few enough for one of a wide table."""
@@ -34,11 +38,11 @@ class Query:
     one for this query.
     """
 
-    def __init__(self, engine: Engine, sql: str, values: Mapping[str, Value] | None = None,
+    def __init__(self, engine: Engine | DuckDBEngine, sql: str, values: Mapping[str, Value] | None = None,
                  timeout: float | None = None, size: int | None = None,
                  values_of_batch: int = BATCH_VALUES, timezone: str = "UTC", clock: str | None = None,
                  tag: str = PRODUCT, databases: AdbcDatabases | None = None) -> None:
-        self.engine = engine
+        self._engine = engine
         self.sql = sql
         self.values = dict(values or {})
         self.timeout = timeout
@@ -56,6 +60,18 @@ class Query:
         # A cancellation under way is waited for before its connection is closed or used by another.
         self._lock = threading.RLock()
         self._timer = self._started_timer()
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's, of all warehouses but DuckDB."""
+        assert not isinstance(self._engine, DuckDBEngine), "a query of DuckDB goes by its own engine"
+        return self._engine
+
+    @property
+    def duckdb(self) -> DuckDBEngine:
+        """DuckDB's."""
+        assert isinstance(self._engine, DuckDBEngine), "this warehouse is not DuckDB"
+        return self._engine
 
     def connect(self) -> Connection:
         """A connection of the engine that carries the query's tag."""

@@ -9,10 +9,9 @@ from itertools import chain, islice
 from types import TracebackType
 
 import pyarrow as pa
-from sqlalchemy.exc import SQLAlchemyError
 
 from candu_sync.errors import ModelError, WarehouseError
-from candu_sync.warehouse.faults import Errors, translated
+from candu_sync.warehouse.faults import Errors, sqlalchemy_errors, translated
 from candu_sync.warehouse.query import Query
 
 Batches = Generator[pa.RecordBatch, None, None]
@@ -73,7 +72,7 @@ class Reading:
 
     def _release(self) -> None:
         self._query.end()
-        with suppress(SQLAlchemyError, *self._errors):
+        with suppress(*sqlalchemy_errors(), *self._errors):
             self._resources.close()
 
     def __enter__(self) -> Reading:

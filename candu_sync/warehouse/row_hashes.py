@@ -20,9 +20,8 @@ from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
-from sqlalchemy.exc import SQLAlchemyError
 
-from candu_sync.warehouse.faults import Errors
+from candu_sync.warehouse.faults import Errors, sqlalchemy_errors
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading
 from candu_sync.warehouse.row_total import RowTotal
@@ -64,7 +63,7 @@ class RowHashes(ABC):
     def close(self) -> None:
         """Give the connection back; a second call does nothing."""
         self._query.end()
-        with suppress(SQLAlchemyError, *self._errors):
+        with suppress(*sqlalchemy_errors(), *self._errors):
             self._resources.close()
 
     def __enter__(self) -> Self:

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, text
 
 from candu_sync.arrow_types import BINARY, unusable
 from candu_sync.sql_text import bindable
 from candu_sync.warehouse.arrays import record_batches
 from candu_sync.warehouse.bounds import placed_bounds, refuse_numbers, row_values
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.mysql_types import mysql_declared, mysql_json, mysql_values
@@ -23,9 +21,11 @@ from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.sessions import Cancel, canceller, prepare
 from candu_sync.warehouse.sqlite_types import sqlite_declared
+from candu_sync.warehouse.urls import connecting
 
 if TYPE_CHECKING:
     from psycopg import Column
+    from sqlalchemy import Connection, CursorResult
 
 _LIMIT_0 = {
     "postgresql", "redshift", "mysql", "mariadb", "snowflake", "bigquery", "databricks", "trino", "clickhousedb",
@@ -74,6 +74,8 @@ def _without_rows(query: Query) -> str:
 
 
 def _result(query: Query, sql: str, stack: ExitStack) -> CursorResult[Any]:
+    from sqlalchemy import text
+
     connection, cancel = _connection(query, stack)
     dialect = query.engine.dialect.name
     if dialect == "sqlite":

@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from candu_sync.warehouse.bounds import COLLATION, comparison
 from candu_sync.warehouse.postgres_types import session as postgres_session
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from candu_sync.warehouse.query import Query
 
 Cancel = Callable[[], object]

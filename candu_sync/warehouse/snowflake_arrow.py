@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from candu_sync.sql_text import placed
 from candu_sync.warehouse.bounds import placeholder, row_values
-from candu_sync.warehouse.connect import connecting
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.json_values import scalars
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
 from candu_sync.warehouse.sessions import canceller
+from candu_sync.warehouse.urls import connecting
 
 _VARIANT = 5
 _REFUSED: Mapping[int, pa.DataType] = {9: pa.struct([]), 10: pa.list_(pa.string())}

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, event
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 PRODUCT = "candu-sync"
 """The tag of what belongs to no sync."""
@@ -63,6 +64,8 @@ def carrying(tag: str) -> Iterator[None]:
 
 def tag_connections(engine: Engine, fixed: str | None = None) -> Engine:
     """Let each connection of an engine carry its tag: ``fixed``, or that of ``carrying``. Returns the engine."""
+    from sqlalchemy import event
+
     given: dict[str, Any] = {}
 
     @event.listens_for(engine, "do_connect")

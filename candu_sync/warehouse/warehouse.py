@@ -1,4 +1,4 @@
-"""A warehouse: one SQLAlchemy engine, and queries read from it as Arrow record batches."""
+"""A warehouse: one engine, and queries read from it as Arrow record batches."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import Engine, QueuePool
 
 from candu_sync.arrow_types import UNUSABLE
 from candu_sync.errors import ModelError, WarehouseUnreachable
@@ -19,10 +18,11 @@ from candu_sync.warehouse.adbc import read_adbc
 from candu_sync.warehouse.adbc_databases import AdbcDatabases
 from candu_sync.warehouse.bigquery_arrow import read_bigquery
 from candu_sync.warehouse.bounds import refuse_bounds
-from candu_sync.warehouse.connect import open_engine
 from candu_sync.warehouse.databricks_arrow import read_databricks
 from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
+from candu_sync.warehouse.duckdb_engine import DuckDBEngine
 from candu_sync.warehouse.duckdb_row_hashes import MakeSql, open_duckdb_hashes
+from candu_sync.warehouse.duckdb_types import quoted
 from candu_sync.warehouse.hashing import RowHashesOf, computes_hashes, hashes_of
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
@@ -32,6 +32,10 @@ from candu_sync.warehouse.rows import read_rows, rows_columns
 from candu_sync.warehouse.shards import sharded
 from candu_sync.warehouse.snowflake_arrow import read_snowflake
 from candu_sync.warehouse.tags import commented, tag_of
+from candu_sync.warehouse.urls import duckdb_url
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 # A value of a batch for so many bytes of memory: of 16 bytes a value, a batch then takes a sixteenth. Some five batches
 # are there at once.
@@ -60,7 +64,7 @@ class Warehouse:
     says in which dialects the warehouse computes hashes of rows.
     """
 
-    def __init__(self, engine: Engine, timeout: float | None = None, batch_values: int = BATCH_VALUES,
+    def __init__(self, engine: Engine | DuckDBEngine, timeout: float | None = None, batch_values: int = BATCH_VALUES,
                  row_hashes: RowHashesOf = "tested") -> None:
         self._engine = engine
         self._batch_values = batch_values
@@ -69,7 +73,7 @@ class Warehouse:
         self._queries: list[Query] = []
         self._databases = AdbcDatabases()
         self._lock = threading.Lock()
-        self.dialect: str = engine.dialect.name
+        self.dialect: str = "duckdb" if isinstance(engine, DuckDBEngine) else engine.dialect.name
 
     def read(self, sql: str, parameters: Mapping[str, Value], *, timezone: str = "UTC",
              clock: str | None = None, tag: str | None = None) -> Reading:
@@ -105,8 +109,9 @@ class Warehouse:
         Raises:
             ModelError: the SQL is not one query, or the dialect has no such hash.
         """
-        quoted = self._engine.dialect.identifier_preparer.quote(column)
-        return sharded(one_query(sql, self.dialect), self.dialect, quoted, number, count)
+        name = (quoted(column) if isinstance(self._engine, DuckDBEngine)
+                  else self._engine.dialect.identifier_preparer.quote(column))
+        return sharded(one_query(sql, self.dialect), self.dialect, name, number, count)
 
     @property
     def can_hash(self) -> bool:
@@ -208,7 +213,7 @@ class Warehouse:
     @property
     def keeps_file(self) -> bool:
         """Whether a file stays open from one query to the next, so that nobody else can write to it."""
-        return self.dialect == "duckdb" and isinstance(self._engine.pool, QueuePool)
+        return isinstance(self._engine, DuckDBEngine) and self._engine.keeps_file
 
     def close(self) -> None:
         """Closes the engine and its connections."""
@@ -282,7 +287,16 @@ def open_warehouse(url: str, *, memory: int | None = None, timeout: float | None
     query, which raises ``WarehouseError`` when it is not there.
     """
     values = BATCH_VALUES if memory is None else max(_FEWEST_VALUES, min(BATCH_VALUES, memory // _BYTES_OF_MEMORY))
-    return Warehouse(open_engine(url, memory, timeout or None), timeout or None, values, row_hashes)
+    return Warehouse(_engine_of(url, memory, timeout or None), timeout or None, values, row_hashes)
+
+
+def _engine_of(url: str, memory: int | None, timeout: float | None) -> Engine | DuckDBEngine:
+    if found := duckdb_url(url):
+        return DuckDBEngine(found, memory)
+    # SQLAlchemy is loaded for servers.
+    from candu_sync.warehouse.connect import open_engine
+
+    return open_engine(url, memory, timeout)
 
 
 def _no_batches() -> Batches:

@@ -31,10 +31,11 @@ from sqlalchemy.schema import CreateColumn, CreateSchema, CreateTable
 
 from candu_sync.errors import WarehouseError
 from candu_sync.warehouse.bulk import Transaction, open_transaction
-from candu_sync.warehouse.connect import connecting, install_hint, parsed, shown, without_secrets
+from candu_sync.warehouse.connect import install_hint, parsed
 from candu_sync.warehouse.duckdb_writing import writing_engine
 from candu_sync.warehouse.faults import translated
 from candu_sync.warehouse.tags import REPORT, tag_connections
+from candu_sync.warehouse.urls import connecting, shown, without_secrets
 
 # Seconds until a server that does not answer counts as away, and until a lock of others is given up.
 PATIENCE = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from candu_sync.errors import WarehouseError
 from candu_sync.warehouse import open_warehouse
 from candu_sync.warehouse.connect import open_engine
+from candu_sync.warehouse.duckdb_engine import DuckDBEngine
+from candu_sync.warehouse.urls import duckdb_url
 
 PASSWORD = "s3cret:p@ss/w?rd#%"
 
@@ -109,12 +112,11 @@ def test_sqlite_is_read_only_below_the_checks_of_the_sql(tmp_path: Path) -> None
 def test_duckdb_is_read_only_below_the_checks_of_the_sql(tmp_path: Path) -> None:
     path = tmp_path / "wh.duckdb"
     duckdb.connect(str(path)).execute("create table t(a int)").close()
-    engine = open_engine(f"duckdb:///{path}?access_mode=read_write", None)
-    connection = engine.raw_connection()
-    with pytest.raises(duckdb.Error, match="read-only mode"):
-        connection.cursor().execute("insert into t values (1)")
-    connection.close()
-    engine.dispose()
+    for url in (f"duckdb:///{path}?access_mode=read_write", f"duckdb:///{path}?read_only=false"):
+        engine = DuckDBEngine(duckdb_url(url) or pytest.fail(url), None)
+        with engine.connection() as connection, pytest.raises(duckdb.Error, match="read-only mode"):
+            connection.cursor().execute("insert into t values (1)")
+        engine.dispose()
 
 
 def test_the_options_of_a_duckdb_url_are_settings(tmp_path: Path) -> None:
@@ -126,11 +128,34 @@ def test_the_options_of_a_duckdb_url_are_settings(tmp_path: Path) -> None:
     assert "no_such_setting" in failure(f"duckdb:///{path}?no_such_setting=1")
 
 
-def test_duckdb_needs_no_dialect_for_sqlalchemy(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "duckdb_engine", None)
-    with open_warehouse(urls["duckdb"]) as warehouse:
-        assert warehouse.dialect == "duckdb"
-        assert warehouse.values("select 1") == ["1"]
+def test_duckdb_needs_no_sqlalchemy(urls: dict[str, str]) -> None:
+    code = """
+import sys
+from candu_sync.warehouse import open_warehouse
+with open_warehouse(sys.argv[1]) as warehouse:
+    assert (warehouse.dialect, warehouse.values("select 1")) == ("duckdb", ["1"])
+assert "sqlalchemy" not in sys.modules and "duckdb_engine" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, urls["duckdb"]], check=True)
+
+
+def test_a_duckdb_file_stays_open_until_it_is_released(tmp_path: Path) -> None:
+    path = tmp_path / "wh.duckdb"
+    duckdb.connect(str(path)).close()
+    engine = DuckDBEngine(duckdb_url(f"duckdb:///{path}") or pytest.fail("no URL"), None)
+    with engine.connection() as first:
+        with engine.connection() as second:
+            assert second is not first
+        engine.dispose()
+        # The one that somebody works with is open still, and is closed at its end.
+        assert first.execute("select 1").fetchall() == [(1,)]
+    duckdb.connect(str(path)).close()
+    with engine.connection() as third:
+        assert third is not first
+    with engine.connection() as fourth:
+        assert fourth is third
+    engine.dispose()
+    duckdb.connect(str(path)).close()
 
 
 def test_a_model_cannot_copy_to_a_file(urls: dict[str, str], tmp_path: Path) -> None:
