@@ -24,6 +24,7 @@ class DuckDBEngine:
     Attributes:
         url: its options are settings of DuckDB; those of extensions are set once the database is open.
         keeps_file: whether a file of this machine, or a remote database, is what stays open.
+        read_only: whether the database itself refuses to write.
 
     Args:
         memory: a limit in bytes.
@@ -33,10 +34,11 @@ class DuckDBEngine:
     """
 
     def __init__(self, url: DuckDBUrl, memory: int | None) -> None:
-        if not url.in_memory and not url.is_remote:
-            require_file(url.database or "")
         self.url = url
         self.keeps_file = not url.in_memory
+        self.read_only = not url.in_memory and not url.is_remote
+        if self.read_only:
+            require_file(url.database or "")
         self._memory = memory
         self._lock = threading.Lock()
         # One that nobody works with, and how often all were given up.
@@ -75,8 +77,7 @@ class DuckDBEngine:
             name: value for name, value in options.items() if name in known}
         if self._memory is not None:
             config.setdefault("memory_limit", f"{self._memory}B")
-        local_file = not self.url.in_memory and not self.url.is_remote
-        connection = duckdb.connect(self.url.database or ":memory:", read_only=local_file, config=config)
+        connection = duckdb.connect(self.url.database or ":memory:", read_only=self.read_only, config=config)
         try:
             for name, value in options.items():
                 if name not in known:

@@ -24,6 +24,7 @@ from candu_sync.snapshot import Index
 from candu_sync.state import State
 from candu_sync.syncs.sync import Sync
 from candu_sync.warehouse import RowHashes
+from candu_sync.warehouse.duckdb_engine import DuckDBEngine
 from candu_sync.warehouse.duckdb_row_hashes import _DuckDBHashes
 from tests.support.both_ways import both_ways
 from tests.support.lab import Lab
@@ -216,10 +217,14 @@ def test_both_queries_see_the_rows_of_one_moment(lab: Lab, monkeypatch: pytest.M
             other.execute("update people set seats = 200 where user_id in ('u1', 'u2')")
 
     monkeypatch.setattr(_DuckDBHashes, "hashes", then_change)
-    monkeypatch.setattr("candu_sync.warehouse.connect.is_remote", lambda _: True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("candu_sync.warehouse.duckdb_row_hashes.is_remote", lambda _: False)
-        changes = lab.plan(sync)
+    whole = DuckDBEngine._connect
+
+    def may_write(engine: DuckDBEngine) -> duckdb.DuckDBPyConnection:
+        engine.read_only = False
+        return whole(engine)
+
+    monkeypatch.setattr(DuckDBEngine, "_connect", may_write)
+    changes = lab.plan(sync)
     assert (changes.path, changes.rows_read, changes.summary.changed) == (BY_HASHES, 1, 1)
     monkeypatch.undo()
     assert lab.plan(sync).summary.changed == 2
