@@ -32,6 +32,9 @@ STAGED = "staged.json"
 # Seconds after which a change set that nobody pushed is removed by the next plan.
 _OLD = 3600.0
 
+# Change sets that nobody pushed. A newer plan took their place, but a push that began before it may still need one.
+_KEPT_STAGED = 3
+
 # Runs whose receipts are kept.
 _KEPT_RUNS = 20
 
@@ -63,11 +66,23 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Coll
     else:
         _add_files(state, changes)
     state.write_json(STAGED, pointer)
-    if before and time.time() - before.get("at", 0) > _OLD:
-        with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
-            _unstage_others(state, changes.run_id)
-            claim.release()
+    if before:
+        _drop_replaced(state, changes, old=time.time() - before.get("at", 0) > _OLD)
     return changes if changes.folder is None else replace(changes, folder=_folder(state, changes.run_id))
+
+
+def _drop_replaced(state: PartitionState, changes: ChangeSet, *, old: bool) -> None:
+    """Remove change sets that another one took the place of: all, if the newest of them is old; else those beyond the
+    newest few. While a run is at work on the partition, they stay."""
+    others = [] if changes.folder is None and not old else _others(state, changes.run_id)
+    if not old:
+        others = others[:-_KEPT_STAGED]
+    if not others:
+        return
+    with suppress(Claimed), Claim(state, state.current().number + 1, changes.run_id) as claim:
+        for run_id in others:
+            _unstage(state, run_id)
+        claim.release()
 
 
 def _add_files(state: PartitionState, changes: ChangeSet) -> None:
@@ -192,17 +207,34 @@ def take_over(state: PartitionState, changes: ChangeSet, version: Version) -> No
     if not {state.name("runs", changes.run_id, file) for file in FILES} <= set(names):
         raise StaleChanges(f"{state.title}: these changes are settled, or another run took their place: make the plan "
                            "again")
-    _unstage_others(state, changes.run_id)
+    for run_id in _others(state, changes.run_id):
+        _unstage(state, run_id)
+    _drop_receipts(state, {changes.run_id, version.run_id})
+
+
+def _drop_receipts(state: PartitionState, needed: Collection[str]) -> None:
+    """Keep the receipts of the last runs, also where no run of the partition settles all of its messages. All runs but
+    the present one are committed: the snapshot has what their receipts say.
+
+    Args:
+        needed: the runs whose receipts are read again: of the present one, and of the one that made the newest version
+            (``full_run``).
+    """
+    names = state.store.list(state.name("runs/"))
+    runs = sorted({_run_of(state, name) for name in names} - set(needed))
+    old = set(runs[:max(0, len(runs) + len(needed) - _KEPT_RUNS)])
+    state.store.delete_all([name for name in names if _run_of(state, name) in old])
+
+
+def _run_of(state: PartitionState, name: str) -> str:
+    return name[len(state.name("runs/")):].split("/")[0]
 
 
 def settle(state: PartitionState, changes: ChangeSet) -> None:
-    """Remove a change set whose messages are all settled. The receipts of the last runs are kept."""
+    """Remove a change set whose messages are all settled. Its receipts stay for a while (``take_over``)."""
     _unstage(state, changes.run_id)
     if awaits_push(state, changes.run_id):
         state.store.delete(state.name(STAGED))
-    runs = sorted({name[len(state.name("runs/")):].split("/")[0] for name in state.store.list(state.name("runs/"))})
-    for run_id in runs[:-_KEPT_RUNS]:
-        state.store.delete_all(state.store.list(state.name("runs", run_id) + "/"))
 
 
 def discard(changes: ChangeSet) -> None:
@@ -224,10 +256,10 @@ def _folder(state: PartitionState, run_id: str) -> Path:
     return found
 
 
-def _unstage_others(state: PartitionState, run_id: str) -> None:
-    for name in state.store.list(state.name("runs/")):
-        if name.endswith("/" + FILES[0]) and (other := name.split("/")[-2]) != run_id:
-            _unstage(state, other)
+def _others(state: PartitionState, run_id: str) -> list[str]:
+    """The other runs that have staged a change set, the oldest first."""
+    found = (_run_of(state, name) for name in state.store.list(state.name("runs/")) if name.endswith(f"/{FILES[0]}"))
+    return [other for other in found if other != run_id]
 
 
 def _unstage(state: PartitionState, run_id: str) -> None:

@@ -42,6 +42,10 @@ Mode = Literal["values", "names", "none"]
 Outcome = Literal["accepted", "refused", "invalid", "uncertain"]
 
 FOLDER = "history"
+
+# The end of the name of a file that was made of several.
+MERGED = "-merged"
+
 TYPES = {"users": "identify", "groups": "group", "events": "track"}
 
 # Traits in one column of ``carried``.

@@ -7,15 +7,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from candu_sync.history.layout import FOLDER, ROW_GROUP, HistoryPolicy, LedgerFile, parquet_options, run_of
+from candu_sync.history.layout import (
+    FOLDER,
+    MERGED,
+    ROW_GROUP,
+    HistoryPolicy,
+    LedgerFile,
+    parquet_options,
+    run_of,
+)
+from candu_sync.history.unreported import NOTES
 from candu_sync.state import PartitionState, Store, remove_folder
 
-# Files of one sync and partition. If there are more, small ones are merged: reading a footer costs a millisecond on a
+# Small files of one sync and partition. If there are more, they are merged: reading a footer costs a millisecond on a
 # disk and a request in an object store.
 MOST_FILES = 64
 
-# Rows of a file that counts as small.
-SMALL = 20_000
+# Bytes of a file that counts as small: some 20,000 rows.
+SMALL = 1_000_000
 
 # The day on which files of all syncs and partitions were last looked at.
 _TIDIED = "history-tidied"
@@ -34,6 +43,7 @@ def tidy(state: PartitionState, policy: HistoryPolicy, now: dt.datetime) -> None
     put_together(state)
     if _first_of_day(state, now):
         drop_old_everywhere(state.store, policy.days, now)
+        drop_notes(state.store, policy.days, now)
     if policy.most_bytes:
         drop_oldest(state.store, policy.most_bytes)
 
@@ -54,6 +64,11 @@ def drop_old(state: PartitionState, days: float, now: dt.datetime) -> int:
 def drop_old_everywhere(store: Store, days: float, now: dt.datetime) -> int:
     """As ``drop_old``, in all syncs and partitions."""
     return _drop(store, _too_old(_ledgers(store), days, now))
+
+
+def drop_notes(store: Store, days: float, now: dt.datetime) -> int:
+    """Remove the notes of runs that the report tables never took, where the ledger has no rows of the run any more."""
+    return _drop(store, _too_old(store.list(NOTES), days, now))
 
 
 def _too_old(names: Iterable[str], days: float, now: dt.datetime) -> list[str]:
@@ -109,53 +124,73 @@ def run_began(run_id: str) -> dt.datetime | None:
 def put_together(state: PartitionState) -> int:
     """Merge small files when there are more than ``MOST_FILES``. Returns how many were merged.
 
-    The new file is put first, and names those that it replaces. They are removed after it. A reader that finds both
-    reads only the new one, so a crash in between shows no row twice.
+    Those that were merged on the same day before are merged with them: so there are few files for each day, and a file
+    is not kept because a much newer one is in it. The new file is put first, and names those that it replaces. They are
+    removed after it. A reader that finds both reads only the new one, so a crash in between shows no row twice.
     """
-    names = _files(state)
-    if len(names) <= MOST_FILES:
+    sizes = {name: size for name, size in state.store.sizes(state.name(FOLDER) + "/").items()
+             if name.endswith(".parquet") and size <= SMALL}
+    new = [name for name in sizes if not run_of(name).endswith(MERGED)]
+    if len(new) <= MOST_FILES:
         return 0
-    groups: dict[LedgerFile, list[str]] = {}
-    for name in names:
-        about, rows = _about(state, name)
-        if about is not None and rows <= SMALL and not about.parts:
-            groups.setdefault(about, []).append(name)
+    today = _day_of(new[-1])
+    groups: dict[LedgerFile, dict[str, tuple[str, ...]]] = {}
+    for name in sizes:
+        if name in new or _day_of(name) == today:
+            about = _about(state, name)
+            if about is not None:
+                groups.setdefault(replace(about, parts=()), {})[name] = about.parts
     return sum(_join(state, about, found) for about, found in groups.items() if len(found) > 1)
+
+
+def _day_of(name: str) -> str:
+    """The day on which a file's run began, or its newest run."""
+    return run_of(name)[:8]
 
 
 def _files(state: PartitionState) -> list[str]:
     return [name for name in state.store.list(state.name(FOLDER) + "/") if name.endswith(".parquet")]
 
 
-def _about(state: PartitionState, name: str) -> tuple[LedgerFile | None, int]:
+def _about(state: PartitionState, name: str) -> LedgerFile | None:
     import pyarrow.parquet as parquet
 
     path = state.store.local(name)
     if path is None:
-        return None, 0
-    file = parquet.ParquetFile(path)
-    # Files from before and after a rename are merged under the sync's present name.
-    return replace(LedgerFile.of(file.schema_arrow.metadata), sync=state.sync), file.metadata.num_rows
+        return None
+    with parquet.ParquetFile(path) as file:
+        # Files from before and after a rename are merged under the sync's present name.
+        return replace(LedgerFile.of(file.schema_arrow.metadata), sync=state.sync)
 
 
-def _join(state: PartitionState, about: LedgerFile, names: list[str]) -> int:
+def _join(state: PartitionState, about: LedgerFile, files: dict[str, tuple[str, ...]]) -> int:
+    """Merge files of one kind; returns how many there were.
+
+    Args:
+        files: name → the names of those that it was made of.
+    """
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    paths = [path for path in map(state.store.local, names) if path is not None]
-    tables = [parquet.ParquetFile(path).read() for path in paths]
+    def rows_of(path: Path) -> pa.Table:
+        with parquet.ParquetFile(path) as file:
+            return file.read()
+
+    made_of = {part for parts in files.values() for part in parts}
+    # After a crash one and what it was made of may both be there.
+    read = [name for name in files if run_of(name) not in made_of]
+    tables = [rows_of(path) for path in map(state.store.local, read) if path is not None]
     table = pa.concat_tables(tables, promote_options="default").sort_by("user_id")
-    parts = tuple(run_of(name) for name in names)
-    merged = replace(about, parts=parts)
+    merged = replace(about, parts=tuple(sorted(made_of.union(map(run_of, files)))))
     table = table.replace_schema_metadata(merged.metadata())
+    newest = max(run_of(name).removesuffix(MERGED) for name in files)
     folder = state.store.scratch()
     try:
         # Its age is that of its newest run.
-        path: Path = folder / f"{max(parts)}-merged.parquet"
+        path: Path = folder / f"{newest}{MERGED}.parquet"
         parquet.write_table(table, path, row_group_size=ROW_GROUP, **parquet_options(table.schema.names))
         state.store.add(state.name(FOLDER, path.name), path)
     finally:
         remove_folder(folder)
-    for name in names:
-        state.store.delete(name)
-    return len(names)
+    state.store.delete_all([name for name in files if run_of(name) != f"{newest}{MERGED}"])
+    return len(files)

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from candu_sync.history.layout import FOLDER, LedgerFile, run_of
+from candu_sync.history.layout import FOLDER, MERGED, LedgerFile, run_of
 from candu_sync.state import PartitionState
 
 if TYPE_CHECKING:
     import pyarrow.parquet as parquet
-
-_MERGED = "-merged"
 
 
 def runs_in_ledger(state: PartitionState) -> list[str]:
@@ -25,7 +23,8 @@ def runs_in_ledger(state: PartitionState) -> list[str]:
     found: set[str] = set()
     for name in _files(state):
         found |= set(_parts(state, name) if _is_merged(name) else [run_of(name)])
-    return sorted(found)
+    # A merged file may be made of merged ones.
+    return sorted(run for run in found if not run.endswith(MERGED))
 
 
 @contextmanager
@@ -60,7 +59,7 @@ def _files(state: PartitionState) -> list[str]:
 
 
 def _is_merged(name: str) -> bool:
-    return run_of(name).endswith(_MERGED)
+    return run_of(name).endswith(MERGED)
 
 
 def _parts(state: PartitionState, name: str) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ It is put before the ledger file of the run, so that a run whose ledger is there
 result, when the run has ended. A run that sent nothing has only the second.
 
     report/runs/users.profile/-/20261101T060000-1a2b3c4d.json
+
+If no report ever takes it, it is removed when the ledger's rows of that time are (``retention``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 from candu_sync.history.layout import HistoryPolicy, Mode
 from candu_sync.state import PartitionState, State, owner_of, this_process
 
-_FOLDER = "report/runs/"
+NOTES = "report/runs/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ def unreported_runs(state: State) -> Iterator[Unreported]:
     Raises:
         StateError: the state cannot be read.
     """
-    for name in sorted(state.store.list(_FOLDER), key=lambda name: name.rpartition("/")[2]):
+    for name in sorted(state.store.list(NOTES), key=lambda name: name.rpartition("/")[2]):
         body = state.store.get(name)
         if body is not None:
             yield Unreported(**json.loads(body), name=name)
@@ -95,7 +97,7 @@ def change_unreported(state: State, change: Callable[[dict[str, Any]], dict[str,
 
 def move_unreported(old: PartitionState, new: PartitionState) -> None:
     """The runs of a partition get the sync's new name: their ledger has moved there."""
-    for name in old.store.list(f"{_FOLDER}{old.prefix}/"):
+    for name in old.store.list(f"{NOTES}{old.prefix}/"):
         body = old.store.get(name)
         if body is not None:
             run = Unreported(**json.loads(body), name=name)
@@ -112,4 +114,4 @@ def _body(run: Unreported) -> bytes:
 
 
 def _name(state: PartitionState, run_id: str) -> str:
-    return f"{_FOLDER}{state.prefix}/{run_id}.json"
+    return f"{NOTES}{state.prefix}/{run_id}.json"

@@ -26,8 +26,11 @@ from candu_sync.state.versions import File, Version, as_json, decode, encode
 
 KEPT_VERSIONS = 3
 
-# Seconds for which a version is kept, however many there are, so that a reader of it can finish.
+# Seconds for which a version is kept, so that a reader of it can finish.
 KEPT_SECONDS = 3600
+
+# Versions of that time, where runs follow one another quickly: if there are more, half as many stay.
+MOST_VERSIONS = 32
 
 
 class PartitionState:
@@ -223,7 +226,8 @@ class PartitionState:
         The files are listed before the claims, and those before the versions: a run claims before it adds a file, and
         releases its claim after its version. So no file of a version that is not complete yet is removed.
         """
-        if len(self.store.list(self.name("versions/"))) <= KEPT_VERSIONS:
+        names = self.store.list(self.name("versions/"))
+        if len(names) <= KEPT_VERSIONS or (len(names) <= MOST_VERSIONS and not self._is_old(names[0])):
             return
         data = self.store.list(self.name("data/"))
         if any(int(Path(name).stem) > newest for name in self.store.list(self.name("claims/"))):
@@ -233,7 +237,9 @@ class PartitionState:
             versions = {name: self._read(name) for name in names}
         except DamagedState:
             return  # a read of that version raises; what it names is not known, so nothing is dropped
-        old = [name for name in names[:-KEPT_VERSIONS] if _age(versions[name].at) > KEPT_SECONDS]
+        too_many = set(names[:-MOST_VERSIONS // 2]) if len(names) > MOST_VERSIONS else set()
+        old = [name for name in names[:-KEPT_VERSIONS]
+               if name in too_many or _age(versions[name].at) > KEPT_SECONDS]
         if not old:
             return
         self.store.delete_all(old)
@@ -241,6 +247,13 @@ class PartitionState:
             del versions[name]
         kept = {file.name for version in versions.values() for file in version.files.values()}
         self.store.delete_all([name for name in data if name not in kept])
+
+    def _is_old(self, name: str) -> bool:
+        """Whether a version may be dropped for its age. One that cannot be read is kept."""
+        try:
+            return _age(self._read(name).at) > KEPT_SECONDS
+        except DamagedState:
+            return False
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A small file of the partition; None: there is none, or a write of it was cut off."""

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from candu_sync import pipeline
-from candu_sync.history import HistoryPolicy, HistoryQuery, search_history, tidy
+from candu_sync.history import HistoryPolicy, HistoryQuery, note_run, search_history, tidy
 from candu_sync.history import retention as module
 from candu_sync.history.retention import drop_old, drop_oldest, put_together
 from candu_sync.state import PartitionState
@@ -58,6 +58,15 @@ def test_the_age_of_a_partition_that_never_runs_again_counts_too(lab: Lab) -> No
     policy = HistoryPolicy(mode="names", days=90, salt=uuid.uuid4())
     tidy(second, policy, later)
     assert (len(files(first)), len(files(second))) == (0, 1)
+
+
+def test_the_note_of_a_run_that_no_report_took_stays_as_long_as_its_rows(lab: Lab) -> None:
+    state = lab.state(runs(lab, 1))
+    policy = HistoryPolicy(mode="names", days=90, salt=uuid.uuid4(), report="candu")
+    note_run(state, "20260801T060000-1a2b3c4d", policy, {"status": "succeeded"})
+    note_run(state, "20261101T060000-1a2b3c4d", policy, {"status": "succeeded"})
+    tidy(state, policy, dt.datetime(2026, 11, 4, tzinfo=dt.UTC))
+    assert [name.rpartition("/")[2] for name in state.store.list("report/runs/")] == ["20261101T060000-1a2b3c4d.json"]
 
 
 def test_the_oldest_of_all_syncs_are_dropped_beyond_a_size(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
