@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Callable, Collection
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from candu_sync.errors import StateError
-from candu_sync.state import read_claim, read_last_run
+from candu_sync.state import last_run_of, read_claim
 from candu_sync.syncs import Sync, expanded, has_ended, partitions_to_run, present_segments
 from candu_sync.target import Target
 
@@ -24,7 +24,7 @@ def targets_of(project: Project, sync: Sync, chosen: list[str]) -> list[Target]:
     others = [key for key in chosen if key not in ended]
     keys = [] if chosen and not others else partitions_to_run(
         sync, others, values=partial(project.known_values, tag=sync.name), now=dt.datetime.now(dt.UTC),
-        done=lambda key: _done(project, sync, key))
+        done=_done(project, sync))
     return [*(Target(project, sync, key) for key in keys), *(Target(project, sync, key, ended=True) for key in ended)]
 
 
@@ -94,7 +94,14 @@ def _holds_rows(project: Project, sync: Sync, partition: str) -> bool:
     return version.rows > 0 or read_claim(state, version.number + 1) is not None
 
 
-def _done(project: Project, sync: Sync, partition: str) -> bool:
-    """Whether a partition's last run ended well and left nothing: a sample leaves the rest waiting."""
-    last = read_last_run(project.state.of(sync.name, partition))
-    return last.get("status") == "succeeded" and not last.get("waiting")
+def _done(project: Project, sync: Sync) -> Callable[[str], bool]:
+    """Whether a partition's last run ended well and left nothing: a sample leaves the rest waiting. The records of all
+    partitions are read at once, when the first is asked about."""
+    standings = cache(partial(project.state.standings, sync.name))
+
+    def done(partition: str) -> bool:
+        standing = standings().get(partition)
+        last = {} if standing is None else last_run_of(standing.record)
+        return last.get("status") == "succeeded" and not last.get("waiting")
+
+    return done

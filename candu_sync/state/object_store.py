@@ -19,6 +19,9 @@ from candu_sync.state.state_url import CREDENTIALS
 # Names that are taken over from a list at a time.
 _LISTED = 1_000
 
+# How S3, GCS and Azure answer where there is no bucket.
+_NO_BUCKET = re.compile(r"<Code>(NoSuchBucket|ContainerNotFound)</Code>|specified bucket does not exist")
+
 # Of an error that has no class of its own: the store answered, and the same request would be answered so again.
 _REFUSED = re.compile(r"status code: 4(?!08|29)\d\d")
 
@@ -187,9 +190,13 @@ class ObjectStore:
         except AlreadyExistsError:
             raise
         except (BaseError, OSError) as error:
-            if isinstance(error, FileNotFoundError) and not written:
+            if isinstance(error, FileNotFoundError) and not written and not _NO_BUCKET.search(str(error)):
                 raise
             answered = not isinstance(error, GenericError) or _REFUSED.search(str(error))
+            if _NO_BUCKET.search(str(error)):
+                raise StateError(f"the state {self.place(name)} cannot be reached: there is no bucket or container "
+                                 f"{self._url.split('/')[2]}. Make it, or correct CANDU_STATE_URL (and the region or "
+                                 "the address of the store, if it is in another one)") from error
             kind = StateError if answered else StateUnreachable
             raise kind(f"the state {self.place(name)} cannot be reached: {_sentence(error)}. "
                        "Check CANDU_STATE_URL and its credentials") from error
