@@ -116,9 +116,19 @@ def _hashes(book: Book) -> Iterator[Target]:
     rows, shard = book.get("hashes/most", "rows"), book.worst("hashes/shard", "peak_mb")
     detail = "" if rows is None or shard is None else (
         f"{rows:,.0f} rows in {book.get('hashes/most') or 0:,.1f} s, {book.worst('hashes/most', 'peak_mb') or 0:,.0f} "
-        f"MB; one of ten shards of them: {shard:,.0f} MB")
+        f"MB{_beyond_base(book, rows)}; one of ten shards of them: {shard:,.0f} MB")
     yield Target("one changed value among all rows, found by hashes alone: memory a row", 30,
                  book.get("hashes/most", "bytes_a_row"), " bytes", detail=detail, of="hashes/most")
+
+
+def _beyond_base(book: Book, rows: float) -> str:
+    """What the rows of ``hashes/most`` take beyond those of ``hashes/base``, in words."""
+    few, base = book.get("hashes/base", "rows"), book.worst("hashes/base", "peak_mb")
+    peak = book.worst("hashes/most", "peak_mb")
+    if few is None or base is None or peak is None or rows <= few:
+        return ""
+    further = 1e6 * (peak - base) / (rows - few)
+    return f" ({base:,.0f} MB with {few:,.0f} rows, and {further:,.1f} bytes for each further one)"
 
 
 def _shards(book: Book) -> Iterator[Target]:

@@ -42,7 +42,7 @@ _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 
 # Bytes that rows are sorted in, at least, and for each of them: in files that is nearly as quick as in memory. For ten
 # million rows 128 MB are enough, and 64 MB are not.
-_LEAST, _EACH = 128_000_000, 24
+_LEAST, _EACH = 128_000_000, 16
 
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
