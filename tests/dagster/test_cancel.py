@@ -72,6 +72,19 @@ def test_what_was_accepted_is_committed_and_only_the_rest_is_sent(
     assert len(room.simulator.messages()) == 1000
 
 
+def test_the_run_has_its_counts_where_an_object_store_had_a_run_before(room: Room, home: Path, s3_url: str) -> None:
+    """What is read of the run before, when the state is opened, is not taken for what this run left."""
+    room.overrides["state_url"] = s3_url
+    people(room, count=3)
+    assert room.materialize(CHANGES, PUSH).success
+    people(room, count=1000)
+    room.simulator.fault("delay", seconds=0.2)
+    cancelled(room, home, signal.SIGTERM)
+    with DagsterInstance.from_config(str(home)) as instance:
+        [run] = instance.get_runs()
+        assert run.tags["candu/accepted"] == str(len(room.simulator.messages()) - 3)
+
+
 def test_the_shipped_configuration_is_what_the_instance_takes(home: Path) -> None:
     with DagsterInstance.from_config(str(home)) as instance:
         assert not instance.telemetry_enabled
