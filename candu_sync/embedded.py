@@ -70,7 +70,7 @@ class Embedded:
 
     def __init__(self, memory: int, scratch: Callable[[], Path] | None = None,
                  remove: Callable[[Path], None] = shutil.rmtree) -> None:
-        self._memory = memory
+        self.memory = max(memory, _LEAST_MEMORY)
         self._scratch = scratch
         self._remove = remove
         self._idle: list[_Database] = []
@@ -91,7 +91,7 @@ class Embedded:
         try:
             database = self._idle.pop()
         except IndexError:
-            database = _Database(self._memory, self._scratch, self._remove)
+            database = _Database(self.memory, self._scratch, self._remove)
         try:
             with explained(database.folder), database.limited(most), database.connection() as connection:
                 yield connection

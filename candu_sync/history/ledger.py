@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -40,9 +41,15 @@ _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
 # Digests have one length, so no length is stored with each. Parquet's smallest unit of time is the millisecond.
 _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
 
-# Bytes that rows are sorted in, at least, and for each of them: in files that is nearly as quick as in memory. For ten
-# million rows 128 MB are enough, and 64 MB are not.
-_LEAST, _EACH = 128_000_000, 16
+# Bytes that rows are sorted in, at least, and for each of them: in files that is nearly as quick as in memory. DuckDB's
+# sort keeps some bytes of each row in memory, also where it uses files: ten million rows in random order need 160 MB.
+_LEAST, _EACH = 128_000_000, 24
+
+# Bytes that a sort of few rows takes.
+_SORT = 48_000_000
+
+# More rows are sorted in parts. So few are never cut.
+_FEWEST = 100_000
 
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
@@ -77,12 +84,22 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         most = None if policy.mode == "values" else max(_LEAST, _EACH * changes.summary.messages)
         with engine.use(most) as connection:
             _expose_invalid(connection, state, changes.kind, writing.at)
-            rows = writing.write(connection, path, outcome, before, digests)
+            rows = writing.write(connection, path, outcome, before, digests, most_rows(engine.memory))
     if rows:
         note_run(state, changes.run_id, policy)
         state.store.add(state.name(FOLDER, path.name), path)
     _remember_invalid(state, folder)
     return rows
+
+
+def most_rows(memory: int) -> int:
+    """Rows that are sorted at once in so many bytes.
+
+    Example:
+        >>> most_rows(512_000_000)
+        19333333
+    """
+    return max(_FEWEST, (memory - _SORT) // _EACH)
 
 
 def _plain_few(state: PartitionState, changes: ChangeSet, policy: HistoryPolicy) -> bool:
@@ -110,18 +127,32 @@ class _Writing:
         return self._save(rows.schema, [rows], path, few=True) if rows.num_rows else 0
 
     def write(self, connection: duckdb.DuckDBPyConnection, path: Path, outcome: Outcome, before: Snapshot,
-              digests: Iterator[pa.RecordBatch] | None) -> int:
-        """Write the file; returns its rows. A file without rows is not written."""
+              digests: Iterator[pa.RecordBatch] | None, most: int) -> int:
+        """Write the file; returns its rows. A file without rows is not written.
+
+        Args:
+            most: rows that are sorted at once.
+        """
         settled = bool(outcome.accepted or outcome.rejected or outcome.uncertain)
         if not settled and not scalar(connection, "SELECT count(*) FROM new_invalid"):
             return 0
         found = Digests(digests or self._digests_again(connection, path.parent))
-        # The rows whose message was sent, with what became of it.
-        connection.register("settled", self._sent(outcome, found))
         if self._policy.mode == "values":
             expose(connection, before)
-        reader = connection.sql(self._query(before)).to_arrow_reader(ROW_GROUP)
-        return self._save(reader.schema, reader, path)
+        readers = self._sorted(connection, self._sent(outcome, found), before, most)
+        first = next(readers)
+        return self._save(first.schema, chain(first, chain.from_iterable(readers)), path)
+
+    def _sorted(self, connection: duckdb.DuckDBPyConnection, sent: pa.RecordBatchReader, before: Snapshot,
+                most: int) -> Iterator[pa.RecordBatchReader]:
+        """The file's rows. More than ``most`` do not fit into memory: those of each part are in order then, and a
+        search looks into a row group of each part."""
+        query = self._query(before)
+        for part in in_parts(sent, most):
+            # The rows whose message was sent, with what became of it.
+            connection.register("settled", part)
+            yield connection.sql(query).to_arrow_reader(ROW_GROUP)
+            connection.execute("DELETE FROM new_invalid")
 
     def _save(self, columns: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path, *, few: bool = False) -> int:
         # Loading this takes as long as a small commit.
@@ -204,6 +235,26 @@ class _Writing:
             # A group has one message for several rows, and any of them may have changed.
             changed = "" if self._changes.kind == "groups" else " AND m.op = 'changed'"
             yield f"CASE WHEN m.c{n}{changed} THEN {hash_sql(salted)} END AS h{n}"
+
+
+def in_parts(rows: pa.RecordBatchReader, most: int) -> Iterator[pa.RecordBatchReader]:
+    """The rows in parts of ``most``, and of one batch more at most; one part at least. Take each whole before the
+    next."""
+    batches = iter(rows)
+
+    def part(batch: pa.RecordBatch | None) -> Iterator[pa.RecordBatch]:
+        count = 0
+        while batch is not None:
+            yield batch
+            count += batch.num_rows
+            batch = next(batches, None) if count < most else None
+
+    first = next(batches, None)
+    while True:
+        yield pa.RecordBatchReader.from_batches(rows.schema, part(first))
+        first = next(batches, None)
+        if first is None:
+            return
 
 
 def _json_of(name: str, traits: tuple[Trait, ...], row: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from candu_sync import Target, embedded
+from candu_sync.arrow_rows import read_batches
 from candu_sync.history import DigestFile, HistoryQuery, ledger, search, search_history
 from candu_sync.history.digests import Digests
 from candu_sync.operate import maintenance
@@ -227,3 +228,28 @@ def test_a_sample_and_the_rest_are_two_runs(lab: Lab) -> None:
     assert lab.run(sync, sample=5).accepted == 5
     assert lab.run(sync).accepted == 15
     assert sorted(row["user_id"] for row in rows(lab, sync)) == sorted(f"u{n}" for n in range(20))
+
+
+@pytest.mark.parametrize("mode", ["names", "values"])
+def test_more_rows_than_are_sorted_at_once(lab: Lab, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """They are in parts, each in order. Each row is there once, is found, and has its old value."""
+    monkeypatch.setattr(ledger, "most_rows", lambda _: 1)
+    monkeypatch.setattr(ledger, "is_few", lambda _: False)
+    monkeypatch.setattr(ledger, "ROW_GROUP", 5)
+    monkeypatch.setattr("candu_sync.history.sent_rows.read_batches", in_small_batches)
+    users = [f"u{7 * n % 50}" for n in range(50)]
+    lab.table("people", user_id=[*users, None], plan=["free"] * 51)
+    sync = lab.sync("users/profile", "select * from people", f"history: {mode}")
+    lab.run(sync)
+    lab.query("update people set plan = 'pro'")
+    lab.run(sync)
+    found = rows(lab, sync)
+    assert sorted(row["user_id"] or "" for row in found) == sorted([*users, *users, ""])
+    assert [len(of_user(lab, sync, user)) for user in users] == [2] * 50
+    if mode == "values":
+        assert all(of_user(lab, sync, user)[0]["traits"]["plan"] == ["free", "pro"] for user in users)
+
+
+def in_small_batches(*arguments: Any) -> Any:
+    for batch in read_batches(*arguments):
+        yield from (batch.slice(start, 7) for start in range(0, batch.num_rows, 7))
