@@ -235,7 +235,7 @@ def test_a_command_of_some_shards_does_not_compare_the_whole(table: Table) -> No
 def test_the_same_is_found_whatever_changes(table: Table) -> None:
     lab, sync = table.lab, table.sync
 
-    @settings(max_examples=15, deadline=None, phases=[Phase.generate])
+    @settings(max_examples=8, deadline=None, phases=[Phase.generate])
     @given(CHANGES, st.booleans())
     def same(changes: list[tuple[str, int, int]], send: bool) -> None:
         table.query("begin; " + "".join(f"{sql.format(*numbers)};" for sql, *numbers in changes) + "commit")

@@ -61,7 +61,7 @@ def side(request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator,
         made = Side(Lab(tmp_path, simulator, warehouse_url=url), on_postgres(url), table, "postgres copy", "rows")
     else:
         engine = request.getfixturevalue("snowflake_engine")
-        monkeypatch.setattr("candu_sync.warehouse.warehouse.open_engine", lambda *_: engine)
+        monkeypatch.setattr("candu_sync.warehouse.connect.open_engine", lambda *_: engine)
         lab = Lab(tmp_path, simulator, warehouse_url="snowflake://account/wh", row_hashes="all")
         made = Side(lab, on_fakesnow(engine), table, "snowflake arrow", "snowflake arrow")
     yield made
