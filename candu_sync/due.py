@@ -14,6 +14,7 @@ from candu_sync.target import Target
 
 if TYPE_CHECKING:
     from candu_sync.project import Project
+    from candu_sync.state import PartitionStanding
 
 
 def targets_of(project: Project, sync: Sync, chosen: list[str]) -> list[Target]:
@@ -96,8 +97,10 @@ def _holds_rows(project: Project, sync: Sync, partition: str) -> bool:
 
 def _done(project: Project, sync: Sync) -> Callable[[str], bool]:
     """Whether a partition's last run ended well and left nothing: a sample leaves the rest waiting. The records of all
-    partitions are read at once, when the first is asked about."""
-    standings = cache(partial(project.state.standings, sync.name))
+    partitions are read at once, when the first is asked about. The state is not opened before."""
+    @cache
+    def standings() -> dict[str | None, PartitionStanding]:
+        return project.state.standings(sync.name)
 
     def done(partition: str) -> bool:
         standing = standings().get(partition)

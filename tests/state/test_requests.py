@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from werkzeug.serving import WSGIRequestHandler
 
+from candu_sync import pipeline
+from candu_sync.due import targets_of
 from candu_sync.forgetting import forget
 from candu_sync.simulator import Simulator
 from candu_sync.state import State
@@ -65,6 +67,14 @@ def test_a_run_in_which_nothing_changed(lab: Lab, sync: Sync, monkeypatch: pytes
         with requests(monkeypatch) as seen:
             assert lab.run(sync).unchanged == 1_000
         assert seen == UNCHANGED
+
+
+def test_a_command_asks_no_more_than_that(lab: Lab, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.run(sync)
+    with requests(monkeypatch) as seen, lab.project() as project:
+        [target] = targets_of(project, sync, [])
+        assert pipeline.run(target).unchanged == 1_000
+    assert seen == UNCHANGED
 
 
 def test_what_another_process_changed_is_seen(lab: Lab, sync: Sync, simulator: Simulator,
