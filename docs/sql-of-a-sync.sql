@@ -381,7 +381,7 @@ FROM (
     FROM known_invalid
 );
 
--- history/ledger.py, write
+-- history/ledger.py, sorted
 -- settled: Arrow
 SELECT
 CASE WHEN m.key IS DISTINCT FROM m.user_id THEN m.key END AS key,
@@ -402,6 +402,7 @@ FROM (
     FROM new_invalid
 ) AS m
 ORDER BY coalesce(m.user_id, m.key), m.at;
+DELETE FROM new_invalid;
 
 -- history/ledger.py, record_run
 SELECT table_name FROM duckdb_tables();
