@@ -181,9 +181,10 @@ def _join(state: PartitionState, about: LedgerFile, files: dict[str, tuple[str, 
     read = [name for name in files if run_of(name) not in made_of]
     tables = [rows_of(path) for path in map(state.store.local, read) if path is not None]
     table = pa.concat_tables(tables, promote_options="default").sort_by("user_id")
-    merged = replace(about, parts=tuple(sorted(made_of.union(map(run_of, files)))))
-    table = table.replace_schema_metadata(merged.metadata())
     newest = max(run_of(name).removesuffix(MERGED) for name in files)
+    # A file that was merged before may have this name, if no newer run came since. It is replaced.
+    parts = made_of.union(map(run_of, files)) - {f"{newest}{MERGED}"}
+    table = table.replace_schema_metadata(replace(about, parts=tuple(sorted(parts))).metadata())
     folder = state.store.scratch()
     try:
         # Its age is that of its newest run.

@@ -45,14 +45,21 @@ def translated(*errors: type[Exception], doing: str = "the warehouse refused the
 
 def sqlalchemy_errors() -> Errors:
     """SQLAlchemy's errors; none where it has not been loaded: then it raised none."""
-    loaded = sys.modules.get("sqlalchemy.exc")
-    return () if loaded is None else (loaded.SQLAlchemyError,)
+    if "sqlalchemy.exc" not in sys.modules:
+        return ()
+    # It waits where another thread is importing it.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (SQLAlchemyError,)
 
 
 def _is_drivers(error: Exception) -> TypeGuard[DBAPIError]:
     """Whether it is a driver's error that SQLAlchemy wrapped."""
-    loaded = sys.modules.get("sqlalchemy.exc")
-    return loaded is not None and isinstance(error, loaded.DBAPIError)
+    if "sqlalchemy.exc" not in sys.modules:
+        return False
+    from sqlalchemy.exc import DBAPIError
+
+    return isinstance(error, DBAPIError)
 
 
 def described(error: Exception) -> str:
