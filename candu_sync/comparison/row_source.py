@@ -36,6 +36,7 @@ from candu_sync.comparison.indexed_source import MOST_CHANGED, IndexedSource
 from candu_sync.comparison.shard_totals import ShardTotals
 from candu_sync.comparison.source import UNSTEADY, RowSource
 from candu_sync.diff import nulls_to_replace
+from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones
 from candu_sync.rows import Trait, Unsendable, kind_of, trait_columns
 from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, LearntRows, Snapshot, hashed_names, traits_of
@@ -176,8 +177,12 @@ def _shared(model: _Model, opened: Hashed, open_other: Callable[[str], Hashed], 
         return None
 
     def known(shard: Target) -> RowTotal | None:
-        version = shard.state.current()
-        memory = _memory(shard, traits_of(version), model.tombstones)
+        try:
+            version = shard.state.current()
+            memory = _memory(shard, traits_of(version), model.tombstones)
+        except StateError:
+            # That shard says what is wrong. The others go on.
+            return None
         stands = memory.version == _id(version) and memory.fingerprint == _fingerprint(memory, opened)
         return RowTotal(*memory.total) if stands and memory.total is not None else None
 

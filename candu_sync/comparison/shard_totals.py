@@ -46,7 +46,6 @@ class ShardTotals:
 
     Each method raises:
         WarehouseError: the query failed.
-        StateError: the state of a shard cannot be read.
     """
 
     def __init__(self, target: Target, values: Mapping[str, Value], function: str, *, known: Known, whole: Whole,
@@ -58,8 +57,8 @@ class ShardTotals:
         self._values = used_values(self._sql, values, target.project.warehouse.dialect)
 
     def all_unchanged(self) -> bool:
-        """Whether the rows of all shards, together, are those that Candu had. The caller sees to it that its own shard
-        has the version that it had then."""
+        """Whether the rows of all shards, together, are those that Candu had. For the caller: it has a total of its own
+        shard's rows, of the shard's present version."""
         return self._shared and self._once("whole", self._is_sum)
 
     def total(self) -> RowTotal | None:
@@ -80,7 +79,7 @@ class ShardTotals:
 
     def _is_sum(self) -> bool:
         shards = self._target.all_shards
-        if self._known(self._target) is None or not all(other.name in self._target.project.at_once for other in shards):
+        if not all(other.name in self._target.project.at_once for other in shards):
             return False
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="candu-sync state") as pool:
             totals = [total for total in pool.map(self._known, shards) if total is not None]

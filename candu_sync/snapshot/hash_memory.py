@@ -50,7 +50,8 @@ class HashMemory:
     unsteady: bool = False
 
     def of(self, fingerprint: str) -> HashMemory:
-        """What of it counts by this fingerprint, where no rows are known."""
+        """The memory by this fingerprint: a total that was remembered by another one is dropped. For those that
+        remember no rows."""
         return self if self.fingerprint == fingerprint else replace(
             self, fingerprint=fingerprint, version="", total=None)
 

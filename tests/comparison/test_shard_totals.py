@@ -25,6 +25,7 @@ from candu_sync.warehouse import RowTotal
 from candu_sync.warehouse.duckdb_row_hashes import _DuckDBHashes
 from candu_sync.warehouse.postgres_row_hashes import _PostgresHashes
 from tests.support.lab import Lab
+from tests.support.shard_totals import noted_totals
 
 SHARDS = "partitions: {shards: 4}\n"
 ALONE, TOGETHER = "duckdb arrow, by row hashes", "duckdb arrow, by one hash of all rows"
@@ -47,16 +48,7 @@ def lab(tmp_path: Path, simulator: Simulator) -> Lab:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many shards' totals were asked for, each time."""
-    found: list[int] = []
-    whole = _DuckDBHashes.shard_totals
-
-    def counted(model: _DuckDBHashes, column: str, count: int) -> Any:
-        totals = whole(model, column, count)
-        found.append(len(totals))
-        return totals
-
-    monkeypatch.setattr(_DuckDBHashes, "shard_totals", counted)
-    return found
+    return noted_totals(monkeypatch)
 
 
 def planned(lab: Lab, sync: Sync, *, together: bool = True) -> list[tuple[str, dict[str, Any]]]:
@@ -216,6 +208,25 @@ def test_a_shard_that_another_process_ran_meanwhile_is_asked_by_itself(table: Ta
 
     in_one_command(table.lab, table.sync, act)
     assert len(shards) == 4
+
+
+def test_a_shard_whose_state_is_damaged_keeps_no_other_back(table: Table) -> None:
+    state = table.lab.state(table.sync, "2-of-4")
+    state.store.put(state.store.list(state.name("versions/"))[-1], b"{")
+    found: dict[str, str] = {}
+
+    def act(target: Target) -> Any:
+        changes = pipeline.plan(target, keep=False)
+        found[target.partition or ""] = changes.path
+        discard(changes)
+        return lambda: 0
+
+    with table.lab.project() as project:
+        codes = each(project, [table.sync], lambda _: None, act)
+    assert sorted(found) == ["0-of-4", "1-of-4", "3-of-4"]
+    assert sorted(codes)[:3] == [0, 0, 0]
+    assert len(codes) == 4
+    assert codes[2] != 0
 
 
 def test_a_command_of_some_shards_does_not_compare_the_whole(table: Table) -> None:

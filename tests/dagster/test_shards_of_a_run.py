@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from dagster import AssetKey, AssetRecordsFilter, ExecuteInProcessResult
 
-from candu_sync.comparison import row_source
-from candu_sync.warehouse.duckdb_row_hashes import _DuckDBHashes
 from dagster_defs.ranges import range_tags
 from tests.dagster.room import CHANGES, PUSH, Room
+from tests.support.shard_totals import noted_totals
 
 _SHARDS = [f"{number}-of-4" for number in range(4)]
 
@@ -18,17 +15,7 @@ _SHARDS = [f"{number}-of-4" for number in range(4)]
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many shards' totals were asked for, each time."""
-    monkeypatch.setattr(row_source, "LEAST_ROWS", 1)
-    found: list[int] = []
-    whole = _DuckDBHashes.shard_totals
-
-    def counted(model: _DuckDBHashes, column: str, count: int) -> Any:
-        totals = whole(model, column, count)
-        found.append(len(totals))
-        return totals
-
-    monkeypatch.setattr(_DuckDBHashes, "shard_totals", counted)
-    return found
+    return noted_totals(monkeypatch)
 
 
 @pytest.fixture
