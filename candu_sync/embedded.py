@@ -70,6 +70,7 @@ class Embedded:
 
     def __init__(self, memory: int, scratch: Callable[[], Path] | None = None,
                  remove: Callable[[Path], None] = shutil.rmtree) -> None:
+        # Bytes that one use may take.
         self.memory = max(memory, _LEAST_MEMORY)
         self._scratch = scratch
         self._remove = remove

@@ -30,6 +30,7 @@ from candu_sync.history.layout import (
     parquet_options,
 )
 from candu_sync.history.sent_rows import sent_rows
+from candu_sync.history.sorting import in_parts, memory_for, most_rows
 from candu_sync.history.unreported import note_run
 from candu_sync.rows import Trait
 from candu_sync.snapshot import Snapshot, expose
@@ -40,16 +41,6 @@ _KNOWN_INVALID = f"{FOLDER}/invalid.arrow"
 
 # Digests have one length, so no length is stored with each. Parquet's smallest unit of time is the millisecond.
 _STORED = {"digest": pa.binary(16), "at": pa.timestamp("ms", "UTC")}
-
-# Bytes that rows are sorted in, at least, and for each of them: in files that is nearly as quick as in memory. DuckDB's
-# sort keeps some bytes of each row in memory, also where it uses files: ten million rows in random order need 160 MB.
-_LEAST, _EACH = 128_000_000, 24
-
-# Bytes that a sort of few rows takes.
-_SORT = 48_000_000
-
-# More rows are sorted in parts. So few are never cut.
-_FEWEST = 100_000
 
 _NO_INVALID = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
@@ -81,7 +72,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
             rows = writing.write_few(path, outcome, digests or ())
     else:
         # Old and new values are joined, and of any width.
-        most = None if policy.mode == "values" else max(_LEAST, _EACH * changes.summary.messages)
+        most = None if policy.mode == "values" else memory_for(changes.summary.messages)
         with engine.use(most) as connection:
             _expose_invalid(connection, state, changes.kind, writing.at)
             rows = writing.write(connection, path, outcome, before, digests, most_rows(engine.memory))
@@ -90,16 +81,6 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
         state.store.add(state.name(FOLDER, path.name), path)
     _remember_invalid(state, folder)
     return rows
-
-
-def most_rows(memory: int) -> int:
-    """Rows that are sorted at once in so many bytes.
-
-    Example:
-        >>> most_rows(512_000_000)
-        19333333
-    """
-    return max(_FEWEST, (memory - _SORT) // _EACH)
 
 
 def _plain_few(state: PartitionState, changes: ChangeSet, policy: HistoryPolicy) -> bool:
@@ -235,26 +216,6 @@ class _Writing:
             # A group has one message for several rows, and any of them may have changed.
             changed = "" if self._changes.kind == "groups" else " AND m.op = 'changed'"
             yield f"CASE WHEN m.c{n}{changed} THEN {hash_sql(salted)} END AS h{n}"
-
-
-def in_parts(rows: pa.RecordBatchReader, most: int) -> Iterator[pa.RecordBatchReader]:
-    """The rows in parts of ``most``, and of one batch more at most; one part at least. Take each whole before the
-    next."""
-    batches = iter(rows)
-
-    def part(batch: pa.RecordBatch | None) -> Iterator[pa.RecordBatch]:
-        count = 0
-        while batch is not None:
-            yield batch
-            count += batch.num_rows
-            batch = next(batches, None) if count < most else None
-
-    first = next(batches, None)
-    while True:
-        yield pa.RecordBatchReader.from_batches(rows.schema, part(first))
-        first = next(batches, None)
-        if first is None:
-            return
 
 
 def _json_of(name: str, traits: tuple[Trait, ...], row: str) -> str:

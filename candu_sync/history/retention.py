@@ -181,17 +181,18 @@ def _join(state: PartitionState, about: LedgerFile, files: dict[str, tuple[str, 
     read = [name for name in files if run_of(name) not in made_of]
     tables = [rows_of(path) for path in map(state.store.local, read) if path is not None]
     table = pa.concat_tables(tables, promote_options="default").sort_by("user_id")
-    newest = max(run_of(name).removesuffix(MERGED) for name in files)
-    # A file that was merged before may have this name, if no newer run came since. It is replaced.
-    parts = made_of.union(map(run_of, files)) - {f"{newest}{MERGED}"}
+    parts = made_of.union(map(run_of, files))
+    # Its age is that of its newest run. The number makes the name another one than that of a file in it: a process that
+    # has read a file of an object store does not read one of the same name again.
+    newest = max("-".join(part.split("-")[:2]) for part in parts)
+    new = f"{newest}-{len(parts)}{MERGED}"
     table = table.replace_schema_metadata(replace(about, parts=tuple(sorted(parts))).metadata())
     folder = state.store.scratch()
     try:
-        # Its age is that of its newest run.
-        path: Path = folder / f"{newest}{MERGED}.parquet"
+        path: Path = folder / f"{new}.parquet"
         parquet.write_table(table, path, row_group_size=ROW_GROUP, **parquet_options(table.schema.names))
         state.store.add(state.name(FOLDER, path.name), path)
     finally:
         remove_folder(folder)
-    state.store.delete_all([name for name in files if run_of(name) != f"{newest}{MERGED}"])
+    state.store.delete_all(list(files))
     return len(files)

@@ -168,17 +168,20 @@ def test_quick_runs_keep_few_versions(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_run_that_began_before_the_newest_of_a_merged_file(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new file has the name of the one that was merged before. No row is lost from it."""
+    """The new file's newest run is that of the one that was merged before. No row is lost from it, and no name is used
+    twice."""
     monkeypatch.setattr(retention, "MOST_FILES", 1)
     ids = iter(f"20261101T0600{second:02}-00000000" for second in (1, 9, 2, 3, 4, 5))
     monkeypatch.setattr("candu_sync.pipeline.new_run_id", lambda: next(ids))
     sync = lab.sync("users/profile", MODELS["users"], "guard: {max_changed: null}")
-    state, ran = lab.state(sync), []
+    state, ran, seen = lab.state(sync), [], dict[str, bytes]()
     for number in range(6):
         lab.table("people", user_id=["u1"], seats=[number])
         ran.append(lab.run(sync).run_id)
         assert runs_in_ledger(state) == sorted(ran)
         assert sorted(row["run_id"] for row in search_history([state], HistoryQuery())) == sorted(ran)
+        for name in state.store.list(state.name("history/")):
+            assert seen.setdefault(name, state.store.get(name) or b"") == state.store.get(name)
 
 
 def test_the_history_of_a_day_is_in_few_files(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
