@@ -74,7 +74,9 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Coll
 def _drop_replaced(state: PartitionState, changes: ChangeSet, *, old: bool) -> None:
     """Remove change sets that another one took the place of: all, if the newest of them is old; else those beyond the
     newest few. While a run is at work on the partition, they stay."""
-    others = [] if changes.folder is None and not old else _others(state, changes.run_id)
+    if changes.folder is None and not old:
+        return
+    others = _others(state, state.store.list(state.name("runs/")), changes.run_id)
     if not old:
         others = others[:-_KEPT_STAGED]
     if not others:
@@ -203,24 +205,24 @@ def take_over(state: PartitionState, changes: ChangeSet, version: Version) -> No
     """
     if (current := state.current()).number != version.number:
         raise _stale(changes, current)
-    names = state.store.list(state.name("runs", changes.run_id) + "/")
+    names = state.store.list(state.name("runs/"))
     if not {state.name("runs", changes.run_id, file) for file in FILES} <= set(names):
         raise StaleChanges(f"{state.title}: these changes are settled, or another run took their place: make the plan "
                            "again")
-    for run_id in _others(state, changes.run_id):
+    for run_id in _others(state, names, changes.run_id):
         _unstage(state, run_id)
-    _drop_receipts(state, {changes.run_id, version.run_id})
+    _drop_receipts(state, names, {changes.run_id, version.run_id})
 
 
-def _drop_receipts(state: PartitionState, needed: Collection[str]) -> None:
+def _drop_receipts(state: PartitionState, names: Collection[str], needed: Collection[str]) -> None:
     """Keep the receipts of the last runs, also where no run of the partition settles all of its messages. All runs but
     the present one are committed: the snapshot has what their receipts say.
 
     Args:
+        names: of the files of all runs.
         needed: the runs whose receipts are read again: of the present one, and of the one that made the newest version
             (``full_run``).
     """
-    names = state.store.list(state.name("runs/"))
     runs = sorted({_run_of(state, name) for name in names} - set(needed))
     old = set(runs[:max(0, len(runs) + len(needed) - _KEPT_RUNS)])
     state.store.delete_all([name for name in names if _run_of(state, name) in old])
@@ -256,9 +258,13 @@ def _folder(state: PartitionState, run_id: str) -> Path:
     return found
 
 
-def _others(state: PartitionState, run_id: str) -> list[str]:
-    """The other runs that have staged a change set, the oldest first."""
-    found = (_run_of(state, name) for name in state.store.list(state.name("runs/")) if name.endswith(f"/{FILES[0]}"))
+def _others(state: PartitionState, names: Collection[str], run_id: str) -> list[str]:
+    """The other runs that have staged a change set, the oldest first.
+
+    Args:
+        names: of the files of all runs.
+    """
+    found = (_run_of(state, name) for name in names if name.endswith(f"/{FILES[0]}"))
     return [other for other in found if other != run_id]
 
 
