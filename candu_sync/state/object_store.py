@@ -190,13 +190,13 @@ class ObjectStore:
         except AlreadyExistsError:
             raise
         except (BaseError, OSError) as error:
-            if isinstance(error, FileNotFoundError) and not written and not _NO_BUCKET.search(str(error)):
-                raise
-            answered = not isinstance(error, GenericError) or _REFUSED.search(str(error))
             if _NO_BUCKET.search(str(error)):
                 raise StateError(f"the state {self.place(name)} cannot be reached: there is no bucket or container "
                                  f"{self._url.split('/')[2]}. Make it, or correct CANDU_STATE_URL (and the region or "
                                  "the address of the store, if it is in another one)") from error
+            if isinstance(error, FileNotFoundError) and not written:
+                raise
+            answered = not isinstance(error, GenericError) or _REFUSED.search(str(error))
             kind = StateError if answered else StateUnreachable
             raise kind(f"the state {self.place(name)} cannot be reached: {_sentence(error)}. "
                        "Check CANDU_STATE_URL and its credentials") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import duckdb
 
@@ -34,7 +35,8 @@ class DuckDBEngine:
     """
 
     def __init__(self, url: DuckDBUrl, memory: int | None) -> None:
-        self.url = url
+        # Also so that an error may say words such as `true`: values of options are left out of it.
+        self.url = replace(url, query={name: value for name, value in url.query.items() if name not in _OURS})
         self.keeps_file = not url.in_memory
         self.read_only = not url.in_memory and not url.is_remote
         if self.read_only:
@@ -71,7 +73,7 @@ class DuckDBEngine:
             connection.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        options = {name: value for name, value in self.url.options.items() if name not in _OURS}
+        options = self.url.options
         known = _settings() if options else set()
         config: dict[str, str | bool | int | float | list[str]] = {
             name: value for name, value in options.items() if name in known}
