@@ -84,8 +84,11 @@ class Project:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             # Where the process is to end at once, the next run writes the report.
-            if "reports" in self.__dict__ and (kind is None or issubclass(kind, Exception)):
+            at_once = kind is not None and not issubclass(kind, Exception)
+            if "reports" in self.__dict__ and not at_once:
                 self.reports.write_due()
+            if "state" in self.__dict__ and not at_once:
+                self.state.close()
             if "engine" in self.__dict__:
                 self.engine.close()
             if "warehouse" in self.__dict__:

@@ -7,17 +7,15 @@ copy counts only where the list has the same tag.
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
-import orjson
-
+from candu_sync.state.record_json import encoded, parsed
+from candu_sync.state.records_copy import WrittenRecords
 from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store
 
 # At the root of the state. The folders of syncs have a dot in their names.
 RECORDS = "last"
-STANDINGS = "standings"
 
 # Where a record has its copies.
 COPIES = "copies"
@@ -37,14 +35,16 @@ class Record:
     Args:
         prefix: the partition's folder.
         root: the files that copies are kept of; None: of none.
+        written: is told of each record that is written; None: nobody is.
 
     Attributes:
         version: a copy of the newest version's file, as far as it is known.
     """
 
-    def __init__(self, store: Store, prefix: str, root: RootFiles | None) -> None:
+    def __init__(self, store: Store, prefix: str, root: RootFiles | None, written: WrittenRecords | None) -> None:
         self._store = store
         self._root = root
+        self._written = written or WrittenRecords(store)
         self._prefix = prefix
         self.version: Copied | None = None
         # Whether it is still where it was in earlier versions.
@@ -82,6 +82,7 @@ class Record:
     def write(self, body: dict[str, Any]) -> None:
         """Write it. A power cut may lose it. Raises StateError: it cannot be written."""
         self._store.put(self.name, encoded(body | self._copies()), sync=False)
+        self._written.add(self._prefix, self._store.tag_of(self.name), body)
         if self._moves:
             self._store.delete(self._former)
             self._moves = False
@@ -92,32 +93,11 @@ class Record:
         self.drop_copy()
 
     def drop_copy(self) -> None:
-        """Remove the copy of all records of the sync (``standings.py``)."""
-        if self._store.folder is None:
-            self._store.delete(f"{STANDINGS}/{self._prefix.partition('/')[0]}.json")
+        """Remove the copy of all records of the sync (``records_copy.py``)."""
+        self._written.drop(self._prefix)
 
     def _copies(self) -> dict[str, Any]:
         if self._store.folder is not None:
             return {}
         root = {} if self._root is None else self._root.copies()
         return {COPIES: {"version": self.version, "root": [(name, *copy) for name, copy in sorted(root.items())]}}
-
-
-def parsed(data: bytes | None) -> dict[str, Any]:
-    """The body of a record's file; empty: there is none, or it cannot be read."""
-    try:
-        return {} if data is None else dict(orjson.loads(data))
-    except ValueError:
-        pass
-    try:
-        return dict(json.loads(data or b"{}"))  # numbers and surrogates that orjson has no form for
-    except ValueError:
-        return {}
-
-
-def encoded(body: dict[str, Any]) -> bytes:
-    """A record's file."""
-    try:
-        return orjson.dumps(body)
-    except TypeError:
-        return json.dumps(body).encode()

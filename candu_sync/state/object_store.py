@@ -57,8 +57,7 @@ class ObjectStore:
         except AlreadyExistsError:
             # obstore repeats a put whose answer was lost, and then finds its own object.
             return self.get(name) == data
-        if create or "/" not in name:
-            self._tags[name] = put["e_tag"]
+        self._tags[name] = put["e_tag"]
         return True
 
     def get(self, name: str) -> bytes | None:

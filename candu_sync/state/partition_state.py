@@ -20,6 +20,7 @@ from candu_sync.errors import DamagedState, StaleChanges, StateError
 from candu_sync.naming import named
 from candu_sync.state import folder_names
 from candu_sync.state.glance import Copied, Record
+from candu_sync.state.records_copy import WrittenRecords
 from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store
 from candu_sync.state.versions import File, Version, as_json, decode, encode
@@ -37,13 +38,13 @@ class PartitionState:
     """The versions of one sync and partition, and the files around them."""
 
     def __init__(self, store: Store, prefix: str, sync: str, partition: str | None = None,
-                 root: RootFiles | None = None) -> None:
+                 root: RootFiles | None = None, written: WrittenRecords | None = None) -> None:
         self.store = store
         self.prefix = prefix
         self.sync = sync
         self.partition = partition
         self._introduced = False
-        self._record = Record(store, prefix, root)
+        self._record = Record(store, prefix, root, written)
         # What one list of the folder showed, name → tag, and the record that was read with it.
         self._seen: dict[str, str | None] | None = None
         self._last: dict[str, Any] | None = None

@@ -16,6 +16,7 @@ from candu_sync.state.format_file import open_format
 from candu_sync.state.glance import RECORDS, Record
 from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
+from candu_sync.state.records_copy import WrittenRecords
 from candu_sync.state.root_files import RootFiles
 from candu_sync.state.standings import PartitionStanding, standings
 from candu_sync.state.store import Store, open_store
@@ -36,6 +37,7 @@ class State:
     def __init__(self, url: str, *, first: tuple[str, str | None] | None = None) -> None:
         self.store: Store = open_store(url)
         self.root = RootFiles(self.store)
+        self._written = WrittenRecords(self.store)
         # A record that was read, until its partition is opened: the partition's folder, and the record.
         self._read: tuple[str, bytes] | None = None
         if first is not None and self.store.folder is None:
@@ -47,10 +49,14 @@ class State:
     def _read_first(self, sync: str, partition: str | None) -> None:
         """Read the record of a partition's last run, which has copies of the files at the root."""
         prefix = f"{folder_names.sync_folder(sync)}/{folder_names.partition_folder(partition)}"
-        record = Record(self.store, prefix, self.root)
+        record = Record(self.store, prefix, self.root, self._written)
         if (data := self.store.get(record.name)) is not None:
             record.taken(data)
             self._read = prefix, data
+
+    def close(self) -> None:
+        """Write what makes the next look at all partitions of a sync quick, in an object store."""
+        self._written.keep()
 
     def destination(self, route: Route) -> Destination:
         """To what the state belongs, by a route."""
@@ -108,7 +114,8 @@ class State:
             # Where it has one from before digests, that is it.
             first = folder_names.first_folder(partition)
             folder = first if first in self._folders_of(sync) else folder
-        return PartitionState(self.store, f"{folder_names.sync_folder(sync)}/{folder}", sync, partition, self.root)
+        return PartitionState(self.store, f"{folder_names.sync_folder(sync)}/{folder}", sync, partition, self.root,
+                              self._written)
 
     def begin(self, sync: str, partition: str | None) -> PartitionState:
         """As ``of``, for a run that begins now: what was read of the partition when the state was opened is not read

@@ -2,8 +2,8 @@
 
 On a disk each partition's few files are looked at. In an object store, where each file is a request, two lists say
 which files there are; and what is in the records of last runs is read side by side, or is known from a copy of all of
-them, ``standings/<sync>.json``. A record counts from there only where its tag is the one that the list has: so the copy
-may be old, or lost. Whoever had to read many records writes it.
+them (``records_copy.py``). A record counts from there only where its tag is the one that the list has. Whoever had to
+read many records writes the copy.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-from candu_sync.errors import StateError
-from candu_sync.state.glance import COPIES, RECORDS, STANDINGS, encoded, parsed
+from candu_sync.state.glance import COPIES, RECORDS
+from candu_sync.state.record_json import parsed
+from candu_sync.state.records_copy import read_copy, write_copy
 from candu_sync.state.store import Store
 
 # Requests at a time.
@@ -72,19 +72,15 @@ def _in_object_store(store: Store, sync_folder: str) -> Iterator[tuple[str, Part
 def _records(store: Store, sync_folder: str, names: dict[str, str], tags: dict[str, str | None],
              pool: ThreadPoolExecutor) -> Records:
     """Folder → record, of the records of these names."""
-    copy = parsed(store.get(f"{STANDINGS}/{sync_folder}.json")) if len(names) >= _MANY else {}
-    known = {folder: copy[folder][1] for folder, name in names.items()
+    copy = read_copy(store, sync_folder) if len(names) >= _MANY else {}
+    known = {folder: copy[folder] for folder, name in names.items()
              if folder in copy and (tag := tags.get(name)) is not None and copy[folder][0] == tag}
     left = [folder for folder in names if folder not in known]
     found = dict(zip(left, pool.map(lambda folder: store.tagged(names[folder]), left), strict=True))
-    read = {folder: _plain(parsed(body[0])) for folder, body in found.items() if body is not None}
+    read = {folder: (body[1], _plain(parsed(body[0]))) for folder, body in found.items() if body is not None}
     if len(left) >= _MANY:
-        bodies = {folder: (body[1], read[folder]) for folder, body in found.items() if body is not None}
-        kept = {folder: (tags.get(names[folder]), record) for folder, record in known.items()}
-        # A reader may have no right to write.
-        with suppress(StateError):
-            store.put(f"{STANDINGS}/{sync_folder}.json", encoded({**kept, **bodies}))
-    return {**known, **read}
+        write_copy(store, sync_folder, {**known, **read})
+    return {folder: record for folder, (_, record) in {**known, **read}.items()}
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -65,8 +65,7 @@ class Store(Protocol):
         """As ``get``, with the object's tag."""
 
     def tag_of(self, name: str) -> str | None:
-        """The tag of an object as this process put it, with ``create`` or at the root of the
-        state; None: it is not known."""
+        """The tag of an object as this process last put it; None: it is not known."""
 
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""

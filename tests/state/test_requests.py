@@ -129,3 +129,29 @@ def test_a_record_where_an_earlier_version_had_it(lab: Lab, sync: Sync, tmp_path
     assert lab.state(sync).read_record()["accepted"] == 1_000
     assert lab.run(sync).status == "succeeded"
     assert (new.exists(), old.exists(), len(lab.state(sync).read_record()["recent"])) == (True, False, 2)
+
+
+def test_a_command_of_many_partitions_leaves_a_copy_of_their_records(lab: Lab, s3_url: str,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at all of them next reads no record by itself, but for those that changed since."""
+    monkeypatch.setattr("candu_sync.state.standings._MANY", 2)
+    keys = [f"p{number}" for number in range(20)]
+    lab.overrides["state_url"] = s3_url
+    lab.query("create table people as select 'u' || i as user_id, 'p' || i as region from range(20) t(i)")
+    sync = lab.sync("users/people", "select user_id, user_id as name from people where region = :partition",
+                    f"partitions: {{static: {keys}}}")
+    with lab.project() as project:
+        for target in targets_of(project, sync, []):
+            assert pipeline.run(target).accepted == 1
+    lists = ["LIST last/users.people", "LIST users.people"]
+    with requests(monkeypatch) as seen:
+        state = State(s3_url)
+        assert {key: standing.record["rows"] for key, standing in state.standings(sync.name).items()} == dict.fromkeys(
+            keys, 1)
+    assert sorted(seen)[1:] == ["GET standings/users.people.json", "LIST", *lists]
+
+    lab.query("insert into people values ('another', 'p7')")
+    assert lab.run(sync, partition="p7").accepted == 1
+    with requests(monkeypatch) as seen:
+        assert State(s3_url).standings(sync.name)["p7"].record["rows"] == 2
+    assert [name for name in seen if name.startswith("GET last/")] == ["GET last/users.people/p7.json"]
