@@ -32,6 +32,7 @@ from candu_sync.warehouse.adbc import adbc_batches, adbc_type, open_cursor
 from candu_sync.warehouse.adbc_databases import aside
 from candu_sync.warehouse.faults import Errors, translated
 from candu_sync.warehouse.postgres_copy import read_copy
+from candu_sync.warehouse.postgres_parallel import allow_parallel
 from candu_sync.warehouse.postgres_types import with_literals
 from candu_sync.warehouse.query import Query
 from candu_sync.warehouse.reading import Batches, Reading, refuse_duplicates
@@ -82,6 +83,8 @@ def open_postgres_hashes(query: Query, key: Sequence[str], ignored: Collection[s
         hashed = _expressions(schema, key, ignored)
         types = [adbc_type(field) for field in schema]
         function = _function(cursor, errors, [*hashed, *types])
+        with translated(*errors):
+            allow_parallel(cursor, sql)
         return _PostgresHashes(query, cursor, sql, schema, hashed, function, stack.pop_all(), errors)
 
 
