@@ -15,7 +15,8 @@ from bench.targets import targets
 from bench.whole import KINDS
 
 KIND_WORDS = {"first": "first run", "same": "nothing changed", "changed": "1 % changed",
-              "plan": "first run, planned only", "learn": "nothing changed, hashes are learnt",
+              "changed_again": "1 % changed, as in the run before", "plan": "first run, planned only",
+              "learn": "nothing changed, hashes are learnt",
               "first_512MB": "first run, `CANDU_MEMORY=512MB`",
               "same_512MB": "nothing changed, `CANDU_MEMORY=512MB`",
               "changed_512MB": "1 % changed, `CANDU_MEMORY=512MB`"}

@@ -49,6 +49,8 @@ def _postgres(book: Book) -> Iterator[Target]:
     yield _before(book, "… times as fast as the build of before", 3.3, f"{whole}/same", "seconds", least=True)
     yield _against(book, "PostgreSQL, 1 % changed, whole job, against ADBC alone", 0.6, f"{whole}/changed", adbc,
                    "seconds")
+    yield _against(book, "… where rows had changed in the run before, too", 0.6, f"{whole}/changed_again", adbc,
+                   "seconds")
     large = f"whole/postgres/{TEN}/changed"
     yield _before(book, "PostgreSQL, 10 M, 1 % changed: time of the build of before", 0.45, large, "wall")
     yield _before(book, "… its CPU", 0.25, large, "cpu")

@@ -1,8 +1,8 @@
 """PostgreSQL's parallel processes for row hashes.
 
-By its default the server takes handing a row from one process to another for ten times as dear as reading it, so that it
-would compute the hashes of all rows in one process. How many processes it may use is a setting of the server's, which
-stays as it is.
+By its default the server takes handing a row from one process to another for ten times as dear as reading it, so that
+it would compute the hashes of all rows in one process. How many processes it may use is a setting of the server's,
+which stays as it is.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def test_a_model_whose_rows_do_not_depend_on_an_order(cursor: Any, model: str) -
 
 
 @pytest.mark.parametrize("model", [
-    "select sum(id::float8) as id from wide_rows", "select name as id, string_agg(id::text, ',') from wide_rows group by 1",
+    "select sum(id::float8) as id from wide_rows",
+    "select name as id, string_agg(id::text, ',') from wide_rows group by 1",
     "select id, row_number() over () from wide_rows", f"{MODEL} limit 5",
     "select distinct on (id % 10) id, name from wide_rows order by id % 10",
     "select id, (select name from wide_rows other where other.id > wide_rows.id limit 1) from wide_rows",
