@@ -109,9 +109,10 @@ def stored_batches(path: Path, columns: Collection[str] | None = None) -> Genera
     """
     # Not mapped into memory: what was read would stay in the process's memory.
     with pa.OSFile(str(path)) as source:
-        names = ipc.open_file(source).schema.names
-        wanted = None if columns is None else [number for number, name in enumerate(names) if name in columns]
-        reader = ipc.open_file(source, options=ipc.IpcReadOptions(included_fields=wanted))
+        reader = ipc.open_file(source)
+        if columns is not None:
+            wanted = [number for number, name in enumerate(reader.schema.names) if name in columns]
+            reader = ipc.open_file(source, options=ipc.IpcReadOptions(included_fields=wanted))
         for number in range(reader.num_record_batches):
             yield reader.get_batch(number)
 
@@ -135,7 +136,10 @@ def read_schema(path: Path) -> pa.Schema:
 
 def read_table(path: Path) -> pa.Table:
     """All rows of a small file."""
-    return pa.Table.from_batches(read_batches(path), read_schema(path))
+    with pa.OSFile(str(path)) as source:
+        reader = ipc.open_file(source)
+        batches = [plain(reader.get_batch(number)) for number in range(reader.num_record_batches)]
+        return pa.Table.from_batches(batches, plain_schema(reader.schema))
 
 
 def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
