@@ -18,7 +18,7 @@ it ends. Each is written down as it ends, in the cache folder (``.bench``), wher
     engine    the engine's own functions     peers/    other tools, by their own Python
     builds    this build, and the one of before, which comes from the repository's history
     sizes     how much each size of the bench does
-    making, starting, reading, diffing, sending, whole, many, dagster_runs, hashing, shards   the sections
+    making, starting, reading, diffing, sending, whole, many, partitions, dagster_runs, hashing, shards   the sections
     target, speed_targets, targets, report, plot                                      the page
     plan_of_scale, scale_model, scale_costs    what a billion users need, computed of what was measured: docs/scale.md
 """

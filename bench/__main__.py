@@ -9,7 +9,19 @@ import sys
 import time
 from pathlib import Path
 
-from bench import dagster_runs, diffing, hashing, making, many, reading, sending, shards, starting, whole
+from bench import (
+    dagster_runs,
+    diffing,
+    hashing,
+    making,
+    many,
+    partitions,
+    reading,
+    sending,
+    shards,
+    starting,
+    whole,
+)
 from bench.bench import Bench
 from bench.book import Book
 from bench.machine import describe
@@ -21,8 +33,8 @@ from bench.warehouses import Warehouses
 SECTIONS = {"data": making.making, "start": starting.starting, "read": reading.reading, "diff": diffing.diffing,
             "messages": sending.messages, "push": sending.transport, "pace": sending.pace, "latency": sending.latency,
             "whole": whole.whole_job, "others": whole.others, "many": many.many, "tables": many.tables,
-            "store": many.store, "dagster": dagster_runs.dagster_runs, "hashes": hashing.hashing,
-            "shards": shards.shards}
+            "partitions": partitions.partitions, "store": many.store, "dagster": dagster_runs.dagster_runs,
+            "hashes": hashing.hashing, "shards": shards.shards}
 
 # What no target of the size "targets" needs.
 _MORE = {"messages", "push", "pace", "latency"}

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -82,11 +83,11 @@ def tables(bench: Bench) -> None:
 
 
 def store(bench: Bench) -> None:
-    """``store/s3``: requests to the store of a run in which nothing changed."""
-    if not bench.wants("store/s3"):
+    """``store/s3``, ``store/push``: requests to the store of a run in which nothing changed, and of a first one."""
+    if not bench.wants("store/s3", "store/push"):
         return
     with open_sink() as sink, _open_store() as port:
-        calls = {}
+        calls: dict[str, Callable[[], dict[str, Any]]] = {}
         for build in bench.builds:
             folder = bench.scratch / f"store{len(build.prefix)}"
             lab = Lab(folder, *bench.warehouses.table("duckdb", 1_000), sink=sink, build=build)
@@ -95,16 +96,22 @@ def store(bench: Bench) -> None:
             lab.more |= {"CANDU_STATE_URL": f"s3://{bucket}/state", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
                          "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "bench",
                          "AWS_SECRET_ACCESS_KEY": "bench"}
+            calls[f"{build.prefix}store/push"] = partial(_first_requests, lab, port, f"s3://{bucket}")
             lab.sync("run")
-            calls[f"{build.prefix}store/s3"] = partial(_requests, lab, port)
+            calls[f"{build.prefix}store/s3"] = partial(_requests, lab, port, 0)
         bench.by_turns(calls)
 
 
-def _requests(lab: Lab, port: int) -> dict[str, Any]:
+def _first_requests(lab: Lab, port: int, bucket: str) -> dict[str, Any]:
+    """Those of a first run, in a folder of its own."""
+    return _requests(lab, port, 1_000, state_url=f"{bucket}/{uuid.uuid4().hex}")
+
+
+def _requests(lab: Lab, port: int, messages: int, **settings: str) -> dict[str, Any]:
     _counted(port)
-    found = lab.sync("run")
-    if found["messages"]:
-        raise Failed(f"{found['messages']} messages, and nothing changed")
+    found = lab.sync("run", **settings)
+    if found["messages"] != messages:
+        raise Failed(f"{found['messages']} messages instead of {messages}")
     counts = _counted(port)
     return {**found, "store_requests": sum(counts.values()), **counts}
 

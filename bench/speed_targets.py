@@ -27,6 +27,7 @@ def speed_targets(book: Book) -> Iterator[Target]:
     yield from _start(book)
     yield from _hashes(book)
     yield from _shards(book)
+    yield from _partitions(book)
 
 
 def _against(book: Book, what: str, goal: float, name: str, other: str, field: str, **options: bool) -> Target:
@@ -105,6 +106,7 @@ def _many(book: Book) -> Iterator[Target]:
     yield Target("requests to S3 of an unchanged run", 5, book.get("store/s3", "store_requests"), "", of="store/s3")
     yield _before(book, "requests to S3 of an unchanged run, against the build of before", 1.0, "store/s3",
                   "store_requests")
+    yield _before(book, "… and of a first run of 1,000 messages", 1.0, "store/push", "store_requests")
 
 
 def _start(book: Book) -> Iterator[Target]:
@@ -171,3 +173,10 @@ def named(name: str) -> str:
     """A measurement's name for the page."""
     first, *rest = name.split("/")
     return ", ".join([first, *(NAMES.get(word, millions(word)) for word in rest)])
+
+
+def _partitions(book: Book) -> Iterator[Target]:
+    yield Target("first run of 1,000 partitions of one user, whole process", 15,
+                 book.get("partitions/tiny/first", "wall"))
+    yield Target("… and one in which nothing changed", 5, book.get("partitions/tiny/same", "wall"))
+    yield Target("`status` of 10,000 partitions on a disk, whole process", 2, book.get("partitions/status", "wall"))

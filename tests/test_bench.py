@@ -197,7 +197,7 @@ def test_every_target_has_its_measurement(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("bench.dagster_runs.child", lambda *_, **__: {})
     monkeypatch.setattr("bench.many._open_store", lambda: nullcontext(0))
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"{}"))
-    for module in ("many", "whole", "dagster_runs", "starting", "sending", "shards"):
+    for module in ("many", "whole", "dagster_runs", "sending", "shards", "partitions"):
         monkeypatch.setattr(f"bench.{module}.open_sink", lambda *_: nullcontext(Sink(0)))
     bench = Bench(cache=tmp_path, book=Book(tmp_path / "book.json"), warehouses=_NoData(tmp_path),
                   sizes=list(SIZES["full"].rows), kinds=["duckdb", "postgres"])
