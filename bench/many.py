@@ -97,19 +97,20 @@ def store(bench: Bench) -> None:
                          "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "bench",
                          "AWS_SECRET_ACCESS_KEY": "bench"}
             calls[f"{build.prefix}store/push"] = partial(_first_requests, lab, port, f"s3://{bucket}")
-            lab.sync("run")
+            # In the folder that the first run has left.
             calls[f"{build.prefix}store/s3"] = partial(_requests, lab, port, 0)
         bench.by_turns(calls)
 
 
 def _first_requests(lab: Lab, port: int, bucket: str) -> dict[str, Any]:
     """Those of a first run, in a folder of its own."""
-    return _requests(lab, port, 1_000, state_url=f"{bucket}/{uuid.uuid4().hex}")
+    lab.more["CANDU_STATE_URL"] = f"{bucket}/{uuid.uuid4().hex}"
+    return _requests(lab, port, 1_000)
 
 
-def _requests(lab: Lab, port: int, messages: int, **settings: str) -> dict[str, Any]:
+def _requests(lab: Lab, port: int, messages: int) -> dict[str, Any]:
     _counted(port)
-    found = lab.sync("run", **settings)
+    found = lab.sync("run")
     if found["messages"] != messages:
         raise Failed(f"{found['messages']} messages instead of {messages}")
     counts = _counted(port)

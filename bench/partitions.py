@@ -45,7 +45,7 @@ def _split(lab: Lab, table: str, _: int) -> int:
 
 def _alone(lab: Lab, table: str, count: int) -> int:
     """Give the sync a partition for each of so many users."""
-    lab.model(f"select * from (select * from {table}) where user_id = :partition")
+    lab.model(f"select user_id, count_0, text_0, flag_0 from (select * from {table}) where user_id = :partition")
     _values(lab, f"select user_id from (select * from {table}) order by user_id limit {count}")
     return count
 
