@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -158,12 +158,12 @@ class DiskStore:
         path = self._root / name
         return path if path.exists() else None
 
-    def folders(self, prefix: str) -> list[str]:
+    def folders(self, prefix: str, known: Collection[str] = ()) -> list[str]:
         try:
             found = [entry for entry in os.scandir(self._root / prefix) if entry.is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(entry.name for entry in found if any(files for _, _, files in os.walk(entry.path)))
+        return sorted(entry.name for entry in found if entry.name in known or _holds_a_file(entry.path))
 
     def top(self) -> tuple[list[str], dict[str, str | None]]:
         with os.scandir(self._root) as entries:
@@ -230,6 +230,15 @@ def _files(folder: str, prefix: str) -> Iterator[str]:
             yield from _files(entry.path, f"{prefix}{entry.name}/")
         elif not entry.name.startswith("."):
             yield prefix + entry.name
+
+
+def _holds_a_file(folder: str) -> bool:
+    """Whether there is any file below a folder; one that is removed at the same time has none."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(not entry.is_dir() or _holds_a_file(entry.path) for entry in entries)
+    except OSError:
+        return False
 
 
 def _synced(path: Path) -> int:

@@ -8,7 +8,7 @@ import re
 import tempfile
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class ObjectStore:
             path.write_bytes(data)
         return path
 
-    def folders(self, prefix: str) -> list[str]:
+    def folders(self, prefix: str, known: Collection[str] = ()) -> list[str]:
         try:
             with self._reported(prefix):
                 found = self._obstore.list_with_delimiter(self._store, prefix.rstrip("/"))

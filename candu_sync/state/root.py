@@ -155,7 +155,8 @@ class State:
             DamagedState: the key of a folder cannot be read.
         """
         prefix = folder_names.sync_folder(sync) + "/"
-        folders = {*self.store.folders(prefix), *self._recorded(prefix)}
+        recorded = set(self._recorded(prefix))
+        folders = {*self.store.folders(prefix, recorded), *recorded}
         keys = {self._key(prefix, folder) for folder in folders}
         return sorted(keys, key=lambda key: (key is not None, key or ""))
 

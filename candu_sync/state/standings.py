@@ -48,7 +48,7 @@ def standings(store: Store, sync_folder: str) -> dict[str, PartitionStanding]:
 def _on_disk(store: Store, sync_folder: str) -> Iterator[tuple[str, PartitionStanding]]:
     root = f"{store.folder}/{sync_folder}"
     recorded = [name.rpartition("/")[2].removesuffix(".json") for name in store.list(f"{RECORDS}/{sync_folder}/")]
-    for folder in {*store.folders(f"{sync_folder}/"), *recorded}:
+    for folder in {*store.folders(f"{sync_folder}/", set(recorded)), *recorded}:
         data = store.get(f"{RECORDS}/{sync_folder}/{folder}.json")
         record = parsed(store.get(f"{sync_folder}/{folder}/last.json") if data is None else data)
         yield folder, PartitionStanding(record, os.path.isdir(f"{root}/{folder}/claims"),

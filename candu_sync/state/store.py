@@ -8,7 +8,7 @@ put-if-absent on each of them (obstore docs, "put").
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -45,8 +45,9 @@ class Store(Protocol):
     def local(self, name: str) -> Path | None:
         """A local file with the object's bytes, to be read and not written; None: there is none."""
 
-    def folders(self, prefix: str) -> list[str]:
-        """The names of the folders right below a folder (ending in `/`) that hold anything, in order."""
+    def folders(self, prefix: str, known: Collection[str] = ()) -> list[str]:
+        """The names of the folders right below a folder (ending in `/`) that hold anything, in order. ``known``: names
+        of some that need not be looked into."""
 
     def top(self) -> tuple[list[str], dict[str, str | None]]:
         """What is right in the state's folder: the names of folders, in order, and of files with their tags."""
