@@ -67,7 +67,7 @@ def _run(lab: Lab, count: int, *, sends: bool) -> dict[str, Any]:
     return {**ended.costs, "partitions": len(results)}
 
 
-def _multiplied(lab: Lab, table: str, count: int) -> None:
+def _multiply(lab: Lab, table: str, count: int) -> None:
     """Leave the state of so many partitions: one that ran, and copies of its files under other keys."""
     lab.forget()
     _alone(lab, table, 1)
@@ -82,7 +82,7 @@ def _multiplied(lab: Lab, table: str, count: int) -> None:
 
 def _status(lab: Lab, table: str, count: int) -> dict[str, Any]:
     if not (lab.folder / f"state/users.u/part{count - 2}").exists():
-        _multiplied(lab, table, count)
+        _multiply(lab, table, count)
     ended = lab.command("status", SYNC, "--json")
     if (found := len(ended.out.splitlines())) != count:
         raise Failed(f"{found} partitions of {count} are listed")

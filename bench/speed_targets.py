@@ -109,6 +109,13 @@ def _many(book: Book) -> Iterator[Target]:
     yield _before(book, "… and of a first run of 1,000 messages", 1.0, "store/push", "store_requests")
 
 
+def _partitions(book: Book) -> Iterator[Target]:
+    yield Target("first run of 1,000 partitions of one user, whole process", 15,
+                 book.get("partitions/tiny/first", "wall"))
+    yield Target("… and one in which nothing changed", 5, book.get("partitions/tiny/same", "wall"))
+    yield Target("`status` of 10,000 partitions on a disk, whole process", 2, book.get("partitions/status", "wall"))
+
+
 def _start(book: Book) -> Iterator[Target]:
     yield _against(book, "`plan` of 1,000 unchanged rows, against `--help`: CPU", 4.0, "start/plan", "start/help",
                    "cpu")
@@ -173,10 +180,3 @@ def named(name: str) -> str:
     """A measurement's name for the page."""
     first, *rest = name.split("/")
     return ", ".join([first, *(NAMES.get(word, millions(word)) for word in rest)])
-
-
-def _partitions(book: Book) -> Iterator[Target]:
-    yield Target("first run of 1,000 partitions of one user, whole process", 15,
-                 book.get("partitions/tiny/first", "wall"))
-    yield Target("… and one in which nothing changed", 5, book.get("partitions/tiny/same", "wall"))
-    yield Target("`status` of 10,000 partitions on a disk, whole process", 2, book.get("partitions/status", "wall"))

@@ -27,7 +27,8 @@ Tagged = dict[str, tuple[str | None, dict[str, Any]]]
 
 def read_copy(store: Store, sync_folder: str) -> Tagged:
     """What is in the copy; empty: there is none, or it cannot be read. Raises StateError: the store cannot be read."""
-    return {folder: tuple(entry) for folder, entry in parsed(store.get(_name(sync_folder))).items()}
+    entries = parsed(store.get(_name(sync_folder))).items()
+    return {folder: (entry[0], entry[1]) for folder, entry in entries if isinstance(entry, list) and len(entry) == 2}
 
 
 def write_copy(store: Store, sync_folder: str, records: Tagged) -> None:

@@ -73,7 +73,8 @@ def test_a_claim_is_seen(lab: Lab, partitioned: Sync) -> None:
 def test_the_copy_may_be_lost_or_wrong(lab: Lab, partitioned: Sync) -> None:
     _agree(lab, partitioned)
     store = State(lab.overrides["state_url"]).store
-    for data in (b"{", b"{}", b'{"us": ["another", {"status": "failed"}]}'):
+    for data in (b"{", b"{}", b'{"us": 5, "EU": []}',
+                 b'{"us": ["another", {"status": "failed"}]}'):
         store.put("standings/users.people.json", data)
         _agree(lab, partitioned)
     store.delete("standings/users.people.json")
