@@ -50,6 +50,11 @@ class ClaimedPush:
             StaleChanges: the snapshot has moved on since the plan. Nothing was sent.
             StateError: the state cannot be written.
         """
+        # Nobody else changes the partition's files under the claim.
+        with self.target.state.seen_at_once(record=False):
+            self._deliver_and_commit(version)
+
+    def _deliver_and_commit(self, version: Version) -> None:
         target, changes, state = self.target, self.changes, self.target.state
         try:
             take_over(state, changes, version)

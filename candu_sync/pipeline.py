@@ -77,8 +77,8 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
         target.check_workspace(key=False)
         with target.state.seen_at_once():
             changes = _compared(target, reporter, full=full, keep=keep, keys=keys, reroute=reroute)
-        reporter.end("planned", result_of(changes, "planned").counts())
-        return _staged(target, changes, force=force, allow=allow) if keep else changes
+            reporter.end("planned", result_of(changes, "planned").counts())
+            return _staged(target, changes, force=force, allow=allow) if keep else changes
 
 
 @contextmanager
@@ -210,7 +210,8 @@ def _pushed(target: Target, changes: ChangeSet, reporter: Reporter, stopped_by: 
         return note_end(target, changes, reporter, guarded(changes, stopped_by), type(stopped_by).__name__)
     state = target.state
     # A push that is repeated because its process was killed finds its own claim there.
-    version = recover(state, target.sync, target.project.engine, target.history)
+    with state.seen_at_once(record=False):
+        version = recover(state, target.sync, target.project.engine, target.history)
     check_fresh(changes, version)
     target.check_route(version)
     report = Report()
@@ -273,7 +274,8 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
                 # Nothing to do, and no other change set to take the place of.
                 return note_end(target, changes, reporter, succeeded(target, changes, changes.base, Report(),
                                                                     reporter.seconds))
-        return _pushed(target, _staged(target, changes), reporter, stopped_by, sample)
+            changes = _staged(target, changes)
+        return _pushed(target, changes, reporter, stopped_by, sample)
 
 
 def _anything(changes: ChangeSet, version: Version) -> bool:

@@ -72,6 +72,7 @@ class Project:
         self._values: dict[str, list[str]] = {}
         self._former_partitions: dict[str, FormerPartitions] = {}
         self._other_shards: dict[str, list[str | None]] = {}
+        self._partitions: dict[str, list[str | None]] = {}
         self._first: tuple[str, str | None] | None = None
         self.planned: dict[str, Summary] = {}
         self.at_once: frozenset[str] = frozenset()
@@ -192,7 +193,8 @@ class Project:
         """The partitions of a sync from before its present settings, looked up once."""
         from candu_sync.changes import FormerPartitions
 
-        return self._former_partitions.setdefault(sync.name, FormerPartitions(self.state, sync))
+        return self._former_partitions.setdefault(
+            sync.name, FormerPartitions(self.state, sync, lambda: self._partitions_of(sync)))
 
     def cancel_queries(self) -> None:
         """End the queries that this thread began, at the warehouse."""
@@ -260,9 +262,17 @@ class Project:
         Args:
             again: look them up anew.
         """
+        if again:
+            self._partitions.pop(sync.name, None)
         if again or sync.name not in self._other_shards:
-            self._other_shards[sync.name] = other_shards(self.state, sync)
+            self._other_shards[sync.name] = other_shards(self.state, sync, self._partitions_of(sync))
         return self._other_shards[sync.name]
+
+    def _partitions_of(self, sync: Sync) -> list[str | None]:
+        """The partitions of a sync that have any state, looked up once."""
+        if sync.name not in self._partitions:
+            self._partitions[sync.name] = self.state.partitions(sync.name)
+        return self._partitions[sync.name]
 
     def ask_values_again(self) -> None:
         """Ask the warehouse anew for the keys of dynamic partitions."""

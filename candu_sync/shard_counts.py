@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from candu_sync.errors import OtherShards
 from candu_sync.state import State, Version, resharded_to
@@ -23,14 +23,17 @@ def window_and_shard(partition: str | None) -> tuple[str | None, Shard | None]:
     return (partition, None) if shard is None else (window or None, shard)
 
 
-def other_shards(state: State, sync: Sync) -> list[str | None]:
+def other_shards(state: State, sync: Sync, keys: Iterable[str | None]) -> list[str | None]:
     """The partitions of a sync that hold something, and are of another number of shards than its YAML has.
+
+    Args:
+        keys: of all partitions that have any state.
 
     Raises:
         StateError: the state cannot be read.
     """
     now = _count(sync)
-    others = [key for key in state.partitions(sync.name) if not is_partition(sync, key)
+    others = [key for key in keys if not is_partition(sync, key)
               and ((shard := window_and_shard(key)[1]) and shard.of) != now]
     return [key for key in others if (state.of(sync.name, key).newest() or _NOTHING).files]
 

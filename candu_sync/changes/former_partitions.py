@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from functools import cached_property
 
 from candu_sync.changes.identities import identity_changes, row_identity
@@ -19,16 +20,18 @@ _WINDOW_KEY = re.compile(r"\d{4}-\d\d-\d\d(-\d\d:00)?(\|.*)?")
 
 
 class FormerPartitions:
-    """The former partitions of one sync, looked up once for all of its partitions."""
+    """The former partitions of one sync, looked up once for all of its partitions. ``keys``: gives those of all
+    partitions that have any state."""
 
-    def __init__(self, state: State, sync: Sync) -> None:
+    def __init__(self, state: State, sync: Sync, keys: Callable[[], list[str | None]]) -> None:
         self._state = state
         self._sync = sync
+        self._look_up = keys
         self._now = row_identity(sync)
 
     @cached_property
     def _keys(self) -> list[str | None]:
-        return self._state.partitions(self._sync.name)
+        return self._look_up()
 
     @cached_property
     def _gone(self) -> list[tuple[str | None, Version]]:

@@ -58,17 +58,18 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Coll
     Raises:
         StateError: it cannot be written.
     """
-    before = _pointer(state)
+    before, none_set_aside = _pointer(state), state.lacks(INVALID)
     state.introduce()
     pointer = {"run_id": changes.run_id, "force": force, "allow": sorted(allow), "at": time.time()}
     if changes.folder is None:
         pointer["plan"] = changes.body()
     else:
-        _add_files(state, changes)
+        _add_files(state, changes, none_set_aside=none_set_aside)
     state.write_json(STAGED, pointer)
     if before:
         _drop_replaced(state, changes, old=time.time() - before.get("at", 0) > _OLD)
-    return changes if changes.folder is None else replace(changes, folder=_folder(state, changes.run_id))
+    # All its files are on this machine.
+    return changes if changes.folder is None else replace(changes, folder=local_folder(state, changes.run_id, FILES))
 
 
 def _drop_replaced(state: PartitionState, changes: ChangeSet, *, old: bool) -> None:
@@ -87,7 +88,8 @@ def _drop_replaced(state: PartitionState, changes: ChangeSet, *, old: bool) -> N
         claim.release()
 
 
-def _add_files(state: PartitionState, changes: ChangeSet) -> None:
+def _add_files(state: PartitionState, changes: ChangeSet, *, none_set_aside: bool) -> None:
+    """``none_set_aside``: the state has no invalid rows of an earlier plan."""
     *files, last = [*(file for file in (*MORE_FILES, MOVES) if changes.file(file).exists()), *FILES]
     for file in (*files, last):
         state.store.add(state.name("runs", changes.run_id, file), changes.file(file), more=file != last)
@@ -96,7 +98,7 @@ def _add_files(state: PartitionState, changes: ChangeSet) -> None:
     if changes.file(INVALID).exists():
         # The pointer follows, in the same folder.
         state.store.add(state.name(INVALID), changes.file(INVALID), more=True)
-    else:
+    elif not none_set_aside:
         state.store.delete(state.name(INVALID))
 
 
@@ -122,7 +124,7 @@ def check_fresh(changes: ChangeSet, current: Version) -> None:
         StaleChanges: the snapshot is at another version.
     """
     if current.number != changes.base and current.run_id != changes.run_id:
-        raise _stale(changes, current)
+        raise _stale(changes, current.number)
 
 
 def check_planned_for(changes: ChangeSet, route: Route) -> None:
@@ -136,9 +138,9 @@ def check_planned_for(changes: ChangeSet, route: Route) -> None:
                            f"{ROUTES[changes.route].way}, and now they would go {route.way}: make the plan again")
 
 
-def _stale(changes: ChangeSet, current: Version) -> StaleChanges:
+def _stale(changes: ChangeSet, current: int) -> StaleChanges:
     return StaleChanges(f"{named(changes.sync, changes.partition)}: the staged changes belong to version "
-                        f"{changes.base} of the snapshot, which is at version {current.number} now: make the plan "
+                        f"{changes.base} of the snapshot, which is at version {current} now: make the plan "
                         "again")
 
 
@@ -203,9 +205,9 @@ def take_over(state: PartitionState, changes: ChangeSet, version: Version) -> No
     Raises:
         StaleChanges: the snapshot is no longer at ``version``, or the change set is settled or removed.
     """
-    if (current := state.current()).number != version.number:
+    if (current := state.newest_number()) != version.number:
         raise _stale(changes, current)
-    names = state.store.list(state.name("runs/"))
+    names = state.names("runs/")
     if not {state.name("runs", changes.run_id, file) for file in FILES} <= set(names):
         raise StaleChanges(f"{state.title}: these changes are settled, or another run took their place: make the plan "
                            "again")
@@ -234,9 +236,8 @@ def _run_of(state: PartitionState, name: str) -> str:
 
 def settle(state: PartitionState, changes: ChangeSet) -> None:
     """Remove a change set whose messages are all settled. Its receipts stay for a while (``take_over``)."""
-    _unstage(state, changes.run_id)
-    if awaits_push(state, changes.run_id):
-        state.store.delete(state.name(STAGED))
+    pointer = [state.name(STAGED)] if awaits_push(state, changes.run_id) else []
+    state.store.delete_all([*_files_of(state, changes.run_id), *pointer])
 
 
 def discard(changes: ChangeSet) -> None:
@@ -270,4 +271,9 @@ def _others(state: PartitionState, names: Collection[str], run_id: str) -> list[
 
 def _unstage(state: PartitionState, run_id: str) -> None:
     """Remove a change set's files; its receipts stay."""
-    state.store.delete_all([state.name("runs", run_id, file) for file in (*FILES, *MORE_FILES, MOVES)])
+    state.store.delete_all(_files_of(state, run_id))
+
+
+def _files_of(state: PartitionState, run_id: str) -> list[str]:
+    """The names of the files that a change set may have."""
+    return [state.name("runs", run_id, file) for file in (*FILES, *MORE_FILES, MOVES)]

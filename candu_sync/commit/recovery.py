@@ -41,6 +41,8 @@ def recover(state: PartitionState, sync: Sync, engine: Embedded, history: Histor
         return version
     if owner.alive(dt.datetime.now(dt.UTC)):
         raise refusal(state, owner)
+    # What it wrote after the look at its files counts, too.
+    state.look_anew()
     try:
         recovered = _folded(state, sync, version, owner.run_id, engine, history)
     except StaleChanges:

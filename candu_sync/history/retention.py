@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +39,7 @@ def tidy(state: PartitionState, policy: HistoryPolicy, now: dt.datetime) -> None
     Files of all syncs and partitions count, once a day for their age: most partitions of a day or an hour never run
     again.
     """
-    drop_old(state, policy.days, now)
-    put_together(state)
+    put_together(state, _without_old(state, policy.days, now))
     if _first_of_day(state, now):
         drop_old_everywhere(state.store, policy.days, now)
         drop_notes(state.store, policy.days, now)
@@ -59,6 +58,14 @@ def _first_of_day(state: PartitionState, now: dt.datetime) -> bool:
 def drop_old(state: PartitionState, days: float, now: dt.datetime) -> int:
     """Remove ledger files whose run began more than ``days`` before ``now`` (aware). Returns how many there were."""
     return _drop(state.store, _too_old(_files(state), days, now))
+
+
+def _without_old(state: PartitionState, days: float, now: dt.datetime) -> dict[str, int]:
+    """As ``drop_old``. Returns the files that stay, with their bytes."""
+    files = _files(state)
+    old = _too_old(files, days, now)
+    _drop(state.store, old)
+    return {name: size for name, size in files.items() if name not in old}
 
 
 def drop_old_everywhere(store: Store, days: float, now: dt.datetime) -> int:
@@ -121,21 +128,23 @@ def run_began(run_id: str) -> dt.datetime | None:
         return None
 
 
-def put_together(state: PartitionState) -> int:
+def put_together(state: PartitionState, files: Mapping[str, int] | None = None) -> int:
     """Merge small files when there are more than ``MOST_FILES``. Returns how many were merged.
+
+    Args:
+        files: those of the partition, with their bytes; None: they are listed.
 
     Those that were merged on the same day before are merged with them: so there are few files for each day, and a file
     is not kept because a much newer one is in it. The new file is put first, and names those that it replaces. They are
     removed after it. A reader that finds both reads only the new one, so a crash in between shows no row twice.
     """
-    sizes = {name: size for name, size in state.store.sizes(state.name(FOLDER) + "/").items()
-             if name.endswith(".parquet") and size <= SMALL}
-    new = [name for name in sizes if not run_of(name).endswith(MERGED)]
+    small = [name for name, size in (_files(state) if files is None else files).items() if size <= SMALL]
+    new = [name for name in small if not run_of(name).endswith(MERGED)]
     if len(new) <= MOST_FILES:
         return 0
     today = _day_of(new[-1])
     groups: dict[LedgerFile, dict[str, tuple[str, ...]]] = {}
-    for name in sizes:
+    for name in small:
         if name in new or _day_of(name) == today:
             about = _about(state, name)
             if about is not None:
@@ -148,8 +157,9 @@ def _day_of(name: str) -> str:
     return run_of(name)[:8]
 
 
-def _files(state: PartitionState) -> list[str]:
-    return [name for name in state.store.list(state.name(FOLDER) + "/") if name.endswith(".parquet")]
+def _files(state: PartitionState) -> dict[str, int]:
+    """The ledger files of a partition, with their bytes."""
+    return {name: size for name, size in state.store.sizes(state.name(FOLDER, "")).items() if name.endswith(".parquet")}
 
 
 def _about(state: PartitionState, name: str) -> LedgerFile | None:

@@ -47,8 +47,8 @@ class Record:
         self._written = written or WrittenRecords(store)
         self._prefix = prefix
         self.version: Copied | None = None
-        # Whether it is still where it was in earlier versions.
-        self._moves = False
+        # Whether it is still where it was in earlier versions; None: nobody has looked.
+        self._moves: bool | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class Record:
     def read(self) -> dict[str, Any]:
         """What is in it; empty: there is none, or a write of it was cut off."""
         data = self._store.get(self.name)
-        if data is None:
+        if data is None and self._moves is not False:
             data = self._store.get(self._former)
             self._moves = data is not None
         return self.taken(data)

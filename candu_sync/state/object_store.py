@@ -153,6 +153,7 @@ class ObjectStore:
             return dict(sorted((item["path"], item["size"]) for chunk in chunks for item in chunk))
 
     def delete(self, name: str) -> None:
+        self._uncache([name])
         with contextlib.suppress(FileNotFoundError), self._reported(name):
             self._obstore.delete(self._store, name)
 
@@ -160,6 +161,7 @@ class ObjectStore:
         found = list(names)
         if not found:
             return
+        self._uncache(found)
         try:
             with self._reported(found[0]):
                 self._obstore.delete(self._store, found)
@@ -167,6 +169,11 @@ class ObjectStore:
             # Where the store has no request for several, one that is gone ends it.
             for name in found:
                 self.delete(name)
+
+    def _uncache(self, names: Iterable[str]) -> None:
+        """Remove the local files of objects that are removed."""
+        for name in names:
+            (self._cache / name).unlink(missing_ok=True)
 
     def scratch(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self._cache))

@@ -48,21 +48,24 @@ class PartitionState:
         # What one list of the folder showed, name → tag, and the record that was read with it.
         self._seen: dict[str, str | None] | None = None
         self._last: dict[str, Any] | None = None
+        # The version whose file this process has read or written.
+        self._known: str | None = None
 
     @contextmanager
-    def seen_at_once(self) -> Iterator[None]:
+    def seen_at_once(self, *, record: bool = True) -> Iterator[None]:
         """In an object store, what is read in the block is known from one list of the partition's folder, until this
-        process writes to it. On a disk each file is looked for."""
+        process writes to it. On a disk each file is looked for. ``record``: with the record of the last run."""
         if self.store.folder is None:
-            if self._last is None:
+            if record and self._last is None:
                 self._last = self._record.read()
             self._seen = self.store.tags(self.name(""))
         try:
             yield
         finally:
-            self._look_anew()
+            self.look_anew()
 
-    def _look_anew(self) -> None:
+    def look_anew(self) -> None:
+        """Ask the store for what is read from now on."""
         self._seen = self._last = None
 
     def begin_with(self, record: bytes | None) -> None:
@@ -97,7 +100,7 @@ class PartitionState:
     def introduce(self) -> None:
         """Before anything else is written: a folder whose name does not say the partition's key has it in a file."""
         known = self._seen is not None and not self.lacks(folder_names.KEY_FILE)
-        self._look_anew()
+        self.look_anew()
         if not (self._introduced or known) and folder_names.is_digest(self.prefix.rpartition("/")[2]):
             self.store.put(self.name(folder_names.KEY_FILE), as_json({"partition": self.partition}), create=True)
         self._introduced = True
@@ -124,7 +127,7 @@ class PartitionState:
         if found is not None:
             return found
         # A first run that died in its commit leaves files too, but then its claim is there.
-        if self.store.list(self.name("data/")) and not self.store.list(self.name("claims/")):
+        if self.names("data/") and not self.names("claims/"):
             place = self.store.place(self.name("versions"))
             raise DamagedState(place, f"{place} has no version, but there are files of one: {_what_to_do(self.sync)}")
         return Version(number=0)
@@ -132,7 +135,11 @@ class PartitionState:
     def newest(self) -> Version | None:
         """The newest version; None: there is none. Raises DamagedState as ``current``."""
         names = self.names("versions/")
-        return self._read(names[-1]) if names else None
+        return self._decoded(names[-1], self._body(names[-1])) if names else None
+
+    def newest_number(self) -> int:
+        """The number of the newest version; 0: there is none. Its file is not read."""
+        return _number_of(self.names("versions/"))
 
     def _check_moved(self) -> None:
         body = self.store.get(folder_names.renaming_file(self.sync))
@@ -142,25 +149,31 @@ class PartitionState:
                              f"was interrupted: run `candu-sync rename {old} {self.sync}`, which finishes it")
 
     def _read(self, name: str) -> Version:
+        return self._decoded(name, self.store.get(name))
+
+    def _decoded(self, name: str, body: bytes | None) -> Version:
         try:
-            return decode(self._body(name) or b"")
+            return decode(body or b"")
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedState(name, f"{self.store.place(name)} is damaged ({type(error).__name__}): "
                                f"{_what_to_do(self.sync)}") from error
 
     def _body(self, name: str) -> bytes | None:
-        """What is in a version's file."""
-        if self._seen is None:
+        """What is in the newest version's file. It never changes: in an object store a process reads it once, or not at
+        all, where the record of the last run has a copy of it."""
+        if self.store.folder is not None:
             return self.store.get(name)
-        copy, tag = self._record.version, self._seen.get(name)
-        if copy is not None and copy.name == name and copy.tag == tag:
+        copy = self._record.version
+        if copy is not None and copy.name == name and (name == self._known or copy.tag == (self._seen or {}).get(name)):
+            self._known = name
             return copy.text.encode()
         found = self.store.tagged(name)
         self._copy(name, *(found or (b"", None)))
         return None if found is None else found[0]
 
     def _copy(self, name: str, body: bytes, tag: str | None) -> None:
-        """Keep what is in the newest version's file, for the record."""
+        """Keep what is in the newest version's file, also for the record."""
+        self._known = None if tag is None else name
         self._record.version = None if tag is None else Copied(name, tag, body.decode(errors="replace"))
 
     def open(self, file: File | None) -> Path | None:
@@ -210,8 +223,8 @@ class PartitionState:
         return version
 
     def check_newest(self, number: int) -> None:
-        """Raises StaleChanges when there is a newer version than this one."""
-        if (newest := self.current().number) > number:
+        """Raises StaleChanges when there is a newer version than this one in the store."""
+        if (newest := _number_of(self.store.list(self.name("versions/")))) > number:
             raise self._overtaken(newest)
 
     def _overtaken(self, number: int) -> StaleChanges:
@@ -227,6 +240,8 @@ class PartitionState:
         The files are listed before the claims, and those before the versions: a run claims before it adds a file, and
         releases its claim after its version. So no file of a version that is not complete yet is removed.
         """
+        if newest <= KEPT_VERSIONS:
+            return
         names = self.store.list(self.name("versions/"))
         if len(names) <= KEPT_VERSIONS or (len(names) <= MOST_VERSIONS and not self._is_old(names[0])):
             return
@@ -285,6 +300,11 @@ class PartitionState:
                  *([] if keep is None else [self.name(keep, "")]))
         self.store.delete_all([name for name in self.store.list(self.name("")) if not name.startswith(stays)])
         self._record.delete()
+
+
+def _number_of(names: list[str]) -> int:
+    """The number of the last of these versions; 0: there is none."""
+    return int(Path(names[-1]).stem) if names else 0
 
 
 def _what_to_do(sync: str) -> str:

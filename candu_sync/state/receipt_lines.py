@@ -39,10 +39,10 @@ class Lines(Protocol):
 
 
 class FileLines:
-    """Lines in a file, each passed to the kernel at once."""
+    """Lines in a file, each passed to the kernel at once. ``parts``: of the log that there are already."""
 
-    def __init__(self, store: Store, folder: str) -> None:
-        part = _put_part(store, folder, len(store.list(folder + "/")), b"")
+    def __init__(self, store: Store, folder: str, parts: int) -> None:
+        part = _put_part(store, folder, parts, b"")
         self._place = store.place(_part_name(folder, part))
         self._path = Path(self._place)
         self._size = 0
@@ -101,12 +101,13 @@ class FileLines:
 
 
 class ObjectLines:
-    """Lines in objects, as many to an object as there are when it is put."""
+    """Lines in objects, as many to an object as there are when it is put. ``parts``: of the log that there are already.
+    """
 
-    def __init__(self, store: Store, folder: str) -> None:
+    def __init__(self, store: Store, folder: str, parts: int) -> None:
         self._store = store
         self._folder = folder
-        self._part = len(store.list(folder + "/"))
+        self._part = parts
         self._pending = b""
 
     def append(self, data: bytes, *, before_request: bool) -> None:

@@ -40,8 +40,9 @@ class ReceiptLog:
 
     def __init__(self, state: PartitionState, run_id: str) -> None:
         folder = state.name("runs", run_id, "receipts")
-        self._lines: Lines = (FileLines(state.store, folder) if isinstance(state.store, DiskStore)
-                               else ObjectLines(state.store, folder))
+        parts = len(state.names(f"runs/{run_id}/receipts/"))
+        self._lines: Lines = (FileLines(state.store, folder, parts) if isinstance(state.store, DiskStore)
+                               else ObjectLines(state.store, folder, parts))
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._timer = threading.Thread(target=self._flush, name="candu-sync receipts", daemon=True)

@@ -126,7 +126,7 @@ def read_receipts(state: PartitionState, run_id: str) -> Outcome:
         StateError: the log cannot be read at all.
     """
     outcome = Outcome()
-    for name in state.store.list(state.name("runs", run_id, "receipts") + "/"):
+    for name in state.names(f"runs/{run_id}/receipts/"):
         damaged = _note_lines(outcome, state.store.get(name) or b"")
         outcome.damaged += damaged
         if damaged:

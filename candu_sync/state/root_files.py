@@ -53,10 +53,14 @@ class RootFiles:
     def put(self, name: str, data: bytes, *, create: bool = False) -> bool:
         """As ``Store.put``."""
         with self._lock:
-            self.forget_list()
             made = self.store.put(name, data, create=create)
+            tag = self.store.tag_of(name)
             if made:
-                self._keep(name, data, self.store.tag_of(name))
+                self._keep(name, data, tag)
+            if made and tag is not None and self._listed is not None:
+                self._listed[1][name] = tag
+            else:
+                self.forget_list()
             return made
 
     def delete(self, name: str) -> None:
