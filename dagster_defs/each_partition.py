@@ -17,7 +17,7 @@ from candu_sync.settings import in_words
 from dagster_defs.failures import fail
 from dagster_defs.metadata import Metadata
 from dagster_defs.ranges import independent, listed, partitions_of, per_partition
-from dagster_defs.run_tags import tag_cancelled, tag_counts, tag_passed, tag_stopped
+from dagster_defs.run_tags import tag_cancelled, tag_counts, tag_stopped
 from dagster_defs.sync_run import Event, SyncRun
 
 _Note = Callable[[str | None, Metadata], None]
@@ -35,11 +35,13 @@ class _Outcomes:
 
     Attributes:
         failed: a sentence for each that failed or that a guard stopped.
+        tripped: of each that was pushed, the guards that were in its way.
     """
 
     found: list[ChangeSet] = field(default_factory=list)
     checks: list[Sequence[AssetCheckResult]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    tripped: list[Collection[str]] = field(default_factory=list)
 
 
 class EachPartition(SyncRun):
@@ -51,7 +53,7 @@ class EachPartition(SyncRun):
         with (per_partition(self.context, self._changes, record=again) as note_changes,
               per_partition(self.context, self._push_key, record=again) as note_push):
             self._do(outcomes, note_changes, note_push)
-            tag_passed(self.context, self.launch.passed(), self.launch.why(self.context.run.tags))
+            self._tag_passed(outcomes.tripped)
             if again or outcomes.failed:
                 yield from self._asked(outcomes.checks)
             if outcomes.failed:
@@ -106,10 +108,11 @@ class EachPartition(SyncRun):
             tag_stopped(self.context, "; ".join(stopped_by.reasons))
             fail(self._stopped_sentence(partition, stopped_by), self.context)
         with tag_cancelled(self.context, target.state):
-            target, found, result = self._pushed(project, partition)
+            target, found, result, passed = self._pushed(project, partition)
         evidence = self._evidence(target, found)
         outcomes.checks.append([*checks, evidence.check_of_push(result)])
         tag_counts(self.context, result)
+        outcomes.tripped.append(passed)
         if result.error is not None:
             fail(in_words(self.names.workspace, result.error), self.context, self.retries if result.transient else None)
-        return evidence.of_push(result)
+        return evidence.of_push(result, passed)

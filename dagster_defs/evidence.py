@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -62,15 +62,19 @@ class Evidence:
         return (changes_metadata(self.found, outlook, invalid)
                 | lineage_metadata(sync, self.found, settings.dbt_manifest, kept))
 
-    def of_push(self, result: RunResult) -> Metadata:
-        """The metadata of the push."""
+    def of_push(self, result: RunResult, tripped: Collection[str] = ()) -> Metadata:
+        """The metadata of the push.
+
+        Args:
+            tripped: the guards that were in its way.
+        """
         rows = self.target.state.current().rows
         metadata = push_metadata(result, self.names.workspace) | {"dagster/row_count": MetadataValue.int(rows)}
         if result.accepted or result.refused:
             first = first_rows(self.target.state, result.run_id, MOST_KEYS)
             metadata |= {"first rows": history_rows(first, values=self.launch.values)} if first else {}
-        if self.launch.force or self.launch.allow:
-            metadata["guards passed"] = MetadataValue.text(f"{self.launch.passed()}: {self._why()}")
+        if passed := self.launch.passed(tripped):
+            metadata["guards passed"] = MetadataValue.text(f"{passed}: {self._why()}")
         return metadata
 
     def checks_of_changes(self, tripped: GuardTripped | None, stopped_by: GuardTripped | None,
@@ -86,8 +90,8 @@ class Evidence:
         findings = findings_of(self.target, self.found, OtherSyncs(self.target.project, self.beside, known))
         # This sync's may be others from now on: the next sync reads them again.
         known.pop(sync.name, None)
-        return [guard_result(sync, self.names, self.found, tripped, stopped_by, self.launch.passed(),
-                             self._why()),
+        passed = self.launch.passed(tripped.guards if tripped else ())
+        return [guard_result(sync, self.names, self.found, tripped, stopped_by, passed, self._why()),
                 oddities_result(sync, self.names, self.found, findings)]
 
     def check_of_push(self, result: RunResult | None = None) -> AssetCheckResult:

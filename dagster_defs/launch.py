@@ -1,7 +1,7 @@
 """What a person can set when a sync is launched."""
 
 # Annotations are evaluated here: Dagster reads the fields of a configuration from them.
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from dagster import Config
 from pydantic import Field
@@ -26,9 +26,13 @@ class Launch(Config):
         """The guards to pass, by name. Raises UsageError when there is none of a name."""
         return guard_names(self.allow)
 
-    def passed(self) -> str:
-        """The guards to pass, in words; empty: none."""
-        return "all" if self.force else ", ".join(sorted(self.guards()))
+    def passed(self, tripped: Collection[str]) -> str:
+        """Which guards it passes, in words; empty: none.
+
+        Args:
+            tripped: the guards that are in the way. One that is not is passed by nobody.
+        """
+        return "all" if self.force and tripped else ", ".join(sorted(self.guards().intersection(tripped)))
 
     def plans_anew(self) -> bool:
         """Whether it asks for another change set than one that was staged."""

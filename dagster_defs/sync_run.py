@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from dagster import (
     AssetCheckEvaluation,
@@ -51,6 +51,15 @@ from dagster_defs.resources import CanduSyncResource
 from dagster_defs.run_tags import tag_cancelled, tag_counts, tag_passed, tag_stopped
 
 Event = AssetCheckResult | MaterializeResult[None]
+
+
+class Pushed(NamedTuple):
+    """What became of a push; ``tripped``: the guards that were in its way, as far as the launch may pass any."""
+
+    target: Target
+    found: ChangeSet
+    result: RunResult
+    tripped: Collection[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,27 +130,28 @@ class SyncRun:
         # A second try would plan again for the partitions that the first one has pushed.
         tries = self.retries if len(partitions) == 1 else None
         asset, checks, found_of = self._push_key, [], list[ChangeSet]()
+        tripped_in: dict[str | None, Collection[str]] = {}
         with per_partition(self.context, asset) as note:
             for partition in partitions:
                 with self._project(tries, partition) as project:
                     with tag_cancelled(self.context, Target(project, self.sync, partition).state):
-                        target, found, result = self._pushed(project, partition)
+                        target, found, result, tripped_in[partition] = self._pushed(project, partition)
                     evidence = self._evidence(target, found)
                     found_of.append(found)
                     checks.append([evidence.check_of_push(result)])
-                    metadata = evidence.of_push(result)
+                    metadata = evidence.of_push(result, tripped_in[partition])
                     guarded = guard(target, found) if result.status == "guarded" else None
                     stopped_by = self._stopped_by(target, found, guarded)
                 tag_counts(self.context, result)
                 if stopped_by is not None:
                     self._end([(partition, stopped_by)])
+                self._tag_passed(tripped_in.values())
                 if result.error is not None:
                     yield from self._asked(checks)
                     fail(in_words(self.names.workspace, result.error), self.context,
                          tries if result.transient else None, metadata=metadata)
                 note(partition, metadata)
-        tag_passed(self.context, self.launch.passed(), self.launch.why(self.context.run.tags))
-        self._correct_guard()
+        self._correct_guard(tripped_in)
         yield MaterializeResult(asset_key=asset, check_results=self._asked(checks))
         self._refuse_unknown_keys(found_of)
 
@@ -153,14 +163,24 @@ class SyncRun:
                  "return it, it is an event that was sent, or the key is made of several columns, like g1|u1",
                  self.context)
 
-    def _correct_guard(self) -> None:
+    def _tag_passed(self, tripped: Iterable[Collection[str]]) -> None:
+        """Say in the run's tags which guards it passed.
+
+        Args:
+            tripped: of each partition that was pushed, the guards that were in its way.
+        """
+        guards = {guard for guards in tripped for guard in guards}
+        tag_passed(self.context, self.launch.passed(guards), self.launch.why(self.context.run.tags))
+
+    def _correct_guard(self, tripped_in: Mapping[str | None, Collection[str]]) -> None:
         """Say in the guard's check that changes which were looked at before were let past it. The check is of an asset
         that this run does not make. Dagster takes its result only in this way."""
-        passed = self.launch.passed()
-        if not passed or self._changes in self.context.selected_asset_keys:
+        if self._changes in self.context.selected_asset_keys:
             return
         why = self.launch.why(self.context.run.tags)
-        for partition in partitions_of(self.context, self.sync):
+        for partition, tripped in tripped_in.items():
+            if not (passed := self.launch.passed(tripped)):
+                continue
             self.context.instance.report_runless_asset_event(AssetCheckEvaluation(
                 asset_key=self._changes, check_name=GUARD, passed=False, severity=AssetCheckSeverity.WARN,
                 description=f"Pushed past the guard ({passed}): {why}", blocking=True, partition=partition,
@@ -237,7 +257,7 @@ class SyncRun:
         return plan(target, full=self.launch.full, force=self.launch.force, allow=self.launch.guards(),
                     keys=self.launch.keys, progress=log_progress(self.context.log))
 
-    def _pushed(self, project: Project, partition: str | None) -> tuple[Target, ChangeSet, RunResult]:
+    def _pushed(self, project: Project, partition: str | None) -> Pushed:
         """Push the staged changes of a partition, or, where there are none or others are asked for, plan and push."""
         target = Target(project, self.sync, partition)
         project.destinations.require_keys([self.sync])
@@ -245,12 +265,21 @@ class SyncRun:
         progress = log_progress(self.context.log)
         just_staged = self._changes in self.context.selected_asset_keys
         if anything_staged(target.state) and (just_staged or not self.launch.plans_anew()):
-            return target, *push_staged(target, force=force, allow=allow, sample=sample, progress=progress)
+            tripped = self._tripped(target, staged(target.state)) if force or allow else ()
+            found, result = push_staged(target, force=force, allow=allow, sample=sample, progress=progress)
+            return Pushed(target, found, result, tripped)
         # For a plan the warehouse may be asked whether the partition has ended; a staged change set needs no warehouse.
         target = target_of(project, self.sync, partition)
         found = self._planned(target)
-        return target, found, push(target, found, force=force, allow=allow, sample=sample,
-                                   progress=progress)
+        tripped = self._tripped(target, found) if force or allow else ()
+        result = push(target, found, force=force, allow=allow, sample=sample, progress=progress)
+        return Pushed(target, found, result, tripped)
+
+    def _tripped(self, target: Target, found: ChangeSet) -> Collection[str]:
+        """The guards that are in the way of changes. It is asked before the push: a sync that has sent something is no
+        longer one that was probably renamed."""
+        tripped = guard(target, found)
+        return tripped.guards if tripped is not None else ()
 
     def _asked(self, checks: Sequence[Sequence[AssetCheckResult]]) -> list[AssetCheckResult]:
         """The results of the checks that the run asks for, those of all partitions in one.

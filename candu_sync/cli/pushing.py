@@ -82,15 +82,19 @@ def push(names: Names = None, partition: Partitions = None, everything: All = Fa
 
 def _with_staged(selected: Selected) -> list[Sync]:
     """The syncs to push. Of those that only a pattern, a folder or an option stands for, the ones with nothing staged
-    are left out, unless that is all of them; their number is said on stderr."""
+    are left out; their number is said on stderr."""
     from candu_sync.changes import anything_staged
 
     staged = [sync for sync in selected.syncs if sync.name in selected.selection.names
               or any(anything_staged(target.state) for target in _targets(selected, sync))]
-    if staged and (others := len(selected.syncs) - len(staged)):
+    others = len(selected.syncs) - len(staged)
+    if others and not staged:
+        remark(f"nothing is staged, and nothing is sent ({counted(others, 'sync')} without staged changes): "
+               "`candu-sync plan SYNC --save` stages what it shows")
+    elif others:
         remark(f"{counted(others, 'sync')} {'has' if others == 1 else 'have'} no staged changes, and nothing of "
                f"{'it' if others == 1 else 'them'} is sent: `candu-sync plan SYNC --save` stages what it shows")
-    return staged or selected.syncs
+    return staged
 
 
 def _targets(selected: Selected, sync: Sync) -> list[Target]:

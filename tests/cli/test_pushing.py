@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from candu_sync.simulator import Simulator
 from tests.support.folder import Folder
 
@@ -68,10 +70,20 @@ def test_a_pattern_pushes_what_is_staged_of_it(project: Folder, simulator: Simul
     assert [row["sync"] for row in pushed.rows] == ["users/plans"]
     assert "1 sync has no staged changes, and nothing of it is sent" in pushed.err
     assert [row["sync"] for row in project.cli("push", "--all", "--json").rows] == ["groups/teams"]
-    nothing = project.cli("push", "--all")
-    assert (nothing.code, nothing.err.count("no changes are staged")) == (1, 3)
     named = project.cli("push", "users/plans", "users/tiers")
     assert (named.code, named.err.count("no changes are staged")) == (1, 2)
+
+
+@pytest.mark.parametrize("words", [("--all",), ("users/*",), ("users",), ("--tag", "weekly"), ("--failed",)])
+def test_a_pattern_of_which_nothing_is_staged_has_nothing_to_do(project: Folder, words: tuple[str, ...]) -> None:
+    for name in ("users/plans", "users/seats"):
+        project.model(name, "select * from a_table_that_is_not_there", "tags: {weekly: 'yes'}")
+    project.cli("run", "--all")
+    ended = project.cli("push", *words)
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.count("nothing is staged, and nothing is sent (2 syncs without staged changes)") == 1
+    shown = project.cli("push", *words, "--json")
+    assert (shown.code, shown.rows) == (0, [])
 
 
 def test_push_of_nothing_in_particular_is_refused(project: Folder) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dagster import ExecuteInProcessResult
+from typing import Any
 
-from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, people
+import pytest
+from dagster import AssetCheckKey, AssetKey, ExecuteInProcessResult
+
+from dagster_defs.ranges import range_tags
+from tests.dagster.room import CHANGES, PUSH, Room, evaluation, failure, metadata, people
 
 
 def tags(room: Room, run: ExecuteInProcessResult) -> dict[str, str]:
@@ -35,6 +39,46 @@ def test_who_passed_a_guard_and_why_is_there_too(room: Room) -> None:
     check = evaluation(run, "guard")
     assert (check.metadata["guards passed"].value, check.metadata["reason"].value) == ("rows", "three it is")
     assert "Passed on request (guards: rows): three it is" in (check.description or "")
+
+
+@pytest.mark.parametrize("keys", [(CHANGES, PUSH), (PUSH,)])
+@pytest.mark.parametrize("launch", [{"force": True}, {"allow": ["rows", "changed"]}])
+def test_a_launch_that_no_guard_was_in_the_way_of_passed_none(room: Room, keys: tuple[str, ...],
+                                                              launch: dict[str, Any]) -> None:
+    people(room)
+    run = room.materialize(*keys, **launch)
+    assert tags(room, run) == {"candu/accepted": "3"}
+    assert "guards passed" not in metadata(run, PUSH)
+
+
+def test_only_the_guards_in_the_way_were_passed(room: Room) -> None:
+    people(room, yaml="guard: {min_rows: 9}")
+    run = room.materialize(PUSH, allow=["rows", "messages"], reason="three it is")
+    assert tags(room, run) == {"candu/accepted": "3", "candu/guards_passed": "rows: three it is"}
+    assert metadata(run, PUSH)["guards passed"] == "rows: three it is"
+
+
+@pytest.mark.parametrize("keys", [(CHANGES, PUSH), (PUSH,)])
+def test_of_several_partitions_only_those_with_a_guard_in_the_way_passed_it(room: Room, keys: tuple[str, ...]) -> None:
+    people(room)
+    room.instance.add_dynamic_partitions("plans", ["free", "pro"])
+    room.sync("users/people", "select * from people where plan = :partition",
+              "partitions: {dynamic: plans, values: select 'free'}")
+    run = room.materialize(*keys, tags=range_tags(["free", "pro"]), force=True, reason="no pro yet")
+    assert tags(room, run)["candu/guards_passed"] == "all: no pro yet"
+    records = room.instance.fetch_materializations(AssetKey(PUSH.split("/")), limit=9).records
+    passed = {str(event.partition): "guards passed" in event.metadata
+              for event in (record.asset_materialization for record in records) if event is not None}
+    assert passed == {"free": False, "pro": True}
+
+
+def test_the_check_of_changes_that_no_guard_was_in_the_way_of_stays(room: Room) -> None:
+    people(room)
+    room.materialize(CHANGES)
+    room.materialize(PUSH, force=True)
+    key = AssetCheckKey(AssetKey(CHANGES.split("/")), "guard")
+    [latest] = room.instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).values()
+    assert latest.event.dagster_event.event_specific_data.passed  # type: ignore[union-attr]
 
 
 def test_a_key_that_no_row_has_fails_the_run_after_the_others_went(room: Room) -> None:
