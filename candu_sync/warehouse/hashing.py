@@ -33,6 +33,16 @@ def computes_hashes(dialect: str, used: RowHashesOf) -> bool:
     return dialect in {"tested": _TESTED, "all": _ALL, "none": set[str]()}[used]
 
 
+def has_hashes(dialect: str) -> bool:
+    """Whether a dialect has row hashes, its own or those of the row index, used or not.
+
+    Example:
+        >>> [has_hashes(dialect) for dialect in ("duckdb", "snowflake", "sqlite")]
+        [True, True, False]
+    """
+    return dialect == "duckdb" or dialect in _ALL
+
+
 def hashes_of(dialect: str, read: Callable[[str], Reading]) -> Open:
     """How a model of a dialect is opened with its hashes.
 

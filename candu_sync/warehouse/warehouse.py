@@ -23,7 +23,7 @@ from candu_sync.warehouse.duckdb_arrow import duckdb_columns, read_duckdb
 from candu_sync.warehouse.duckdb_engine import DuckDBEngine
 from candu_sync.warehouse.duckdb_row_hashes import MakeSql, open_duckdb_hashes
 from candu_sync.warehouse.duckdb_types import quoted
-from candu_sync.warehouse.hashing import RowHashesOf, computes_hashes, hashes_of
+from candu_sync.warehouse.hashing import RowHashesOf, computes_hashes, has_hashes, hashes_of
 from candu_sync.warehouse.postgres_copy import read_copy
 from candu_sync.warehouse.query import BATCH_VALUES, CANCELLED, Query
 from candu_sync.warehouse.reading import Batches, Reading
@@ -122,6 +122,11 @@ class Warehouse:
     def can_index(self) -> bool:
         """Whether the dialect's hashes, those of the row index, are used (``indexed``)."""
         return self.dialect == "duckdb" and self._row_hashes != "none"
+
+    @property
+    def hashes_left_out(self) -> bool:
+        """Whether the dialect has row hashes, and only ``row_hashes`` keeps them from being used."""
+        return has_hashes(self.dialect) and not self.can_hash and not self.can_index
 
     def hashed(self, sql: str, parameters: Mapping[str, Value], *, key: Sequence[str],
                ignored: Collection[str] = (), timezone: str = "UTC", clock: str | None = None,

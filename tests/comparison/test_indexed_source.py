@@ -277,6 +277,17 @@ def test_where_the_query_itself_takes_long_hashes_rest(lab: Lab, monkeypatch: py
     assert lab.plan(sync).path == f"duckdb arrow ({row_source.VAIN})"
 
 
+def test_a_plan_says_that_the_setting_leaves_hashes_out(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = sent(lab)
+    lab.overrides["row_hashes"] = "none"
+    changes = lab.plan(sync)
+    assert (changes.path, changes.rows_read) == ("duckdb arrow (no row hashes: CANDU_ROW_HASHES is none)", 30)
+    # A full plan reads all rows in any case, and so does one of a small table.
+    assert lab.plan(sync, full=True).path == "duckdb arrow"
+    monkeypatch.setattr(row_source, "LEAST_ROWS", 31)
+    assert lab.plan(sync).path == "duckdb arrow"
+
+
 def test_other_plans_read_all_rows(lab: Lab) -> None:
     sync = sent(lab)
     refreshed = lab.sync("users/people", "select * from people", "refresh: 30 days")

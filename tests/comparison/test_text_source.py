@@ -167,6 +167,13 @@ def test_so_many_keys_at_most_are_asked_for(side: Side, monkeypatch: pytest.Monk
     assert (changes.path, changes.rows_read) == (f"{side.path} ({LARGE})", 20)
 
 
+@pytest.mark.parametrize("side", ["snowflake"], indirect=True)
+def test_a_plan_says_that_the_setting_leaves_this_warehouse_out(side: Side) -> None:
+    side.lab.overrides["row_hashes"] = "tested"
+    changes = side.lab.plan(side.learnt())
+    assert changes.path == f"{side.read} (no row hashes: CANDU_ROW_HASHES is tested, which leaves snowflake out)"
+
+
 def test_a_type_without_an_exact_text_is_named(side: Side) -> None:
     side.learnt()
     changes = side.lab.plan(side.sync("*, 1.5::float as score"))
