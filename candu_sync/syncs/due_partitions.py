@@ -6,8 +6,10 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 
 from candu_sync.errors import UsageError
+from candu_sync.naming import counted
 from candu_sync.suggestions import nearest
 from candu_sync.syncs.partitions import first_window, join, split, window, windows
+from candu_sync.syncs.shards import shard_meant
 from candu_sync.syncs.sync import Sync
 
 
@@ -142,9 +144,10 @@ def check_segment(sync: Sync, start: str | None, segment: str) -> None:
     assert sync.partitions is not None
     keys = sync.partitions.keys
     if keys is not None and segment not in keys:
-        meant = nearest(segment, keys)
+        count = sync.partitions.shards
+        meant = nearest(segment, keys) if count is None else shard_meant(segment, count)
         hint = f"; did you mean {join(start, meant)}?" if meant else ""
-        listed = f"{keys[0]} to {keys[-1]}" if sync.partitions.shards else ", ".join(keys)
+        listed = ", ".join(keys) if count is None else f"{counted(count, 'shard')}: {keys[0]} to {keys[-1]}"
         raise UsageError(f"{sync.name} has no partition {join(start, segment)}{hint} (it has {listed})")
     _not_blank(sync, segment)
 

@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 _KEY = re.compile(r"(0*)(\d+)-of-([1-9]\d*)")
 
+# How people write it.
+_WORD = re.compile(r"([0-9]{1,9})(?:[ _-]?of[ _-]?([0-9]{1,9}))?", re.IGNORECASE)
+
 
 class Shard(NamedTuple):
     """One shard: ``number`` is from 0 to ``of`` - 1."""
@@ -53,3 +56,16 @@ def shard_named(key: str | None) -> Shard | None:
         return None
     shard = Shard(int(found[2]), int(found[3]))
     return shard if shard.number < shard.of and shard.key == key else None
+
+
+def shard_meant(word: str, count: int) -> str | None:
+    """The key of the shard that a person means, where there are so many; None: it is not known.
+
+    Example:
+        >>> shard_meant("07-of-8", 8), shard_meant("3", 16), shard_meant("7-of-16", 8), shard_meant("8-of-8", 8)
+        ('7-of-8', '03-of-16', None, None)
+    """
+    found = _WORD.fullmatch(word.strip())
+    if found is None or int(found[2] or count) != count or int(found[1]) >= count:
+        return None
+    return Shard(int(found[1]), count).key

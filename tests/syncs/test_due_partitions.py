@@ -110,6 +110,13 @@ def test_chosen_keys_are_taken_once_in_their_order(folder: Path) -> None:
     ("partitions: {daily: 2026-11-01}", "2026-10-31", "lies before the first"),
     ("partitions: {weekly: 2026-11-02}", "2026-11-04", "the nearest is 2026-11-02"),
     ("partitions: {dynamic: regions, values: select 1}", " ", "cannot be blank"),
+    ("partitions: {shards: 8}", "07-of-8", "no partition 07-of-8; did you mean 7-of-8? (it has 8 shards: 0-of-8 to 7-"),
+    ("partitions: {shards: 16}", "3-of-16", "did you mean 03-of-16? (it has 16 shards: 00-of-16 to 15-of-16)"),
+    ("partitions: {shards: 16}", "3", "did you mean 03-of-16?"),
+    ("partitions: {daily: 2026-11-01, shards: 8}", "2026-11-01|07-of-8", "did you mean 2026-11-01|7-of-8?"),
+    ("partitions: {shards: 3}", "07-of-8", "no partition 07-of-8 (it has 3 shards: 0-of-3 to 2-of-3)"),
+    ("partitions: {shards: 8}", "8-of-8", "no partition 8-of-8 (it has 8 shards: 0-of-8 to 7-of-8)"),
+    ("partitions: {shards: 8}", "eu", "no partition eu (it has 8 shards: 0-of-8 to 7-of-8)"),
 ])
 def test_a_key_that_cannot_be_is_refused(folder: Path, yaml: str, key: str, says: str) -> None:
     with pytest.raises(UsageError) as error:

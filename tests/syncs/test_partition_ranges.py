@@ -67,6 +67,7 @@ def test_a_dynamic_key_may_have_dots(tmp_path: Path) -> None:
     ("{daily: 2026-10-01}", "a..b", "'a' is not a partition; the key is a day"),
     ("{weekly: 2026-10-05}", "2026-10-06..2026-10-19", "the nearest is 2026-10-05"),
     ("{static: [us, eu]}", "us..euu", "users/visits has no partition euu; did you mean eu?"),
+    ("{shards: 8}", "00-of-8..7-of-8", "users/visits has no partition 00-of-8; did you mean 0-of-8?"),
     ("{static: [us, eu]}", "eu..us", "write the range as us..eu"),
     ("{dynamic: plans, values: select 1}", "a..b", "the keys of dynamic partitions have no order"),
     ("{daily: 2026-10-01, dynamic: plans, values: select 1}", "2026-11-01|a..2026-11-02|b", "have no order"),
