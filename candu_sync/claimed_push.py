@@ -15,6 +15,7 @@ from candu_sync.delivery import Delivery, Limits, Report
 from candu_sync.errors import StaleChanges
 from candu_sync.forgetting import read_tombstones
 from candu_sync.history import DigestFile
+from candu_sync.naming import counted
 from candu_sync.progress import Reporter
 from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts
 from candu_sync.target import Target
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 # What a push is reported to have done -> the field of its report.
 _COUNTED = {"accepted": "accepted", "refused": "rejected", "requests": "requests", "retries": "retries",
-            "bytes": "bytes"}
+            "too_large": "too_large", "bytes": "bytes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,7 @@ class ClaimedPush:
         finally:
             log.close()
             project.destinations.keep_batch_sizes(self.target.route)
+            self._say_too_large()
 
     def _delivery(self, outcome: Outcome, log: ReceiptLog) -> Delivery:
         # httpx takes longer to load than a plan with nothing to send takes altogether.
@@ -131,6 +133,12 @@ class ClaimedPush:
         return Delivery(project.destinations.connections(route).lend, limits, record, may_send=self.claim.held,
                         progress=count, announce=self._announce, report=self.report, route=route,
                         pace=project.destinations.pace(route), sizes=sizes)
+
+    def _say_too_large(self) -> None:
+        if count := self.report.too_large:
+            _log.warning("%s: %s refused %s as too large (HTTP 413): %s messages were sent again in smaller requests",
+                         self.target.name, self.target.route.service, counted(count, "request"),
+                         "its" if count == 1 else "their")
 
     def _announce(self, seconds: float) -> None:
         _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,

@@ -44,7 +44,7 @@ class Destinations:
         self._paces: dict[str, Pace] = {}
         self._sizes: dict[str, BatchSizes] = {}
         self._known_sizes: dict[str, Learned] = {}
-        self._lock = threading.Lock()
+        self._lock, self._keeping = threading.Lock(), threading.Lock()
         self.new_key = False
 
     def route_of(self, sync: Sync) -> Route:
@@ -128,7 +128,9 @@ class Destinations:
         with self._lock:
             if route.name not in self._sizes:
                 learned = learned_from(self._state().batch_size(route))
-                self._sizes[route.name] = sizes = BatchSizes(begin, most=route.batch_size(LARGEST), learned=learned)
+                # A push that is killed must not try again what is too large.
+                self._sizes[route.name] = sizes = BatchSizes(begin, most=route.batch_size(LARGEST), learned=learned,
+                                                             on_bound=lambda: self.keep_batch_sizes(route))
                 self._known_sizes[route.name] = learned or sizes.learned
             return self._sizes[route.name]
 
@@ -141,11 +143,15 @@ class Destinations:
             messages, fitting, UNANSWERED * self._settings.concurrency)
 
     def keep_batch_sizes(self, route: Route) -> None:
-        """Write down what was learnt of the size of requests, if that is something new."""
+        """Write down what was learnt of the size of requests, if that is something new. Safe in any thread."""
         sizes = self._sizes.get(route.name)
-        if sizes is None or sizes.fixed or sizes.learned == self._known_sizes[route.name]:
+        if sizes is None or sizes.fixed:
             return
-        learned = sizes.learned
+        with self._keeping:
+            if (learned := sizes.learned) != self._known_sizes[route.name]:
+                self._write_sizes(route, learned)
+
+    def _write_sizes(self, route: Route, learned: Learned) -> None:
         try:
             self._state().keep_batch_size(route, {
                 "begin": learned.begin, "size": learned.size, "bound": learned.bound,

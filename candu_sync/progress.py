@@ -78,8 +78,8 @@ class PhaseEnded:
     Attributes:
         seconds: that it took.
         counts: what it did. read: rows. diff: added, changed, removed, unchanged, invalid,
-            refreshed, messages. guard: reasons. push: accepted, refused, requests, retries, bytes; only those of this
-            push.
+            refreshed, messages. guard: reasons. push: accepted, refused, requests, retries, too_large, bytes; only
+            those of this push.
         error: the class of what ended it early; None: it came to its end.
     """
 

@@ -60,6 +60,7 @@ def push_metadata(result: RunResult, workspace: str | None = None) -> Metadata:
     names = ("messages", "accepted", "refused", "waiting", "requests", "retries", "bytes", "rows", "added", "changed",
              "removed", "unchanged", "refreshed", "invalid")
     found: Metadata = {name: MetadataValue.int(getattr(result, name)) for name in names}
+    found |= {"requests too large": MetadataValue.int(result.too_large)} if result.too_large else {}
     found |= {"traits": _traits(result.traits)} if result.traits else {}
     found |= _seconds({name: result.seconds.get(name, 0.0) for name in ("push", "commit")})
     if result.accepted or result.refused:

@@ -27,7 +27,8 @@ PEOPLE = "select user_id, n from people"
 
 ANY = "guard: {max_changed: null}"
 
-# Ends the process like a power cut, when the first large request was accepted and before that is written down.
+# Ends the process like a power cut, when the first large request was accepted and before that is written down; or when
+# a request was accepted after one was too large.
 DYING = """
 import os
 import candu_sync.delivery
@@ -36,7 +37,7 @@ candu_sync.delivery.LARGEST = 100
 write = ReceiptLog.write
 def dies(log, line):
     low, high = line.get("accepted", (0, 0))
-    if high - low >= 50:
+    if high - low >= 50 or (os.environ.get("WHEN") == "smaller" and os.path.exists("state/batch-size.json")):
         os._exit(9)
     write(log, line)
 ReceiptLog.write = dies
@@ -101,12 +102,16 @@ def test_groups_grow_and_events_keep_their_size(growing: Lab, simulator: Simulat
     assert set(sizes(simulator)[len(groups):]) == {10}
 
 
-def test_a_limit_is_learnt_once_and_refuses_no_row(growing: Lab, simulator: Simulator) -> None:
+def test_a_limit_is_learnt_once_and_refuses_no_row(
+        growing: Lab, simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     simulator.assume(most_messages=40)
     sync = growing.sync("users/profile", PEOPLE, ANY)
     result = growing.run(sync)
     assert (result.status, result.accepted, result.refused) == ("succeeded", COUNT, 0)
-    assert any(request["status"] == 413 for request in simulator.requests())
+    count = sum(request["status"] == 413 for request in simulator.requests())
+    assert result.too_large == count > 1
+    assert (f"users/profile: Candu refused {count} requests as too large (HTTP 413): their messages were sent again in "
+            "smaller requests") in caplog.messages
     change(growing, 1)
     growing.run(sync)
     before = len(simulator.requests())
@@ -175,6 +180,19 @@ def test_a_kill_repeats_a_request_s_worth_of_users(growing: Lab, simulator: Simu
     assert 50 <= len(repeated) <= 100
     assert max(arrivals.values()) == 2
     assert idle(growing, sync)
+
+
+def test_a_limit_that_was_found_outlives_a_kill(growing: Lab, simulator: Simulator) -> None:
+    simulator.assume(most_messages=40)
+    sync = growing.sync("users/profile", PEOPLE, ANY)
+    died = subprocess.run([sys.executable, "-c", DYING], env=environment(growing) | {"WHEN": "smaller"},
+                          cwd=growing.folder, timeout=120)
+    assert died.returncode == 9
+    assert simulator_size(simulator) < COUNT
+    before = simulator.requests()
+    assert 413 in [request["status"] for request in before]
+    assert growing.run(sync).status == "succeeded"
+    assert sizes(simulator)[len(before)] == 40
 
 
 def idle(lab: Lab, sync: Sync) -> bool:

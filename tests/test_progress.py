@@ -52,7 +52,7 @@ def test_a_run_reports_each_phase_with_its_counts(lab: Lab, users: Sync) -> None
     assert heard.phase("diff").counts == {"added": 3, "changed": 0, "removed": 0, "unchanged": 0, "invalid": 0,
                                           "refreshed": 0, "messages": 3}
     assert heard.phase("push").counts == {"accepted": 3, "refused": 0, "requests": 1, "retries": 0,
-                                          "bytes": result.bytes}
+                                          "too_large": 0, "bytes": result.bytes}
     assert heard.phase("guard").counts == {"reasons": 0}
     operation = heard[0].operation
     assert (operation.verb, operation.sync, operation.kind, operation.partition, operation.run_id) == (

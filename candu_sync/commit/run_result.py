@@ -30,7 +30,7 @@ class RunResult:
 
     ``rows`` = ``added`` + ``changed`` + ``unchanged`` + ``invalid``, and the rows that Candu refused before and that
     have not changed since, which are part of ``refused``. ``messages`` = ``accepted`` + ``waiting`` + those refused
-    now. ``identity_changes`` and ``missing_keys`` (as in ``Summary``) and the last five are not printed.
+    now. ``identity_changes`` and ``missing_keys`` (as in ``Summary``) and the last six are not printed.
 
     Attributes:
         refreshed: as in ``Summary``: unchanged rows that go, or went, again.
@@ -44,6 +44,7 @@ class RunResult:
         guard: what the sync's guard has against the changes, a sentence each.
         read: by which path the model was read, and how many whole rows and bytes (as Arrow has them) came from the
             warehouse; empty: it was not read.
+        too_large: as the report's.
         unauthorized: the key is wrong, no other sync can do better.
         transient: ``error`` is worth another try.
         good_before: when a run before this one last ended well (ISO 8601, UTC), as ``remember`` found it; None: none
@@ -81,6 +82,7 @@ class RunResult:
     error: str | None = None
     exit_code: int = 0
     bytes: int = 0
+    too_large: int = 0
     unauthorized: bool = False
     transient: bool = False
     good_before: str | None = None
@@ -92,7 +94,7 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         body = dict(vars(self))
-        for name in ("identity_changes", "missing_keys", "exit_code", "bytes", "unauthorized", "transient",
+        for name in ("identity_changes", "missing_keys", "exit_code", "bytes", "too_large", "unauthorized", "transient",
                      "good_before"):
             del body[name]
         # Their names of 0.1.0, for one version more.
@@ -126,7 +128,7 @@ def result_of(changes: ChangeSet, status: Status, *, report: Report | None = Non
         identity_changes=s.identity_changes, missing_keys=s.missing_keys, guard=tuple(guard),
         read={"by": changes.path, "rows": changes.rows_read, "bytes": changes.bytes_read},
         seconds=changes.seconds | (seconds or {}), error=error, exit_code=exit_code,
-        bytes=report.bytes, unauthorized=isinstance(report.error, Unauthorized),
+        bytes=report.bytes, too_large=report.too_large, unauthorized=isinstance(report.error, Unauthorized),
         transient=isinstance(report.error, Transient))
 
 

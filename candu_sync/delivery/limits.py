@@ -39,6 +39,7 @@ class Report:
         accepted, rejected: messages that were taken, and those that are set aside.
         requests: sent, also those that prove the key.
         retries: requests that repeated another one.
+        too_large: requests of several messages that were refused as too large (413), and sent again in parts.
         bytes: of the arrays of messages in requests, repeated ones too.
         error: what ended the delivery, or left messages unsent.
     """
@@ -47,5 +48,6 @@ class Report:
     rejected: int = 0
     requests: int = 0
     retries: int = 0
+    too_large: int = 0
     bytes: int = 0
     error: CanduSyncError | None = None

@@ -131,10 +131,16 @@ class Settling:
             batch.probed = True
         if len(part) > 1:
             batch.split(part)
-            batch.too_large = batch.too_large or error.status == _TOO_LARGE
+            if error.status == _TOO_LARGE:
+                self._note_too_large(batch)
         else:
             self._refuse(batch, part, error.status or 0, error.reason)
         return True
+
+    def _note_too_large(self, batch: Splitting) -> None:
+        batch.too_large = True
+        with self._lock:
+            self._report.too_large += 1
 
     def _answered(self, batch: Splitting, part: Batch, items: tuple[Item, ...] | None, request: int) -> None:
         """A part was accepted, or each of its messages has an outcome."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Messages of a request, at most, where nobody asks for more. What others publish: Segment takes 2,500, Customer.io and
@@ -51,6 +52,7 @@ class BatchSizes:
         begin: messages of the first request.
         most: messages of the largest; None: all requests have ``begin``.
         learned: by an earlier run. What was learnt from another ``begin`` does not count.
+        on_bound: called when something was too large and the next requests are smaller, in the thread that found out.
 
     Example:
         >>> sizes = BatchSizes(100, most=1_000)
@@ -64,10 +66,12 @@ class BatchSizes:
         (600, 800)
     """
 
-    def __init__(self, begin: int, *, most: int | None = None, learned: Learned | None = None) -> None:
+    def __init__(self, begin: int, *, most: int | None = None, learned: Learned | None = None,
+                 on_bound: Callable[[], None] = lambda: None) -> None:
         self._begin = begin
         self._most = max(begin, most) if most is not None else None
         self._lock = threading.Lock()
+        self._on_bound = on_bound
         self._size = begin
         # The largest that was accepted below the bound; 0: none was.
         self._good = 0
@@ -141,11 +145,15 @@ class BatchSizes:
 
     def too_large(self, messages: int) -> None:
         """A request of so many messages was too large, or took too long."""
+        if self._most is None or messages <= 1:
+            return
         with self._lock:
-            if self._most is None or messages <= 1:
-                return
+            before = self._size, self._bound
             if self._bound is None or messages < self._bound:
                 self._bound, self._bound_at = messages, dt.datetime.now(dt.UTC).replace(microsecond=0)
             if self._good >= messages:
                 self._good = 0
             self._size = min(self._size, max(1, messages // 2, self._good))
+            smaller = before != (self._size, self._bound)
+        if smaller:
+            self._on_bound()

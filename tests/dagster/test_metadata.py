@@ -84,6 +84,14 @@ def test_a_sample_shows_values_only_where_the_sync_says_so(room: Room) -> None:
     assert "sample" not in changes_metadata(room.plan(sync))
 
 
+def test_requests_that_were_too_large_are_counted(room: Room) -> None:
+    people(room)
+    assert "requests too large" not in metadata(room.materialize(CHANGES, PUSH), PUSH)
+    people(room, count=20)
+    room.simulator.fault("status", status=413, more_than=10)
+    assert metadata(room.materialize(CHANGES, PUSH), PUSH)["requests too large"] == 1
+
+
 def test_no_value_and_no_key_is_in_the_event_log(room: Room) -> None:
     room.table("people", user_id=["ada@example.com"], email=["ada@example.com"], code=["mauve-17"], size=[2**53 + 1])
     room.sync("users/people", "select * from people")

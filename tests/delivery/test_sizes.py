@@ -51,6 +51,19 @@ def test_a_fixed_size_stays(begin: int, happened: list[tuple[str, int | None]]) 
         assert sizes.size == begin
 
 
+def test_what_is_too_large_is_told_once_for_each_time_that_requests_become_smaller() -> None:
+    told: list[Learned] = []
+    sizes = BatchSizes(100, most=1_000, on_bound=lambda: told.append(sizes.learned))
+    for _ in range(3):
+        sizes.accepted(sizes.size)
+    for messages in (800, 800, 900, 1):
+        sizes.too_large(messages)
+    assert [(learned.size, learned.bound) for learned in told] == [(400, 800)]
+    sizes.too_large(400)
+    assert [(learned.size, learned.bound) for learned in told] == [(400, 800), (200, 400)]
+    BatchSizes(100, on_bound=lambda: pytest.fail("its size is fixed")).too_large(100)
+
+
 @given(st.integers(1, 1_500), st.integers(1, 200))
 def test_it_comes_close_to_a_limit_and_rests(limit: int, begin: int) -> None:
     sizes, tried = BatchSizes(begin, most=1_000), []
@@ -124,9 +137,11 @@ def test_a_limit_of_the_number_of_messages_blames_no_row_and_is_learnt(
         simulator: Simulator, limit: int, status: int) -> None:
     simulator.assume(most_messages=limit, too_many=status)
     growing = Growing(simulator, 5_000, size=1_000)
-    assert growing.run().error is None
+    report = growing.run()
+    assert report.error is None
     assert settled(growing, 5_000)
     assert growing.sizes.size <= limit
+    assert report.too_large == sum(code == 413 for _, code in growing.requests)
     # The second half of them is accepted as it is sent, but for what was cut before.
     requests = growing.requests[len(growing.requests) // 2:]
     assert sum(code != 200 for _, code in requests) <= len(requests) // 3
