@@ -66,6 +66,7 @@ def forget(project: Project, syncs: Mapping[str, Sync], user_id: str) -> Forgott
                 removed += _leave(project, sync, partition, user_id, run_id)
             except Claimed as error:
                 busy.append(str(error))
+        project.state.drop_copy_that_says(name, user_id)
     gone, left = leave_reports(project, every, user_id)
     removed, busy = removed + gone, busy + left
     if busy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_FIELDS = ("error", "guard", "reasons")
+from candu_sync.state import SENTENCES
 
 
 def without_id(result: dict[str, Any], user_id: str) -> dict[str, Any]:
@@ -24,4 +24,4 @@ def without_id(result: dict[str, Any], user_id: str) -> dict[str, Any]:
             return [without(item) for item in value]
         return {without(name): item for name, item in value.items()} if isinstance(value, dict) else value
 
-    return result | {name: without(result[name]) for name in _FIELDS if name in result}
+    return result | {name: without(result[name]) for name in SENTENCES if name in result}

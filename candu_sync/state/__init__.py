@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from candu_sync.state.receipts import local_folder as local_folder
     from candu_sync.state.receipts import ranges_table as ranges_table
     from candu_sync.state.receipts import read_receipts as read_receipts
+    from candu_sync.state.record_json import SENTENCES as SENTENCES
     from candu_sync.state.renaming import begin_rename as begin_rename
     from candu_sync.state.renaming import end_rename as end_rename
     from candu_sync.state.renaming import holds_anything as holds_anything
@@ -63,6 +64,7 @@ else:
         "partition_state": "PartitionState",
         "receipt_log": "ReceiptLog",
         "receipts": "Outcome local_folder ranges_table read_receipts",
+        "record_json": "SENTENCES",
         "renaming": "begin_rename end_rename holds_anything known_syncs move_partition orphans renamed_from",
         "resharding": "Part begin_resharding end_resharding parts_set_aside resharded_to set_part_aside",
         "root": "State",

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from candu_sync.state.record_json import encoded, parsed
+from candu_sync.state.record_json import RECORDS, encoded, parsed
 from candu_sync.state.records_copy import WrittenRecords
 from candu_sync.state.root_files import RootFiles
 from candu_sync.state.store import Store
-
-# At the root of the state. The folders of syncs have a dot in their names.
-RECORDS = "last"
 
 # Where a record has its copies.
 COPIES = "copies"

@@ -7,6 +7,12 @@ from typing import Any
 
 import orjson
 
+# At the root of the state. The folders of syncs have a dot in their names.
+RECORDS = "last"
+
+# What of a record has sentences: they may name a key, and so a person.
+SENTENCES = ("error", "guard", "reasons")
+
 
 def parsed(data: bytes | None) -> dict[str, Any]:
     """The body of a record's file; empty: there is none, or it cannot be read."""

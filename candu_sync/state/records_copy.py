@@ -3,17 +3,22 @@
 There each record is a file of its own, and so a request. The copy has each one with the tag that its file had. It may
 be old, or lost, and of two processes that write it the last one counts: a record counts from it only where its file
 still has that tag (``standings.py``).
+
+A sentence of a record may name a person, who may be forgotten while another process is about to write the copy. Then
+the record is written anew, so that its tag changes, before the copy is removed. So whoever has written sentences looks
+at the tags afterwards, and removes the copy where one of them has changed: whichever comes last leaves no old sentence.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 from candu_sync.errors import StateError
-from candu_sync.state.record_json import encoded, parsed
+from candu_sync.state.record_json import RECORDS, SENTENCES, encoded, parsed
 from candu_sync.state.store import Store
 
 STANDINGS = "standings"
@@ -32,9 +37,34 @@ def read_copy(store: Store, sync_folder: str) -> Tagged:
 
 
 def write_copy(store: Store, sync_folder: str, records: Tagged) -> None:
-    """Write it, if the store can be written: who reads the state may have no right to."""
+    """Write it, if the store can be written: who reads the state may have no right to. Sentences of records that have
+    changed since are left out."""
     with suppress(StateError):
+        old = _old_sentences(store, sync_folder, records)
+        records = {folder: tagged for folder, tagged in records.items() if folder not in old}
         store.put(_name(sync_folder), encoded(records), sync=False)
+        try:
+            stale = bool(_old_sentences(store, sync_folder, records))
+        except StateError:
+            stale = True
+        if stale:
+            drop_copy(store, sync_folder)
+
+
+def _old_sentences(store: Store, sync_folder: str, records: Tagged) -> set[str]:
+    """The folders of records with sentences whose files are no longer these."""
+    saying = {folder: tag for folder, (tag, record) in records.items() if any(map(record.get, SENTENCES))}
+    tags = store.tags(f"{RECORDS}/{sync_folder}/") if saying else {}
+    return {folder for folder, tag in saying.items()
+            if tag is None or tags.get(f"{RECORDS}/{sync_folder}/{folder}.json") != tag}
+
+
+def drop_copy_that_says(store: Store, sync_folder: str, text: str) -> None:
+    """Remove it if a text is in it, as it is or as JSON writes it. Raises StateError: the store cannot be written."""
+    if store.folder is None and (data := store.get(_name(sync_folder))) is not None:
+        forms = (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+        if any(form.encode("utf-8", "surrogatepass") in data for form in forms):
+            drop_copy(store, sync_folder)
 
 
 def drop_copy(store: Store, sync_folder: str) -> None:

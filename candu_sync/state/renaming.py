@@ -19,9 +19,9 @@ from pathlib import Path
 from candu_sync.errors import DamagedState
 from candu_sync.state import folder_names
 from candu_sync.state.claims import Claim, drop_claims, read_claim, refusal
-from candu_sync.state.glance import RECORDS
 from candu_sync.state.last_run import read_last_run, write_last_run
 from candu_sync.state.partition_state import PartitionState
+from candu_sync.state.record_json import RECORDS
 from candu_sync.state.root import State
 from candu_sync.state.versions import File, Version
 

@@ -13,10 +13,11 @@ from candu_sync.routes import CANDU, ROUTES, SEGMENT, Route
 from candu_sync.state import folder_names
 from candu_sync.state.destination import Destination
 from candu_sync.state.format_file import open_format
-from candu_sync.state.glance import RECORDS, Record
+from candu_sync.state.glance import Record
 from candu_sync.state.machine_file import machine_file
 from candu_sync.state.partition_state import PartitionState
-from candu_sync.state.records_copy import WrittenRecords
+from candu_sync.state.record_json import RECORDS
+from candu_sync.state.records_copy import WrittenRecords, drop_copy_that_says
 from candu_sync.state.root_files import RootFiles
 from candu_sync.state.standings import PartitionStanding, standings
 from candu_sync.state.store import Store, open_store
@@ -130,6 +131,10 @@ class State:
         if sync not in self._folders:
             self._folders[sync] = frozenset(self.store.folders(folder_names.sync_folder(sync) + "/"))
         return self._folders[sync]
+
+    def drop_copy_that_says(self, sync: str, text: str) -> None:
+        """Remove the copy of a sync's records if a text is in it. Raises StateError: the state cannot be written."""
+        drop_copy_that_says(self.store, folder_names.sync_folder(sync), text)
 
     def standings(self, sync: str) -> dict[str | None, PartitionStanding]:
         """Each partition of a sync that has any state, in order, with how it stands. None: the sync without partitions.

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from candu_sync.state.glance import COPIES, RECORDS
-from candu_sync.state.record_json import parsed
+from candu_sync.state.glance import COPIES
+from candu_sync.state.record_json import RECORDS, parsed
 from candu_sync.state.records_copy import read_copy, write_copy
 from candu_sync.state.store import Store
 

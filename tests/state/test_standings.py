@@ -8,7 +8,7 @@ import pytest
 
 from candu_sync.forgetting import forget
 from candu_sync.operate import failed_partitions, overview, statuses
-from candu_sync.state import State, last_run_of, read_last_run
+from candu_sync.state import State, last_run_of, read_last_run, records_copy
 from candu_sync.state import standings as module
 from candu_sync.syncs import Catalog, Sync
 from tests.support.lab import Lab
@@ -97,3 +97,52 @@ def test_nothing_of_a_person_stays_in_the_copy(lab: Lab, partitioned: Sync) -> N
     store = State(lab.overrides["state_url"]).store
     holding = [name for name in store.list("") if b"u-secret-7" in (store.get(name) or b"")]
     assert holding == []
+
+
+WORDS = "the user u-secret-7 is wrong"
+
+
+def _forget(lab: Lab, sync: Sync) -> None:
+    with lab.project() as project:
+        forget(project, {sync.name: sync}, "u-secret-7")
+
+
+def _holding(lab: Lab) -> list[str]:
+    store = State(lab.overrides["state_url"]).store
+    return [name for name in store.list("") if b"u-secret-7" in (store.get(name) or b"")]
+
+
+@pytest.mark.parametrize("when", ["before it is written", "while it is written"])
+def test_who_is_forgotten_while_another_process_ends_is_not_in_its_copy(
+        lab: Lab, partitioned: Sync, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records_copy, "_WORTH_IT", 1)
+    other = State(lab.overrides["state_url"])
+    us, eu = other.of(partitioned.name, "us"), other.of(partitioned.name, "EU")
+    us.write_record(us.read_record() | {"error": WORDS})
+    eu.write_record(eu.read_record() | {"error": "something else"})
+    put = other.store.put
+
+    def forgotten_first(name: str, *arguments: Any, **options: Any) -> bool:
+        if name.startswith("standings/") and when == "while it is written":
+            _forget(lab, partitioned)
+        return put(name, *arguments, **options)
+
+    monkeypatch.setattr(other.store, "put", forgotten_first)
+    if when == "before it is written" or other.store.folder is not None:  # a disk has no copy
+        _forget(lab, partitioned)
+    other.close()
+    assert _holding(lab) == []
+    _agree(lab, partitioned)
+    copy = State(lab.overrides["state_url"]).store.get("standings/users.people.json")
+    if other.store.folder is None and when == "before it is written":
+        assert b"something else" in (copy or b""), "the others stay in it"
+
+
+def test_who_is_forgotten_later_is_not_in_a_copy_of_an_older_record(lab: Lab, partitioned: Sync) -> None:
+    state = lab.state(partitioned, "us")
+    before = state.read_record()
+    state.write_record(before | {"error": WORDS})
+    _agree(lab, partitioned)
+    state.write_record(before)
+    _forget(lab, partitioned)
+    assert _holding(lab) == []
