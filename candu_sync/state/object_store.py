@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import re
 import tempfile
+import threading
 import uuid
 import weakref
 from collections.abc import Collection, Iterable, Iterator
@@ -15,6 +16,9 @@ from typing import Any
 from candu_sync.errors import SettingsError, StateError, StateUnreachable
 from candu_sync.state.scratch import make_folder, remove_folder
 from candu_sync.state.state_url import CREDENTIALS
+
+# Objects whose tags are kept: those that were put last. Who asks for a tag has just put the object.
+_TAGS = 1_000
 
 # Names that are taken over from a list at a time.
 _LISTED = 1_000
@@ -44,6 +48,7 @@ class ObjectStore:
                                 f"read from {CREDENTIALS.get(self._url.partition(':')[0], 'the environment')}"
                                 ) from error
         self._tags: dict[str, str | None] = {}
+        self._lock = threading.Lock()
         self._cache = make_folder(Path(tempfile.gettempdir()), "candu-sync-state-")
         # At the latest when the interpreter ends. The folder of a killed process is removed by another one.
         weakref.finalize(self, remove_folder, self._cache)
@@ -57,8 +62,15 @@ class ObjectStore:
         except AlreadyExistsError:
             # obstore repeats a put whose answer was lost, and then finds its own object.
             return self.get(name) == data
-        self._tags[name] = put["e_tag"]
+        self._keep_tag(name, put["e_tag"])
         return True
+
+    def _keep_tag(self, name: str, tag: str | None) -> None:
+        with self._lock:
+            self._tags.pop(name, None)
+            self._tags[name] = tag
+            if len(self._tags) > _TAGS:
+                del self._tags[next(iter(self._tags))]
 
     def get(self, name: str) -> bytes | None:
         found = self.dated(name)

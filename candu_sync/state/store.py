@@ -66,7 +66,8 @@ class Store(Protocol):
         """As ``get``, with the object's tag."""
 
     def tag_of(self, name: str) -> str | None:
-        """The tag of an object as this process last put it; None: it is not known."""
+        """The tag of an object as this process last put it; None: it is not known, as where it has put many
+        others since."""
 
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""

@@ -102,6 +102,16 @@ def test_names_are_listed_in_order_by_folder(store: Store) -> None:
     assert store.list("none/") == []
 
 
+def test_the_tags_of_the_last_objects_that_were_put_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "_TAGS", 3)
+    objects = ObjectStore(f"file://{tmp_path}")
+    for name in ("a", "b", "c", "a", "d"):
+        objects.put(name, b"1")
+    tags = {name: objects.tag_of(name) for name in "abcd"}
+    assert tags == {**objects.tags(""), "b": None}
+    assert len(objects._tags) == 3
+
+
 def test_delete_twice(store: Store) -> None:
     store.put("a/b", b"1")
     store.delete("a/b")
