@@ -59,7 +59,7 @@ class Evidence:
         invalid = (preview_rows(self.target, self.found, staged=True, sorts=["invalid"], values=self.launch.values)
                    if show else [])
         kept = self.target.project.state.file_of(sync.name, "lineage.json")
-        return (changes_metadata(self.found, outlook, invalid)
+        return (changes_metadata(self.found, outlook, invalid, self.names.workspace)
                 | lineage_metadata(sync, self.found, settings.dbt_manifest, kept))
 
     def of_push(self, result: RunResult, tripped: Collection[str] = ()) -> Metadata:

@@ -26,11 +26,12 @@ _TYPES = {str: "string", int: "int"}
 
 
 def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
-                     invalid: Sequence[Mapping[str, Any]] = ()) -> Metadata:
+                     invalid: Sequence[Mapping[str, Any]] = (), workspace: str | None = None) -> Metadata:
     """What a plan found, in the order of an asset's page: numbers first, with ``outlook`` among them.
 
     Args:
         invalid: some of its invalid rows: key and reason.
+        workspace: whose settings are named; None: it has no name.
     """
     summary = changes.summary
     names = ("rows", "added", "changed", "removed", "unchanged", "refreshed", "invalid", "messages", "bytes")
@@ -46,8 +47,8 @@ def changes_metadata(changes: ChangeSet, outlook: Metadata | None = None,
         found["invalid rows"] = table([{"key": _shown(row["key"]), "why": row["reason"]} for row in invalid])
     found |= _seconds(changes.seconds)
     found |= {"rows read": MetadataValue.int(changes.rows_read), "bytes read": MetadataValue.int(changes.bytes_read)}
-    return (found | _by(changes.route)
-            | {"read by": MetadataValue.text(changes.path), "change set": MetadataValue.text(changes.run_id)})
+    return found | _by(changes.route) | {"read by": MetadataValue.text(in_words(workspace, changes.path)),
+                                         "change set": MetadataValue.text(changes.run_id)}
 
 
 def _by(route: str | None) -> Metadata:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from candu_sync.cli.common import in_words
 from candu_sync.cli.tables import empty_table, show_next_steps, text_of
 from candu_sync.naming import counted, named
 from candu_sync.routes import CANDU
@@ -39,7 +40,7 @@ def show_plan(target: Target, changes: ChangeSet, guard: Sequence[str], rows: Se
 
     out, s = console(), changes.summary
     title = Text(printable(named(changes.sync, changes.partition)), style="bold")
-    read = f"read by {changes.path}" if s.ended_rows is None else (
+    read = f"read by {in_words(changes.path)}" if s.ended_rows is None else (
         "the model is not read, since this is no longer a partition of the sync")
     if changes.rows_read < s.rows and s.ended_rows is None:
         read += f": {counted(changes.rows_read, 'row')} and {changes.bytes_read:,} bytes came from the warehouse"

@@ -39,7 +39,6 @@ from candu_sync.diff import nulls_to_replace
 from candu_sync.errors import StateError
 from candu_sync.forgetting import Tombstones
 from candu_sync.rows import Trait, Unsendable, kind_of, trait_columns
-from candu_sync.settings import Settings, in_words
 from candu_sync.snapshot import FUNCTION, HashMemory, KnownRows, LearntRows, Snapshot, hashed_names, traits_of
 from candu_sync.sql_text import Value
 from candu_sync.state import Version
@@ -129,7 +128,7 @@ def _by_hashes(model: _Model, stack: ExitStack) -> RowSource | str:
     """The rows by their hashes; a text: why not, where that is worth saying."""
     warehouse = model.target.project.warehouse
     if warehouse.hashes_left_out:
-        return _left_out(model.target.project.settings, warehouse.dialect)
+        return _left_out(model.target.project.settings.row_hashes, warehouse.dialect)
     if not warehouse.can_hash and not warehouse.can_index:
         return ""
     memory = _memory(model.target, model.snapshot.traits, model.tombstones)
@@ -142,9 +141,8 @@ def _by_hashes(model: _Model, stack: ExitStack) -> RowSource | str:
         return f"no row hashes: {no}"
 
 
-def _left_out(settings: Settings, dialect: str) -> str:
-    others = "" if settings.row_hashes == "none" else f", which leaves {dialect} out"
-    return in_words(settings.workspace, f"no row hashes: CANDU_ROW_HASHES is {settings.row_hashes}{others}")
+def _left_out(used: str, dialect: str) -> str:
+    return f"no row hashes: CANDU_ROW_HASHES is {used}" + ("" if used == "none" else f", which leaves {dialect} out")
 
 
 def _indexed(model: _Model, memory: HashMemory, stack: ExitStack) -> IndexedSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from dagster import AssetKey, TableMetadataValue
 from dagster._serdes import serialize_value
@@ -82,6 +83,13 @@ def test_a_sample_shows_values_only_where_the_sync_says_so(room: Room) -> None:
         "key": "u0", "change": "added", "traits": "plan"}
     sync = people(room, yaml="preview: none")
     assert "sample" not in changes_metadata(room.plan(sync))
+
+
+def test_a_setting_in_how_the_model_was_read_has_the_name_of_its_workspace(room: Room) -> None:
+    found = replace(room.plan(people(room)), path="duckdb arrow (no row hashes: CANDU_ROW_HASHES is none)")
+    assert changes_metadata(found)["read by"].value == found.path
+    said = changes_metadata(found, workspace="eu")["read by"].value
+    assert said == "duckdb arrow (no row hashes: CANDU_EU_ROW_HASHES is none)"
 
 
 def test_requests_that_were_too_large_are_counted(room: Room) -> None:
