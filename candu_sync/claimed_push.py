@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,17 +68,18 @@ class ClaimedPush:
         self.report.accepted, self.report.rejected = outcome.settled
         # Messages that an earlier push settled have no digests. Then all digests are computed again.
         digests = None if any(outcome.settled) or not target.history.written else DigestFile(state.store.scratch)
-        try:
-            if changes.summary.messages:
-                with self._push(), digests or nullcontext():
-                    self._deliver(outcome, digests)
-        finally:
-            with self.reporter.phase("commit"):
-                commit(state, version, target.sync, changes, outcome, engine=target.project.engine,
-                       history=target.history, digests=digests.batches() if digests else None)
-            if digests:
-                digests.remove()
-            self.claim.release()
+        with ExitStack() as until_committed:
+            try:
+                if changes.summary.messages:
+                    with self._push(), digests or nullcontext():
+                        self._deliver(outcome, digests, until_committed)
+            finally:
+                with self.reporter.phase("commit"):
+                    commit(state, version, target.sync, changes, outcome, engine=target.project.engine,
+                           history=target.history, digests=digests.batches() if digests else None)
+                if digests:
+                    digests.remove()
+                self.claim.release()
 
     @contextmanager
     def _push(self) -> Iterator[None]:
@@ -91,9 +92,9 @@ class ClaimedPush:
                 counts |= {name: getattr(self.report, field) - getattr(before, field)
                            for name, field in _COUNTED.items()}
 
-    def _deliver(self, outcome: Outcome, digests: DigestFile | None) -> None:
+    def _deliver(self, outcome: Outcome, digests: DigestFile | None, until_committed: ExitStack) -> None:
         project = self.target.project
-        log = ReceiptLog(self.target.state, self.changes.run_id)
+        log = until_committed.enter_context(self._receipts(outcome))
         messages = unsettled_messages(self.changes, outcome, project.message_namespace, engine=project.engine,
                                       sample=self.sample, built=digests.add if digests else None)
         try:
@@ -101,9 +102,20 @@ class ClaimedPush:
             with project.pushes.delivery(delivery), closing(messages):
                 delivery.run(messages)
         finally:
-            log.close()
+            log.put()
             project.destinations.keep_batch_sizes(self.target.route)
             self._say_too_large()
+
+    @contextmanager
+    def _receipts(self, outcome: Outcome) -> Iterator[ReceiptLog]:
+        """The log, which is open until the commit is done: only what is not settled then is looked up in it again."""
+        log = ReceiptLog(self.target.state, self.changes.run_id)
+        needed = True
+        try:
+            yield log
+            needed = sum(outcome.settled) < self.changes.summary.messages
+        finally:
+            log.close(needed=needed)
 
     def _delivery(self, outcome: Outcome, log: ReceiptLog) -> Delivery:
         # httpx takes longer to load than a plan with nothing to send takes altogether.

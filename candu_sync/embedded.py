@@ -244,6 +244,10 @@ def write_arrow(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table of a few rows as ``write_arrow`` writes a query's. Raises StateError where the disk is full."""
-    # To make a compressor takes longer than to write so little, and to make its opposite longer than to read it.
-    with explained(path.parent), ipc.new_file(str(path), table.schema) as writer:
+    # To make a compressor takes longer than to write so little, and to make its opposite longer than to read it. A file
+    # of Arrow's own is written in fifty pieces.
+    made = pa.BufferOutputStream()
+    with ipc.new_file(made, table.schema) as writer:
         writer.write_table(table)
+    with explained(path.parent):
+        path.write_bytes(made.getvalue())

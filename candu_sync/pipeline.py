@@ -119,11 +119,12 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
     return changes
 
 
-def _staged(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = ()) -> ChangeSet:
+def _staged(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = (),
+            waits: bool = True) -> ChangeSet:
     try:
         # Nothing of a person who was forgotten meanwhile may enter the state.
         read_tombstones(target.project.state).check(changes)
-        return stage(target.state, changes, force=force, allow=allow)
+        return stage(target.state, changes, force=force, allow=allow, waits=waits)
     finally:
         discard(changes)
 
@@ -274,7 +275,7 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
                 # Nothing to do, and no other change set to take the place of.
                 return note_end(target, changes, reporter, succeeded(target, changes, changes.base, Report(),
                                                                     reporter.seconds))
-            changes = _staged(target, changes)
+            changes = _staged(target, changes, waits=stopped_by is not None)
         return _pushed(target, changes, reporter, stopped_by, sample)
 
 

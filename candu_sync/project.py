@@ -11,6 +11,7 @@ from uuid import UUID
 from candu_sync.dbt import check_preconditions, resolve, resolve_sync
 from candu_sync.destinations import Destinations
 from candu_sync.history import HistoryPolicy
+from candu_sync.later import Later
 from candu_sync.opened_once import opened_once
 from candu_sync.progress import Progress
 from candu_sync.pushes import Pushes
@@ -217,16 +218,9 @@ class Project:
         Returns:
             What leaves the file open if it is called before, and in any case waits for a release under way.
         """
-        late = threading.Timer(_MOMENT, self.release_warehouse)
-
-        def keep() -> None:
-            late.cancel()
-            if late.ident is not None:
-                late.join()
-
-        if "warehouse" in self.__dict__ and self.warehouse.keeps_file:
-            late.start()
-        return keep
+        if "warehouse" not in self.__dict__ or not self.warehouse.keeps_file:
+            return lambda: None
+        return Later(_MOMENT, self.release_warehouse, "candu-sync release").end
 
     def stop(self) -> None:
         """End the pushes under way: no new request, those in flight are waited for. Safe in a signal handler."""

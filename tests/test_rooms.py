@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "starting": set(),
     "demo": {"simulator", "syncs"},
 }
-KNOW_NOTHING = {"arrow_rows", "arrow_types", "errors", "lazy", "local_time", "naming", "progress", "prefetch",
+KNOW_NOTHING = {"arrow_rows", "arrow_types", "errors", "later", "lazy", "local_time", "naming", "progress", "prefetch",
                 "relations", "routes", "sql_text", "suggestions", "terminal", "workspaces"}
 ABOVE = {"pipeline", "claimed_push", "endings", "project", "target", "due", "destinations",
          "setting_values", "cli", "__main__", "__init__"}

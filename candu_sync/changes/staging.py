@@ -12,14 +12,12 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.ipc as ipc
-
+from candu_sync.arrow_rows import stored_batches
 from candu_sync.changes.change_set import FILES, INVALID, MORE_FILES, ChangeSet
 from candu_sync.changes.noise import MOVES
 from candu_sync.errors import Claimed, StaleChanges
@@ -44,13 +42,16 @@ def new_run_id() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Collection[str] = ()) -> ChangeSet:
+def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Collection[str] = (),
+          waits: bool = True) -> ChangeSet:
     """Move a change set into the state. It then awaits its push, and replaces one that was staged before. Only the
     owner of the claim removes the files of other change sets (``take_over``), so that no push loses its own files.
 
     Args:
         force: it may go past all guards when it is pushed.
         allow: the guards that it may pass when it is pushed.
+        waits: its push comes later. One that is pushed at once is found by its claim, if this process dies; so a power
+            cut may lose that it awaits a push.
 
     Returns:
         The change set, its folder in the state.
@@ -64,8 +65,8 @@ def stage(state: PartitionState, changes: ChangeSet, *, force: bool, allow: Coll
     if changes.folder is None:
         pointer["plan"] = changes.body()
     else:
-        _add_files(state, changes, none_set_aside=none_set_aside)
-    state.write_json(STAGED, pointer)
+        _add_files(state, changes, none_set_aside=none_set_aside, waits=waits)
+    state.write_json(STAGED, pointer, sync=waits)
     if before:
         _drop_replaced(state, changes, old=time.time() - before.get("at", 0) > _OLD)
     # All its files are on this machine.
@@ -88,8 +89,8 @@ def _drop_replaced(state: PartitionState, changes: ChangeSet, *, old: bool) -> N
         claim.release()
 
 
-def _add_files(state: PartitionState, changes: ChangeSet, *, none_set_aside: bool) -> None:
-    """``none_set_aside``: the state has no invalid rows of an earlier plan."""
+def _add_files(state: PartitionState, changes: ChangeSet, *, none_set_aside: bool, waits: bool) -> None:
+    """``none_set_aside``: the state has no invalid rows of an earlier plan; ``waits`` as for ``stage``."""
     *files, last = [*(file for file in (*MORE_FILES, MOVES) if changes.file(file).exists()), *FILES]
     for file in (*files, last):
         state.store.add(state.name("runs", changes.run_id, file), changes.file(file), more=file != last)
@@ -97,7 +98,7 @@ def _add_files(state: PartitionState, changes: ChangeSet, *, none_set_aside: boo
         return  # the invalid rows of the last plan of all rows are kept
     if changes.file(INVALID).exists():
         # The pointer follows, in the same folder.
-        state.store.add(state.name(INVALID), changes.file(INVALID), more=True)
+        state.store.add(state.name(INVALID), changes.file(INVALID), more=waits)
     elif not none_set_aside:
         state.store.delete(state.name(INVALID))
 
@@ -179,9 +180,8 @@ def anything_set_aside(state: PartitionState) -> bool:
     path = None if state.lacks(INVALID) else state.store.local(state.name(INVALID))
     if path is None:
         return False
-    with pa.OSFile(str(path)) as source:
-        reader = ipc.open_file(source)
-        return any(reader.get_batch(number).num_rows for number in range(reader.num_record_batches))
+    with closing(stored_batches(path)) as batches:
+        return any(batch.num_rows for batch in batches)
 
 
 def awaits_push(state: PartitionState, run_id: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ _LONGEST_REASON = 300
 
 _STYLES = {"succeeded": "green", "failed": "red", "guarded": "yellow"}
 
+# Between two columns of a table.
+_GAP = "  "
+
 # Partitions of a sync that have a line each although there was nothing to do in them.
 _UNCHANGED_SHOWN = 20
 
@@ -45,14 +48,14 @@ def show_results(results: Sequence[RunResult]) -> None:
     if not results:
         return
     names = [name for name in _COUNTS if name not in _RARE or any(getattr(r, name) for r in results)]
-    table = empty_table("sync", *names, "seconds", "status", numbers=len(names) + 1)
+    rows = []
     for name, runs in _lines(results):
         counts = [f"{sum(getattr(r, count) for r in runs):,}" for count in names]
         ended = "not run" if runs[0].error == NOT_RUN else runs[0].status
         status = Text(ended, style=_STYLES.get(ended, ""))
         seconds = sum(sum(r.seconds.values()) for r in runs)
-        table.add_row(text_of(name), *counts, f"{seconds:.1f}", status)
-    console().print(table)
+        rows.append((text_of(name), *(Text(count) for count in counts), Text(f"{seconds:.1f}"), status))
+    _show_table(("sync", *names, "seconds", "status"), rows, numbers=len(names) + 1)
     _show_routes(results)
     for r in results:
         for note in (*r.identity_changes, *backfill_notes(r.new_traits), *noise_notes(r)):
@@ -101,10 +104,38 @@ def show_next_steps(sync: str, *, invalid: int, refused: int, waiting: int = 0) 
 
 def show_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A plain table; None is shown as nothing."""
-    table = empty_table(*headings)
-    for row in rows:
-        table.add_row(*(text_of("" if cell is None else str(cell)) for cell in row))
-    console().print(table)
+    _show_table(headings, [[text_of("" if cell is None else str(cell)) for cell in row] for row in rows])
+
+
+def _show_table(headings: Sequence[str], rows: Iterable[Sequence[Text]], *, numbers: int = 0) -> None:
+    """A table as ``empty_table`` lays it out. Where no cell is folded, the lines are put together here: rich takes
+    longer for a thousand of them than the runs that they are of."""
+    screen = console()
+    lines = [[Text(heading, style="bold") for heading in headings], *rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
+    if sum(widths) + len(_GAP) * (len(widths) - 1) <= screen.width:
+        right = range(1, numbers + 1)
+        screen.print(Text("\n").join(_line(cells, widths, right) for cells in lines), soft_wrap=True)
+        return
+    table = empty_table(*headings, numbers=numbers)
+    for cells in lines[1:]:
+        table.add_row(*cells)
+    screen.print(table)
+
+
+def _line(cells: Sequence[Text], widths: Sequence[int], right: Container[int]) -> Text:
+    """One line of a table. ``right``: the columns that are aligned to the right."""
+    line = Text()
+    for index, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        space = " " * (width - cell.cell_len)
+        if index:
+            line.append(_GAP)
+        if index in right:
+            line.append(space)
+        line.append(cell.plain, style=cell.style or None)
+        if index not in right:
+            line.append(space)
+    return line
 
 
 def short_reason(reason: str) -> str:

@@ -147,12 +147,16 @@ class _Writing:
         schema = pa.schema([field.with_type(_STORED.get(field.name, field.type)) for field in fields],
                            about.metadata())
         rows = 0
-        with parquet.ParquetWriter(path, schema, **parquet_options(schema.names, few=few)) as writer:
+        # Of a few rows the file is made in memory: on a disk it would be written in fifty pieces.
+        made = pa.BufferOutputStream()
+        with parquet.ParquetWriter(made if few else path, schema, **parquet_options(schema.names, few=few)) as writer:
             for batch in batches:
                 values = [*(pa.repeat(value, batch.num_rows) for value in same.values()), *batch.columns]
                 whole = pa.RecordBatch.from_arrays(values, schema=pa.schema(fields))
                 writer.write_batch(whole.cast(schema), row_group_size=ROW_GROUP)
                 rows += batch.num_rows
+        if few:
+            path.write_bytes(made.getvalue())
         return rows
 
     def _sent(self, outcome: Outcome, digests: Digests) -> pa.RecordBatchReader:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from candu_sync.errors import Claimed, StateError
+from candu_sync.later import Later
 from candu_sync.state.clocks import ahead, compare
 from candu_sync.state.owner import Owner, at_work, owner_of, this_process
 from candu_sync.state.partition_state import PartitionState
@@ -48,7 +49,7 @@ class Claim:
         self._lost = self._released = False
         self._beat_at = _clock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="candu-sync heartbeat", daemon=True)
+        self._heartbeat: Later | None = None
         state.introduce()
         # Whether the claim was written at once, and so has the store's time of its heartbeat.
         began = _clock()
@@ -63,12 +64,13 @@ class Claim:
         self._quick = _clock() - began < _QUICK
 
     def __enter__(self) -> Claim:
-        self._thread.start()
+        self._heartbeat = Later(HEARTBEAT, self._beat, "candu-sync heartbeat")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        if self._heartbeat is not None:
+            self._heartbeat.end()
         if not self._released:
             at_work(self._owner.run_id, now=False)
 
@@ -84,19 +86,19 @@ class Claim:
         return not self._lost and _clock() - self._beat_at < SENDING
 
     def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT):
+        while not self._stop.is_set():
             began = _clock()
             if not self.held():
                 return
-            try:
+            # One that fails is tried again by the next beat; after SENDING seconds ``held`` stops the sending.
+            with suppress(StateError):
                 if not self._is_own():
                     self._lost = True
                     return
                 self._state.store.put(self._name, self._body())
                 self._quick = _clock() - began < _QUICK
                 self._beat_at = began
-            except StateError:
-                continue  # the next beat tries again; after SENDING seconds ``held`` stops the sending
+            self._stop.wait(HEARTBEAT)
 
     def _is_own(self) -> bool:
         """Whether the claim is this process's. Its file also shows whether the clock is right."""

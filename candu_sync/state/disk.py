@@ -39,7 +39,7 @@ class DiskStore:
         path = self._path(name)
         made = self._written(name, lambda: self._put(path, data, create=create, sync=sync))
         if made and sync:
-            _sync_folder(path)
+            system.flush_folder(os.path.dirname(path))
         return made
 
     def _path(self, name: str) -> str:
@@ -137,12 +137,12 @@ class DiskStore:
             raise _unwritable(target, error) from error
         self._written(name, lambda: os.replace(path, target))
         if not more:
-            _sync_folder(target)
+            system.flush_folder(os.path.dirname(target))
         return size
 
     def copy(self, source: str, target: str) -> None:
         self._written(target, lambda: self._copy(self._path(source), self._path(target)))
-        _sync_folder(self._path(target))
+        system.flush_folder(os.path.dirname(self._path(target)))
 
     def _copy(self, source: str, target: str) -> None:
         # Files of the state are never changed. So two names of one file are as good as two files.
@@ -273,18 +273,6 @@ def _write(path: str, data: bytes, *, sync: bool) -> None:
         file.flush()
         if sync:
             system.flush(file.fileno())
-
-
-def _sync_folder(path: str) -> None:
-    """A rename is on disk only when the folder of its path is. One that is gone again was emptied by a delete."""
-    try:
-        descriptor = os.open(os.path.dirname(path), os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unlink(path: str) -> None:

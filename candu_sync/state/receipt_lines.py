@@ -48,6 +48,8 @@ class FileLines:
         self._size = 0
         self._reserved = 0
         self._unsynced = False
+        # Whether a power cut may lose the file itself.
+        self._is_new = True
         try:
             self._file = os.open(self._path, os.O_WRONLY)
         except OSError as error:
@@ -86,6 +88,9 @@ class FileLines:
         try:
             self._unsynced = False
             system.flush(self._file)
+            if self._is_new:
+                system.flush_folder(self._path.parent)
+                self._is_new = False
         except OSError as error:
             self._unsynced = True
             raise self._unwritable(error) from error
@@ -130,7 +135,8 @@ def _put_part(store: Store, folder: str, part: int, data: bytes) -> int:
 
     Another process may push the same run: no part of its log is written over.
     """
-    while not store.put(_part_name(folder, part), data, create=True):
+    # An empty one is a file on a disk, which is synced with its first lines.
+    while not store.put(_part_name(folder, part), data, create=True, sync=bool(data)):
         part += 1
     return part
 

@@ -4,17 +4,22 @@ A timer gets the lines out of this process and onto the disk every ``SYNC_SECOND
 cut can lose. Two kinds of lines do not wait. ``sent`` must be out before its request goes. ``unsent`` may be followed
 by a long pause. A kill in that pause would make an event that Candu did not take look like one that it may have.
 ``receipt_lines`` has where the lines go.
+
+The log stays open until the commit is done. A commit that takes less than ``SYNC_SECONDS`` says itself all that the
+lines say, and they need not reach the disk any more.
 """
 
 from __future__ import annotations
 
 import threading
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from candu_sync.errors import StateError
+from candu_sync.later import Later
 from candu_sync.state.disk import DiskStore
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.receipt_lines import FileLines, Lines, ObjectLines
@@ -45,8 +50,7 @@ class ReceiptLog:
                                else ObjectLines(state.store, folder, parts))
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._timer = threading.Thread(target=self._flush, name="candu-sync receipts", daemon=True)
-        self._timer.start()
+        self._timer = Later(SYNC_SECONDS, self._flush, "candu-sync receipts")
 
     def write(self, line: dict[str, Any]) -> None:
         """Append a line.
@@ -61,28 +65,39 @@ class ReceiptLog:
                 self._lines.put()
 
     def _flush(self) -> None:
-        while not self._closing.wait(SYNC_SECONDS):
-            try:
-                with self._lock:
-                    self._lines.put()
+        while not self._closing.is_set():
+            # The lines are kept where it fails: the next write, or the end, raises it.
+            with suppress(StateError):
+                self.put()
                 self._lines.sync()
-            except StateError:
-                continue  # the lines are kept: the next write, or the close, raises it
+            self._closing.wait(SYNC_SECONDS)
 
-    def close(self) -> None:
-        """Sync and close.
+    def put(self) -> None:
+        """Get all lines out of this process.
+
+        Raises:
+            StateError: they cannot be recorded.
+        """
+        with self._lock:
+            self._lines.put()
+
+    def close(self, *, needed: bool = True) -> None:
+        """Close it.
+
+        Args:
+            needed: the lines are read again by a later run, so they are synced.
 
         Raises:
             StateError: the last lines cannot be recorded.
         """
         self._closing.set()
-        self._timer.join()
-        with self._lock:
-            try:
-                self._lines.put()
+        self._timer.end()
+        try:
+            self.put()
+            if needed:
                 self._lines.sync()
-            finally:
-                self._lines.close()
+        finally:
+            self._lines.close()
 
 
 def _encoded(line: dict[str, Any]) -> bytes:

@@ -41,3 +41,16 @@ def flush(file: int) -> None:
     except (ImportError, OSError):
         pass  # a file system that does not know it
     os.fsync(file)
+
+
+def flush_folder(folder: str | os.PathLike[str]) -> None:
+    """Wait until the names of a folder's files are on the disk: only then a file that was made or renamed is. A folder
+    that is gone again was emptied by a delete."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

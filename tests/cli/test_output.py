@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
-from candu_sync.cli import progress_bar
+from candu_sync.cli import progress_bar, tables
 from candu_sync.simulator import Simulator
 from tests.support.folder import EXECUTABLE, Folder
 
 HEAVY = ("dagster", "duckdb", "pyarrow", "sqlalchemy", "httpx", "pydantic", "obstore", "starlette")
+
+
+@pytest.mark.parametrize("width", [200, 30])
+def test_a_table_of_many_lines_looks_as_rich_lays_it_out(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    rows = [(Text(f"users/ü漢 [red]{n}"), Text(f"{n * 77:,}"), Text("failed" if n % 3 else "succeeded", style="red"))
+            for n in range(30)]
+    table = tables.empty_table("sync", "rows", "status", numbers=1)
+    for cells in rows:
+        table.add_row(*cells)
+    by_rich, by_us = (Console(file=io.StringIO(), highlight=False, width=width) for _ in range(2))
+    by_rich.print(table)
+    monkeypatch.setattr(tables, "console", lambda: by_us)
+    tables._show_table(("sync", "rows", "status"), rows, numbers=1)
+    assert isinstance(by_us.file, io.StringIO)
+    assert isinstance(by_rich.file, io.StringIO)
+    assert by_us.file.getvalue() == by_rich.file.getvalue()
 
 
 def test_help_waits_for_no_heavy_module() -> None:

@@ -15,6 +15,7 @@ from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.receipt_log import ReceiptLog
 from candu_sync.state.receipts import read_receipts
 from candu_sync.state.root import State
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -62,6 +63,33 @@ def test_they_are_on_the_disk_before_the_log_is_closed(state: PartitionState) ->
     log.write({"accepted": [0, 9], "at": "now"})
     assert read_receipts(state, "run-1").accepted == [(0, 9)]
     log.close()
+
+
+@pytest.mark.parametrize(("needed", "waits"), [(True, 2), (False, 0)])
+def test_what_no_later_run_reads_waits_for_no_disk(state: PartitionState, monkeypatch: pytest.MonkeyPatch,
+                                                   needed: bool, waits: int) -> None:
+    # A file that is new is on the disk when its folder is.
+    monkeypatch.setattr("candu_sync.state.receipt_log.SYNC_SECONDS", 3600.0)
+    log = ReceiptLog(state, "run-1")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    log.write({"sent": [0, 9]})
+    log.write({"accepted": [0, 9], "at": "now"})
+    log.close(needed=needed)
+    assert len(synced) == waits
+    assert read_receipts(state, "run-1").accepted == [(0, 9)]
+
+
+def test_they_reach_the_disk_while_the_log_is_open(state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("candu_sync.state.receipt_log.SYNC_SECONDS", 0.01)
+    log = ReceiptLog(state, "run-1")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    log.write({"accepted": [0, 9], "at": "now"})
+    until(lambda: len(synced) == 2)
+    log.write({"accepted": [10, 19], "at": "now"})
+    until(lambda: len(synced) == 3)
+    log.close(needed=False)
 
 
 @pytest.mark.parametrize("cut", range(1, 19))
