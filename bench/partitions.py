@@ -36,8 +36,8 @@ def partitions(bench: Bench) -> None:
         bench.measure("partitions/status", partial(_status, lab, table, 50 if bench.tiny else LISTED))
 
 
-def _split(lab: Lab, table: str, _: int) -> int:
-    """Give the sync a partition for each end of a user's id; returns how many there are."""
+def _split(lab: Lab, table: str, count: int) -> int:
+    """Give the sync a partition for each end of a user's id; returns how many there are, whatever the count."""
     lab.model(f"select * from (select * from {table}) where right(user_id, 2) = :partition")
     _values(lab, f"select distinct right(user_id, 2) from (select * from {table})")
     return ENDS
