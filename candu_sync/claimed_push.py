@@ -66,13 +66,15 @@ class ClaimedPush:
         outcome = read_receipts(state, changes.run_id)
         # What an earlier push of this change set has settled is not sent again.
         self.report.accepted, self.report.rejected = outcome.settled
+        left_out = self._left_out(outcome)
         # Messages that an earlier push settled have no digests. Then all digests are computed again.
-        digests = None if any(outcome.settled) or not target.history.written else DigestFile(state.store.scratch)
+        built = not (any(outcome.settled) or left_out)
+        digests = DigestFile(state.store.scratch) if built and target.history.written else None
         with ExitStack() as until_committed:
             try:
                 if changes.summary.messages:
                     with self._push(), digests or nullcontext():
-                        self._deliver(outcome, digests, until_committed)
+                        self._deliver(outcome, left_out, digests, until_committed)
             finally:
                 with self.reporter.phase("commit"):
                     commit(state, version, target.sync, changes, outcome, engine=target.project.engine,
@@ -92,17 +94,30 @@ class ClaimedPush:
                 counts |= {name: getattr(self.report, field) - getattr(before, field)
                            for name, field in _COUNTED.items()}
 
-    def _deliver(self, outcome: Outcome, digests: DigestFile | None, until_committed: ExitStack) -> None:
+    def _left_out(self, outcome: Outcome) -> set[int]:
+        """The messages that an earlier push of the change set may have sent, and that are not sent again: the snapshot
+        takes them as accepted."""
+        sync = self.target.sync
+        unknown = outcome.unknown if sync.kind == "events" and sync.uncertain == "skip" else set()
+        if unknown:
+            self.report.accepted += len(unknown)
+            _log.warning("%s: %s went out in an earlier push without an answer, and %s not sent again (uncertain: "
+                         "skip). They are taken as accepted; `candu-sync status` counts them as uncertain",
+                         self.target.name, counted(len(unknown), "event"), "is" if len(unknown) == 1 else "are")
+        return unknown
+
+    def _deliver(self, outcome: Outcome, left_out: set[int], digests: DigestFile | None,
+                 until_committed: ExitStack) -> None:
         project = self.target.project
         log = until_committed.enter_context(self._receipts(outcome))
         messages = unsettled_messages(self.changes, outcome, project.message_namespace, engine=project.engine,
-                                      sample=self.sample, built=digests.add if digests else None)
+                                      sample=self.sample, left_out=left_out, built=digests.add if digests else None)
         try:
             delivery = self._delivery(outcome, log)
             with project.pushes.delivery(delivery), closing(messages):
                 delivery.run(messages)
         finally:
-            log.put()
+            log.end()
             project.destinations.keep_batch_sizes(self.target.route)
             self._say_too_large()
 
@@ -123,7 +138,8 @@ class ClaimedPush:
 
         project, settings, route = self.target.project, self.target.project.settings, self.target.route
         destination = connection_of(route).destination
-        total = self.changes.summary.messages - sum(outcome.settled) if self.sample is None else self.sample
+        unsettled = self.changes.summary.messages - self.report.accepted - self.report.rejected
+        total = unsettled if self.sample is None else self.sample
         sizes = project.destinations.batch_sizes(route, self.changes.kind, total)
         # No more workers than requests.
         workers = min(settings.concurrency, max(1, math.ceil(total / sizes.size)))

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from candu_sync import pipeline
 from candu_sync.delivery import limits
 from candu_sync.errors import SettingsError, StaleChanges
-from candu_sync.operate import maintenance
+from candu_sync.operate import maintenance, statuses
 from candu_sync.progress import Counted, Event
 from candu_sync.project import Project
 from candu_sync.simulator import Simulator
 from candu_sync.state import read_last_run
+from candu_sync.syncs import Catalog
 from candu_sync.syncs.sync import Sync
 from candu_sync.target import Target
 from tests.delivery.faults import faults
@@ -306,6 +307,25 @@ class TestUncertainEvents:
         assert lab.run(sync).status == "failed"
         lab.run(sync)
         assert len(simulator.events()) == arrivals
+
+    @pytest.mark.parametrize(("uncertain", "arrivals"), [("resend", 25), ("skip", 20)])
+    def test_a_push_that_goes_on_with_the_same_changes(self, lab: Lab, simulator: Simulator, uncertain: str,
+                                                      arrivals: int, caplog: pytest.LogCaptureFixture) -> None:
+        lab.overrides |= {"max_attempts": 1, "batch_size": 5, "concurrency": 1}
+        sync = self.events(lab, uncertain)
+        simulator.fault("lost", times=1)
+        assert lab.run(sync).status == "failed"
+        with lab.project() as project:
+            _, result = pipeline.push_staged(Target(project, sync))
+        assert (result.status, result.accepted, result.waiting) == ("succeeded", 20, 0)
+        assert result.requests == arrivals // 5 - 1
+        assert len(simulator.events()) == arrivals
+        assert ("5 events went out in an earlier push without an answer, and are not sent again" in caplog.text) is (
+            uncertain == "skip")
+        assert lab.run(sync).requests == 0
+        with lab.project() as project:
+            [row] = statuses(project, Catalog({sync.name: sync}, ()))
+        assert row["uncertain"] == 5
 
     @pytest.mark.parametrize("uncertain", ["resend", "skip"])
     def test_events_that_never_reached_candu_are_not_uncertain(self, lab: Lab, simulator: Simulator,

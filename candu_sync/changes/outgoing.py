@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import ExitStack, closing
 from uuid import UUID
 
@@ -114,8 +114,8 @@ def hold_refused(connection: duckdb.DuckDBPyConnection, encoding: Encoding, *, a
 
 
 def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | None, *, engine: Embedded,
-                       sample: int | None = None, built: Callable[[pa.RecordBatch], None] | None = None,
-                       ) -> Generator[pa.RecordBatch, None, None]:
+                       sample: int | None = None, left_out: Collection[int] = (),
+                       built: Callable[[pa.RecordBatch], None] | None = None) -> Generator[pa.RecordBatch, None, None]:
     """The messages of a change set that are not settled yet, in order, built while they are read.
 
     Args:
@@ -123,12 +123,13 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
         namespace: of the messages' ids; None: they carry none.
         engine: to build them in.
         sample: at most so many messages.
+        left_out: the numbers of messages that are not sent either.
         built: called with each batch before it is given out.
 
     Returns:
         Batches of message (int64), body (string) and digest (binary), of at most 25,000 rows.
     """
-    rows, encoding = _outgoing(changes, outcome, sample), changes.encoding(namespace)
+    rows, encoding = _outgoing(changes, _numbers(outcome, left_out), sample), changes.encoding(namespace)
     with ExitStack() as stack:
         if is_few(changes.summary.messages):
             messages: Iterator[pa.RecordBatch] = (in_array(messages_of_few(encoding, batch)) for batch in rows)
@@ -141,10 +142,9 @@ def unsettled_messages(changes: ChangeSet, outcome: Outcome, namespace: UUID | N
             yield batch
 
 
-def _outgoing(changes: ChangeSet, outcome: Outcome, sample: int | None) -> Iterator[pa.RecordBatch]:
+def _outgoing(changes: ChangeSet, settled: pa.Array | None, sample: int | None) -> Iterator[pa.RecordBatch]:
     """The rows of the messages that are not settled yet, in order, at most ``sample`` of them."""
     left = sample
-    settled = _numbers(outcome)
     with closing(read_batches(changes.outgoing)) as batches:
         for batch in batches:
             for rows in _unsettled(batch.filter(batch.column("message").is_valid()), settled):
@@ -170,7 +170,7 @@ def _unsettled(batch: pa.RecordBatch, settled: pa.Array | None) -> Iterator[pa.R
         start += length
 
 
-def _numbers(outcome: Outcome) -> pa.Array | None:
+def _numbers(outcome: Outcome, left_out: Collection[int]) -> pa.Array | None:
     """The numbers of the settled messages; None: there are none, as in every push but a repeated one."""
-    numbers = [n for low, high in outcome.accepted for n in range(low, high + 1)] + list(outcome.rejected)
+    numbers = [n for low, high in outcome.accepted for n in range(low, high + 1)] + [*outcome.rejected, *left_out]
     return pa.array(numbers, pa.int64()) if numbers else None

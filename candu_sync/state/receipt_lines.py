@@ -34,8 +34,11 @@ class Lines(Protocol):
     def sync(self) -> None:
         """Write them to where a power cut cannot lose them."""
 
-    def close(self) -> None:
+    def end(self) -> None:
         """No more lines come."""
+
+    def close(self) -> None:
+        """After ``end``: they are not synced any more."""
 
 
 class FileLines:
@@ -95,9 +98,14 @@ class FileLines:
             self._unsynced = True
             raise self._unwritable(error) from error
 
+    def end(self) -> None:
+        # What is reserved reads as zeros, and the commit may need the room.
+        try:
+            os.ftruncate(self._file, self._size)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def close(self) -> None:
-        # The space that is reserved after the lines reads as zeros.
-        os.ftruncate(self._file, self._size)
         os.close(self._file)
 
     def _unwritable(self, error: OSError) -> StateError:
@@ -125,6 +133,9 @@ class ObjectLines:
 
     def sync(self) -> None:
         pass
+
+    def end(self) -> None:
+        self.put()
 
     def close(self) -> None:
         pass

@@ -81,6 +81,15 @@ class ReceiptLog:
         with self._lock:
             self._lines.put()
 
+    def end(self) -> None:
+        """No more lines come: get all of them out of this process, and give back the room for more.
+
+        Raises:
+            StateError: they cannot be recorded.
+        """
+        with self._lock:
+            self._lines.end()
+
     def close(self, *, needed: bool = True) -> None:
         """Close it.
 
@@ -93,7 +102,7 @@ class ReceiptLog:
         self._closing.set()
         self._timer.end()
         try:
-            self.put()
+            self.end()
             if needed:
                 self._lines.sync()
         finally:

@@ -67,6 +67,13 @@ class Outcome:
         return _merged(pair for pair, times in self.unanswered.items() if times > 0)
 
     @property
+    def unknown(self) -> set[int]:
+        """The messages that went out at least once without an answer, and that no answer came for since."""
+        numbers = {number for low, high in self.uncertain for number in range(low, high + 1)}
+        return {number for number in numbers if number not in self.rejected
+                and not any(low <= number <= high for low, high in self.accepted)}
+
+    @property
     def accepted_ranges(self) -> list[tuple[int, int]]:
         """``accepted`` in order, none adjacent or overlapping."""
         return _merged(self.accepted)
