@@ -80,6 +80,19 @@ def test_what_no_later_run_reads_waits_for_no_disk(state: PartitionState, monkey
     assert read_receipts(state, "run-1").accepted == [(0, 9)]
 
 
+def test_the_commit_has_the_room_that_was_reserved_for_answers(state: PartitionState) -> None:
+    log = ReceiptLog(state, "run-1")
+    log.write({"sent": [0, 9]})
+    log.write({"accepted": [0, 9], "at": "now"})
+    reserved = log_file(state).stat().st_size
+    log.end()
+    left = log_file(state).stat().st_size
+    assert left < 1_000 < reserved
+    log.close()
+    assert log_file(state).stat().st_size == left
+    assert read_receipts(state, "run-1").accepted == [(0, 9)]
+
+
 def test_they_reach_the_disk_while_the_log_is_open(state: PartitionState, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("candu_sync.state.receipt_log.SYNC_SECONDS", 0.01)
     log = ReceiptLog(state, "run-1")
