@@ -177,7 +177,7 @@ def anything_staged(state: PartitionState) -> bool:
 
 def anything_set_aside(state: PartitionState) -> bool:
     """Whether the last plan found invalid rows. Then the next plan has to list those that are invalid now."""
-    path = None if state.lacks(INVALID) else state.store.local(state.name(INVALID))
+    path = state.local(INVALID)
     if path is None:
         return False
     with closing(stored_batches(path)) as batches:

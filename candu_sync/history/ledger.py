@@ -86,7 +86,7 @@ def record_run(state: PartitionState, changes: ChangeSet, outcome: Outcome, befo
 def _plain_few(state: PartitionState, changes: ChangeSet, policy: HistoryPolicy) -> bool:
     """Whether ``few_rows`` has what the file needs."""
     return (is_few(changes.summary.messages) and not changes.summary.changed and policy.mode != "values"
-            and changes.refresh is None and _local(state, INVALID) is None)
+            and changes.refresh is None and state.local(INVALID) is None)
 
 
 class _Writing:
@@ -230,7 +230,7 @@ def _json_of(name: str, traits: tuple[Trait, ...], row: str) -> str:
 
 def _expose_invalid(connection: duckdb.DuckDBPyConnection, state: PartitionState, kind: str, at: dt.datetime) -> None:
     """Make ``new_invalid``: the rows that cannot be sent, and that the ledger does not have with this reason."""
-    for view, path in (("invalid", _local(state, INVALID)), ("known_invalid", _local(state, _KNOWN_INVALID))):
+    for view, path in (("invalid", state.local(INVALID)), ("known_invalid", state.local(_KNOWN_INVALID))):
         connection.register(view, arrow_file(path) if path else _NO_INVALID.empty_table())
     user = "key" if kind == "users" else "NULL::VARCHAR"
     connection.execute(f"""
@@ -253,15 +253,10 @@ def _expose_invalid(connection: duckdb.DuckDBPyConnection, state: PartitionState
 
 def _remember_invalid(state: PartitionState, folder: Path) -> None:
     """Note that the ledger has the invalid rows of the last plan."""
-    current = _local(state, INVALID)
+    current = state.local(INVALID)
     if current is not None:
         copy = folder / "invalid.arrow"
         shutil.copyfile(current, copy)
         state.store.add(state.name(_KNOWN_INVALID), copy)
     elif not state.lacks(_KNOWN_INVALID):
         state.store.delete(state.name(_KNOWN_INVALID))
-
-
-def _local(state: PartitionState, name: str) -> Path | None:
-    """A file of the partition on this machine; None: there is none."""
-    return None if state.lacks(name) else state.store.local(state.name(name))

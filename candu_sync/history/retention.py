@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def tidy(state: PartitionState, policy: HistoryPolicy, now: dt.datetime) -> None
     Files of all syncs and partitions count, once a day for their age: most partitions of a day or an hour never run
     again.
     """
-    put_together(state, _without_old(state, policy.days, now))
+    put_together(state, _without_old(state.store, _files(state), policy.days, now))
     if _first_of_day(state, now):
         drop_old_everywhere(state.store, policy.days, now)
         drop_notes(state.store, policy.days, now)
@@ -57,14 +57,14 @@ def _first_of_day(state: PartitionState, now: dt.datetime) -> bool:
 
 def drop_old(state: PartitionState, days: float, now: dt.datetime) -> int:
     """Remove ledger files whose run began more than ``days`` before ``now`` (aware). Returns how many there were."""
-    return _drop(state.store, _too_old(_files(state), days, now))
-
-
-def _without_old(state: PartitionState, days: float, now: dt.datetime) -> dict[str, int]:
-    """As ``drop_old``. Returns the files that stay, with their bytes."""
     files = _files(state)
-    old = _too_old(files, days, now)
-    _drop(state.store, old)
+    return len(files) - len(_without_old(state.store, files, days, now))
+
+
+def _without_old(store: Store, files: Mapping[str, int], days: float, now: dt.datetime) -> dict[str, int]:
+    """Remove those that are too old. Returns the files that stay, with their bytes."""
+    old = set(_too_old(files, days, now))
+    _drop(store, old)
     return {name: size for name, size in files.items() if name not in old}
 
 
@@ -109,7 +109,7 @@ def _unfinished(store: Store, name: str) -> bool:
     return any(run_of(name).encode() in (store.get(claim) or b"") for claim in claims)
 
 
-def _drop(store: Store, names: list[str]) -> int:
+def _drop(store: Store, names: Collection[str]) -> int:
     for name in names:
         store.delete(name)
     return len(names)

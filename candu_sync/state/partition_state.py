@@ -83,6 +83,10 @@ class PartitionState:
         """Whether it is known that the partition has no file of this name."""
         return self._seen is not None and self.name(name) not in self._seen
 
+    def local(self, name: str) -> Path | None:
+        """A file of the partition on this machine, to be read and not written; None: there is none."""
+        return None if self.lacks(name) else self.store.local(self.name(name))
+
     def read_record(self) -> dict[str, Any]:
         """The record of the last run; empty: there is none, or it cannot be read."""
         return dict(self._record.read() if self._last is None else self._last)

@@ -14,7 +14,6 @@ import datetime as dt
 import json
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 
 from candu_sync.errors import DamagedState
 from candu_sync.state import folder_names
@@ -92,7 +91,7 @@ def move_partition(old: PartitionState, new: PartitionState, run_id: str, *, lea
         DamagedState: the old version cannot be read.
         StateError: the state cannot be written.
     """
-    number = _number(old) + 1
+    number = old.newest_number() + 1
     with Claim(old, number, run_id) as claim:
         try:
             _copied(old, new, run_id, leave)
@@ -103,7 +102,7 @@ def move_partition(old: PartitionState, new: PartitionState, run_id: str, *, lea
 
 
 def _copied(old: PartitionState, new: PartitionState, run_id: str, leave: tuple[str, ...]) -> None:
-    number = _number(new) + 1
+    number = new.newest_number() + 1
     _drop_dead(new, number)
     with Claim(new, number, run_id) as claim:
         try:
@@ -148,14 +147,9 @@ def _moves(name: str, leave: tuple[str, ...]) -> bool:
 
 
 def _put_version(new: PartitionState, version: Version, files: dict[str, File]) -> None:
-    number = max(version.number, _number(new) + 1)
+    number = max(version.number, new.newest_number() + 1)
     if version.number:
         new.commit(replace(version, number=number, files=files), {})
-
-
-def _number(state: PartitionState) -> int:
-    names = state.store.list(state.name("versions/"))
-    return int(Path(names[-1]).stem) if names else 0
 
 
 def _newest(state: PartitionState) -> Version:
