@@ -17,6 +17,7 @@ from candu_sync.forgetting import read_tombstones
 from candu_sync.history import DigestFile
 from candu_sync.naming import counted
 from candu_sync.progress import Reporter
+from candu_sync.settings import in_words
 from candu_sync.state import Claim, Outcome, ReceiptLog, Version, read_receipts
 from candu_sync.target import Target
 
@@ -163,10 +164,14 @@ class ClaimedPush:
                         pace=project.destinations.pace(route), sizes=sizes)
 
     def _say_too_large(self) -> None:
-        if count := self.report.too_large:
-            _log.warning("%s: %s refused %s as too large (HTTP 413): %s messages were sent again in smaller requests",
-                         self.target.name, self.target.route.service, counted(count, "request"),
-                         "its" if count == 1 else "their")
+        """Requests that grow find their limit by a refusal: only of the size that was set is it worth a word."""
+        if self.report.batch_size_too_large:
+            settings, route, count = self.target.project.settings, self.target.route, self.report.too_large
+            _log.warning(
+                "%s: %s refused %s as too large (HTTP 413), some of no more than %s: %s messages were sent again in "
+                "smaller requests. %s", self.target.name, route.service, counted(count, "request"),
+                counted(route.batch_size(settings.batch_size), "message"), "its" if count == 1 else "their",
+                in_words(settings.workspace, "A smaller CANDU_BATCH_SIZE spares them"))
 
     def _announce(self, seconds: float) -> None:
         _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from candu_sync.errors import StateError
+from candu_sync.errors import StateError, UsageError
 from candu_sync.state import last_run_of, read_claim
-from candu_sync.syncs import Sync, expanded, has_ended, partitions_to_run, present_segments
+from candu_sync.suggestions import did_you_mean
+from candu_sync.syncs import Sync, expanded, has_ended, is_partition, join, partitions_to_run, present_segments, split
 from candu_sync.target import Target
 
 if TYPE_CHECKING:
@@ -71,6 +72,36 @@ def segments_of(project: Project, sync: Sync) -> Collection[str] | None:
     """The segments that a partition of the sync can have now (see ``present_segments``); the warehouse is asked
     once."""
     return present_segments(sync, partial(project.known_values, tag=sync.name))
+
+
+def check_is_known(target: Target) -> None:
+    """Refuse a partition without rows whose segment is not known: the SQL of ``values`` does not find it, and it has no
+    state. Its key is probably mistyped. Where ``min_rows`` is 0, a partition without rows is a normal one.
+
+    Raises:
+        UsageError: it is one.
+        ModelError, WarehouseError: the SQL of ``values`` fails.
+        StateError: the state cannot be read.
+    """
+    project, sync, key = target.project, target.sync, target.partition
+    partitions = sync.partitions
+    if partitions is None or partitions.dynamic is None or key is None or target.ended or not sync.guard.min_rows:
+        return
+    segments = project.known_values(partitions.values or "", sync.name)
+    start, segment = split(partitions, key)
+    if segment in segments or any(_segment(sync, ran) == segment for ran in project.state.partitions(sync.name)):
+        return
+    meant = did_you_mean(str(segment), segments, shown=join(start, "{}"))
+    raise UsageError(f"{sync.name} has no partition {key}{meant} (the model returns no row for it, and the SQL of "
+                     "`values` does not find it)")
+
+
+def _segment(sync: Sync, ran: str | None) -> str | None:
+    """The segment of a partition that ran before; None: its key is of another scheme."""
+    if ran is None or not is_partition(sync, ran):
+        return None
+    assert sync.partitions is not None
+    return split(sync.partitions, ran)[1]
 
 
 def share_of_ended(project: Project, sync: Sync) -> tuple[int, int]:

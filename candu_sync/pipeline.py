@@ -36,6 +36,7 @@ from candu_sync.claimed_push import ClaimedPush
 from candu_sync.commit import RunResult, recover, result_of
 from candu_sync.comparison import compare
 from candu_sync.delivery import Report
+from candu_sync.due import check_is_known
 from candu_sync.endings import end_of_push, guarded, note_end, note_failed_plan, remembered, succeeded
 from candu_sync.errors import Claimed, GuardTripped, ModelError, WarehouseError
 from candu_sync.forgetting import read_tombstones
@@ -62,6 +63,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
     Raises:
         OtherRoute: the snapshot is of what was sent by another route.
         ModelError, WarehouseError: the model cannot be read, or not be sent.
+        UsageError: there is no such partition (see ``due.check_is_known``).
         SpecError: it has a ref or a source of dbt's that the manifest does not have.
         OtherWorkspace: the state belongs to Candu at another URL.
         Claimed: another run is at work on this partition.
@@ -77,6 +79,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
         target.check_workspace(key=False)
         with target.state.seen_at_once():
             changes = _compared(target, reporter, full=full, keep=keep, keys=keys, reroute=reroute)
+            _check_is_known(target, changes, force=force, allow=allow)
             reporter.end("planned", result_of(changes, "planned").counts())
             return _staged(target, changes, force=force, allow=allow) if keep else changes
 
@@ -117,6 +120,21 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
     if target.shard is not None:
         target.project.planned.setdefault(target.name, changes.summary)
     return changes
+
+
+def _check_is_known(target: Target, changes: ChangeSet, *, force: bool, allow: Collection[str]) -> None:
+    """As ``check_is_known``, where nothing says that a partition may be empty. A change set that is refused is removed.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    if changes.summary.rows or changes.base or force or "rows" in allow:
+        return
+    try:
+        check_is_known(target)
+    except BaseException:
+        discard(changes)
+        raise
 
 
 def _staged(target: Target, changes: ChangeSet, *, force: bool = False, allow: Collection[str] = (),
@@ -270,6 +288,7 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
         target.check_workspace()
         with target.state.seen_at_once():
             changes = _compared(target, reporter, full=full, keep=True, keys=keys)
+            _check_is_known(target, changes, force=force, allow=allow)
             stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
             if stopped_by is None and changes.folder is None and not anything_staged(target.state):
                 # Nothing to do, and no other change set to take the place of.

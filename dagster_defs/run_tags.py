@@ -82,12 +82,19 @@ def _add_counts(context: AssetExecutionContext, counts: Mapping[str, int]) -> No
 def tag_passed(context: AssetExecutionContext, guards: str, why: str) -> None:
     """Say which guards a person passed, and why; nothing for no guard."""
     if guards:
-        _add(context, {_PASSED: shortened(f"{guards}: {why}", _LONGEST)})
+        _add_words(context, _PASSED, f"{guards}: {why}")
 
 
 def tag_stopped(context: AssetExecutionContext, why: str) -> None:
     """Say which guards stopped the run, with their figures."""
-    _add(context, {_STOPPED: shortened(why, _LONGEST)})
+    _add_words(context, _STOPPED, why)
+
+
+def _add_words(context: AssetExecutionContext, tag: str, words: str) -> None:
+    """Add words to those that another sync or partition of the run has put there."""
+    before = _tags(context).get(tag, "")
+    if words not in before:
+        _add(context, {tag: shortened(f"{before}; {words}" if before else words, _LONGEST)})
 
 
 def _tags(context: AssetExecutionContext) -> dict[str, str]:

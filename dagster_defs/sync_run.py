@@ -160,7 +160,8 @@ class SyncRun:
         missing = [key for key in self.launch.keys if all(key in each.summary.missing_keys for each in found)]
         if missing:
             fail(f"{self.sync.name}: no row has the key {', or '.join(map(shown_key, missing))}: the model does not "
-                 "return it, it is an event that was sent, or the key is made of several columns, like g1|u1",
+                 "return it, it is an event that was sent, the person is forgotten, or the key is made of several "
+                 "columns, like g1|u1",
                  self.context)
 
     def _tag_passed(self, tripped: Iterable[Collection[str]]) -> None:

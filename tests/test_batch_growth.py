@@ -110,8 +110,8 @@ def test_a_limit_is_learnt_once_and_refuses_no_row(
     assert (result.status, result.accepted, result.refused) == ("succeeded", COUNT, 0)
     count = sum(request["status"] == 413 for request in simulator.requests())
     assert result.too_large == count > 1
-    assert (f"users/profile: Candu refused {count} requests as too large (HTTP 413): their messages were sent again in "
-            "smaller requests") in caplog.messages
+    # Growth found its limit: nothing is wrong with a setting.
+    assert not [line for line in caplog.messages if "413" in line]
     change(growing, 1)
     growing.run(sync)
     before = len(simulator.requests())
@@ -119,6 +119,17 @@ def test_a_limit_is_learnt_once_and_refuses_no_row(
     result = growing.run(sync)
     assert result.accepted == COUNT
     assert all(request["status"] == 200 for request in simulator.requests()[before:])
+
+
+def test_a_batch_size_that_is_too_large_is_said(
+        growing: Lab, simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    simulator.assume(most_messages=8)
+    result = growing.run(growing.sync("users/profile", PEOPLE, ANY))
+    count = sum(request["status"] == 413 for request in simulator.requests())
+    assert (result.accepted, result.too_large) == (COUNT, count)
+    assert (f"users/profile: Candu refused {count} requests as too large (HTTP 413), some of no more than 10 messages: "
+            "their messages were sent again in smaller requests. A smaller CANDU_BATCH_SIZE spares them"
+            ) in caplog.messages
 
 
 def test_the_estimate_of_a_plan_counts_the_growth(growing: Lab) -> None:

@@ -104,6 +104,29 @@ class TestPartitions:
             assert lab.run(sync, key).status == "succeeded"
         assert set(simulator.users()) == {"a", "b"}
 
+    @pytest.mark.parametrize("windows", ["", "daily: 2026-01-05, "])
+    def test_a_mistyped_dynamic_key_is_refused_and_leaves_nothing(self, lab: Lab, windows: str) -> None:
+        day = "2026-01-05|" if windows else ""
+        lab.table("members", user_id=["a", "b"], segment=["power", "at risk"])
+        sync = lab.sync("users/model", "select user_id, true as in_segment from members where segment = :partition",
+                        f'partitions: {{{windows}dynamic: segments, values: "select distinct segment from members"}}')
+        for act in (lab.run, lab.plan):
+            said = error_of(act, sync, f"{day}powr")
+            assert said.startswith(f"users/model has no partition {day}powr; did you mean {day}power? (the model ")
+        with lab.project() as project:
+            assert project.state.partitions("users/model") == []
+        assert lab.run(sync, f"{day}power").accepted == 1
+
+    def test_a_dynamic_key_without_rows_that_something_knows_is_left_to_the_guard(self, lab: Lab) -> None:
+        lab.table("members", user_id=["a"], segment=["power"])
+        sync = lab.sync("users/model", "select user_id, 1 as t from members where segment = :partition",
+                        """partitions: {dynamic: segments, values: "select 'power' union all select 'new'"}""")
+        assert lab.run(sync, "new").status == "guarded"
+        assert lab.run(sync, "new").status == "guarded"
+        assert lab.run(sync, "not yet", allow={"rows"}).status == "succeeded"
+        empty = sync.model_copy(update={"guard": sync.guard.model_copy(update={"min_rows": 0})})
+        assert lab.run(empty, "unheard of").status == "succeeded"
+
     def test_due_windows_are_those_not_done_and_the_newest_again(self, lab: Lab) -> None:
         first = today() - 4 * DAY
         seen(lab, [])

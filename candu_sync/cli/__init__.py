@@ -19,7 +19,7 @@ import typer
 
 from candu_sync.cli.commands import Commands
 from candu_sync.cli.common import complain, log_as
-from candu_sync.errors import CanduSyncError
+from candu_sync.errors import CanduSyncError, UsageError
 from candu_sync.workspaces import CHOICE, chosen_workspace
 
 app = typer.Typer(name="candu-sync", cls=Commands, no_args_is_help=True, add_completion=False,
@@ -48,6 +48,20 @@ def _common(
         chosen_workspace()
 
 
+def _check_arguments() -> None:
+    """Refuse words that are not UTF-8: no id, key or name can be one, and no database takes one.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for word in sys.argv[1:]:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the argument {word!a} is not UTF-8. Write it in a terminal whose encoding is "
+                             "UTF-8") from None
+
+
 def main() -> None:
     """Run the command line; every error of ours is one message on stderr, without a traceback."""
     # Little here is in cycles, and to look for some takes longer with each module that is loaded.
@@ -66,6 +80,7 @@ def main() -> None:
     # Until the settings are read.
     log_as()
     try:
+        _check_arguments()
         app()
     except CanduSyncError as error:
         complain(str(error), level="error")

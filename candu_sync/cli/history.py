@@ -58,6 +58,7 @@ def history(names: Names = None, partition: Partitions = None, everything: All =
             _print_csv(rows)
         else:
             _print_table(project, rows, query)
+        _say_unfinished(selected, query)
     finish([2 for _ in selected.errors])
 
 
@@ -65,6 +66,15 @@ def _states(selected: Selected) -> Iterator[PartitionState]:
     for sync in selected.syncs:
         for target in with_state(selected.project, sync, selected.keys(sync)):
             yield target.state
+
+
+def _say_unfinished(selected: Selected, query: HistoryQuery) -> None:
+    """Say on stderr which runs have sent something that is not in the history yet."""
+    from candu_sync.operate import unfinished_runs
+
+    for sync in selected.syncs:
+        for sentence in unfinished_runs(selected.project, sync.name, selected.keys(sync), query.run_id):
+            complain(sentence)
 
 
 def _time(text: str) -> dt.datetime:
@@ -89,7 +99,7 @@ def _print_table(project: Project, rows: Iterable[dict[str, Any]], query: Histor
 
     shown = list(itertools.islice(rows, _SHOWN + 1))
     if not shown:
-        say(_nothing(query))
+        say(_nothing(project, query))
         return
     routes = {row["route"] for row in shown} != {CANDU.name}
     show_rows(("at", "run", "sync", "key", "outcome", *(["route"] if routes else []), "what", "why"),
@@ -100,11 +110,17 @@ def _print_table(project: Project, rows: Iterable[dict[str, Any]], query: Histor
     _say_unidentified(project, shown[:_SHOWN])
 
 
-def _nothing(query: HistoryQuery) -> str:
+def _nothing(project: Project, query: HistoryQuery) -> str:
+    from candu_sync.forgetting import is_forgotten
+
     if query.run_id is not None:
         return (f"no run whose name begins with {query.run_id} sent anything; `candu-sync history SYNC` has the names "
                 "of runs")
-    return "nothing was sent" if query.user_id is None else f"nothing was sent of the user {query.user_id!r}"
+    if query.user_id is None:
+        return "nothing was sent"
+    if is_forgotten(project.state, query.user_id):
+        return f"the user {query.user_id!r} is forgotten (`candu-sync forget`): nothing is kept of what was sent before"
+    return f"nothing was sent of the user {query.user_id!r}"
 
 
 def _say_unidentified(project: Project, rows: list[dict[str, Any]]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from candu_sync.cli.common import complain
+
+if TYPE_CHECKING:
+    from candu_sync.project import Project
 
 Keys = Annotated[list[str] | None, typer.Option(
     "--key", metavar="KEY", help="Only this row, by its key or by its user's or group's id; may be given several "
@@ -30,9 +33,13 @@ class NamedKeys:
         """Whether keys were named, and no sync and partition has any of them."""
         return bool(self.all) and len(self._missing or ()) == len(self.all)
 
-    def codes(self) -> list[int]:
+    def codes(self, project: Project) -> list[int]:
         """Report the keys that were found nowhere; the exit codes for them."""
+        from candu_sync.forgetting import is_forgotten
+
         for key in self._missing or ():
-            complain(f"no row has the key {key}: the model does not return it, it is an event that was sent, or the "
+            complain(f"{key} is forgotten, and its rows are left out (`candu-sync forget`)"
+                     if is_forgotten(project.state, key) else
+                     f"no row has the key {key}: the model does not return it, it is an event that was sent, or the "
                      "key is made of several columns, like g1|u1")
         return [2 for _ in self._missing or ()]

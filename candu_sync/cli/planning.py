@@ -110,7 +110,8 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
             return tripped.exit_code if tripped is not None and exit_code else 0
 
         codes = each_of(selected, act, print_failed if as_json else no_report)
-    finish([*codes, *keys.codes()])
+        codes += keys.codes(project)
+    finish(codes)
 
 
 def _sorts(only: list[str] | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from candu_sync.cli.each import each
 from candu_sync.cli.repeated_errors import complain_of
 from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import StaleChanges
-from candu_sync.naming import counted
+from candu_sync.naming import counted, named
 
 if TYPE_CHECKING:
     from candu_sync.cli.crew import Shown
@@ -111,6 +112,8 @@ def _staged(selected: Selected, sync: Sync) -> list[str] | None:
 
     staged = [target for target in _targets(selected, sync) if anything_staged(target.state)]
     if not staged:
-        raise StaleChanges(f"{sync.name}: no changes are staged; `candu-sync plan {sync.name} --save` stages what it "
-                           "shows")
+        words = selected.selection.partitions
+        chosen = "".join(f" --partition {shlex.quote(word)}" for word in words)
+        raise StaleChanges(f"{named(sync.name, ', '.join(words) or None)}: no changes are staged; "
+                           f"`candu-sync plan {sync.name}{chosen} --save` stages what it shows")
     return [target.partition for target in staged if target.partition is not None] or None

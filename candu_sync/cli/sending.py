@@ -90,8 +90,8 @@ def run(names: Names = None, partition: Partitions = None, everything: All = Fal
             return result.exit_code
 
         codes = each_of(selected, act, lambda *why: emit(failed(*why)))
+        codes += keys.codes(project)
         notices_after(project, catalog, selected.syncs, selected.errors)
-    codes += keys.codes()
     if not as_json and not keys.none_found:
         show_results(results)
     finish(codes)

@@ -132,15 +132,16 @@ class Settling:
         if len(part) > 1:
             batch.split(part)
             if error.status == _TOO_LARGE:
-                self._note_too_large(batch)
+                self._note_too_large(batch, len(part))
         else:
             self._refuse(batch, part, error.status or 0, error.reason)
         return True
 
-    def _note_too_large(self, batch: Splitting) -> None:
+    def _note_too_large(self, batch: Splitting, messages: int) -> None:
         batch.too_large = True
         with self._lock:
             self._report.too_large += 1
+            self._report.batch_size_too_large |= messages <= self._sizes.begin
 
     def _answered(self, batch: Splitting, part: Batch, items: tuple[Item, ...] | None, request: int) -> None:
         """A part was accepted, or each of its messages has an outcome."""

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from candu_sync.forgetting.person import forget as forget
     from candu_sync.forgetting.person import remember_again as remember_again
     from candu_sync.forgetting.tombstones import Tombstones as Tombstones
+    from candu_sync.forgetting.tombstones import is_forgotten as is_forgotten
     from candu_sync.forgetting.tombstones import read_tombstones as read_tombstones
     from candu_sync.forgetting.tombstones import unfinished as unfinished
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "person": "Forgotten forget remember_again",
-        "tombstones": "Tombstones read_tombstones unfinished",
+        "tombstones": "Tombstones is_forgotten read_tombstones unfinished",
     })

@@ -112,6 +112,15 @@ def read_tombstones(state: State, *, lately: bool = False) -> Tombstones:
     return Tombstones(str(state.workspace), frozenset(PurePosixPath(name).stem for name in names))
 
 
+def is_forgotten(state: State, user_id: str) -> bool:
+    """Whether a person is forgotten, by the id.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    return state.store.get(_name(state, user_id)) is not None
+
+
 def unfinished(state: State) -> int:
     """How many people are being forgotten, or were when that was interrupted.
 
@@ -130,7 +139,7 @@ def put_tombstone(state: State, user_id: str, *, finished: bool) -> None:
 
 def lift_tombstone(state: State, user_id: str) -> bool:
     """Remove a person's tombstone; False: there is none."""
-    if state.store.get(_name(state, user_id)) is None:
+    if not is_forgotten(state, user_id):
         return False
     state.store.delete(_name(state, user_id))
     return True

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from candu_sync.operate.status import orphaned as orphaned
     from candu_sync.operate.status import overview as overview
     from candu_sync.operate.status import statuses as statuses
+    from candu_sync.operate.unfinished import unfinished_runs as unfinished_runs
     from candu_sync.operate.what_next import next_steps as next_steps
 else:
     __getattr__, __all__ = lazy_names(__name__, {
@@ -54,5 +55,6 @@ else:
         "problems": "problem_lines",
         "snippet": "snippet_of",
         "status": "conditions failed_partitions orphan_notes orphaned overview statuses",
+        "unfinished": "unfinished_runs",
         "what_next": "next_steps",
     })

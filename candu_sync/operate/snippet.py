@@ -17,6 +17,7 @@ import duckdb
 
 from candu_sync.changes import json_text
 from candu_sync.errors import UsageError
+from candu_sync.forgetting import is_forgotten
 from candu_sync.naming import named
 from candu_sync.snapshot import FORGOTTEN, Snapshot, expose, snapshot_of
 from candu_sync.target import Target
@@ -103,9 +104,6 @@ def snippet_of(targets: Sequence[Target], user_id: str) -> Snippet:
         });
     """
     found, alike = list[Snippet](), list[str]()
-    if not user_id.isprintable():
-        # The snapshot is UTF-8, which has no halves of a pair; an argument that is not UTF-8 has them.
-        user_id = user_id.encode(errors="replace").decode()
     for target in targets:
         with target.project.engine.use() as connection:
             snapshot = snapshot_of(target.state, target.state.current(), "users")
@@ -152,6 +150,8 @@ def _alike(connection: duckdb.DuckDBPyConnection, user_id: str) -> list[str]:
 def _unknown(targets: Sequence[Target], user_id: str, alike: list[str]) -> str:
     if not targets:
         return "Candu has accepted nothing of this sync yet: run it first"
+    if is_forgotten(targets[0].project.state, user_id):
+        return f"the user {user_id!r} is forgotten (`candu-sync forget`): it is not known what Candu has of it"
     places = named(targets[0].sync.name, targets[0].partition) if len(targets) == 1 else targets[0].sync.name
     meant = f"; did you mean {' or '.join(repr(other) for other in dict.fromkeys(alike))}?" if alike else ""
     return (f"{places} has no user {user_id!r}, letter for letter, among those that Candu accepted{meant}"

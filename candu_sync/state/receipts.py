@@ -69,9 +69,10 @@ class Outcome:
     @property
     def unknown(self) -> set[int]:
         """The messages that went out at least once without an answer, and that no answer came for since."""
+        accepted = self.accepted_ranges
         numbers = {number for low, high in self.uncertain for number in range(low, high + 1)}
         return {number for number in numbers if number not in self.rejected
-                and not any(low <= number <= high for low, high in self.accepted)}
+                and not any(low <= number <= high for low, high in accepted)}
 
     @property
     def accepted_ranges(self) -> list[tuple[int, int]]:

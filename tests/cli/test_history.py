@@ -7,6 +7,7 @@ import io
 
 from candu_sync.simulator import Simulator
 from tests.support.folder import Folder
+from tests.support.waiting import delayed, held_back, until
 
 FIELDS = ["at", "run_id", "sync", "partition", "key", "user_id", "group_id", "type", "outcome", "status", "reason",
           "attempts", "message_id", "event", "refresh", "route", "traits"]
@@ -45,6 +46,29 @@ def test_nobody_was_sent(project: Folder) -> None:
     project.model("users/profile", "select * from people")
     project.cli("run", "users/profile")
     assert project.cli("history", "--user", "nobody").out == "nothing was sent of the user 'nobody'\n"
+
+
+def test_a_run_that_is_under_way_and_one_that_died_are_named(project: Folder, simulator: Simulator) -> None:
+    """What they sent is in the history when they have ended, or were taken over."""
+    project.people(30)
+    project.model("users/profile", "select * from people")
+    with held_back(simulator, after=8):
+        process = project.start("run", "users/profile", batch_size="2", concurrency="1", timeout="100")
+        until(lambda: delayed(simulator) == 1)
+        sending = project.cli("history", "users/profile")
+        process.kill()
+        project.ended(process)
+    assert sending.out == "nothing was sent\n"
+    assert ("is under way. Candu accepted 16 messages of it so far; the history has them when it has ended"
+            ) in sending.err
+    died = project.cli("history", "users/profile", "--json")
+    assert "candu-sync: users/profile: the run 2" in died.err
+    assert ("died. Candu accepted 16 messages of it so far; the history has them when the next run has taken it over: "
+            "`candu-sync run users/profile`") in died.err
+    assert "died" not in project.cli("history", "users/profile", "--run", "2001").err
+    assert project.cli("run", "users/profile").code == 0
+    known = project.cli("history", "users/profile", "--json")
+    assert (len({row["key"] for row in known.rows}), known.err) == (30, "")
 
 
 def test_wrong_words(project: Folder) -> None:

@@ -172,3 +172,13 @@ def test_many_partitions_without_anything_to_do_share_a_row(project: Folder) -> 
         ["users/each", "(21", "partitions)"], ["users/each", "[u7]", "1"]]
     assert [line.split()[3] for line in again.out.splitlines()[1:2]] == ["21"]
     assert len(project.cli("run", "users/each", "--json").rows) == 22
+
+
+def test_an_argument_that_is_not_utf_8_is_refused(project: Folder) -> None:
+    project.people(1)
+    project.model("users/profile", "select * from people")
+    for words in (["run", "users/profile", "--key"], ["history", "--user"], ["forget"], ["run", "users/profile",
+                                                                                         "--partition"]):
+        ended = project.cli(*words, "\udcff")
+        assert (ended.code, ended.err) == (2, "candu-sync: the argument '\\udcff' is not UTF-8. Write it in a terminal "
+                                              "whose encoding is UTF-8\n")

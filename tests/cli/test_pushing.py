@@ -74,6 +74,15 @@ def test_a_pattern_pushes_what_is_staged_of_it(project: Folder, simulator: Simul
     assert (named.code, named.err.count("no changes are staged")) == (1, 2)
 
 
+def test_a_partition_of_which_nothing_is_staged_is_named(project: Folder) -> None:
+    project.people(2)
+    project.model("users/plans", "select user_id, plan from people where plan = :partition",
+                  "partitions: {static: [pro, free]}")
+    said = project.cli("push", "users/plans", "--partition", "pro").err
+    assert ("users/plans [pro]: no changes are staged; `candu-sync plan users/plans --partition pro --save` stages "
+            "what it shows") in said
+
+
 @pytest.mark.parametrize("words", [("--all",), ("users/*",), ("users",), ("--tag", "weekly"), ("--failed",)])
 def test_a_pattern_of_which_nothing_is_staged_has_nothing_to_do(project: Folder, words: tuple[str, ...]) -> None:
     for name in ("users/plans", "users/seats"):

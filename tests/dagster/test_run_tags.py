@@ -72,6 +72,17 @@ def test_of_several_partitions_only_those_with_a_guard_in_the_way_passed_it(room
     assert passed == {"free": False, "pro": True}
 
 
+def test_of_several_syncs_the_tags_say_what_each_was_stopped_by_or_passed(room: Room) -> None:
+    people(room)
+    for name, least in (("people", 8), ("others", 9)):
+        room.sync(f"users/{name}", f"select user_id, plan as {name} from people", f"guard: {{min_rows: {least}}}")
+    keys = (CHANGES, PUSH, *(key.replace("people", "others") for key in (CHANGES, PUSH)))
+    stopped = tags(room, room.materialize(*keys))["candu/stopped"]
+    assert sorted(stopped.split("; ")) == [f"the model returned 3 rows, min_rows is {least}" for least in (8, 9)]
+    passed = tags(room, room.materialize(*keys, allow=["rows"], reason="three it is"))
+    assert passed == {"candu/accepted": "6", "candu/guards_passed": "rows: three it is"}
+
+
 def test_the_check_of_changes_that_no_guard_was_in_the_way_of_stays(room: Room) -> None:
     people(room)
     room.materialize(CHANGES)

@@ -79,6 +79,17 @@ def test_the_person_does_not_come_back_until_that_is_taken_back(full: Folder, si
     assert simulator.users()[ID]["plan"] == "team"
 
 
+def test_who_asks_for_the_person_hears_why_there_is_nothing(full: Folder) -> None:
+    full.cli("forget", ID)
+    asked = [full.cli("run", "users/profile", "--key", ID), full.cli("plan", "users/profile", "--key", ID),
+             full.cli("history", "--user", ID), full.cli("snippet", "users/profile", "--user", ID)]
+    assert [ended.code for ended in asked] == [2, 2, 0, 2]
+    for ended in asked:
+        assert "is forgotten" in ended.out + ended.err
+        assert "no row has" not in ended.err
+    assert "no row has the key nobody" in full.cli("run", "users/profile", "--key", "nobody").err
+
+
 def test_changes_that_were_made_before_are_not_sent(project: Folder, simulator: Simulator) -> None:
     project.people(3)
     project.model("users/profile", "select * from people")
