@@ -87,7 +87,8 @@ def test_hard_ids_and_traits_from_the_warehouse(project: Folder) -> None:
 def test_an_unknown_user_and_near_misses(project: Folder) -> None:
     project.table("people", user_id=["u1", "é"], plan=["pro", "free"])
     ran(project)
-    for asked, meant in {"U1": "'u1'", " u1": "'u1'", "u1\u00a0": "'u1'", "E\u0301": "'é'", "u9": None, "": None}.items():
+    for asked, meant in {"U1": "'u1'", " u1": "'u1'", "u1\u00a0": "'u1'", "E\u0301": "'é'", "u9": None,
+                         "": None}.items():
         ended = project.cli("snippet", "users/profile", "--user", asked)
         assert (ended.code, ended.out) == (2, "")
         assert "users/profile has no user" in ended.err
