@@ -20,22 +20,29 @@ DEMO_VENV := $(if $(wildcard $(VENV)/installed),$(VENV),.venv-demo)
 
 OLD_PYTHON := candu-sync needs Python 3.11 or newer: make PYTHON=python3.11 …
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "$(OLD_PYTHON)")'
-PIP_INSTALL := pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP_INSTALL := bin/pip install --quiet --disable-pip-version-check
+
+# $(call install,FOLDER,WHAT): by uv, in a quarter of pip's time. It does not read pip's settings, such as a mirror of the
+# package index: where it fails, pip installs.
+define install
+	@$(PYTHON) -m venv $(1)
+	@$(1)/$(PIP_INSTALL) uv
+	@$(1)/bin/uv pip install --quiet --compile-bytecode --python $(1)/bin/python --constraint constraints.txt --editable $(2) \
+		|| (echo "uv could not install it: now pip does, which takes some minutes" \
+		&& $(1)/$(PIP_INSTALL) --constraint constraints.txt --editable $(2))
+	@touch $@
+endef
 
 # Made again when what is to be installed changes.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(CHECK_PYTHON)
-	@echo "installing what the tests need into $(VENV): 1.6 GB, some minutes when it is not in pip's cache"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/$(PIP_INSTALL) --editable '.[dev]'
-	@touch $@
+	@echo "installing what the tests need into $(VENV): 1.6 GB, a minute or two"
+	$(call install,$(VENV),'.[dev]')
 
 .venv-demo/installed: pyproject.toml constraints.txt
 	@$(CHECK_PYTHON)
-	@echo "installing candu-sync and Dagster into .venv-demo: 500 MB, a minute or two when they are not in pip's cache"
-	@$(PYTHON) -m venv .venv-demo
-	@.venv-demo/bin/$(PIP_INSTALL) --no-compile --editable '.[dagster]'
-	@touch $@
+	@echo "installing candu-sync and Dagster into .venv-demo: 500 MB, a minute"
+	$(call install,.venv-demo,'.[dagster]')
 
 install: $(VENV)/installed ## Make the virtual environment in .venv
 
