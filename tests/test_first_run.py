@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from candu_sync import arrow_rows, embedded, pipeline
 from candu_sync.changes import BASE_INDEX, discard, first_run
 from candu_sync.errors import ModelError
-from candu_sync.forgetting.tombstones import lift_tombstone, put_tombstone
+from candu_sync.forgetting.tombstone_files import lift_tombstone, put_tombstone
 from candu_sync.simulator import Simulator
 from candu_sync.target import Target
 from candu_sync.warehouse import query

@@ -38,7 +38,8 @@ def test_help_loads_no_command() -> None:
         "candu_sync.workspaces", "candu_sync.cli", "candu_sync.cli.commands", "candu_sync.cli.common"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["list", "--json"]])
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["list", "--json"], ["status"],
+                                   ["status", "--json"]])
 def test_what_only_looks_loads_no_database(project: Folder, words: list[str]) -> None:
     """Also where there is a sync with a state, and a manifest of dbt's is not looked for."""
     project.people(3)

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from candu_sync.forgetting.person import Forgotten as Forgotten
     from candu_sync.forgetting.person import forget as forget
     from candu_sync.forgetting.person import remember_again as remember_again
+    from candu_sync.forgetting.tombstone_files import is_forgotten as is_forgotten
+    from candu_sync.forgetting.tombstone_files import unfinished as unfinished
     from candu_sync.forgetting.tombstones import Tombstones as Tombstones
-    from candu_sync.forgetting.tombstones import is_forgotten as is_forgotten
     from candu_sync.forgetting.tombstones import read_tombstones as read_tombstones
-    from candu_sync.forgetting.tombstones import unfinished as unfinished
 else:
     __getattr__, __all__ = lazy_names(__name__, {
         "person": "Forgotten forget remember_again",
-        "tombstones": "Tombstones is_forgotten read_tombstones unfinished",
+        "tombstone_files": "is_forgotten unfinished",
+        "tombstones": "Tombstones read_tombstones",
     })

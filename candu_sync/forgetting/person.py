@@ -12,7 +12,7 @@ from candu_sync.commit import recover
 from candu_sync.errors import Claimed
 from candu_sync.forgetting.partition import Removed, leave_partition
 from candu_sync.forgetting.reports import leave_reports
-from candu_sync.forgetting.tombstones import keep_certificate, lift_tombstone, put_tombstone
+from candu_sync.forgetting.tombstone_files import keep_certificate, lift_tombstone, put_tombstone
 from candu_sync.project import Project
 from candu_sync.state import known_syncs
 from candu_sync.syncs import KINDS, Spec, Sync, build_sync

@@ -1,18 +1,12 @@
 """Tombstones: the salted hash of an id identifies a forgotten person, whose rows are left out of what is read.
 
-One is the object ``forgotten/<hash>.json`` at the root of the state, with the time when it was put and when the
-forgetting was finished (null: it was interrupted). The salt is the state's id: a person who has the state can test a
-guess, but cannot read an id.
+``tombstone_files`` has where they are kept.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import duckdb
 import pyarrow as pa
@@ -21,11 +15,9 @@ import pyarrow.compute as pc
 from candu_sync.changes import ChangeSet
 from candu_sync.embedded import literal
 from candu_sync.errors import StaleChanges
+from candu_sync.forgetting.tombstone_files import hashes_of_all
 from candu_sync.naming import named
 from candu_sync.state import State
-
-_FOLDER = "forgotten/"
-_CERTIFICATES = f"{_FOLDER}certificates/"
 
 
 @dataclass(frozen=True)
@@ -37,6 +29,7 @@ class Tombstones:
         hashes: SHA-256 of salt and id, in hexadecimal digits.
 
     Example:
+        >>> from candu_sync.forgetting.tombstone_files import hash_of
         >>> found = Tombstones("salt", frozenset({hash_of("salt", "u1")}))
         >>> rows = pa.record_batch({"user_id": ["u1", "u2"]})
         >>> [batch.to_pylist() for batch in found.left_out(duckdb.connect(), [rows], lambda rows: None)]
@@ -90,11 +83,6 @@ class Tombstones:
                                "were made: make the plan again")
 
 
-def hash_of(salt: str, user_id: str) -> str:
-    """The hash of a person's id."""
-    return hashlib.sha256((salt + user_id).encode()).hexdigest()
-
-
 def read_tombstones(state: State, *, lately: bool = False) -> Tombstones:
     """The people who are forgotten now.
 
@@ -105,52 +93,4 @@ def read_tombstones(state: State, *, lately: bool = False) -> Tombstones:
     Raises:
         StateError: the state cannot be read.
     """
-    # On a disk, the folder itself is looked at sooner than all others.
-    if lately and state.store.folder is None and _FOLDER.rstrip("/") not in state.root.folders():
-        return Tombstones(str(state.workspace), frozenset())
-    names = [name for name in state.store.list(_FOLDER) if not name.startswith(_CERTIFICATES)]
-    return Tombstones(str(state.workspace), frozenset(PurePosixPath(name).stem for name in names))
-
-
-def is_forgotten(state: State, user_id: str) -> bool:
-    """Whether a person is forgotten, by the id.
-
-    Raises:
-        StateError: the state cannot be read.
-    """
-    return state.store.get(_name(state, user_id)) is not None
-
-
-def unfinished(state: State) -> int:
-    """How many people are being forgotten, or were when that was interrupted.
-
-    Raises:
-        StateError: the state cannot be read.
-    """
-    bodies = (state.store.get(name) for name in state.store.list(_FOLDER) if not name.startswith(_CERTIFICATES))
-    return sum(json.loads(body)["finished"] is None for body in bodies if body)
-
-
-def put_tombstone(state: State, user_id: str, *, finished: bool) -> None:
-    """Put a person's tombstone, or write down that the forgetting is finished."""
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    state.store.put(_name(state, user_id), json.dumps({"at": now, "finished": now if finished else None}).encode())
-
-
-def lift_tombstone(state: State, user_id: str) -> bool:
-    """Remove a person's tombstone; False: there is none."""
-    if not is_forgotten(state, user_id):
-        return False
-    state.store.delete(_name(state, user_id))
-    return True
-
-
-def keep_certificate(state: State, certificate: dict[str, object], run_id: str) -> str:
-    """Write down what was removed from where; returns where that is."""
-    name = f"{_CERTIFICATES}{run_id}.json"
-    state.store.put(name, json.dumps(certificate, indent=1).encode())
-    return state.store.place(name)
-
-
-def _name(state: State, user_id: str) -> str:
-    return f"{_FOLDER}{hash_of(str(state.workspace), user_id)}.json"
+    return Tombstones(str(state.workspace), hashes_of_all(state, lately=lately))

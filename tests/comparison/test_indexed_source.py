@@ -18,7 +18,7 @@ from candu_sync.comparison import indexed_source, row_source
 from candu_sync.comparison.source import LARGE, UNSTEADY
 from candu_sync.diff import Prefilter
 from candu_sync.forgetting import Tombstones, forget
-from candu_sync.forgetting.tombstones import put_tombstone
+from candu_sync.forgetting.tombstone_files import put_tombstone
 from candu_sync.simulator import Simulator
 from candu_sync.snapshot import Index
 from candu_sync.state import State
