@@ -166,12 +166,11 @@ class ClaimedPush:
     def _say_too_large(self) -> None:
         """Requests that grow find their limit by a refusal: only of the size that was set is it worth a word."""
         if self.report.batch_size_too_large:
-            settings, route, count = self.target.project.settings, self.target.route, self.report.too_large
+            settings, route = self.target.project.settings, self.target.route
             _log.warning(
-                "%s: %s refused %s as too large (HTTP 413), some of no more than %s: %s messages were sent again in "
-                "smaller requests. %s", self.target.name, route.service, counted(count, "request"),
-                counted(route.batch_size(settings.batch_size), "message"), "its" if count == 1 else "their",
-                in_words(settings.workspace, "A smaller CANDU_BATCH_SIZE spares them"))
+                "%s: %s refused requests of %s or fewer, and accepted the same messages in smaller ones. %s",
+                self.target.name, route.service, counted(route.batch_size(settings.batch_size), "message"),
+                in_words(settings.workspace, "A smaller CANDU_BATCH_SIZE spares the refusals"))
 
     def _announce(self, seconds: float) -> None:
         _log.warning("%s: %s asks to wait %s seconds before the next request", self.target.name,

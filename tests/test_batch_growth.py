@@ -121,15 +121,24 @@ def test_a_limit_is_learnt_once_and_refuses_no_row(
     assert all(request["status"] == 200 for request in simulator.requests()[before:])
 
 
-def test_a_batch_size_that_is_too_large_is_said(
-        growing: Lab, simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    simulator.assume(most_messages=8)
-    result = growing.run(growing.sync("users/profile", PEOPLE, ANY))
-    count = sum(request["status"] == 413 for request in simulator.requests())
-    assert (result.accepted, result.too_large) == (COUNT, count)
-    assert (f"users/profile: Candu refused {count} requests as too large (HTTP 413), some of no more than 10 messages: "
-            "their messages were sent again in smaller requests. A smaller CANDU_BATCH_SIZE spares them"
-            ) in caplog.messages
+@pytest.mark.parametrize("status", [413, 400])
+@pytest.mark.parametrize("limit", [8, 3])
+def test_a_batch_size_that_is_too_large_is_learnt_and_said(
+        growing: Lab, simulator: Simulator, caplog: pytest.LogCaptureFixture, limit: int, status: int) -> None:
+    simulator.assume(most_messages=limit, too_many=status)
+    sync = growing.sync("users/profile", PEOPLE, ANY)
+    result = growing.run(sync)
+    refused = sum(request["status"] == status for request in simulator.requests())
+    assert (result.accepted, result.too_large) == (COUNT, refused if status == 413 else 0)
+    assert refused < COUNT // 40
+    assert ("users/profile: Candu refused requests of 10 messages or fewer, and accepted the same messages in smaller "
+            "ones. A smaller CANDU_BATCH_SIZE spares the refusals") in caplog.messages
+    caplog.clear()
+    before = len(simulator.requests())
+    change(growing, 1)
+    assert growing.run(sync).accepted == COUNT
+    assert all(request["status"] == 200 for request in simulator.requests()[before:])
+    assert not caplog.messages
 
 
 def test_the_estimate_of_a_plan_counts_the_growth(growing: Lab) -> None:

@@ -40,8 +40,8 @@ class Report:
         requests: sent, also those that prove the key.
         retries: requests that repeated another one.
         too_large: requests of several messages that were refused as too large (413), and sent again in parts.
-        batch_size_too_large: whether one of them had no more messages than the first request, so that it was not their
-            growth that was refused.
+        batch_size_too_large: whether a request of no more messages than the first one was refused, and all of its
+            messages were accepted in smaller requests.
         bytes: of the arrays of messages in requests, repeated ones too.
         error: what ended the delivery, or left messages unsent.
     """

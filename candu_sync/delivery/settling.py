@@ -88,9 +88,11 @@ class Settling:
                     return
         except Stopped:
             return
-        if not (batch.refused_alone or batch.failing) and (batch.too_large or batch.refused > self._sizes.begin):
+        if batch.refused and not (batch.refused_alone or batch.failing):
             # All of it was accepted in parts: the number of messages was to blame, and not one of them.
             self._sizes.too_large(batch.refused)
+            with self._lock:
+                self._report.batch_size_too_large |= batch.refused <= self._sizes.begin
 
     def _cut(self, batch: Splitting, size: int) -> None:
         if not self._sizes.fixed:
@@ -132,16 +134,14 @@ class Settling:
         if len(part) > 1:
             batch.split(part)
             if error.status == _TOO_LARGE:
-                self._note_too_large(batch, len(part))
+                self._count_too_large()
         else:
             self._refuse(batch, part, error.status or 0, error.reason)
         return True
 
-    def _note_too_large(self, batch: Splitting, messages: int) -> None:
-        batch.too_large = True
+    def _count_too_large(self) -> None:
         with self._lock:
             self._report.too_large += 1
-            self._report.batch_size_too_large |= messages <= self._sizes.begin
 
     def _answered(self, batch: Splitting, part: Batch, items: tuple[Item, ...] | None, request: int) -> None:
         """A part was accepted, or each of its messages has an outcome."""

@@ -28,7 +28,6 @@ class Splitting:
             fails was sent; 0: neither has happened.
         last_sent: the newest request when it began to wait.
         refused: messages of the smallest part of it of several messages that was refused; 0: none was.
-        too_large: some of it was refused as too large.
         last_resort: there is nothing else left to send that could show whether the destination works.
     """
 
@@ -45,7 +44,6 @@ class Splitting:
         self.troubled_at = 0
         self.last_sent = 0
         self.refused = 0
-        self.too_large = False
         self._parts = [batch]
         self._next: Batch | None = None
 
