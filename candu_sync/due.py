@@ -27,7 +27,8 @@ def targets_of(project: Project, sync: Sync, chosen: list[str]) -> list[Target]:
     keys = [] if chosen and not others else partitions_to_run(
         sync, others, values=partial(project.known_values, tag=sync.name), now=dt.datetime.now(dt.UTC),
         done=_done(project, sync))
-    return [*(Target(project, sync, key) for key in keys), *(Target(project, sync, key, ended=True) for key in ended)]
+    return [*(Target(project, sync, key, by_hand=bool(chosen)) for key in keys),
+            *(Target(project, sync, key, ended=True) for key in ended)]
 
 
 def partition_keys(project: Project, sync: Sync, words: Collection[str]) -> list[str]:
@@ -75,8 +76,8 @@ def segments_of(project: Project, sync: Sync) -> Collection[str] | None:
 
 
 def check_is_known(target: Target) -> None:
-    """Refuse a partition without rows whose segment is not known: the SQL of ``values`` does not find it, and it has no
-    state. Its key is probably mistyped. Where ``min_rows`` is 0, a partition without rows is a normal one.
+    """Refuse a partition without rows that a person named and nothing knows: the SQL of ``values`` does not find its
+    segment, and no partition with that segment has a snapshot. The key is probably mistyped.
 
     Raises:
         UsageError: it is one.
@@ -85,11 +86,13 @@ def check_is_known(target: Target) -> None:
     """
     project, sync, key = target.project, target.sync, target.partition
     partitions = sync.partitions
-    if partitions is None or partitions.dynamic is None or key is None or target.ended or not sync.guard.min_rows:
+    if partitions is None or partitions.dynamic is None or key is None or target.ended or not target.by_hand:
         return
     segments = project.known_values(partitions.values or "", sync.name)
     start, segment = split(partitions, key)
-    if segment in segments or any(_segment(sync, ran) == segment for ran in project.state.partitions(sync.name)):
+    if segment in segments or any(
+            _segment(sync, ran) == segment and project.state.of(sync.name, ran).current().files
+            for ran in project.state.partitions(sync.name)):
         return
     meant = did_you_mean(str(segment), segments, shown=join(start, "{}"))
     raise UsageError(f"{sync.name} has no partition {key}{meant} (the model returns no row for it, and the SQL of "

@@ -79,7 +79,7 @@ def plan(target: Target, *, full: bool = False, force: bool = False, allow: Coll
         target.check_workspace(key=False)
         with target.state.seen_at_once():
             changes = _compared(target, reporter, full=full, keep=keep, keys=keys, reroute=reroute)
-            _check_is_known(target, changes, force=force, allow=allow)
+            _check_is_known(target, changes)
             reporter.end("planned", result_of(changes, "planned").counts())
             return _staged(target, changes, force=force, allow=allow) if keep else changes
 
@@ -122,13 +122,13 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
     return changes
 
 
-def _check_is_known(target: Target, changes: ChangeSet, *, force: bool, allow: Collection[str]) -> None:
-    """As ``check_is_known``, where nothing says that a partition may be empty. A change set that is refused is removed.
+def _check_is_known(target: Target, changes: ChangeSet) -> None:
+    """As ``check_is_known``, for a partition without rows. A change set that is refused is removed.
 
     Raises:
         UsageError: it is not known.
     """
-    if changes.summary.rows or changes.base or force or "rows" in allow:
+    if changes.summary.rows:
         return
     try:
         check_is_known(target)
@@ -288,7 +288,7 @@ def run(target: Target, *, force: bool = False, allow: Collection[str] = (), ful
         target.check_workspace()
         with target.state.seen_at_once():
             changes = _compared(target, reporter, full=full, keep=True, keys=keys)
-            _check_is_known(target, changes, force=force, allow=allow)
+            _check_is_known(target, changes)
             stopped_by = _stopped_by(target, changes, reporter, force=force, allow=allow)
             if stopped_by is None and changes.folder is None and not anything_staged(target.state):
                 # Nothing to do, and no other change set to take the place of.

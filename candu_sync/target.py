@@ -26,6 +26,7 @@ class Target:
         sync: with ``CANDU_NULLS`` where its YAML does not have ``nulls``.
         partition: the key; None: the sync has no partitions.
         ended: it is none of the sync's any more. The model is not read for it, and all of its rows count as removed.
+        by_hand: a person wrote its key, which may be mistyped.
 
     Example:
         >>> Target(project, sync, "2026-11-01").name
@@ -36,6 +37,7 @@ class Target:
     sync: Sync
     partition: str | None = None
     ended: bool = False
+    by_hand: bool = False
 
     def __post_init__(self) -> None:
         nulls = self.project.settings.nulls

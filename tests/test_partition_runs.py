@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from candu_sync import pipeline
 from candu_sync.due import targets_of
 from candu_sync.errors import UsageError
+from candu_sync.operate.maintenance import baseline
 from candu_sync.simulator import Simulator
+from candu_sync.syncs import Partitions
 from candu_sync.syncs.sync import Sync
 from tests.support.lab import Lab, error_of
 from tests.support.waiting import today
@@ -110,22 +114,29 @@ class TestPartitions:
         lab.table("members", user_id=["a", "b"], segment=["power", "at risk"])
         sync = lab.sync("users/model", "select user_id, true as in_segment from members where segment = :partition",
                         f'partitions: {{{windows}dynamic: segments, values: "select distinct segment from members"}}')
-        for act in (lab.run, lab.plan):
-            said = error_of(act, sync, f"{day}powr")
-            assert said.startswith(f"users/model has no partition {day}powr; did you mean {day}power? (the model ")
         with lab.project() as project:
+            [target] = targets_of(project, sync, [f"{day}powr"])
+            for act in (pipeline.run, partial(pipeline.run, force=True), pipeline.plan, baseline):
+                said = error_of(act, target)
+                assert said.startswith(f"users/model has no partition {day}powr; did you mean {day}power? (the model ")
             assert project.state.partitions("users/model") == []
-        assert lab.run(sync, f"{day}power").accepted == 1
+            assert pipeline.run(*targets_of(project, sync, [f"{day}power"])).accepted == 1
 
     def test_a_dynamic_key_without_rows_that_something_knows_is_left_to_the_guard(self, lab: Lab) -> None:
         lab.table("members", user_id=["a"], segment=["power"])
         sync = lab.sync("users/model", "select user_id, 1 as t from members where segment = :partition",
                         """partitions: {dynamic: segments, values: "select 'power' union all select 'new'"}""")
-        assert lab.run(sync, "new").status == "guarded"
-        assert lab.run(sync, "new").status == "guarded"
-        assert lab.run(sync, "not yet", allow={"rows"}).status == "succeeded"
         empty = sync.model_copy(update={"guard": sync.guard.model_copy(update={"min_rows": 0})})
-        assert lab.run(empty, "unheard of").status == "succeeded"
+        with lab.project() as project:
+            assert pipeline.run(*targets_of(project, sync, ["new"])).status == "guarded"
+            assert pipeline.run(*targets_of(project, empty, ["new"])).status == "succeeded"
+            assert pipeline.run(*targets_of(project, sync, ["power"])).accepted == 1
+            assert "has no partition else" in error_of(pipeline.run, *targets_of(project, empty, ["else"]))
+        lab.query("delete from members")
+        gone = sync.model_copy(update={"partitions": Partitions(dynamic="segments", values="select 'new'")})
+        with lab.project() as project:
+            # It has a snapshot, from before it vanished.
+            assert pipeline.run(*targets_of(project, gone, ["power"])).status == "guarded"
 
     def test_due_windows_are_those_not_done_and_the_newest_again(self, lab: Lab) -> None:
         first = today() - 4 * DAY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from typer.core import TyperCommand
 
 from candu_sync.errors import UsageError
@@ -53,7 +55,8 @@ _OPTIONS = {
     **dict.fromkeys(("--skip", "--ignore", "--except", "--without"), "use --exclude"),
     **dict.fromkeys(("--partitions", "--partition-range", "--start", "--end", "--start-date", "--end-date", "--from",
                      "--to", "--date", "--event-time-start", "--event-time-end", "--backfill"), _RANGE),
-    **dict.fromkeys(("--id", "--ids", "--user", "--user-id", "--record", "--primary-key", "--row"), "use --key"),
+    **dict.fromkeys(("--id", "--ids", "--user", "--user-id", "--key", "--record", "--primary-key",
+                     "--row"), "use --key"),
     **dict.fromkeys(("--no-guard", "--no-guards", "--skip-guards", "--ignore-guards", "--override", "--bypass"),
                     _GUARDS),
     **dict.fromkeys(("--target", "-t", "--env", "--profile", "--profiles-dir", "--api-key", "--warehouse",
@@ -75,6 +78,14 @@ _OPTIONS = {
 }
 
 
+# Our option → what is said by a command that has not got it.
+_ELSEWHERE = {
+    "--key": "`candu-sync history --user ID` has what became of a user's rows, `candu-sync run SYNC --key KEY` sends a "
+             "row again",
+    "--full": "use `candu-sync run SYNC --full`",
+}
+
+
 def refuse_options(name: str, command: TyperCommand, words: list[str]) -> None:
     """Refuse an option that another tool has, and the command has not.
 
@@ -88,8 +99,13 @@ def refuse_options(name: str, command: TyperCommand, words: list[str]) -> None:
     ours = {option for parameter in command.params for option in parameter.opts}
     for word in words[: words.index("--")] if "--" in words else words:
         option = word.partition("=")[0]
-        if option in _OPTIONS and option not in ours:
-            raise UsageError(f"{name} has no option {option}: {_OPTIONS[option]}")
+        answer = None if option in ours else _OPTIONS.get(option)
+        found = re.match("use (--[a-z-]+)", answer or "")
+        if found and found[1] not in ours:
+            # The command has not that one either. The parser refuses the word where no other command is meant.
+            answer = _ELSEWHERE.get(found[1])
+        if answer is not None:
+            raise UsageError(f"{name} has no option {option}: {answer}")
 
 
 def meant(name: str, commands: list[str]) -> str:
