@@ -105,7 +105,7 @@ class EachPartition(SyncRun):
             outcomes.checks.append([*checks, evidence.check_of_push()])
             if not found.keys:
                 note_stopped(target, found, stopped_by)
-            tag_stopped(self.context, "; ".join(stopped_by.reasons))
+            tag_stopped(self.context, self.names.label(self.sync.name), partition, stopped_by)
             fail(self._stopped_sentence(partition, stopped_by), self.context)
         with tag_cancelled(self.context, target.state):
             target, found, result, passed = self._pushed(project, partition)

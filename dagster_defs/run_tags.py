@@ -9,7 +9,8 @@ from functools import lru_cache
 from dagster import AssetExecutionContext
 
 from candu_sync import RunResult
-from candu_sync.naming import shortened
+from candu_sync.errors import GuardTripped
+from candu_sync.naming import named, shortened
 from candu_sync.state import PartitionState, read_last_run
 from dagster_defs.names import SYNC_TAG, Names
 
@@ -79,15 +80,15 @@ def _add_counts(context: AssetExecutionContext, counts: Mapping[str, int]) -> No
         _add(context, {tag: str(int(before.get(tag, "0")) + count) for tag, count in found.items()})
 
 
-def tag_passed(context: AssetExecutionContext, guards: str, why: str) -> None:
-    """Say which guards a person passed, and why; nothing for no guard."""
+def tag_passed(context: AssetExecutionContext, sync: str, guards: str, why: str) -> None:
+    """Say which guards of a sync a person passed, and why; nothing for no guard. ``sync``: its label."""
     if guards:
-        _add_words(context, _PASSED, f"{guards}: {why}")
+        _add_words(context, _PASSED, f"{sync}: {guards} ({why})")
 
 
-def tag_stopped(context: AssetExecutionContext, why: str) -> None:
-    """Say which guards stopped the run, with their figures."""
-    _add_words(context, _STOPPED, why)
+def tag_stopped(context: AssetExecutionContext, sync: str, partition: str | None, by: GuardTripped) -> None:
+    """Say which guards stopped a sync and partition, with their figures. ``sync``: its label."""
+    _add_words(context, _STOPPED, f"{named(sync, partition)}: {'; '.join(by.reasons)}")
 
 
 def _add_words(context: AssetExecutionContext, tag: str, words: str) -> None:

@@ -171,7 +171,8 @@ class SyncRun:
             tripped: of each partition that was pushed, the guards that were in its way.
         """
         guards = {guard for guards in tripped for guard in guards}
-        tag_passed(self.context, self.launch.passed(guards), self.launch.why(self.context.run.tags))
+        tag_passed(self.context, self.names.label(self.sync.name), self.launch.passed(guards),
+                   self.launch.why(self.context.run.tags))
 
     def _correct_guard(self, tripped_in: Mapping[str | None, Collection[str]]) -> None:
         """Say in the guard's check that changes which were looked at before were let past it. The check is of an asset
@@ -234,7 +235,8 @@ class SyncRun:
 
     def _end(self, stopped: Sequence[tuple[str | None, GuardTripped]]) -> NoReturn:
         """End the run, and say in its tags and its failure which guards stopped which partitions."""
-        tag_stopped(self.context, "; ".join(reason for _, by in stopped for reason in by.reasons))
+        for partition, by in stopped:
+            tag_stopped(self.context, self.names.label(self.sync.name), partition, by)
         fail("\n".join(self._stopped_sentence(partition, by) for partition, by in stopped), self.context)
 
     def _stopped_sentence(self, partition: str | None, by: GuardTripped) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from candu_sync.cli.common import NOT_RUN, print_lines
+from candu_sync.cli.common import NOT_RUN, print_lines, remark
 from candu_sync.cli.crew import Act, NotRunError, crew_of
 from candu_sync.cli.repeated_errors import complain_of, once_each
 from candu_sync.errors import CanduSyncError, SettingsError, Unauthorized
@@ -103,7 +103,10 @@ def _targets(project: Project, sync: Sync, keys: list[str] | None) -> list[Targe
     from candu_sync.due import targets_of
 
     # For no key at all, ``targets_of`` takes all that are due.
-    return targets_of(project, sync, keys or []) if keys is None or keys else []
+    found = targets_of(project, sync, keys or []) if keys is None or keys else []
+    if not found and keys is None:
+        remark(f"{sync.name} has no partition now: the SQL of `values` finds no key, or no window has ended")
+    return found
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def _show(found: Forgotten) -> None:
     if found.removed:
         show_rows(("sync", "where", "removed"),
                   [(named(row.sync, row.partition), row.where, row.count) for row in found.removed])
-    else:
+    elif not found.busy:
         say("the state holds nothing of this id")
     if found.certificate is not None:
         say(f"{counted(sum(row.count for row in found.removed), 'thing')} removed; the id is not sent or stored again. "

@@ -50,15 +50,16 @@ def history(names: Names = None, partition: Partitions = None, everything: All =
     query = HistoryQuery(user_id=user, run_id=run, since=None if since is None else _time(since))
     with opened_project() as (project, catalog):
         selected = select(project, catalog, asked)
-        rows = search_history(_states(selected), query)
+        rows, unfinished = search_history(_states(selected), query), _unfinished(selected, query)
         if as_json:
             for row in rows:
                 typer.echo(json_line({key: row[key] for key in _COLUMNS}))
         elif as_csv:
             _print_csv(rows)
         else:
-            _print_table(project, rows, query)
-        _say_unfinished(selected, query)
+            _print_table(project, rows, query, partly=bool(unfinished))
+        for sentence in unfinished:
+            complain(sentence)
     finish([2 for _ in selected.errors])
 
 
@@ -68,13 +69,12 @@ def _states(selected: Selected) -> Iterator[PartitionState]:
             yield target.state
 
 
-def _say_unfinished(selected: Selected, query: HistoryQuery) -> None:
-    """Say on stderr which runs have sent something that is not in the history yet."""
+def _unfinished(selected: Selected, query: HistoryQuery) -> list[str]:
+    """A sentence for each run that has sent something which is not in the history yet."""
     from candu_sync.operate import unfinished_runs
 
-    for sync in selected.syncs:
-        for sentence in unfinished_runs(selected.project, sync.name, selected.keys(sync), query.run_id):
-            complain(sentence)
+    return [sentence for sync in selected.syncs
+            for sentence in unfinished_runs(selected.project, sync.name, selected.keys(sync), query.run_id)]
 
 
 def _time(text: str) -> dt.datetime:
@@ -94,12 +94,13 @@ def _print_csv(rows: Iterable[dict[str, Any]]) -> None:
         typer.echo(line.getvalue(), nl=False)
 
 
-def _print_table(project: Project, rows: Iterable[dict[str, Any]], query: HistoryQuery) -> None:
+def _print_table(project: Project, rows: Iterable[dict[str, Any]], query: HistoryQuery, *, partly: bool) -> None:
+    """``partly``: something was sent that is not in the history yet."""
     from candu_sync.cli.tables import short_reason, show_rows
 
     shown = list(itertools.islice(rows, _SHOWN + 1))
     if not shown:
-        say(_nothing(project, query))
+        say("nothing is in the history yet" if partly else _nothing(project, query))
         return
     routes = {row["route"] for row in shown} != {CANDU.name}
     show_rows(("at", "run", "sync", "key", "outcome", *(["route"] if routes else []), "what", "why"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,12 +107,21 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
             else:
                 show_plan(target, changes, tripped.reasons if tripped else [], rows, findings)
             if save and not as_json:
-                say(f"staged: `candu-sync push {target.sync.name}` sends this, and nothing else")
+                say(_staged(target, tripped))
             return tripped.exit_code if tripped is not None and exit_code else 0
 
         codes = each_of(selected, act, print_failed if as_json else no_report)
         codes += keys.codes(project)
     finish(codes)
+
+
+def _staged(target: Target, tripped: GuardTripped | None) -> str:
+    """What becomes of a plan that was staged."""
+    chosen = "" if target.partition is None else f" --partition {shlex.quote(target.partition)}"
+    push = f"candu-sync push {target.sync.name}{chosen}"
+    if tripped is None:
+        return f"staged: `{push}` sends this, and nothing else"
+    return f"staged: `{push} --allow {','.join(tripped.guards)}` sends this past the guard, and nothing else"
 
 
 def _sorts(only: list[str] | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def snippet(name: Annotated[str, typer.Argument(metavar="SYNC")],
                 "--signed", help="With a placeholder of the HMAC, for a workspace with Signed Identities.")] = False,
             as_json: Json = False) -> None:
     """The Candu.init call of a user, with the traits that Candu accepted. They are personal data."""
-    from candu_sync.operate import snippet_of
+    from candu_sync.operate import snippet_of, unfinished_runs
     from candu_sync.terminal import json_line
 
     with opened_project() as (project, catalog):
@@ -25,6 +25,8 @@ def snippet(name: Annotated[str, typer.Argument(metavar="SYNC")],
         for sync in syncs:
             if sync.kind != "users":
                 raise UsageError(f"{sync.name} sends no traits of users: a page passes those to Candu.init")
+            for sentence in unfinished_runs(project, sync.name, keys_of(project, sync, partition)):
+                complain(sentence)
             found = snippet_of(with_state(project, sync, keys_of(project, sync, partition)), user)
             if as_json:
                 typer.echo(json_line({"sync": found.sync, "partition": found.partition, "user_id": found.user_id,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candu_sync.cli.common import Json, Partitions, complain, finish, opened_project, print_lines, say
+from candu_sync.cli.common import Json, Partitions, complain, finish, opened_project, print_lines, say, with_state
 from candu_sync.cli.repeated_errors import same_sentence
 from candu_sync.cli.selection import All, Exclude, Names, Selected, Selection, Tags, select
 from candu_sync.errors import UsageError
@@ -84,6 +84,7 @@ def _partitions(selected: Selected) -> set[str]:
     for sync in selected.syncs if found else ():
         try:
             found.update(selected.keys(sync) or ())
+            with_state(selected.project, sync, selected.keys(sync))  # refuses a key that cannot be
         except UsageError as error:
             wrong.append(error)
     if wrong and len(wrong) == len(selected.syncs):

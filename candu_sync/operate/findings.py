@@ -59,7 +59,9 @@ def findings_of(target: Target, changes: ChangeSet, others: OtherSyncs, *,
         found for about in (about_sql, about_own_events) for found in about(
             sync, resolve_sync(sync, target.project.settings.dbt_manifest).sql, kinds,
             target.project.warehouse.dialect)]
-    return [*sql, *about_traits(sync, kinds), *about_others(sync, list(kinds), others),
+    # Of a result without rows the traits are not known.
+    traits = about_traits(sync, kinds) if kinds or changes.summary.rows else ()
+    return [*sql, *traits, *about_others(sync, list(kinds), others),
             *_about_rows(sync, changes, others, now or dt.datetime.now(dt.UTC))]
 
 

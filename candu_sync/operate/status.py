@@ -111,10 +111,17 @@ def _judged(project: Project, catalog: Catalog, names: Collection[str] = (),
 
 def _partitions(project: Project, name: str, sync: Sync | None) -> dict[str | None, PartitionStanding]:
     """The partitions of a sync that have a row, with how they stand. Of those that it does not have any more, what is
-    left may be their history alone, as after a move to another number of shards: these have none."""
+    left may be their history alone, as after a move to another number of shards: these have none. Nor has a dynamic
+    one that was reset: its key may have been mistyped."""
     found = project.state.standings(name)
-    return {key: standing for key, standing in found.items() if sync is None or is_partition(sync, key)
+    return {key: standing for key, standing in found.items() if sync is None or _is_declared(sync, key)
             or _holds_anything(project, name, key, standing)} or {None: PartitionStanding({}, False, False)}
+
+
+def _is_declared(sync: Sync, key: str | None) -> bool:
+    """Whether the sync's files name the partition."""
+    dynamic = sync.partitions is not None and sync.partitions.dynamic is not None
+    return not dynamic and is_partition(sync, key)
 
 
 def _holds_anything(project: Project, name: str, key: str | None, standing: PartitionStanding) -> bool:

@@ -58,13 +58,14 @@ def test_a_run_that_is_under_way_and_one_that_died_are_named(project: Folder, si
         sending = project.cli("history", "users/profile")
         process.kill()
         project.ended(process)
-    assert sending.out == "nothing was sent\n"
+    assert sending.out == "nothing is in the history yet\n"
     assert ("is under way. Candu accepted 16 messages of it so far; the history has them when it has ended"
             ) in sending.err
     died = project.cli("history", "users/profile", "--json")
     assert "candu-sync: users/profile: the run 2" in died.err
-    assert ("died. Candu accepted 16 messages of it so far; the history has them when the next run has taken it over: "
-            "`candu-sync run users/profile`") in died.err
+    assert ("died. Candu accepted 16 messages of it so far; the history has them when the next run or plan has taken "
+            "it over: `candu-sync run users/profile`") in died.err
+    assert "16 messages of it so far" in project.cli("snippet", "users/profile", "--user", "u1").err
     assert "died" not in project.cli("history", "users/profile", "--run", "2001").err
     assert project.cli("run", "users/profile").code == 0
     known = project.cli("history", "users/profile", "--json")

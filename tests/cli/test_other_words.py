@@ -64,3 +64,9 @@ def test_each_answer_names_something_that_is_there() -> None:
     assert {ours for ours in OTHER_WORDS.values() if not any(ours in known for known in fields)} == set()
     assert not {*OTHER_WORDS, *_ELSEWHERE} & {*Spec.model_fields}
     assert all(word.startswith("-") for word in _OPTIONS)
+
+
+@pytest.mark.parametrize("option", ["--user", "--key", "--id"])
+def test_an_option_that_the_command_lacks_too_is_not_recommended(project: Folder, option: str) -> None:
+    said = project.cli("rejected", "users/profile", option, "u1").err
+    assert f"rejected has no option {option}: `candu-sync history --user ID` has what became of a user's rows" in said

@@ -97,3 +97,16 @@ def test_a_pattern_of_which_nothing_is_staged_has_nothing_to_do(project: Folder,
 
 def test_push_of_nothing_in_particular_is_refused(project: Folder) -> None:
     assert "push what? Name a sync" in project.cli("push").err
+
+
+def test_a_plan_that_its_guard_stops_is_staged_with_the_words_that_pass_it(project: Folder, simulator: Simulator,
+                                                                          ) -> None:
+    project.people(2)
+    project.model("users/plans", "select user_id, plan from people where plan = :partition",
+                  "partitions: {static: [pro, free]}\nguard: {min_rows: 5}")
+    said = project.cli("plan", "users/plans", "--save", "--partition", "pro").out
+    assert ("staged: `candu-sync push users/plans --partition pro --allow rows` sends this past the guard, and nothing "
+            "else") in said
+    assert project.cli("push", "users/plans", "--partition", "pro").code == 3
+    assert project.cli("push", "users/plans", "--partition", "pro", "--allow", "rows").code == 0
+    assert list(simulator.users()) == ["u0"]

@@ -141,3 +141,33 @@ def test_a_record_of_an_earlier_version_is_read(project: Folder) -> None:
     path.write_text(json.dumps(old | {"rejected": 2, "unsent": 3}))
     row = project.cli("status", "--json").row
     assert (row["refused"], row["waiting"], row["since"]) == (2, 3, row["last_run"])
+
+
+def test_a_partition_that_cannot_be_is_refused(project: Folder) -> None:
+    project.people(2)
+    project.model("users/plans", "select user_id, plan from people where plan = :partition",
+                  "partitions: {static: [pro, free]}")
+    project.model("users/profile", "select user_id, plan as p from people")
+    ended = project.cli("status", "users/plans", "--partition", "pto")
+    assert (ended.code, ended.out) == (2, "")
+    assert "users/plans has no partition pto; did you mean pro?" in ended.err
+    assert project.cli("status", "--partition", "pro").code == 0
+
+
+def test_a_dynamic_partition_that_was_reset_is_not_listed(project: Folder) -> None:
+    project.people(2)
+    project.model("users/plans", "select user_id, plan from people where plan = :partition",
+                  "partitions: {dynamic: plans, values: select 'pro' union all select 'free' order by 1}")
+    project.cli("run", "users/plans")
+    assert [row["partition"] for row in project.cli("status", "users/plans", "--json").rows] == ["free", "pro"]
+    project.cli("reset", "users/plans", "--partition", "free")
+    assert [row["partition"] for row in project.cli("status", "users/plans", "--json").rows] == ["pro"]
+
+
+def test_a_sync_of_which_no_partition_is_there_says_so(project: Folder) -> None:
+    project.people(2)
+    project.model("users/plans", "select user_id, plan from people where plan = :partition",
+                  "partitions: {dynamic: plans, values: select plan from people where false}")
+    ended = project.cli("run", "users/plans")
+    assert ended.code == 0
+    assert "users/plans has no partition now: the SQL of `values` finds no key" in ended.err

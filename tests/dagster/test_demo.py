@@ -85,4 +85,4 @@ def test_an_install_says_so_before_it_begins() -> None:
     rules = re.findall(r"^\S+/installed: pyproject.toml constraints.txt\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
     assert len(rules) == 2
     for rule in rules:
-        assert rule.index("echo") < rule.index("-m venv") < rule.index("PIP_INSTALL")
+        assert rule.index("echo") < rule.index("$(call install,")

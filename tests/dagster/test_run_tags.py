@@ -28,14 +28,14 @@ def test_what_was_sent_is_in_the_list_of_runs(room: Room) -> None:
 def test_why_a_guard_stopped_a_run_is_in_the_list_of_runs(room: Room) -> None:
     people(room, yaml="guard: {min_rows: 9}")
     stopped = room.materialize(CHANGES, PUSH)
-    assert tags(room, stopped) == {"candu/stopped": "the model returned 3 rows, min_rows is 9"}
+    assert tags(room, stopped) == {"candu/stopped": "users/people: the model returned 3 rows, min_rows is 9"}
     assert tags(room, room.materialize(CHANGES)).keys() == {"candu/stopped"}
 
 
 def test_who_passed_a_guard_and_why_is_there_too(room: Room) -> None:
     people(room, yaml="guard: {min_rows: 9}")
     run = room.materialize(CHANGES, PUSH, allow=["rows"], reason="three it is")
-    assert tags(room, run) == {"candu/accepted": "3", "candu/guards_passed": "rows: three it is"}
+    assert tags(room, run) == {"candu/accepted": "3", "candu/guards_passed": "users/people: rows (three it is)"}
     check = evaluation(run, "guard")
     assert (check.metadata["guards passed"].value, check.metadata["reason"].value) == ("rows", "three it is")
     assert "Passed on request (guards: rows): three it is" in (check.description or "")
@@ -54,7 +54,7 @@ def test_a_launch_that_no_guard_was_in_the_way_of_passed_none(room: Room, keys: 
 def test_only_the_guards_in_the_way_were_passed(room: Room) -> None:
     people(room, yaml="guard: {min_rows: 9}")
     run = room.materialize(PUSH, allow=["rows", "messages"], reason="three it is")
-    assert tags(room, run) == {"candu/accepted": "3", "candu/guards_passed": "rows: three it is"}
+    assert tags(room, run) == {"candu/accepted": "3", "candu/guards_passed": "users/people: rows (three it is)"}
     assert metadata(run, PUSH)["guards passed"] == "rows: three it is"
 
 
@@ -65,7 +65,7 @@ def test_of_several_partitions_only_those_with_a_guard_in_the_way_passed_it(room
     room.sync("users/people", "select * from people where plan = :partition",
               "partitions: {dynamic: plans, values: select 'free'}")
     run = room.materialize(*keys, tags=range_tags(["free", "pro"]), force=True, reason="no pro yet")
-    assert tags(room, run)["candu/guards_passed"] == "all: no pro yet"
+    assert tags(room, run)["candu/guards_passed"] == "users/people: all (no pro yet)"
     records = room.instance.fetch_materializations(AssetKey(PUSH.split("/")), limit=9).records
     passed = {str(event.partition): "guards passed" in event.metadata
               for event in (record.asset_materialization for record in records) if event is not None}
@@ -78,9 +78,12 @@ def test_of_several_syncs_the_tags_say_what_each_was_stopped_by_or_passed(room: 
         room.sync(f"users/{name}", f"select user_id, plan as {name} from people", f"guard: {{min_rows: {least}}}")
     keys = (CHANGES, PUSH, *(key.replace("people", "others") for key in (CHANGES, PUSH)))
     stopped = tags(room, room.materialize(*keys))["candu/stopped"]
-    assert sorted(stopped.split("; ")) == [f"the model returned 3 rows, min_rows is {least}" for least in (8, 9)]
+    assert sorted(stopped.split("; ")) == ["users/others: the model returned 3 rows, min_rows is 9",
+                                           "users/people: the model returned 3 rows, min_rows is 8"]
     passed = tags(room, room.materialize(*keys, allow=["rows"], reason="three it is"))
-    assert passed == {"candu/accepted": "6", "candu/guards_passed": "rows: three it is"}
+    assert passed["candu/accepted"] == "6"
+    assert sorted(passed["candu/guards_passed"].split("; ")) == ["users/others: rows (three it is)",
+                                                                 "users/people: rows (three it is)"]
 
 
 def test_the_check_of_changes_that_no_guard_was_in_the_way_of_stays(room: Room) -> None:

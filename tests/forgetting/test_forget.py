@@ -122,6 +122,7 @@ def test_a_run_at_work_is_left_alone_and_forgotten_later(project: Folder, simula
         assert process.poll() is None
     busy = project.cli("forget", "u1")
     assert (busy.code, "has claimed users/profile" in busy.err) == (1, True)
+    assert "holds nothing" not in busy.out
     assert "run `candu-sync forget USER_ID` once more" in project.cli("status").err
     process.kill()
     process.communicate()
