@@ -257,7 +257,7 @@ def report(on: Deployment, tally: Tally, found: Reckoning, seconds: float) -> in
           for kind, times in on.takeovers.seconds.items()),
         ("messages that arrived", ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.messages.items()))),
         ("· of them twice", ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.twice.items()))),
-        ("events twice that the history does not name", found.unnamed),
+        ("events twice that are not listed as uncertain", found.unnamed),
         ("lost", found.lost), ("wrong", found.wrong), ("messages that a plan still finds", found.left),
         ("not as promised", len(on.faults) + len(tally.stuck))]
     sys.stdout.write("\n| | |\n|---|---|\n" + "".join(f"| {what} | {value} |\n" for what, value in lines))

@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,18 @@ import psutil
 from drills.services import program
 
 _HOST = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"]
+
+# Prints the ids of a sync's uncertain events, of all partitions.
+_UNCERTAIN = """
+import json, sys
+from candu_sync import Project
+from candu_sync.commit import list_uncertain
+from candu_sync.settings import load_settings
+sync = sys.argv[1]
+with Project(load_settings()) as project:
+    states = [project.state.of(sync, key) for key in project.state.partitions(sync)]
+    print(json.dumps([key for state in states for found in list_uncertain(state) for key in found.keys]))
+"""
 
 
 class Machine:
@@ -95,9 +108,11 @@ class Machines:
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """``candu-sync`` on one more machine, as cron might run it."""
-        line = f"hostname cron; {shlex.join([program('candu-sync'), *words])}"
-        return subprocess.run([*_HOST, line], cwd=self._folder, env=self._environment, capture_output=True, text=True,
-                              check=False)
+        return self._run(program("candu-sync"), *words)
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*_HOST, f"hostname cron; {shlex.join(words)}"], cwd=self._folder,
+                              env=self._environment, capture_output=True, text=True, check=False)
 
     def json_lines(self, *words: str) -> list[dict[str, Any]]:
         """The objects that a command prints with ``--json``."""
@@ -105,6 +120,14 @@ class Machines:
         if done.returncode not in (0, 4):
             raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def uncertain(self, sync: str) -> set[str]:
+        """The ids of the events that the state lists as uncertain (``uncertain/<run>.json``): also of those that a
+        later try of the same push got accepted, which the history has as accepted."""
+        done = self._run(sys.executable, "-c", _UNCERTAIN, sync)
+        if done.returncode:
+            raise RuntimeError(f"the uncertain events of {sync} cannot be read: {done.stderr[-2000:]}")
+        return set(json.loads(done.stdout))
 
     def end(self) -> None:
         """Kill all of them."""

@@ -19,7 +19,7 @@ class Reckoning:
     Attributes:
         messages: that arrived, by kind.
         twice: of them, those that arrived again within a round.
-        unnamed: events that arrived again, and that the history does not name as uncertain.
+        unnamed: events that arrived again, and that the state does not list as uncertain.
         lost: users, groups, memberships and events that Candu does not have.
         wrong: users, groups and events that it has with other values than the warehouse, and what it should not have.
         left: messages that a plan finds after the last round.
@@ -49,8 +49,7 @@ class Reckoning:
         often = Counter(each["properties"]["visit"] for each in events)
         again = {visit for visit, times in often.items() if times > 1}
         if again:
-            named = {row["key"] for row in machines.json_lines("history", VISITS) if row["outcome"] == "uncertain"}
-            self.unnamed = len(again - named)
+            self.unnamed = len(again - machines.uncertain(VISITS))
 
     def _arrivals(self, simulator: Simulator) -> None:
         fresh = [each for each in simulator.messages() if each["id"] > self._seen]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 
+from candu_sync.commit import list_uncertain
 from candu_sync.simulator import Simulator
 from tests.support.folder import Folder
 from tests.support.waiting import delayed, held_back, until
@@ -70,6 +72,29 @@ def test_a_run_that_is_under_way_and_one_that_died_are_named(project: Folder, si
     assert project.cli("run", "users/profile").code == 0
     known = project.cli("history", "users/profile", "--json")
     assert (len({row["key"] for row in known.rows}), known.err) == (30, "")
+
+
+def test_an_event_that_a_second_try_of_the_push_got_accepted_is_listed_as_uncertain(
+        project: Folder, simulator: Simulator) -> None:
+    """The history has what Candu answered last; the ids of all that may have arrived twice are in the state."""
+    project.people(30)
+    project.model("events/seen", "select 'e' || user_id as event_id, user_id, 'seen' as event, "
+                                 "timestamp '2026-11-01' as timestamp from people")
+    project.cli("plan", "events/seen", "--save")
+    with held_back(simulator, after=8):
+        process = project.start("push", "events/seen", batch_size="2", concurrency="1", timeout="100")
+        until(lambda: delayed(simulator) == 1)
+        process.kill()
+        project.ended(process)
+    assert project.cli("push", "events/seen").code == 0
+    times = Counter(event["user_id"] for event in simulator.events())
+    twice = {f"e{user}" for user, count in times.items() if count > 1}
+    rows = project.cli("history", "events/seen", "--json").rows
+    assert {(row["outcome"], row["attempts"]) for row in rows if row["key"] in twice} == {("accepted", 2)}
+    assert project.cli("status", "--json").row["uncertain"] == len(twice) == 2
+    with project.project() as opened:
+        [listed] = list_uncertain(opened.state.of("events/seen", None))
+    assert set(listed.keys) == twice
 
 
 def test_wrong_words(project: Folder) -> None:
