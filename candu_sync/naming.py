@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 
 def named(sync: str, partition: str | None) -> str:
     """A sync and its partition in a sentence.
@@ -13,6 +15,16 @@ def named(sync: str, partition: str | None) -> str:
         'users/profile'
     """
     return sync if partition is None else f"{sync} [{partition}]"
+
+
+def as_arguments(sync: str, *partitions: str | None) -> str:
+    """A sync and its partitions as the arguments of a command; None: it has no partitions.
+
+    Example:
+        >>> as_arguments("users/segments", "at risk"), as_arguments("users/profile", None)
+        ("users/segments --partition 'at risk'", 'users/profile')
+    """
+    return " ".join([sync, *(f"--partition {shlex.quote(key)}" for key in partitions if key is not None)])
 
 
 def counted(number: int, one: str, more: str | None = None) -> str:

@@ -5,7 +5,6 @@ They are partitioned as the sync is, so that a good partition hides no bad one.
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +21,7 @@ from dagster import (
 from candu_sync import ChangeSet, Sync
 from candu_sync.changes import LEAST_ROWS_FOR_RATIOS, Summary, limits
 from candu_sync.errors import GuardTripped
+from candu_sync.naming import as_arguments
 from candu_sync.operate import SetAside, next_steps
 from candu_sync.settings import in_words
 from dagster_defs.markdown import fenced
@@ -138,7 +138,7 @@ def set_aside_result(sync: Sync, names: Names, changes: ChangeSet, refused: int,
 
 def _sentences(changes: ChangeSet, counts: Mapping[str, int], invalid: int, refused: int,
                limit: float | None) -> str:
-    sync = changes.sync if changes.partition is None else f"{changes.sync} --partition {shlex.quote(changes.partition)}"
+    sync = as_arguments(changes.sync, changes.partition)
     said = [", ".join(f"{reason}: {count:,}" for reason, count in counts.items())]
     if limit is not None:
         said.append(f"max_invalid lets {limit:.1%} of the rows pass")

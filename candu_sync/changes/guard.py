@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from candu_sync.changes.summary import Summary
 from candu_sync.errors import UsageError
-from candu_sync.naming import counted
+from candu_sync.naming import as_arguments, counted
 from candu_sync.suggestions import did_you_mean
 from candu_sync.syncs import Guard, Sync
 
@@ -163,8 +162,7 @@ def baseline_command(sync: Sync, partition: str | None) -> str:
         >>> baseline_command(sync, "2026-11-01")
         'candu-sync baseline users/profile --partition 2026-11-01'
     """
-    chosen = "" if partition is None else f" --partition {shlex.quote(partition)}"
-    return f"candu-sync baseline {sync.name}{chosen}{' --not-newer' if sync.kind == 'events' else ''}"
+    return f"candu-sync baseline {as_arguments(sync.name, partition)}{' --not-newer' if sync.kind == 'events' else ''}"
 
 
 def _sent_twice(limit: float | None, summary: Summary, command: str) -> list[Trip]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +24,7 @@ from candu_sync.cli.each import each_of, no_report, print_failed
 from candu_sync.cli.keys import Keys, NamedKeys
 from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import UsageError
+from candu_sync.naming import as_arguments
 
 if TYPE_CHECKING:
 
@@ -117,8 +117,7 @@ def plan(names: Names = None, partition: Partitions = None, full: Full = False, 
 
 def _staged(target: Target, tripped: GuardTripped | None) -> str:
     """What becomes of a plan that was staged."""
-    chosen = "" if target.partition is None else f" --partition {shlex.quote(target.partition)}"
-    push = f"candu-sync push {target.sync.name}{chosen}"
+    push = f"candu-sync push {as_arguments(target.sync.name, target.partition)}"
     if tripped is None:
         return f"staged: `{push}` sends this, and nothing else"
     return f"staged: `{push} --allow {','.join(tripped.guards)}` sends this past the guard, and nothing else"

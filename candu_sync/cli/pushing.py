@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from candu_sync.cli.each import each
 from candu_sync.cli.repeated_errors import complain_of
 from candu_sync.cli.selection import All, Exclude, Failed, Names, Selection, Tags, select
 from candu_sync.errors import StaleChanges
-from candu_sync.naming import counted, named
+from candu_sync.naming import as_arguments, counted, named
 
 if TYPE_CHECKING:
     from candu_sync.cli.crew import Shown
@@ -113,7 +112,6 @@ def _staged(selected: Selected, sync: Sync) -> list[str] | None:
     staged = [target for target in _targets(selected, sync) if anything_staged(target.state)]
     if not staged:
         words = selected.selection.partitions
-        chosen = "".join(f" --partition {shlex.quote(word)}" for word in words)
         raise StaleChanges(f"{named(sync.name, ', '.join(words) or None)}: no changes are staged; "
-                           f"`candu-sync plan {sync.name}{chosen} --save` stages what it shows")
+                           f"`candu-sync plan {as_arguments(sync.name, *words)} --save` stages what it shows")
     return [target.partition for target in staged if target.partition is not None] or None

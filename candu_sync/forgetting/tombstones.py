@@ -1,6 +1,6 @@
 """Tombstones: the salted hash of an id identifies a forgotten person, whose rows are left out of what is read.
 
-``tombstone_files`` has where they are kept.
+``tombstone_files`` says where they are kept.
 """
 
 from __future__ import annotations
