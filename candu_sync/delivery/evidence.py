@@ -25,6 +25,7 @@ _FEW = 10
 
 # Rows that fail with a 5xx, after which nothing was accepted, and that are still to blame.
 _FAILED_ROWS = 2
+_TOO_LARGE = 413
 _UNAVAILABLE = 503
 
 # Characters of a reason in an error.
@@ -173,10 +174,16 @@ class Evidence:
 
     def _trouble(self) -> DestinationTrouble:
         line = self._held[-1].line if self._held else {"reason": f"{self._route.service} refused it", "status": 0}
+        status = line["status"]
         return DestinationTrouble(
             f"{shortened(line['reason'], _REASON)}: that was the answer to the last {len(self._held):,} messages that "
             "were sent one by one, and nothing was accepted in between. The destination is in trouble, or its "
-            "contract has changed; no row is to blame and none of these was set aside. Check "
-            f"{self._route.url_setting} and the key's rights, and run again; candu-sync check asks "
-            f"{self._route.service} without sending anything",
-            status=line["status"] or None)
+            f"contract has changed; no row is to blame and none of these was set aside. {self._what_to_do(status)}",
+            status=status or None)
+
+    def _what_to_do(self, status: int) -> str:
+        if status == _TOO_LARGE:
+            return ("HTTP 413 says that a request is too large, even one of a single message: look whether a proxy or "
+                    "gateway on the way takes only smaller ones, or leave out long traits (`omit`), and run again")
+        return (f"Check {self._route.url_setting} and the key's rights, and run again; candu-sync check asks "
+                f"{self._route.service} without sending anything")

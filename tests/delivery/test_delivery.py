@@ -235,6 +235,7 @@ class TestWhoIsToBlame:
         report = sending.run()
         assert isinstance(report.error, DestinationTrouble)
         assert "no row is to blame" in str(report.error)
+        assert ("takes only smaller ones" if status == 413 else "Check CANDU_API_URL") in str(report.error)
         assert (report.accepted, report.rejected, sending.outcome.rejected) == (20 * after, 0, {})
         assert report.requests < 100
         assert sending.outcome.uncertain == []
