@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from candu_sync.alerts import Problem
-from candu_sync.naming import counted, named
+from candu_sync.naming import as_arguments, counted, named
 from candu_sync.operate.late import late_problems, windows_by_segment
 from candu_sync.operate.unusual import unusual, usual_range
 from candu_sync.syncs import Catalog, Sync
@@ -81,7 +81,8 @@ def _over_tolerance(row: Row, limit: float | None) -> str | None:
         return None
     counts = [f"{count:,} {what}" for count, what in ((invalid, "invalid"), (refused, "refused")) if count]
     return (f"over the tolerance: of {counted(rows, 'row')} {' and '.join(counts)} ({(invalid + refused) / rows:.1%}), "
-            f"max_invalid is {limit:.1%}. `candu-sync rejected {row['sync']}` has the reasons")
+            f"max_invalid is {limit:.1%}. `candu-sync rejected {as_arguments(row['sync'], row['partition'])}` has "
+            "the reasons")
 
 
 def _growing(left: list[int]) -> str | None:

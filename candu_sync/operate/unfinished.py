@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator
 
-from candu_sync.naming import counted, named
+from candu_sync.naming import as_arguments, counted, named
 from candu_sync.operate.maintenance import claimed_by
 from candu_sync.project import Project
 from candu_sync.state import read_receipts
@@ -36,7 +36,8 @@ def unfinished_runs(project: Project, sync: str, partitions: Collection[str] | N
             continue
         accepted, refused = read_receipts(state, owner.run_id).settled
         alive = owner.alive(dt.datetime.now(dt.UTC))
-        then = "when it has ended" if alive else f"when the next run or plan has taken it over: `candu-sync run {sync}`"
+        then = ("when it has ended" if alive else
+                f"when the next run or plan has taken it over: `candu-sync run {as_arguments(sync, key)}`")
         not_taken = f", and refused {refused:,}" if refused else ""
         yield (f"{named(sync, key)}: the run {owner.run_id} {'is under way' if alive else 'died'}. Candu accepted "
                f"{counted(accepted, 'message')} of it so far{not_taken}; the history has them {then}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from candu_sync.errors import DamagedState, StaleChanges, StateError
-from candu_sync.naming import named
+from candu_sync.naming import as_arguments, named
 from candu_sync.state import folder_names
 from candu_sync.state.glance import Copied, Record
 from candu_sync.state.records_copy import WrittenRecords
@@ -133,7 +133,7 @@ class PartitionState:
         # A first run that died in its commit leaves files too, but then its claim is there.
         if self.names("data/") and not self.names("claims/"):
             place = self.store.place(self.name("versions"))
-            raise DamagedState(place, f"{place} has no version, but there are files of one: {_what_to_do(self.sync)}")
+            raise DamagedState(place, f"{place} has no version, but there are files of one: {self._what_to_do()}")
         return Version(number=0)
 
     def newest(self) -> Version | None:
@@ -152,6 +152,10 @@ class PartitionState:
             raise StateError(f"{self.title}: its state is not complete yet, since a rename of {old} is under way or "
                              f"was interrupted: run `candu-sync rename {old} {self.sync}`, which finishes it")
 
+    def _what_to_do(self) -> str:
+        return (f"restore it from a backup, or run `candu-sync reset {as_arguments(self.sync, self.partition)}`: the "
+                "next run then sends everything again")
+
     def _read(self, name: str) -> Version:
         return self._decoded(name, self.store.get(name))
 
@@ -160,7 +164,7 @@ class PartitionState:
             return decode(body or b"")
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedState(name, f"{self.store.place(name)} is damaged ({type(error).__name__}): "
-                               f"{_what_to_do(self.sync)}") from error
+                               f"{self._what_to_do()}") from error
 
     def _body(self, name: str) -> bytes | None:
         """What is in the newest version's file. It never changes: in an object store a process reads it once, or not at
@@ -197,7 +201,7 @@ class PartitionState:
         elif _sha256(path) != file.sha256:
             what = "was altered: its checksum differs"
         if what:
-            raise DamagedState(file.name, f"{self.store.place(file.name)} {what}: {_what_to_do(self.sync)}")
+            raise DamagedState(file.name, f"{self.store.place(file.name)} {what}: {self._what_to_do()}")
         return path
 
     def commit(self, version: Version, added: dict[str, Path], same: Mapping[str, str] | None = None) -> Version:
@@ -309,10 +313,6 @@ class PartitionState:
 def _number_of(names: list[str]) -> int:
     """The number of the last of these versions; 0: there is none."""
     return int(Path(names[-1]).stem) if names else 0
-
-
-def _what_to_do(sync: str) -> str:
-    return f"restore it from a backup, or run `candu-sync reset {sync}`: the next run then sends everything again"
 
 
 def _age(at: str) -> float:
