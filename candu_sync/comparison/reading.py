@@ -18,7 +18,7 @@ from candu_sync.comparison.same_result import digest_of, is_same, small_result
 from candu_sync.comparison.shard_check import in_their_shard
 from candu_sync.comparison.source import ReadAll, RowSource
 from candu_sync.comparison.wanted import Wanted
-from candu_sync.diff import Prefilter, diff_of_nothing, load, matched_few
+from candu_sync.diff import Prefilter, load, matched_few, may_be_nothing
 from candu_sync.embedded import is_few
 from candu_sync.prefetch import ahead
 from candu_sync.progress import Reporter
@@ -111,8 +111,7 @@ def _read_once(engine: Engine, wanted: Wanted, reporter: Reporter, counts: dict[
                         bytes_read=source.bytes_read, digest=digest, **found)
 
         if source.hashed:
-            if (wanted.may_end_early and diff_of_nothing(sync, result, snapshot, snapshot.rows) is not None
-                    and source.unchanged()):
+            if wanted.may_end_early and may_be_nothing(sync, result, snapshot) and source.unchanged():
                 counts["rows"] = source.known
                 return read(rows=0, matched=snapshot.rows)
             prefilter = _prefilter(engine, wanted, result, source)

@@ -19,7 +19,7 @@ import pyarrow.ipc as ipc
 
 from candu_sync.comparison.source import RowSource
 from candu_sync.comparison.wanted import Wanted
-from candu_sync.diff import diff_of_nothing, nulls_to_replace
+from candu_sync.diff import may_be_nothing, nulls_to_replace
 from candu_sync.rows import Result
 
 # Of a larger result, a digest would have to wait for all rows, or for a second reading.
@@ -75,7 +75,7 @@ def is_same(wanted: Wanted, result: Result, digest: str | None) -> bool:
     sync, snapshot = wanted.target.sync, wanted.snapshot
     return (digest is not None and wanted.version.is_of(digest) and wanted.may_be_matched and wanted.may_end_early
             and not nulls_to_replace(sync, snapshot)
-            and diff_of_nothing(sync, result, snapshot, snapshot.rows) is not None)
+            and may_be_nothing(sync, result, snapshot))
 
 
 @cache

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.changed_rows import diff as diff
     from candu_sync.diff.changed_rows import diff_of_nothing as diff_of_nothing
     from candu_sync.diff.changed_rows import do_without_refresh as do_without_refresh
+    from candu_sync.diff.changed_rows import may_be_nothing as may_be_nothing
     from candu_sync.diff.chosen import chosen_rows as chosen_rows
     from candu_sync.diff.chosen import missing_keys as missing_keys
     from candu_sync.diff.few_rows import matched_few as matched_few
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from candu_sync.diff.unsendable_rows import set_unsendable_aside as set_unsendable_aside
 else:
     __getattr__, __all__ = lazy_names(__name__, {
-        "changed_rows": "Diff diff diff_of_nothing do_without_refresh",
+        "changed_rows": "Diff diff diff_of_nothing do_without_refresh may_be_nothing",
         "chosen": "chosen_rows missing_keys",
         "few_rows": "matched_few",
         "identified": "Unidentified count_unidentified note_unidentified",

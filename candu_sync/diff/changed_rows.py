@@ -134,6 +134,12 @@ def _make_previous(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, pr
         expose_refused(connection, snapshot)
 
 
+def may_be_nothing(sync: Sync, result: Result, snapshot: Snapshot) -> bool:
+    """Whether there is nothing to do where the snapshot has all rows of a result as they are, and no others."""
+    # A row that Candu refused before may be right now, or may have left.
+    return not (snapshot.has("rejected") or _gone_traits(sync, result, snapshot))
+
+
 def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, matched: int) -> Diff | None:
     """What ``diff`` would find, without any SQL, where no row is left to compare and no trait is gone.
 
@@ -148,8 +154,7 @@ def diff_of_nothing(sync: Sync, result: Result, snapshot: Snapshot, matched: int
     Raises:
         ModelError: as ``diff``.
     """
-    # A row that Candu refused before may be right now, or may have left.
-    if snapshot.has("rejected") or _gone_traits(sync, result, snapshot):
+    if not may_be_nothing(sync, result, snapshot):
         return None
     traits, compared = compared_traits(sync, result, snapshot)
     return Diff(traits=traits, compared=compared, rows=matched, invalid=0,

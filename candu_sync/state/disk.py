@@ -192,15 +192,17 @@ class DiskStore:
         return None
 
     def delete_all(self, names: Iterable[str]) -> None:
+        folders: dict[str, None] = {}
         for name in names:
-            self.delete(name)
+            path = self._path(name)
+            _unlink(path)
+            folders[os.path.dirname(path)] = None
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
     def delete(self, name: str) -> None:
-        path = self._path(name)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(path))
+        self.delete_all([name])
 
     def scratch(self) -> Path:
         try:

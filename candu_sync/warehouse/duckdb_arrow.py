@@ -64,7 +64,8 @@ def columns_of(query: Query, connection: duckdb.DuckDBPyConnection) -> Columns:
         statements = connection.extract_statements(sql)
         if {statement.type for statement in statements} - _QUERIES:
             raise WarehouseError("the SQL is not a query; a model is one SELECT, and the warehouse is only read")
-        relation = connection.sql(sql, params=query.values or None)
+        # The statement itself is not parsed again.
+        relation = connection.sql(statements[0] if len(statements) == 1 else sql, params=query.values or None)
         refuse_duplicates(relation.columns)
         return Columns(relation)
 
