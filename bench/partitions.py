@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -17,14 +18,19 @@ ENDS = 110
 # Of one user each.
 TINY = 1_000
 
+# Of one user each, beside the build of before, which takes a quarter of a second for each on a slow machine.
+TURNS = 200
+
 # Whose ``status`` is asked for.
 LISTED = 10_000
 
 
 def partitions(bench: Bench) -> None:
-    """``partitions/ends/first`` and ``same``, ``partitions/tiny/first`` and ``same``, ``partitions/status``: the whole
-    process, the state on a disk."""
+    """``partitions/ends/first`` and ``same``, ``partitions/tiny/first`` and ``same``, ``partitions/status``, and beside
+    the build of before ``partitions/turns/first`` and ``same``: the whole process, the state on a disk."""
     kinds = {"tiny": _alone} if bench.brief else {"ends": _split, "tiny": _alone}
+    if bench.wants("partitions/turns/same"):
+        _by_turns(bench)
     if not bench.wants(*(f"partitions/{kind}/same" for kind in kinds), "partitions/status", both=False):
         return
     warehouse, table = bench.warehouses.table("duckdb", 1_000)
@@ -34,6 +40,19 @@ def partitions(bench: Bench) -> None:
             bench.measure(f"partitions/{kind}/first", partial(_first, lab, keys))
             bench.measure(f"partitions/{kind}/same", partial(_run, lab, keys, sends=False))
         bench.measure("partitions/status", partial(_status, lab, table, 50 if bench.tiny else LISTED))
+
+
+def _by_turns(bench: Bench) -> None:
+    warehouse, table = bench.warehouses.table("duckdb", 1_000)
+    with open_sink() as sink, ExitStack() as stack:
+        calls = {}
+        for build in bench.builds:
+            folder = bench.scratch / f"turns{len(build.prefix)}"
+            lab = stack.enter_context(Lab(folder, warehouse, table, sink, build))
+            keys = _alone(lab, table, 20 if bench.tiny else TURNS)
+            calls[f"{build.prefix}partitions/turns/first"] = partial(_first, lab, keys)
+            calls[f"{build.prefix}partitions/turns/same"] = partial(_run, lab, keys, sends=False)
+        bench.by_turns(calls, slow=True)
 
 
 def _split(lab: Lab, table: str, count: int) -> int:
