@@ -24,7 +24,7 @@ from bench import (
 )
 from bench.bench import Bench
 from bench.book import Book
-from bench.machine import describe
+from bench.machine import commit, describe
 from bench.process import ROOT, Failed
 from bench.report import summary, write_page
 from bench.sizes import SIZES
@@ -80,7 +80,7 @@ def main(words: list[str] | None = None) -> None:
     cache = options.cache.resolve()
     if not (options.resume or options.report or options.only):
         (cache / f"{options.size}.json").unlink(missing_ok=True)
-    book = Book(cache / f"{options.size}.json", resume=options.resume,
+    book = Book(cache / f"{options.size}.json", resume=options.resume, commit=commit(),
                 say=lambda line: print(line, flush=True))  # noqa: T201
     if not options.report:
         with Warehouses(cache / "data", options.postgres) as warehouses:

@@ -27,10 +27,13 @@ class Book:
         path: the JSON file; it may be there from before.
         resume: what is in it is not measured again.
         say: where a line for each measurement goes.
+        commit: of which it is measured: a part that is made again leaves the others as an earlier commit had them.
     """
 
-    def __init__(self, path: Path, *, resume: bool = False, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, *, resume: bool = False, say: Callable[[str], None] = lambda _: None,
+                 commit: str = "unknown") -> None:
         self.path = path
+        self._commit = commit
         self._resume = resume
         self.say = say
         self.records: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
@@ -84,8 +87,15 @@ class Book:
         self.say(self._line(name))
 
     def _write(self, name: str, record: dict[str, Any]) -> None:
-        self.records[name] = {**record, "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self.records[name] = {**record, "commit": self._commit, "at": now}
         self._save()
+
+    def commits(self) -> list[str]:
+        """The commits that were measured, the newest last."""
+        dated = sorted((record["at"], record.get("commit", "unknown")) for name, record in self.records.items()
+                       if name != "about")
+        return list(dict.fromkeys(commit for _, commit in reversed(dated)))[::-1]
 
     def about(self, facts: dict[str, str]) -> None:
         """Write down the machine and the versions."""

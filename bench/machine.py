@@ -19,7 +19,7 @@ def describe(environments: Path) -> dict[str, str]:
     """What → in words."""
     about = {"machine": f"{os.cpu_count()} cores ({_processor()}), {_memory_gb():.0f} GB of memory",
              "system": f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}",
-             "commit": _commit(), "candu-sync": _listed(versions(sys.executable, OURS))}
+             "candu-sync": _listed(versions(sys.executable, OURS))}
     for name, packages in SHOWN.items():
         python = environments / name / "bin" / "python"
         if python.exists():
@@ -52,7 +52,8 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The one that is checked out, in short."""
     found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
                            check=False)
     return found.stdout.strip() or "unknown"

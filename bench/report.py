@@ -106,6 +106,7 @@ def _page(book: Book) -> Iterator[str]:
     yield "# Benchmarks\n"
     yield "Made by `make bench` (`bench/`); do not edit by hand. " + _when(book) + "\n"
     yield from (f"- {what}: {text}" for what, text in book.records.get("about", {}).items())
+    yield f"- commit: {', '.join(book.commits())}"
     yield "\n## In short\n"
     yield from (f"- {line}" for line in ratios(book))
     yield f"\n## Targets\n\n{_READ}"

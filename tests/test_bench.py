@@ -45,11 +45,11 @@ RECORDED = {
 def book(tmp_path: Path) -> Book:
     """A book of recorded measurements, dlt's among them as failed."""
     records: dict[str, object] = {
-        name: value if name == "about" else {"runs": [value], "wanted": 1, "failed": None,
+        name: value if name == "about" else {"runs": [value], "wanted": 1, "failed": None, "commit": "aaaaaaa",
                                              "at": "2026-11-24T22:00:00+00:00"}
         for name, value in RECORDED.items()}
     records["peer/dlt/1000000/first"] = {"runs": [], "wanted": 0, "failed": "dlt ended with 1: no | luck",
-                                         "at": "2026-11-25T01:00:00+00:00"}
+                                         "commit": "bbbbbbb", "at": "2026-11-25T01:00:00+00:00"}
     path = tmp_path / "recorded.json"
     path.write_text(json.dumps(records))
     return Book(path, resume=True)
@@ -59,6 +59,7 @@ def test_the_page_says_what_was_recorded(book: Book, tmp_path: Path) -> None:
     write_page(book, tmp_path / "benchmarks.md")
     page = (tmp_path / "benchmarks.md").read_text()
     assert "Measured on 24 November 2026 to 25 November 2026." in page
+    assert "- commit: aaaaaaa, bbbbbbb\n" in page
     assert "a first run of 1 M: **4.0 × as fast as drt**" in page
     assert "the diff of 10 M: **1.50 × reading both sides once**" in page
     assert "| first run, whole job, DuckDB | ≤ 14 s | 11 s | reached |" in page
