@@ -7,7 +7,8 @@ DEMO := .demo
 PORT ?= 3000
 SIMULATOR_PORT ?= 8800
 # What tests run beside each other; "auto": one for each processor.
-WORKERS ?= auto
+# Tests wait for servers, browsers and processes: one process more than there are processors.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo ui test lint bench bench-quick scale drill drill-distributed docs check-packages check-floors check-deploy check-engines clean

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ class Lab:
 
     def query(self, sql: str, **tables: pa.Table) -> None:
         """Change the warehouse; ``tables`` can be read by their names."""
-        with duckdb.connect(str(self.warehouse)) as connection:
+        with attached(self.warehouse) as connection:
             for name, table in tables.items():
                 connection.register(name, table)
             connection.execute(sql)
@@ -106,6 +108,26 @@ class Lab:
     def reasons(self, sync: Sync, partition: str | None = None) -> dict[str, int]:
         """Why rows are set aside, as a plan finds it."""
         return self.plan(sync, partition).summary.reasons
+
+
+@contextmanager
+def attached(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a file of DuckDB's, whose tables it sees as if it had opened the file. That takes a tenth of the
+    time: a DuckDB that is opened makes all of its functions."""
+    with _attaching, _database().cursor() as connection:
+        connection.execute(f"attach '{warehouse}' as warehouse; use warehouse")
+        try:
+            yield connection
+        finally:
+            connection.execute("use memory; detach warehouse")
+
+
+_attaching = threading.Lock()
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
 
 
 def error_of(call: Any, *arguments: Any, **options: Any) -> str:
