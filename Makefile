@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 DEMO := .demo
 PORT ?= 3000
 SIMULATOR_PORT ?= 8800
-# What tests run beside each other; "auto": one for each processor.
-# Tests wait for servers, browsers and processes: one process more than there are processors.
+# How many processes run tests. They wait for servers, browsers and other processes: one more than there are processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
