@@ -192,17 +192,15 @@ class DiskStore:
         return None
 
     def delete_all(self, names: Iterable[str]) -> None:
-        folders: dict[str, None] = {}
         for name in names:
-            path = self._path(name)
-            _unlink(path)
-            folders[os.path.dirname(path)] = None
-        for folder in folders:
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+            self.delete(name)
 
     def delete(self, name: str) -> None:
-        self.delete_all([name])
+        path = self._path(name)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
 
     def scratch(self) -> Path:
         try:
