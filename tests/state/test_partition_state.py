@@ -94,6 +94,18 @@ class TestDamage:
         state = lab.state(sync)
         return Path(state.store.place(state.store.list(state.name("versions/"))[-1]))
 
+    def test_the_files_of_one_partition_are_no_reason_to_reset_the_others(self, lab: Lab) -> None:
+        lab.table("people", user_id=["a", "b"], segment=["at risk", "safe"])
+        sync = lab.sync("users/model", "select user_id, segment from people where segment = :partition",
+                        "partitions: {static: [at risk, safe]}")
+        for key in "at risk", "safe":
+            lab.run(sync, key)
+        state = lab.state(sync, "at risk")
+        Path(state.store.place(state.current().files["base"].name)).write_bytes(b"")
+        with pytest.raises(DamagedState, match="`candu-sync reset users/model --partition 'at risk'`"):
+            lab.run(sync, "at risk", full=True)
+        assert lab.run(sync, "safe").messages == 0
+
     def test_a_truncated_file(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
         path = self.base(lab, sync)
         path.write_bytes(path.read_bytes()[:-10])
