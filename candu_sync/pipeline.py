@@ -12,7 +12,7 @@ project's ``listeners``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from candu_sync.changes import (
     ChangeSet,
@@ -38,7 +38,7 @@ from candu_sync.comparison import compare
 from candu_sync.delivery import Report
 from candu_sync.due import check_is_known
 from candu_sync.endings import end_of_push, guarded, note_end, note_failed_plan, remembered, succeeded
-from candu_sync.errors import Claimed, GuardTripped, ModelError, WarehouseError
+from candu_sync.errors import Claimed, DamagedState, GuardTripped, ModelError, StateError, WarehouseError
 from candu_sync.forgetting import read_tombstones
 from candu_sync.progress import Operation, Progress, Reporter, silent
 from candu_sync.state import Claim, Version
@@ -99,7 +99,29 @@ def _reported(verb: str, target: Target, progress: Progress) -> Iterator[Reporte
 
 def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, keys: Collection[str],
               reroute: bool = False) -> ChangeSet:
-    """What a plan finds, in a scratch folder; where there is nothing to do, without files."""
+    """What a plan finds, in a scratch folder; where there is nothing to do, without files. Why it found nothing out is
+    written down where the plan is kept."""
+    try:
+        version = _version_to_compare_with(target, keep=keep, reroute=reroute)
+        changes = compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
+    except (ModelError, WarehouseError, DamagedState) as error:
+        target.project.release_warehouse()
+        if keep and not target.project.stopped:
+            # What is wrong with the state may keep this from being written, too.
+            with suppress(StateError):
+                note_failed_plan(target, reporter, error)
+        raise
+    if target.shard is not None:
+        target.project.planned.setdefault(target.name, changes.summary)
+    return changes
+
+
+def _version_to_compare_with(target: Target, *, keep: bool, reroute: bool) -> Version:
+    """The current version, after a run that died was finished. Where the plan is not kept, another run may be at work.
+
+    Raises:
+        Claimed, OtherRoute, OtherShards, StateError: as ``plan``.
+    """
     state = target.state
     try:
         version = recover(state, target.sync, target.project.engine, target.history)
@@ -110,16 +132,7 @@ def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, key
     if not reroute:
         target.check_route(version)
     target.check_shards(version)
-    try:
-        changes = compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
-    except (ModelError, WarehouseError) as error:
-        target.project.release_warehouse()
-        if keep and not target.project.stopped:
-            note_failed_plan(target, reporter, error)
-        raise
-    if target.shard is not None:
-        target.project.planned.setdefault(target.name, changes.summary)
-    return changes
+    return version
 
 
 def _check_is_known(target: Target, changes: ChangeSet) -> None:

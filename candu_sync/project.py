@@ -10,6 +10,7 @@ from uuid import UUID
 
 from candu_sync.dbt import check_preconditions, resolve, resolve_sync
 from candu_sync.destinations import Destinations
+from candu_sync.errors import ModelError, WarehouseError
 from candu_sync.history import HistoryPolicy
 from candu_sync.later import Later
 from candu_sync.opened_once import opened_once
@@ -280,7 +281,13 @@ class Project:
 
     def warehouse_values(self, sql: str, tag: str | None = None) -> list[str]:
         """The keys that the SQL of dynamic partitions finds. ``tag``: the sync, as for ``Warehouse.read``."""
-        return self.warehouse.values(resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql, tag)
+        resolved = resolve(sql, self.settings.dbt_manifest, path="partitions.values").sql
+        try:
+            return self.warehouse.values(resolved, tag)
+        except (ModelError, WarehouseError) as error:
+            # Otherwise it reads as if it were the model's.
+            error.args = (f"`values` of its partitions: {error}",)
+            raise
 
     def model(self, sync: Sync) -> str:
         """A sync's SQL as the warehouse takes it: dbt's ref and source are the names of relations.

@@ -300,6 +300,18 @@ def test_the_version(project: Folder) -> None:
     assert project.cli("--version").out == f"candu-sync {version('candu-sync')}\n"
 
 
+@pytest.mark.parametrize(("values", "says"), [
+    ("select distinct plan, user_id from people", "the query returns 2 columns instead of one"),
+    ("select plan from people; drop table people", "the SQL holds more than one statement"),
+    ("delete from people", "the SQL begins with DELETE")])
+def test_a_wrong_query_of_partitions_is_not_blamed_on_the_model(project: Folder, values: str, says: str) -> None:
+    project.people(2)
+    project.model("users/profile", BY_PLAN, f"partitions: {{dynamic: plans, values: '{values}'}}")
+    ended = project.cli("run", "users/profile")
+    assert f"users/profile: `values` of its partitions: {says}" in ended.err
+    assert ended.code == 1
+
+
 @pytest.mark.parametrize("command", ["run", "plan", "baseline"])
 def test_an_object_for_every_sync_whatever_became_of_it(project: Folder, command: str) -> None:
     project.people(2)

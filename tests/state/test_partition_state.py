@@ -10,6 +10,7 @@ from candu_sync import pipeline
 from candu_sync.errors import DamagedState, StaleChanges
 from candu_sync.operate import maintenance
 from candu_sync.simulator import Simulator
+from candu_sync.state.last_run import read_last_run
 from candu_sync.state.partition_state import PartitionState
 from candu_sync.state.root import State
 from candu_sync.state.versions import Version
@@ -82,6 +83,8 @@ class TestDamage:
         with pytest.raises(DamagedState) as caught:
             lab.run(sync)
         assert len(simulator.requests()) == requests
+        last = read_last_run(lab.state(sync))
+        assert (last["status"], last["error"]) == ("failed", str(caught.value))
         assert str(path) in str(caught.value)
         assert "candu-sync reset users/model" in str(caught.value)
         return str(caught.value)
@@ -104,6 +107,7 @@ class TestDamage:
         Path(state.store.place(state.current().files["base"].name)).write_bytes(b"")
         with pytest.raises(DamagedState, match="`candu-sync reset users/model --partition 'at risk'`"):
             lab.run(sync, "at risk", full=True)
+        assert read_last_run(state)["status"] == "failed"
         assert lab.run(sync, "safe").messages == 0
 
     def test_a_truncated_file(self, lab: Lab, simulator: Simulator, sync: Sync) -> None:
