@@ -27,7 +27,7 @@ class Book:
         path: the JSON file; it may be there from before.
         resume: what is in it is not measured again.
         say: where a line for each measurement goes.
-        commit: of which it is measured: a part that is made again leaves the others as an earlier commit had them.
+        commit: the one that is measured. Where only a part is measured again, the rest stays that of an earlier one.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, say: Callable[[str], None] = lambda _: None,

@@ -53,7 +53,7 @@ def _lines(path: str) -> list[str]:
 
 
 def commit() -> str:
-    """The one that is checked out, in short."""
+    """The short hash of the commit that is checked out."""
     found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
                            check=False)
     return found.stdout.strip() or "unknown"

@@ -18,7 +18,7 @@ ENDS = 110
 # Of one user each.
 TINY = 1_000
 
-# Of one user each, beside the build of before, which takes a quarter of a second for each on a slow machine.
+# Of one user each, by turns with the build of before: that one takes a quarter of a second for each.
 TURNS = 200
 
 # Whose ``status`` is asked for.
@@ -43,6 +43,7 @@ def partitions(bench: Bench) -> None:
 
 
 def _by_turns(bench: Bench) -> None:
+    """The same partitions by this build and by the one of before."""
     warehouse, table = bench.warehouses.table("duckdb", 1_000)
     with open_sink() as sink, ExitStack() as stack:
         calls = {}

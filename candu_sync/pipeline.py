@@ -99,15 +99,15 @@ def _reported(verb: str, target: Target, progress: Progress) -> Iterator[Reporte
 
 def _compared(target: Target, reporter: Reporter, *, full: bool, keep: bool, keys: Collection[str],
               reroute: bool = False) -> ChangeSet:
-    """What a plan finds, in a scratch folder; where there is nothing to do, without files. Why it found nothing out is
-    written down where the plan is kept."""
+    """What a plan finds, in a scratch folder; where there is nothing to do, without files. Where the plan is kept, a
+    failure is written down as the end of a run."""
     try:
         version = _version_to_compare_with(target, keep=keep, reroute=reroute)
         changes = compare(target, version, reporter, full=full, keys=tuple(keys), keep=keep)
     except (ModelError, WarehouseError, DamagedState) as error:
         target.project.release_warehouse()
         if keep and not target.project.stopped:
-            # What is wrong with the state may keep this from being written, too.
+            # A state that is damaged may refuse this write, too.
             with suppress(StateError):
                 note_failed_plan(target, reporter, error)
         raise

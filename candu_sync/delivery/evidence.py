@@ -25,6 +25,7 @@ _FEW = 10
 
 # Rows that fail with a 5xx, after which nothing was accepted, and that are still to blame.
 _FAILED_ROWS = 2
+
 _TOO_LARGE = 413
 _UNAVAILABLE = 503
 

@@ -64,7 +64,7 @@ def columns_of(query: Query, connection: duckdb.DuckDBPyConnection) -> Columns:
         statements = connection.extract_statements(sql)
         if {statement.type for statement in statements} - _QUERIES:
             raise WarehouseError("the SQL is not a query; a model is one SELECT, and the warehouse is only read")
-        # The statement itself is not parsed again.
+        # DuckDB does not parse a statement again, as it would parse its text.
         relation = connection.sql(statements[0] if len(statements) == 1 else sql, params=query.values or None)
         refuse_duplicates(relation.columns)
         return Columns(relation)
