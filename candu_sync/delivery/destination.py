@@ -21,6 +21,9 @@ PASSING = frozenset({408, 425, 429})
 # It may be about the address, as long as nothing is accepted there.
 NOT_FOUND = 404
 
+# The answer to a request that is too large.
+TOO_LARGE = 413
+
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:

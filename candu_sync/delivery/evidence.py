@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from candu_sync.delivery.destination import NOT_FOUND
+from candu_sync.delivery.destination import NOT_FOUND, TOO_LARGE
 from candu_sync.delivery.splitting import Splitting
 from candu_sync.errors import DestinationTrouble
 from candu_sync.naming import shortened
@@ -25,8 +25,6 @@ _FEW = 10
 
 # Rows that fail with a 5xx, after which nothing was accepted, and that are still to blame.
 _FAILED_ROWS = 2
-
-_TOO_LARGE = 413
 _UNAVAILABLE = 503
 
 # Characters of a reason in an error.
@@ -183,7 +181,7 @@ class Evidence:
             status=status or None)
 
     def _what_to_do(self, status: int) -> str:
-        if status == _TOO_LARGE:
+        if status == TOO_LARGE:
             return ("HTTP 413 says that a request is too large, even one of a single message: look whether a proxy or "
                     "gateway on the way takes only smaller ones, or leave out long traits (`omit`), and run again")
         return (f"Check {self._route.url_setting} and the key's rights, and run again; candu-sync check asks "

@@ -18,6 +18,7 @@ from typing import Any
 
 from candu_sync.delivery.acceptance import Item
 from candu_sync.delivery.batches import Batch
+from candu_sync.delivery.destination import TOO_LARGE
 from candu_sync.delivery.evidence import Evidence
 from candu_sync.delivery.limits import Limits, Report
 from candu_sync.delivery.requests import Connection, GaveUp, Requests, Stopped, TooSlow, now
@@ -32,9 +33,6 @@ _SINGLE_ATTEMPTS = 3
 
 # Single messages that get a 5xx before an only batch is given up.
 _FAILED_ALONE = 2
-
-# The answer to a request that is too large.
-_TOO_LARGE = 413
 
 # What a message's own outcome in an answer must be to send it again.
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -133,7 +131,7 @@ class Settling:
             batch.probed = True
         if len(part) > 1:
             batch.split(part)
-            if error.status == _TOO_LARGE:
+            if error.status == TOO_LARGE:
                 self._count_too_large()
         else:
             self._refuse(batch, part, error.status or 0, error.reason)
